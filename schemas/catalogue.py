@@ -1,0 +1,102 @@
+"""The catalogue of event types: a type is registered where it is defined, and nowhere else.
+
+Knows nothing of Kafka, the clock or any file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar, dataclass_transform
+
+from schemas.topics import TOPICS
+
+T = TypeVar("T")
+
+PERSONAL = "fiks.personal"
+"""The schema property of a field whose text must never be readable on the log (DESIGN.md, rule 8)."""
+
+Personal = Annotated[T, PERSONAL]
+"""``Personal[str]``: text about a person. Only text can be personal, since its ciphertext takes the same place."""
+
+NAMESPACE = "no.fiks"
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """What the catalogue knows of one type of event."""
+
+    cls: type
+    topic: str
+    stream_field: str
+
+    @property
+    def name(self) -> str:
+        """The short name, which is also the CloudEvents type: ``ForsendelseMottatt``."""
+        return self.cls.__name__
+
+    @property
+    def namespace(self) -> str:
+        """The Avro namespace: ``no.fiks.svarut`` for everything defined in ``schemas/svarut.py``."""
+        return f"{NAMESPACE}.{self.cls.__module__.rpartition('.')[2]}"
+
+    @property
+    def subject(self) -> str:
+        """The Avro full name, and the subject in a schema registry (record name strategy)."""
+        return f"{self.namespace}.{self.name}"
+
+    def stream(self, event: object) -> str:
+        """The id of the stream that the event belongs to; it is the record's key."""
+        return str(getattr(event, self.stream_field))
+
+
+_types: dict[str, EventType] = {}
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def event(*, topic: str, stream: str) -> Callable[[type[T]], type[T]]:
+    """Make a class a frozen dataclass and register it as an event type of ``topic``.
+
+    ``stream`` names the field that holds the stream id. Raises ValueError for an unknown topic, an unknown field or
+    a name that is taken: a catalogue with a hole must not start.
+    """
+
+    def register(cls: type[T]) -> type[T]:
+        made = dataclass(frozen=True, kw_only=True, slots=True)(cls)
+        registered = EventType(made, topic, stream)
+        if topic not in TOPICS:
+            raise ValueError(f"{registered.name}: there is no topic {topic!r}; declare it in schemas/topics.py")
+        if stream not in {field.name for field in dataclasses.fields(made)}:
+            raise ValueError(f"{registered.name}: stream names the field {stream!r}, which it does not have")
+        if registered.name in _types:
+            raise ValueError(f"two event types are called {registered.name}; every name is used once")
+        _types[registered.name] = registered
+        return made
+
+    return register
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def part(cls: type[T]) -> type[T]:
+    """Make a class a part (a nested record) of events."""
+    return dataclass(frozen=True, kw_only=True, slots=True)(cls)
+
+
+def event_types() -> dict[str, EventType]:
+    """Every registered type by its name. Importing ``schemas`` has registered them all."""
+    return dict(_types)
+
+
+def event_type(event_or_name: object) -> EventType:
+    """The type of an event, of an event's class, or of that name. Raises KeyError when there is none."""
+    if isinstance(event_or_name, str):
+        return _types[event_or_name]
+    cls = event_or_name if isinstance(event_or_name, type) else type(event_or_name)
+    return _types[cls.__name__]
+
+
+def module_of(cls: type) -> dict[str, object]:
+    """The names that annotations of ``cls`` may use."""
+    return vars(sys.modules[cls.__module__])

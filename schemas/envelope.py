@@ -1,0 +1,113 @@
+"""What the log says about an event: CloudEvents headers in binary mode, and the event's position.
+
+CloudEvents 1.0.2, Kafka protocol binding 3.2: attribute ``x`` travels as header ``ce_x``, as UTF-8 text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+Headers = list[tuple[str, bytes]]
+
+DECISIONS = UUID("7b9c5e0a-3c0e-5f0e-9a3c-6d1f0f5b8a11")
+"""The namespace in which the ids of decisions are derived; it must never change."""
+
+
+class Position(NamedTuple):
+    """Where on the log a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """All that is known of an event without decoding it. Ids are texts, as they travel.
+
+    ``cause`` is set on decisions: the offset, in the same partition, of the record that made the owner of the partition
+    decide. It grows within a stream, so a repeated or late decision is known by a cause that was met before.
+    """
+
+    type: str
+    id: str
+    source: str
+    stream: str
+    time: datetime
+    correlation_id: str
+    causation_id: str | None = None
+    actor: str | None = None
+    on_behalf_of: str | None = None
+    legal_basis: str | None = None
+    traceparent: str | None = None
+    cause: int | None = None
+    position: Position | None = None
+
+    @property
+    def mark(self) -> int:
+        """The order of decisions within their stream: the highest counts. A fact comes before every decision."""
+        return -1 if self.cause is None else self.cause
+
+    def headers(self) -> Headers:
+        """The Kafka headers that carry this envelope. Its position is not among them: the log itself knows that."""
+        optional = (
+            ("ce_causationid", self.causation_id),
+            ("ce_actor", self.actor),
+            ("ce_onbehalfof", self.on_behalf_of),
+            ("ce_legalbasis", self.legal_basis),
+            ("traceparent", self.traceparent),
+            ("cause", None if self.cause is None else str(self.cause)),
+        )
+        return [
+            ("content-type", b"application/avro"),
+            ("ce_specversion", b"1.0"),
+            ("ce_type", self.type.encode()),
+            ("ce_id", self.id.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_subject", self.stream.encode()),
+            ("ce_time", self.time.isoformat().encode()),
+            ("ce_correlationid", self.correlation_id.encode()),
+            *((name, value.encode()) for name, value in optional if value is not None),
+        ]
+
+
+def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> Envelope:
+    """The envelope that the headers of the record at ``position`` carry.
+
+    Raises ValueError or KeyError when they are not those of one of our events.
+    """
+    of = dict(headers)
+    get = of.get
+    causation, actor, on_behalf_of = get("ce_causationid"), get("ce_actor"), get("ce_onbehalfof")
+    legal_basis, traceparent, cause = get("ce_legalbasis"), get("traceparent"), get("cause")
+    return Envelope(
+        type=of["ce_type"].decode(),
+        id=of["ce_id"].decode(),
+        source=of["ce_source"].decode(),
+        stream=of["ce_subject"].decode(),
+        time=datetime.fromisoformat(of["ce_time"].decode()),
+        correlation_id=of["ce_correlationid"].decode(),
+        causation_id=causation and causation.decode(),
+        actor=actor and actor.decode(),
+        on_behalf_of=on_behalf_of and on_behalf_of.decode(),
+        legal_basis=legal_basis and legal_basis.decode(),
+        traceparent=traceparent and traceparent.decode(),
+        cause=None if cause is None else int(cause),
+        position=position,
+    )
+
+
+def derived_id(cause_id: str, name: str) -> str:
+    """The id of what follows from the event ``cause_id``: a repeated decision is the same event (DESIGN.md, rule 4)."""
+    return str(uuid5(DECISIONS, f"{cause_id}/{name}"))
+
+
+class Recorded(NamedTuple):
+    """An event as it was met on the log."""
+
+    event: Any
+    at: Envelope

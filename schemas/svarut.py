@@ -1,0 +1,240 @@
+"""What can be said about a forsendelse. Contract: svarut.md sections 3 (fields) and 6 (statuses and transitions).
+
+Facts are what a caller, a receiver or a supplier did; decisions are what followed. Only decisions change the status.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from schemas.catalogue import Personal, event, part
+
+
+class Grensesnitt(StrEnum):
+    """The interface through which a forsendelse came; statuses are spelled after it (contract 6.1)."""
+
+    REST_V2 = "REST_V2"
+
+
+class Feilkode(StrEnum):
+    """Faults that the gateway found in a forsendelse that it could read. Each of them leads to AVVIST."""
+
+    UGYLDIG_MOTTAKER = "UGYLDIG_MOTTAKER"
+    MANGLER_ADRESSE = "MANGLER_ADRESSE"
+    UGYLDIG_FILNAVN = "UGYLDIG_FILNAVN"
+    DOKUMENT_MANGLER = "DOKUMENT_MANGLER"
+    UKJENT_DOKUMENT = "UKJENT_DOKUMENT"
+    FOR_MANGE_DOKUMENTER = "FOR_MANGE_DOKUMENTER"
+    FOR_STOR_FORSENDELSE = "FOR_STOR_FORSENDELSE"
+    TOMT_DOKUMENT = "TOMT_DOKUMENT"
+    UGYLDIG_PDF = "UGYLDIG_PDF"
+    PASSORDBESKYTTET_PDF = "PASSORDBESKYTTET_PDF"
+    KAN_IKKE_SKRIVES_UT = "KAN_IKKE_SKRIVES_UT"
+    MA_KRYPTERES = "MA_KRYPTERES"
+    UFULLSTENDIG_OPPLASTING = "UFULLSTENDIG_OPPLASTING"
+
+
+@part
+class Feil:
+    """A fault. ``sted`` is the field or the document's number (from 1) that it was found at; never content."""
+
+    kode: Feilkode
+    sted: str | None = None
+
+
+@part
+class Adresse:
+    """A recipient or a return address. ``digital_id`` is a fødselsnummer or d-number (11 digits) or orgnr (9)."""
+
+    navn: Personal[str]
+    digital_id: Personal[str] | None = None
+    adresselinje1: Personal[str] | None = None
+    adresselinje2: Personal[str] | None = None
+    adresselinje3: Personal[str] | None = None
+    postnummer: Personal[str] | None = None
+    poststed: Personal[str] | None = None
+    land: Personal[str] | None = None
+
+
+@part
+class EkstraMetadata:
+    """A key and a value that the sender chose."""
+
+    key: str
+    value: Personal[str]
+
+
+@part
+class Dokument:
+    """A document as the gateway measured it. ``blob`` is its name in the blob store, None when nothing was kept."""
+
+    filnavn: Personal[str]
+    mime_type: str
+    storrelse: int
+    sha256: str
+    blob: str | None
+    skal_signeres: bool = False
+    dokument_type: str | None = None
+    giroark_sider: tuple[int, ...] = ()
+    skal_ekskluderes_fra_utskrift: bool = False
+    ekstra_metadata: tuple[EkstraMetadata, ...] = ()
+    inneholder_personsensitiv_informasjon: bool = False
+
+
+@part
+class Lenke:
+    """A link shown with the letter."""
+
+    url: Personal[str]
+    tekst: Personal[str]
+    ledetekst: Personal[str] | None = None
+
+
+@part
+class Noark:
+    """Metadata from or for an archive system (contract 3.1, Noark metadata)."""
+
+    mappe_id: str | None = None
+    mappe_system_id: str | None = None
+    system_id: str | None = None
+    registrerings_id: str | None = None
+    saksaar: int | None = None
+    journalaar: int | None = None
+    sakssekvensnummer: int | None = None
+    journalpostnummer: int | None = None
+    journalsekvensnummer: int | None = None
+    journalposttype: str | None = None
+    journalstatus: str | None = None
+    tittel: Personal[str] | None = None
+    dokumentets_dato: datetime | None = None
+    journaldato: datetime | None = None
+    saksbehandler: Personal[str] | None = None
+    ekstra_metadata: tuple[EkstraMetadata, ...] = ()
+
+
+@part
+class Utskriftskonfigurasjon:
+    """How a letter is printed."""
+
+    utskrift_med_farger: bool = False
+    tosidig: bool = False
+
+
+@part
+class Signering:
+    """A signing assignment."""
+
+    utloper: datetime | None = None
+    type: str | None = None
+
+
+# --- Facts -----------------------------------------------------------------------------------------------------------
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseMottatt:
+    """A forsendelse has been received, its content stored. Contract 3.1.
+
+    ``mottakersystem_id`` is the mottakersystem that its orgnr, type and level matched when it was received, if any;
+    ``feil`` are the faults that were found, none of which can be mended.
+    """
+
+    forsendelse_id: UUID
+    fiks_org_id: UUID
+    konto_id: UUID
+    integrasjon_id: UUID
+    grensesnitt: Grensesnitt
+    tittel: Personal[str]
+    mottaker: Adresse
+    dokumenter: tuple[Dokument, ...] = ()
+    eksponert_for: tuple[Personal[str], ...] = ()
+    avgivende_system: str | None = None
+    avgivende_system_aktor: Personal[str] | None = None
+    konteringskode: str | None = None
+    kun_digital_levering: bool = False
+    kryptert: bool = False
+    krev_niva4_innlogging: bool = False
+    utskriftskonfigurasjon: Utskriftskonfigurasjon | None = None
+    metadata_fra_avleverende_system: Noark | None = None
+    metadata_for_import: Noark | None = None
+    svar_sendes_til: Adresse | None = None
+    svar_pa_forsendelse: UUID | None = None
+    svar_pa_forsendelse_link: bool = False
+    lenker: tuple[Lenke, ...] = ()
+    forsendelsestype: str | None = None
+    ekstern_referanse: str | None = None
+    korrelasjonsid: str | None = None
+    signering: Signering | None = None
+    taushetsbelagt_post: bool = False
+    mottakersystem_id: UUID | None = None
+    feil: tuple[Feil, ...] = ()
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class LestMeldt:
+    """A caller says that the forsendelse was read in another system. Contract 3.2, LestAv."""
+
+    forsendelse_id: UUID
+    fnr: Personal[str]
+    tidspunkt: datetime
+    eksternt_systemnavn: str | None = None
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class FristUtlopt:
+    """A deadline has passed. ``frist`` names it, ``forfall`` is when it fell due."""
+
+    forsendelse_id: UUID
+    frist: str
+    forfall: datetime
+
+
+# --- Decisions -------------------------------------------------------------------------------------------------------
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseAkseptert:
+    """The forsendelse is valid; delivery is ours from here on."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseAvvist:
+    """The forsendelse is refused, and why."""
+
+    forsendelse_id: UUID
+    feil: tuple[Feil, ...]
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseKlarForMottak:
+    """The forsendelse waits for a mottakersystem (SvarInn)."""
+
+    forsendelse_id: UUID
+    mottakersystem_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseSendtAltinn:
+    """The forsendelse is handed to Altinn and the recipient notified. REST v2 calls this VARSLET."""
+
+    forsendelse_id: UUID
+    lesefrist: datetime
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseSendtPrint:
+    """The forsendelse is handed to the print supplier."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseLest:
+    """The recipient has read the forsendelse."""
+
+    forsendelse_id: UUID
+    tidspunkt: datetime

@@ -1,0 +1,32 @@
+"""What can go wrong, by what it means to whoever asked. DESIGN.md, Errors: each is turned into an answer in one place.
+
+``Unreadable`` and ``NotYetKnown`` belong to the codec and stand in ``schemas.errors``.
+"""
+
+
+class Rejected(Exception):
+    """Read, but the rules say no."""
+
+
+class NotAuthenticated(Exception):
+    """Who calls is not known: no valid token, integration or password."""
+
+
+class NotAllowed(Exception):
+    """Who calls is known, but has no access."""
+
+
+class NotFound(Exception):
+    """There is nothing there."""
+
+
+class Gone(Exception):
+    """There was something there, but no more."""
+
+
+class Unavailable(Exception):
+    """Something that we depend on is down. Nothing was accepted; try again after ``retry_after`` seconds."""
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
