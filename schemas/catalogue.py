@@ -5,11 +5,12 @@ Knows nothing of Kafka, the clock or any file.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform
+
+import msgspec
 
 from schemas.topics import TOPICS
 
@@ -57,18 +58,18 @@ _types: dict[str, EventType] = {}
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def event(*, topic: str, stream: str) -> Callable[[type[T]], type[T]]:
-    """Make a class a frozen dataclass and register it as an event type of ``topic``.
+    """Make a class an immutable record and register it as an event type of ``topic``.
 
     ``stream`` names the field that holds the stream id. Raises ValueError for an unknown topic, an unknown field or
     a name that is taken: a catalogue with a hole must not start.
     """
 
     def register(cls: type[T]) -> type[T]:
-        made = dataclass(frozen=True, kw_only=True, slots=True)(cls)
+        made = part(cls)
         registered = EventType(made, topic, stream)
         if topic not in TOPICS:
             raise ValueError(f"{registered.name}: there is no topic {topic!r}; declare it in schemas/topics.py")
-        if stream not in {field.name for field in dataclasses.fields(made)}:
+        if stream not in cls.__annotations__:
             raise ValueError(f"{registered.name}: stream names the field {stream!r}, which it does not have")
         if registered.name in _types:
             raise ValueError(f"two event types are called {registered.name}; every name is used once")
@@ -80,8 +81,18 @@ def event(*, topic: str, stream: str) -> Callable[[type[T]], type[T]]:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def part(cls: type[T]) -> type[T]:
-    """Make a class a part (a nested record) of events."""
-    return dataclass(frozen=True, kw_only=True, slots=True)(cls)
+    """Make a class an immutable record that events are made of.
+
+    It is a ``msgspec.Struct`` and not a dataclass: reading an event back is then several times cheaper.
+    """
+    own = dict(vars(cls))
+    fields = [(name, kind, own[name]) if name in own else (name, kind) for name, kind in cls.__annotations__.items()]
+    rest = {name: value for name, value in own.items() if name == "__doc__" or not name.startswith("__")}
+    namespace = {name: value for name, value in rest.items() if name not in cls.__annotations__}
+    made = msgspec.defstruct(
+        cls.__name__, fields, namespace=namespace, module=cls.__module__, frozen=True, kw_only=True, gc=False
+    )
+    return made  # type: ignore[return-value]
 
 
 def event_types() -> dict[str, EventType]:

@@ -1,14 +1,15 @@
-"""Derives the Avro schema of an event type from its dataclass. Avro 1.11, sections Complex Types and Logical Types."""
+"""Derives the Avro schema of an event type from its class. Avro 1.11, sections Complex Types and Logical Types."""
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from uuid import UUID
+
+import msgspec
 
 from schemas.catalogue import PERSONAL, EventType, module_of
 
@@ -31,10 +32,10 @@ def derive(event_type: EventType) -> Schema:
     return schema | {"fiks.topic": event_type.topic, "fiks.stream": event_type.stream_field}
 
 
-def fields_of(cls: type) -> list[tuple[dataclasses.Field[Any], Any]]:
-    """The fields of a dataclass with their resolved annotations, in order."""
+def fields_of(cls: type) -> list[tuple[msgspec.structs.FieldInfo, Any]]:
+    """The fields of an event or a part with their resolved annotations, in order."""
     hints = get_type_hints(cls, module_of(cls), include_extras=True)
-    return [(field, hints[field.name]) for field in dataclasses.fields(cls)]
+    return [(field, hints[field.name]) for field in msgspec.structs.fields(cls)]
 
 
 def optional_of(annotation: Any) -> Any | None:
@@ -61,11 +62,11 @@ def _record(cls: type, namespace: str, named: set[str]) -> Schema:
     return schema
 
 
-def _field(field: dataclasses.Field[Any], annotation: Any, namespace: str, named: set[str]) -> Schema:
+def _field(field: msgspec.structs.FieldInfo, annotation: Any, namespace: str, named: set[str]) -> Schema:
     made: Schema = {"name": field.name, "type": _type(annotation, namespace, named)}
-    if field.default is not dataclasses.MISSING:
+    if field.default is not msgspec.NODEFAULT:
         made["default"] = _default(field.default)
-    elif field.default_factory is not dataclasses.MISSING:
+    elif field.default_factory is not msgspec.NODEFAULT:
         made["default"] = _default(field.default_factory())
     return made
 
@@ -97,7 +98,7 @@ def _type(annotation: Any, namespace: str, named: set[str]) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         # Text, not an Avro enum: an old reader must be able to read a symbol that is newer than itself.
         return "string"
-    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         full_name = f"{namespace}.{annotation.__name__}"
         return full_name if annotation.__name__ in named else _record(annotation, namespace, named)
     raise TypeError(f"{annotation!r} has no Avro form; add it to schemas/derive.py")

@@ -91,14 +91,18 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
         stream=of["ce_subject"].decode(),
         time=datetime.fromisoformat(of["ce_time"].decode()),
         correlation_id=of["ce_correlationid"].decode(),
-        causation_id=causation and causation.decode(),
-        actor=actor and actor.decode(),
-        on_behalf_of=on_behalf_of and on_behalf_of.decode(),
-        legal_basis=legal_basis and legal_basis.decode(),
-        traceparent=traceparent and traceparent.decode(),
+        causation_id=_text(causation),
+        actor=_text(actor),
+        on_behalf_of=_text(on_behalf_of),
+        legal_basis=_text(legal_basis),
+        traceparent=_text(traceparent),
         cause=None if cause is None else int(cause),
         position=position,
     )
+
+
+def _text(header: bytes | None) -> str | None:
+    return None if header is None else header.decode()
 
 
 def derived_id(cause_id: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What can be said about organisations, their integrations, accounts and privileges. Contract: auth.md sections 4 and 6."""
+"""What can be said about organisations, their integrations, accounts and privileges. Contract: auth.md 4 and 6."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PrivilegieTildelt:
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
 class MottakersystemRegistrert:
-    """A mottakersystem takes forsendelser to ``orgnr``; None for type or level means all of them. Contract: svarut.md 7.3."""
+    """A mottakersystem takes forsendelser to ``orgnr``; no type or no level means all. Contract: svarut.md 7.3."""
 
     fiks_org_id: UUID
     mottakersystem_id: UUID

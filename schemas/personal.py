@@ -6,10 +6,11 @@ This is the seam at which personal fields are sealed before an event is encoded 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
+
+import msgspec
 
 from schemas.derive import fields_of, is_personal, optional_of
 
@@ -19,11 +20,11 @@ Change = Callable[[str], str]
 
 def map_personal(event: T, change: Change) -> T:
     """The event with ``change`` applied to every personal text, also inside parts, lists and optional fields."""
-    fields = _fields_with_personal(type(event))
+    fields = _fields_with_personal(event.__class__)
     if not fields:
         return event
     changed = {name: _mapped(getattr(event, name), change) for name in fields}
-    return dataclasses.replace(event, **changed)  # type: ignore[type-var]
+    return msgspec.structs.replace(event, **changed)  # type: ignore[type-var]
 
 
 def _mapped(value: Any, change: Change) -> Any:
@@ -37,7 +38,7 @@ def _mapped(value: Any, change: Change) -> Any:
 
 
 @cache
-def _fields_with_personal(cls: type) -> tuple[str, ...]:
+def _fields_with_personal(cls: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field, annotation in fields_of(cls) if _holds_personal(annotation))
 
 
@@ -48,4 +49,4 @@ def _holds_personal(annotation: Any) -> bool:
         return True
     if get_origin(annotation) is tuple:
         return _holds_personal(get_args(annotation)[0])
-    return dataclasses.is_dataclass(annotation) and bool(_fields_with_personal(annotation))  # type: ignore[arg-type]
+    return issubclass(annotation, msgspec.Struct) and bool(_fields_with_personal(annotation))

@@ -31,7 +31,7 @@ class Decider(Generic[S]):
 
     ``evolve(state, event)`` folds, ``react(state, event)`` says what is decided once ``event`` is folded, at most one
     thing; it is asked about every event, decisions included, so what follows from a decision is a decision of its own.
-    ``deadlines(state)`` are those that run in that state, ``expired(stream, deadline)`` is the fact that one has passed.
+    ``deadlines(state)`` are those that run in that state, ``expired(stream, deadline)`` the fact that one has passed.
     ``state`` is the type of the state, a frozen dataclass of plain values, so that it can be stored as JSON.
     """
 
