@@ -1,0 +1,30 @@
+"""Becomes a command that is killed when the process that started it dies, also by SIGKILL.
+
+Usage: leash.py PARENT_PID UID:GID|- COMMAND...   Run by path with -I -S: it must start fast and know nothing of ours.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(parent: str, account: str, *command: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if account != "-":
+        uid, gid = (int(part) for part in account.split(":"))
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    # After setuid, which clears it; it survives the exec of an ordinary binary.
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "cannot ask for a signal when the parent dies")
+    if os.getppid() != int(parent):
+        sys.exit("the process that started this is gone already")
+    os.execvp(command[0], command)  # noqa: S606  that is what it is for
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

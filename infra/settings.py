@@ -1,0 +1,35 @@
+"""What the surroundings decide: addresses, folders, ports. Read from the environment (FIKS_*) alone, and never changed.
+
+No secret has a default: the PostgreSQL password stands in a passfile that the DSN names, or in the operator's DSN.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _blobs_in_state(settings: dict[str, Any]) -> str:
+    state: Path = settings["state"]
+    return (state.absolute() / "blobs").as_uri()
+
+
+class Settings(BaseSettings):
+    """Every setting of every process. `FIKS_GATEWAY_PORT=8081` sets `gateway_port`."""
+
+    model_config = SettingsConfigDict(env_prefix="FIKS_", frozen=True)
+
+    state: Path = Field(Path(".local"), description="folder of all that a local run leaves: data, logs, stack.json")
+    kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, comma separated host:port")
+    replication: int = Field(1, ge=1, description="replicas of each topic; 3 where there are three brokers")
+    postgres: str = Field("postgresql://fiks@127.0.0.1:5432/fiks", description="DSN, with passfile= or a password")
+    blobs: str = Field(default_factory=_blobs_in_state, description="URL of the blob store: file:// or s3://")
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 8080
+    issuer: str = Field("https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly")
+    issuer_port: int = Field(8090, description="where the local test issuer listens")
+    metrics_port: int | None = Field(None, description="where a worker serves /metrics; none: it opens no port")
+    otel: str | None = Field(None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")
+    log_level: str = "INFO"
+    test_mode: bool = Field(False, description="serve what only tests may use, such as the test issuer")

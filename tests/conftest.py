@@ -1,0 +1,40 @@
+"""Servers and databases for all tests: one Kafka and one PostgreSQL a run, one database a test."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest_asyncio
+
+from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder, with_database
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kafka() -> AsyncIterator[str]:
+    """Bootstrap servers of a Kafka that all tests share: name topics and groups so that they are your own."""
+    with temporary_folder() as folder:
+        server = OwnKafka(folder)
+        await server.start()
+        yield server.bootstrap
+        await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres() -> AsyncIterator[str]:
+    """DSN of a superuser on a PostgreSQL that all tests share. Its password is in a passfile that the DSN names."""
+    with temporary_folder() as folder:
+        server = OwnPostgres(folder)
+        await server.start()
+        yield server.dsn
+        await server.stop()
+
+
+@pytest_asyncio.fixture
+async def database(postgres: str) -> AsyncIterator[str]:
+    """DSN of an empty database of the test's own."""
+    name = f"test_{uuid4().hex}"
+    server = await asyncpg.connect(postgres)
+    await server.execute(f"create database {name} template template0")
+    yield with_database(postgres, name)
+    await server.execute(f"drop database {name} with (force)")
+    await server.close()

@@ -1,0 +1,106 @@
+"""Real servers for tests, through the same code as the product: a Kafka node or a PostgreSQL that a test may hurt.
+
+They die with the test process, also by kill -9. Start them from the main thread (see infra.local.processes).
+"""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from infra.local.kafka import KafkaNode
+from infra.local.ports import free_port
+from infra.local.postgres import PostgresNode
+from infra.local.processes import Died, Process, Running
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that an unprivileged account can come to, which pytest's tmp_path is not; removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="fiks-test-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+class OwnServer:
+    """A server of the test's own. Its data and its port stay the same from start to start."""
+
+    def __init__(self, process: Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+        self._running: Running | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._now.pid
+
+    async def start(self) -> None:
+        """Returns when it answers. Tries again if it ends: PostgreSQL does, while a killed one's backends leave."""
+        if self._process.prepare:
+            await self._process.prepare()
+        for attempts_left in (4, 3, 2, 1, 0):
+            self._running = Running(self._process, self._log)
+            try:
+                return await self._running.wait_until_healthy()
+            except Died as death:
+                if not attempts_left:
+                    raise AssertionError(self._log.read_text()[-3000:]) from death
+                await asyncio.sleep(0.5)
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        await self._now.kill()
+
+    async def stop(self) -> None:
+        """Orderly. Harmless where it was killed or never started."""
+        if self._running and self._running.exit_code is None:
+            self.resume()
+            await self._running.stop()
+
+    async def restart(self) -> None:
+        """Kill if it still runs, and start."""
+        if self._now.exit_code is None:
+            await self.kill()
+        await self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: it hangs, connections stay open. Of PostgreSQL only the postmaster hangs: it lets nobody new in."""
+        self._now.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._now.send(signal.SIGCONT)
+
+    @property
+    def _now(self) -> Running:
+        assert self._running, f"{self._process.name} was not started"
+        return self._running
+
+
+class OwnKafka(OwnServer):
+    """`bootstrap` is its address."""
+
+    def __init__(self, folder: Path) -> None:
+        node = KafkaNode(folder / "kafka", port=free_port(), controller_port=free_port())
+        super().__init__(node.process(), folder / "kafka.log")
+        self.bootstrap = node.bootstrap
+
+
+class OwnPostgres(OwnServer):
+    """`dsn` is its superuser in the database `fiks`; `folder` must let other users through (temporary_folder)."""
+
+    def __init__(self, folder: Path) -> None:
+        node = PostgresNode(folder / "postgres", port=free_port())
+        super().__init__(node.process(), folder / "postgres.log")
+        self.dsn = node.dsn()
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The same server and user, another database."""
+    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
