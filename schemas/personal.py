@@ -20,7 +20,7 @@ Change = Callable[[str], str]
 
 def map_personal(event: T, change: Change) -> T:
     """The event with ``change`` applied to every personal text, also inside parts, lists and optional fields."""
-    fields = _fields_with_personal(event.__class__)
+    fields = _fields_with_personal(type(event))  # type: ignore[arg-type]  # a class is hashable
     if not fields:
         return event
     changed = {name: _mapped(getattr(event, name), change) for name in fields}
