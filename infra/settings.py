@@ -20,16 +20,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FIKS_", frozen=True)
 
-    state: Path = Field(Path(".local"), description="folder of all that a local run leaves: data, logs, stack.json")
-    kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, comma separated host:port")
-    replication: int = Field(1, ge=1, description="replicas of each topic; 3 where there are three brokers")
-    postgres: str = Field("postgresql://fiks@127.0.0.1:5432/fiks", description="DSN, with passfile= or a password")
+    state: Path = Field(
+        default=Path(".local"), description="folder of all that a local run leaves: data, logs, stack.json"
+    )
+    kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, comma separated host:port")
+    replication: int = Field(default=1, ge=1, description="replicas of each topic; 3 where there are three brokers")
+    postgres: str = Field(
+        default="postgresql://fiks@127.0.0.1:5432/fiks", description="DSN, with passfile= or a password"
+    )
     blobs: str = Field(default_factory=_blobs_in_state, description="URL of the blob store: file:// or s3://")
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 8080
-    issuer: str = Field("https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly")
-    issuer_port: int = Field(8090, description="where the local test issuer listens")
-    metrics_port: int | None = Field(None, description="where a worker serves /metrics; none: it opens no port")
-    otel: str | None = Field(None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")
+    issuer: str = Field(
+        default="https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly"
+    )
+    issuer_port: int = Field(default=8090, description="where the local test issuer listens")
+    metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")
+    otel: str | None = Field(default=None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")
     log_level: str = "INFO"
-    test_mode: bool = Field(False, description="serve what only tests may use, such as the test issuer")
+    test_mode: bool = Field(default=False, description="serve what only tests may use, such as the test issuer")

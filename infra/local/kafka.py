@@ -68,6 +68,7 @@ class KafkaNode:
         return Process(
             name=name,
             argv=java(*LONG_RUN, "kafka.Kafka", str(self._properties)),
+            port=self.port,
             prepare=self.prepare,
             ready=self.ready,
             patience=90,

@@ -11,18 +11,26 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main(parent: str, account: str, *command: str) -> None:
+def attach(parent: int) -> None:
+    """Tie this process to `parent`, which must be its parent. Does not survive a change of user; survives exec."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if account != "-":
-        uid, gid = (int(part) for part in account.split(":"))
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
-    # After setuid, which clears it; it survives the exec of an ordinary binary.
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "cannot ask for a signal when the parent dies")
-    if os.getppid() != int(parent):
+    if os.getppid() != parent:
         sys.exit("the process that started this is gone already")
+
+
+def drop_to(uid: int, gid: int) -> None:
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def main(parent: str, account: str, *command: str) -> None:
+    if account != "-":
+        uid, gid = account.split(":")
+        drop_to(int(uid), int(gid))
+    attach(int(parent))
     os.execvp(command[0], command)  # noqa: S606  that is what it is for
 
 

@@ -77,6 +77,7 @@ class PostgresNode:
         return Process(
             name=name,
             argv=(str(binaries(account) / "bin/postgres"), "-D", str(data), "-p", str(self.port), *settings),
+            port=self.port,
             prepare=self.prepare,
             ready=self.ready,
             account=account,

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from infra.local.account import Account
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -34,6 +36,8 @@ class Process:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=plain_environment)
     needs: tuple[str, ...] = ()
+    port: int | None = None
+    """Where it must listen itself to be healthy: on a port that several share, an answer alone proves nothing."""
     ready: Check | None = None
     prepare: Preparation | None = None
     step: bool = False
@@ -99,7 +103,10 @@ class Running:
         return await self.exited()
 
     async def healthy(self) -> bool:
-        return self.exit_code is None and (self.process.ready is None or await self.process.ready())
+        process = self.process
+        if self.exit_code is not None or (process.port and not _listens(self.pid, process.port)):
+            return False
+        return process.ready is None or await process.ready()
 
     async def wait_until_healthy(self) -> None:
         """Raises Died if it ends first, TimeoutError when its patience is over."""
@@ -110,8 +117,16 @@ class Running:
                 await asyncio.sleep(0.05)
 
 
+def _listens(pid: int, port: int) -> bool:
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(found.status == psutil.CONN_LISTEN and found.laddr.port == port for found in connections)
+
+
 class Died(Exception):
-    """A process ended that should have gone on, or a step failed."""
+    """A server ended, or a step failed."""
 
     def __init__(self, process: Process, exit_code: int) -> None:
         super().__init__(f"{process.name} ended with {exit_code}: see its log (fiks logs {process.name})")
@@ -137,7 +152,12 @@ async def run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await child.communicate(text.encode())
+    try:
+        output, _ = await child.communicate(text.encode())
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
     if child.returncode != 0:
         tail = "\n".join(output.decode(errors="replace").splitlines()[-15:])
         raise CommandFailed(f"{argv[0]} ended with {child.returncode}:\n{tail}")

@@ -1,0 +1,166 @@
+"""`fiks up | down | status | logs`: the local system from the terminal. Decides nothing: it starts, asks and shows."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.local.record import Record
+from infra.local.stack import HELD
+from infra.settings import Settings
+
+WELL = ("healthy", "done")
+STOP_PATIENCE = 120.0
+POLL = 0.1
+STACK = (sys.executable, "-m", "infra.local.stack")
+
+
+def adopt_running_stack() -> None:
+    """Let commands typed by hand find the stack of this folder: its settings hold where the environment has none."""
+    record = _record()
+    if record.holder() is not None:
+        for name, value in record.read().get("environment", {}).items():
+            os.environ.setdefault(name, value)
+
+
+@click.command()
+def up() -> None:
+    """Start the local system in the background and wait until it is healthy."""
+    record = _record()
+    started = _start(record) if record.holder() is None else None
+    if started is None:
+        click.echo("The local system is running already.")
+    _show_until_well(record, started)
+    _show_addresses(record.read()["addresses"])
+
+
+@click.command()
+def down() -> None:
+    """Stop the local system and wait until all of it is gone."""
+    record = _record()
+    guard = record.holder()
+    if guard is None:
+        click.echo("The local system is not running.")
+        return
+    os.kill(guard, 15)
+    give_up = time.monotonic() + STOP_PATIENCE
+    while record.holder() == guard:
+        if time.monotonic() > give_up:
+            raise click.ClickException(
+                f"it did not stop within {STOP_PATIENCE:g} s: see {record.logs}, or kill -9 {guard}"
+            )
+        time.sleep(POLL)
+    click.echo("Stopped.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print everything, with all addresses, as JSON.")
+def status(as_json: bool) -> None:
+    """Show how the local system is. Exit code 0 only if all of it is healthy."""
+    record = _record()
+    running = record.holder() is not None
+    content = record.read() if running else {}
+    healthy = running and _is_well(content)
+    if as_json:
+        click.echo(json.dumps({"running": running, "healthy": healthy} | content, indent=2))
+    elif running:
+        for name, condition in content.get("processes", {}).items():
+            click.echo(_line(name, condition))
+        _show_addresses(content.get("addresses", {}))
+    else:
+        click.echo("The local system is not running: start it with fiks up.")
+    sys.exit(0 if healthy else 1)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
+def logs(name: str | None, follow: bool) -> None:
+    """Print the logs of the local system, or those of NAME."""
+    folder = _record().logs
+    found = sorted(folder.glob(f"{name or '*'}.log"))
+    if not found:
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
+        raise click.ClickException(f"no log of that name in {folder}; there are: {known}")
+    for lines in _reading(found):
+        for line in lines:
+            click.echo(line, nl=False)
+        if not follow:
+            return
+        time.sleep(POLL)
+
+
+def _record() -> Record:
+    return Record(Settings().state.absolute())
+
+
+def _start(record: Record) -> subprocess.Popen[bytes]:
+    record.logs.mkdir(parents=True, exist_ok=True)
+    with (record.logs / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(
+            STACK, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def _show_until_well(record: Record, started: subprocess.Popen[bytes] | None) -> None:
+    """One line a process, when it is well. Raises ClickException with the reason if the stack gives up."""
+    begin, shown = time.monotonic(), set[str]()
+    while True:
+        ended = started is not None and started.poll() is not None
+        content = record.read() if _is_of(record, started) else {}
+        for name, condition in content.get("processes", {}).items():
+            if condition["status"] in WELL and name not in shown:
+                shown.add(name)
+                click.echo(f"{_line(name, condition)}  {time.monotonic() - begin:5.1f} s")
+        if _is_well(content):
+            return
+        if started is not None and ended and started.returncode == HELD:
+            started = None  # another `fiks up` was faster: wait for that one
+        elif ended or (started is None and record.holder() is None):
+            raise click.ClickException(_failure(record, content))
+        time.sleep(POLL)
+
+
+def _is_of(record: Record, started: subprocess.Popen[bytes] | None) -> bool:
+    """Whether stack.json speaks of this run, not of one that is gone."""
+    guard = record.read().get("guard")
+    return guard is not None and guard == (started.pid if started else record.holder())
+
+
+def _is_well(content: Mapping[str, Any]) -> bool:
+    processes = content.get("processes", {})
+    return bool(processes) and all(condition["status"] in WELL for condition in processes.values())
+
+
+def _failure(record: Record, content: Mapping[str, Any]) -> str:
+    reason: str | None = content.get("failure")
+    if reason is None:
+        return f"the supervisor ended: see {record.logs / 'supervisor.log'}"
+    log = record.logs / f"{reason.split(' ', maxsplit=1)[0].rstrip(':')}.log"
+    tail = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
+    return "\n".join([reason, *(f"  {line}" for line in tail)])
+
+
+def _line(name: str, condition: Mapping[str, Any]) -> str:
+    restarts = f"  restarted {condition['restarts']} times" if condition["restarts"] else ""
+    return f"{name:<12} {condition['status']:<10}{restarts}"
+
+
+def _show_addresses(addresses: Mapping[str, Any]) -> None:
+    for name, address in addresses.items():
+        for label, value in address.items() if isinstance(address, dict) else [("", address)]:
+            click.echo(f"{f'{name} {label}'.strip():<20} {value}")
+
+
+def _reading(paths: list[Path]) -> Iterator[list[str]]:
+    """All that stands in the files, and each time it is asked again what was added; lines bear the file's name."""
+    with_names = len(paths) > 1
+    files = [(path.stem, path.open(errors="replace")) for path in paths]
+    while True:
+        yield [f"{name:<12} | {line}" if with_names else line for name, file in files for line in file]

@@ -1,0 +1,195 @@
+"""The local system as one declaration: which processes, in what order, at which addresses.
+
+`python -m infra.local.stack` runs it under a guard; `fiks up` starts that in the background.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from infra.local.guard import guarded
+from infra.local.kafka import KafkaNode
+from infra.local.ports import free_port
+from infra.local.postgres import PostgresNode
+from infra.local.processes import Check, Process
+from infra.local.record import AlreadyRunning, Record
+from infra.local.supervisor import Condition, StartFailed, Supervisor
+from infra.settings import Settings
+
+HELD = 3
+"""Exit code: another supervisor runs this state folder."""
+WORKERS = ("worker-1", "worker-2")
+GATEWAYS = ("gateway-1", "gateway-2")
+
+
+class Stack:
+    """The processes and addresses of one run; the ports are chosen when it is made."""
+
+    def __init__(self, settings: Settings) -> None:
+        state = settings.state.absolute()
+        self.kafka = KafkaNode(state / "kafka", free_port(_port(settings.kafka)), free_port())
+        self.postgres = PostgresNode(state / "postgres", free_port(urlsplit(settings.postgres).port))
+        issuer_port = free_port(settings.issuer_port)
+        self.settings = settings.model_copy(
+            update={
+                "state": state,
+                "kafka": self.kafka.bootstrap,
+                "postgres": self.postgres.dsn(),
+                "gateway_port": free_port(settings.gateway_port),
+                "issuer_port": issuer_port,
+                "issuer": f"http://127.0.0.1:{issuer_port}/",
+                "test_mode": True,
+            }
+        )
+        self.metrics = {worker: free_port() for worker in WORKERS}
+
+    def processes(self) -> tuple[Process, ...]:
+        """In the order in which they may start; they stop in the reverse."""
+        issuer, gateway = self.settings.issuer, self.addresses()["gateway"]
+        system = ("topics", "migrate", "seed")
+        return (
+            self.kafka.process(),
+            self.postgres.process(),
+            self._fiks("topics", "topics", "apply", needs=("kafka",), step=True),
+            self._fiks("migrate", "migrate", needs=("postgres",), step=True),
+            self._fiks("seed", "seed", needs=("topics",), step=True),
+            self._fiks(
+                "issuer",
+                "issuer",
+                port=self.settings.issuer_port,
+                ready=answers(f"{issuer}.well-known/oauth-authorization-server"),
+            ),
+            *(
+                self._fiks(name, "worker", needs=system, port=port, ready=answers(_metrics(port)), metrics_port=port)
+                for name, port in self.metrics.items()
+            ),
+            *(
+                self._fiks(
+                    name,
+                    "gateway",
+                    needs=(*system, "issuer"),
+                    port=self.settings.gateway_port,
+                    ready=answers(f"{gateway}/readyz"),
+                )
+                for name in GATEWAYS
+            ),
+        )
+
+    def addresses(self) -> dict[str, Any]:
+        gateway = f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
+        return {
+            "gateway": gateway,
+            "docs": f"{gateway}/docs",
+            "schema_registry": f"{gateway}/schema-registry",
+            "kafka": self.settings.kafka,
+            "postgres": self.settings.postgres,
+            "issuer": self.settings.issuer,
+            "metrics": {"gateway": f"{gateway}/metrics"} | {name: _metrics(p) for name, p in self.metrics.items()},
+        }
+
+    def environment(self, **changes: object) -> dict[str, str]:
+        """FIKS_* for a process of ours that shall find this stack."""
+        values = self.settings.model_copy(update=changes).model_dump(mode="json", exclude_none=True)
+        return {f"FIKS_{name.upper()}": str(value) for name, value in values.items()}
+
+    def _fiks(
+        self,
+        name: str,
+        *command: str,
+        needs: tuple[str, ...] = (),
+        step: bool = False,
+        port: int | None = None,
+        ready: Check | None = None,
+        **settings: object,
+    ) -> Process:
+        return Process(
+            name=name,
+            argv=(sys.executable, "-m", "gateway.cli", *command),
+            env=os.environ | self.environment(**settings),
+            needs=needs,
+            port=port,
+            ready=ready,
+            step=step,
+            cwd=Path.cwd(),
+        )
+
+
+def answers(url: str) -> Check:
+    """A check: GET answers 200."""
+
+    async def check() -> bool:
+        timeout = aiohttp.ClientTimeout(total=2)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    return check
+
+
+def _port(bootstrap: str) -> int:
+    return int(bootstrap.split(",", maxsplit=1)[0].rpartition(":")[2])
+
+
+def _metrics(port: int) -> str:
+    return f"http://127.0.0.1:{port}/metrics"
+
+
+async def supervise(stack: Stack, record: Record) -> None:
+    """Run the stack until SIGTERM or SIGINT, telling in stack.json how it is. Raises StartFailed."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def tell(conditions: Mapping[str, Condition], *, failure: str | None = None) -> None:
+        record.write(
+            {
+                "supervisor": os.getpid(),
+                "guard": os.getppid(),
+                "failure": failure,
+                "addresses": stack.addresses(),
+                "environment": stack.environment(),
+                "processes": {name: asdict(condition) for name, condition in conditions.items()},
+            }
+        )
+
+    supervisor = Supervisor(stack.processes(), record.logs, tell)
+    tell(supervisor.conditions)
+    try:
+        await supervisor.run(stop)
+    except StartFailed as error:
+        tell(supervisor.conditions, failure=str(error))
+        raise
+
+
+def main(make: Callable[[Settings], Stack] = Stack) -> int:
+    """Run the stack of this environment to its end; the exit code."""
+    settings = Settings()
+    record = Record(settings.state.absolute())
+    try:
+        with record.held():
+            return guarded(lambda: _work(make(settings), record))
+    except AlreadyRunning:
+        return HELD
+
+
+def _work(stack: Stack, record: Record) -> int:
+    try:
+        asyncio.run(supervise(stack, record))
+    except StartFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
