@@ -1,0 +1,110 @@
+"""compose.yaml and Dockerfile: valid by the Compose Specification, and each service confined, limited and watched."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SPECIFICATION = jsonschema.Draft7Validator(
+    json.loads((ROOT / "tests/support/compose_spec/compose-spec.json").read_text())
+)
+STEPS = {
+    needed
+    for service in SERVICES.values()
+    for needed, how in service.get("depends_on", {}).items()
+    if how["condition"] == "service_completed_successfully"
+} | {"seed"}
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def test_it_is_valid_by_the_compose_specification() -> None:
+    SPECIFICATION.validate(COMPOSE)
+
+
+def test_the_specification_refuses_what_compose_does_not_know() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        SPECIFICATION.validate({"services": {"kafka": {"heathcheck": {}}}})
+
+
+@each_service
+def test_a_service_is_confined(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert int(service["user"].partition(":")[0]) > 0
+    assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & service.keys()
+
+
+@each_service
+def test_a_service_has_limits(name: str) -> None:
+    assert SERVICES[name]["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+
+
+@pytest.mark.parametrize("name", SERVICES.keys() - STEPS)
+def test_a_server_is_watched_and_restarted(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_runs_once(name: str) -> None:
+    assert "restart" not in SERVICES[name]
+
+
+@each_service
+def test_data_is_in_named_volumes(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
+        assert volume.partition(":")[0] in COMPOSE["volumes"]
+
+
+def test_a_secret_is_demanded_never_written() -> None:
+    for service in SERVICES.values():
+        for variable, value in service.get("environment", {}).items():
+            if "PASSWORD" in variable:
+                assert value.startswith("${FIKS_POSTGRES_PASSWORD:?")
+            if variable == "FIKS_POSTGRES":
+                assert "fiks:${FIKS_POSTGRES_PASSWORD:?" in value
+
+
+def test_what_only_tests_may_use_is_in_the_test_profile() -> None:
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"seed", "issuer"}
+    assert all(SERVICES[name]["profiles"] == ["test"] for name in ("seed", "issuer"))
+    needed = {need for service in SERVICES.values() for need in service.get("depends_on", {})}
+    assert not needed & {"seed", "issuer"}
+
+
+def test_only_what_faces_callers_leaves_the_inner_network() -> None:
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway", "issuer"}
+    assert {name for name, service in SERVICES.items() if service["networks"] != ["inside"]} == {"gateway", "issuer"}
+
+
+def test_kafka_is_the_version_of_the_local_stack() -> None:
+    pom = (ROOT / "infra/local/kafka-pom.xml").read_text()
+    (version,) = re.findall(r"<artifactId>kafka_2\.13</artifactId>\s*<version>(.+?)</version>", pom)
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"
+
+
+def test_the_image_is_pinned_hashed_and_not_root() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    images = {line.split()[1] for line in lines if line.startswith("FROM ")}
+    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-\w+", image) for image in images)
+    assert any("--require-hashes" in line for line in lines)
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert [int(user.partition(":")[0]) > 0 for user in users] == [True]
+
+
+def test_the_image_holds_each_package_of_the_product() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = {line.split()[1] for line in lines if line.startswith("COPY ") and "--from" not in line}
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied == allowed == {"requirements.lock", "schemas", "streams", "projections", "gateway", "infra"}
