@@ -1,0 +1,99 @@
+"""Every metric of the system, with its meaning. None is defined elsewhere.
+
+A label never takes a value that a caller chooses: routes are templates, reasons are words of ours.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+FAST = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+APPEND_SECONDS = Histogram(
+    "fiks_append_seconds", "From append() to the acknowledgement of all in-sync replicas", ["topic"], buckets=FAST
+)
+APPEND_FAILURES = Counter(
+    "fiks_append_failures_total",
+    "Events that were not appended; reason: unavailable, full (too many wait), refused (by the broker)",
+    ["topic", "reason"],
+)
+AGENT_LAG = Gauge(
+    "fiks_agent_lag_events",
+    "Records of a claimed partition that its agent has not committed; gone when the claim is",
+    ["role", "topic", "partition"],
+)
+WORKER_CLAIMS = Gauge("fiks_worker_claims", "Partitions that this worker holds", ["role"])
+PROJECTED_EVENTS = Counter(
+    "fiks_projected_events_total", "Events whose rows and checkpoint are committed", ["projection"]
+)
+PROJECTED_SECONDS = Histogram(
+    "fiks_projected_seconds",
+    "From the append of an event (the record's time) to its rows; of the oldest event of each batch",
+    ["projection"],
+    buckets=SLOW,
+)
+DECISIONS = Counter("fiks_decisions_total", "Decisions that were appended, repeats included", ["role"])
+BATCH_RETRIES = Counter(
+    "fiks_batch_retries_total", "Batches begun again because PostgreSQL or Kafka was away", ["role"]
+)
+REBUILD_EVENTS = Gauge("fiks_rebuild_events", "Events that a running rebuild has carried so far", ["projection"])
+REBUILD_EVENTS_TOTAL = Gauge(
+    "fiks_rebuild_events_expected", "Events that a running rebuild has to carry", ["projection"]
+)
+DLQ_RECORDS = Counter(
+    "fiks_dlq_records_total",
+    "Events dead-lettered; topic: where they stood; reason: as in their dead-letter header",
+    ["topic", "reason"],
+)
+DLQ_SIZE = Gauge("fiks_dlq_size", "Records in the dead-letter topic of this topic", ["topic"])
+REQUEST_SECONDS = Histogram(
+    "fiks_request_seconds",
+    "From the request's head to the end of the answer; route: the template, 'unknown' where none matched",
+    ["method", "route", "status"],
+    buckets=SLOW,
+)
+MEMORY_STALENESS = Gauge(
+    "fiks_gateway_memory_staleness_seconds",
+    "Since this gateway's memory of the configuration last was level with the end of the log; the worst process",
+    multiprocess_mode="livemax",
+)
+
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def exposition() -> tuple[bytes, str]:
+    """What GET /metrics answers, and its content type: of this process, or of all that share one folder."""
+    if folder := os.environ.get(_SHARED):
+        _forget_the_dead(Path(folder))
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    else:
+        registry = REGISTRY
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def serve(host: str, port: int) -> None:
+    """Serve /metrics of this process on a port of its own, from a thread, until the process ends."""
+    start_http_server(port, addr=host)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """What killed processes last said of their state does not hold any more (their counters still do)."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid, str(folder))
