@@ -26,7 +26,7 @@ LONGEST_TRACEBACK = 8000
 
 def logger(name: str) -> FilteringBoundLogger:
     """The logger of a module: ``log = logger(__name__)``, then ``log.info("constant message", field=value)``."""
-    made: FilteringBoundLogger = structlog.get_logger(logger=name)
+    made: FilteringBoundLogger = structlog.get_logger(name)
     return made
 
 
@@ -36,6 +36,7 @@ def configure(level: str = "INFO", out: BinaryIO | None = None) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             _with_trace,
             structlog.processors.format_exc_info,
@@ -46,7 +47,7 @@ def configure(level: str = "INFO", out: BinaryIO | None = None) -> None:
     )
     handler = Forward()
     handler.addFilter(RateLimit())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     sys.excepthook = _log_end
 
 

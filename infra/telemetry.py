@@ -1,7 +1,7 @@
 """Logs, metrics and traces of a process: switched on here, once, first thing in its command.
 
     from infra.telemetry import start
-    start(settings, "worker")                  # logs as JSON; traces if settings.otel; /metrics if settings.metrics_port
+    start(settings, "worker")                  # JSON logs; traces if settings.otel, /metrics if settings.metrics_port
 
     from infra.logs import logger
     log = logger(__name__)                     # at the top of a module
@@ -19,7 +19,7 @@
     with batch_span("project svarut_status", (one.traceparent for one in batch), events=len(batch)): ...
     with span("decide", because.at.traceparent): ...         # a decision belongs to the trace of its cause
 
-librdkafka logs by itself to standard error unless its clients are made with logger=logging.getLogger("confluent_kafka").
+librdkafka writes to standard error by itself: make its clients with logger=logging.getLogger("confluent_kafka").
 """
 
 from __future__ import annotations
