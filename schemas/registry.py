@@ -11,8 +11,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 AVRO = Path(__file__).parent / "avro"
-LOCK = AVRO / "lock.json"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A line of the lock file: a released version of a subject, its schema id and its file's SHA-256 in hex."""
+
+    id: int
+    subject: str
+    version: int
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """The name of the file that holds the schema."""
+        return f"{self.subject}.v{self.version}.avsc"
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """The lock file. It only grows: ``next_id`` was never given to any schema, not even to one that is gone."""
+
+    next_id: int = 1
+    schemas: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +52,29 @@ class Released:
         return self.subject.rpartition(".")[2]
 
 
-@cache
-def released() -> tuple[Released, ...]:
-    """Every released schema, by id."""
-    if not LOCK.exists():
-        return ()
+def lock_file(avro: Path) -> Path:
+    """Where the lock of a folder of schemas stands."""
+    return avro / "lock.json"
+
+
+def read_lock(avro: Path = AVRO) -> Lock:
+    """The lock of a folder of schemas; an empty one where nothing was ever released."""
+    file = lock_file(avro)
+    return msgspec.json.decode(file.read_bytes(), type=Lock) if file.exists() else Lock()
+
+
+def read_released(avro: Path = AVRO) -> tuple[Released, ...]:
+    """Every released schema of a folder, by id."""
     return tuple(
-        Released(entry["id"], entry["subject"], entry["version"], json.loads(path_of(entry).read_text()))
-        for entry in json.loads(LOCK.read_text())["schemas"]
+        Released(entry.id, entry.subject, entry.version, json.loads((avro / entry.file).read_text()))
+        for entry in read_lock(avro).schemas
     )
 
 
-def path_of(entry: dict[str, Any]) -> Path:
-    """Where the schema of a lock entry stands."""
-    return AVRO / f"{entry['subject']}.v{entry['version']}.avsc"
+@cache
+def released() -> tuple[Released, ...]:
+    """Every released schema, by id."""
+    return read_released()
 
 
 @cache
