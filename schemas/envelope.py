@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from schemas.catalogue import event_type
+
 Headers = list[tuple[str, bytes]]
 
 DECISIONS = UUID("7b9c5e0a-3c0e-5f0e-9a3c-6d1f0f5b8a11")
@@ -98,6 +100,56 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
         traceparent=_text(traceparent),
         cause=None if cause is None else int(cause),
         position=position,
+    )
+
+
+def fact(
+    event: object,
+    *,
+    time: datetime,
+    id: str,
+    source: str,
+    correlation_id: str | None = None,
+    actor: str | None = None,
+    on_behalf_of: str | None = None,
+    legal_basis: str | None = None,
+    traceparent: str | None = None,
+) -> Envelope:
+    """The envelope of a fact. Without a correlation id it starts a correlation of its own."""
+    kind = event_type(event)
+    return Envelope(
+        type=kind.name,
+        id=id,
+        source=source,
+        stream=kind.stream(event),
+        time=time,
+        correlation_id=correlation_id or id,
+        actor=actor,
+        on_behalf_of=on_behalf_of,
+        legal_basis=legal_basis,
+        traceparent=traceparent,
+    )
+
+
+def decided(event: object, *, because: Envelope, cause: int, source: str, traceparent: str | None = None) -> Envelope:
+    """The envelope of a decision: its id, time and correlation are those of the event that it follows from.
+
+    ``cause`` is the offset of the record that set the decision off (see ``Envelope.cause``).
+    """
+    kind = event_type(event)
+    return Envelope(
+        type=kind.name,
+        id=derived_id(because.id, kind.name),
+        source=source,
+        stream=because.stream,
+        time=because.time,
+        correlation_id=because.correlation_id,
+        causation_id=because.id,
+        actor=source,
+        on_behalf_of=because.on_behalf_of,
+        legal_basis=because.legal_basis,
+        traceparent=traceparent or because.traceparent,
+        cause=cause,
     )
 
 

@@ -1,0 +1,42 @@
+"""The connection to PostgreSQL, and which of its errors mean that it is away and not that we are wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+from asyncpg.exceptions import InternalClientError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection, Pool = asyncpg.Connection, asyncpg.Pool
+
+SESSION = {
+    # A worker that is frozen inside a transaction must not keep its partition: PostgreSQL cuts it off.
+    "idle_in_transaction_session_timeout": "3s",
+    "lock_timeout": "2s",
+    "statement_timeout": "30s",
+}
+
+INFRASTRUCTURE: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,  # also what a closed connection raises, and what hides the true cause
+    InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+
+
+async def open_pool(dsn: str, *, most: int = 8, **session: str) -> Pool:
+    """A pool whose connections give up rather than hold others up; ``session`` overrides the settings above."""
+    return await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=SESSION | session)

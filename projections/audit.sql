@@ -1,0 +1,22 @@
+-- name: tables
+create table audit (
+    topic text not null,
+    partition integer not null,
+    "offset" bigint not null,
+    id text not null,
+    type text not null,
+    stream text not null,
+    time timestamptz not null,
+    correlation_id text not null,
+    causation_id text,
+    actor text,
+    on_behalf_of text,
+    legal_basis text,
+    source text not null,
+    primary key (topic, partition, "offset")
+);
+
+-- name: indexes
+create index audit_stream on audit (stream, topic, partition, "offset");
+create index audit_actor on audit (actor, time);
+create index audit_on_behalf_of on audit (on_behalf_of, time) where on_behalf_of is not null;

@@ -1,0 +1,95 @@
+"""What a projection is: pure handlers, event by event, from what was said to the rows that can be asked.
+
+A handler takes (event, envelope) and returns or yields writes; it sees no clock, no database and no other event. The
+tables stand in the ``.sql`` file beside the module, without a schema name: each version gets a schema of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from schemas.catalogue import event_type
+from schemas.envelope import Envelope
+
+
+class Create(NamedTuple):
+    """A new row: all its columns but the mark. Where the row exists, the one with the higher mark counts."""
+
+    table: str
+    key: tuple[Any, ...]
+    mark: int
+    values: dict[str, Any]
+
+
+class Change(NamedTuple):
+    """New values for some columns of a row, unless a higher mark has changed it. Without the row, nothing happens."""
+
+    table: str
+    key: tuple[Any, ...]
+    mark: int
+    values: dict[str, Any]
+
+
+class Append(NamedTuple):
+    """A row that no other event makes, in the order of the table's columns: it is keyed by the event's position."""
+
+    table: str
+    row: tuple[Any, ...]
+
+
+Write = Create | Change | Append
+Handler = Callable[[Any, Envelope], Iterable[Write]]
+EnvelopeHandler = Callable[[Envelope], Iterable[Write]]
+
+_projections: dict[str, Projection] = {}
+
+
+class Projection:
+    """A read model: its name, the topics it reads and its handlers, registered here and nowhere else.
+
+    ``logic`` is the handlers' version: raise it when what they write changes, and rebuild.
+    """
+
+    def __init__(self, name: str, *, logic: int, topics: tuple[str, ...], sql: str) -> None:
+        self.name, self.logic, self.topics = name, logic, topics
+        self.handlers: dict[str, Handler] = {}
+        self.every: EnvelopeHandler | None = None
+        self.tables = _section(sql, "tables")
+        self.indexes = _section(sql, "indexes")
+        _projections[name] = self
+
+    def on(self, *events: type) -> Callable[[Handler], Handler]:
+        """Register the handler of some event types. An event type that no handler is registered for is not decoded."""
+
+        def register(handler: Handler) -> Handler:
+            for one in events:
+                self.handlers[event_type(one).name] = handler
+            return handler
+
+        return register
+
+    def on_every_event(self, handler: EnvelopeHandler) -> EnvelopeHandler:
+        """Register a handler of all events of the topics. It is given the envelope only."""
+        self.every = handler
+        return handler
+
+
+def projections() -> dict[str, Projection]:
+    """Every projection by name. Importing ``projections`` has registered them all."""
+    return dict(_projections)
+
+
+def sql_beside(module_file: str) -> str:
+    """The ``.sql`` file beside a projection's module."""
+    return Path(module_file).with_suffix(".sql").read_text()
+
+
+def _section(sql: str, name: str) -> str:
+    """The statements under ``-- name: …`` up to the next such line."""
+    found = re.search(rf"^-- name: {name}\n(.*?)(?=^-- name: |\Z)", sql, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise ValueError(f"the projection's .sql file has no section '-- name: {name}'")
+    return found[1]

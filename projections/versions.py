@@ -1,0 +1,81 @@
+"""The versions of a projection: one is live and read through views, another may be built beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from infra.database import Connection
+from projections.projection import Projection
+from projections.tables import describe
+
+STARTED = """
+    insert into checkpoint (name, version, topic, partition)
+    select $1, $2, * from unnest($3::text[], $4::int[]) on conflict do nothing
+"""
+CHECKPOINTS = "select topic, partition, next_offset from checkpoint where name = $1 and version = $2"
+
+
+def schema_of(name: str, version: int) -> str:
+    """The PostgreSQL schema that holds the tables of a version."""
+    return f"{name}_v{version}"
+
+
+async def live(connection: Connection, projection: Projection) -> tuple[int, int] | None:
+    """The live version and the logic that built it; None before the first."""
+    row = await connection.fetchrow("select live, logic from projection where name = $1", projection.name)
+    return row and (row["live"], row["logic"])
+
+
+async def create(connection: Connection, projection: Projection, version: int) -> None:
+    """Make the empty tables of a version, without secondary indexes."""
+    schema = schema_of(projection.name, version)
+    await connection.execute(f"create schema {schema}")
+    await connection.execute(f"set local search_path to {schema}")
+    await connection.execute(projection.tables)
+    await connection.execute("set local search_path to public")
+
+
+async def index(connection: Connection, projection: Projection, version: int) -> None:
+    """Make the secondary indexes of a version."""
+    await connection.execute(f"set local search_path to {schema_of(projection.name, version)}")
+    await connection.execute(projection.indexes)
+    await connection.execute("set local search_path to public")
+
+
+async def start_checkpoints(
+    connection: Connection, name: str, version: int, partitions: Iterable[tuple[str, int]]
+) -> None:
+    """A checkpoint row for each partition, at 0 where there is none."""
+    topics, numbers = zip(*partitions, strict=True)
+    await connection.execute(STARTED, name, version, list(topics), list(numbers))
+
+
+async def checkpoints(connection: Connection, name: str, version: int) -> dict[tuple[str, int], int]:
+    """The next offset of each partition."""
+    return {
+        (row["topic"], row["partition"]): row["next_offset"]
+        for row in await connection.fetch(CHECKPOINTS, name, version)
+    }
+
+
+async def make_live(connection: Connection, projection: Projection, version: int) -> None:
+    """Let the views show this version and the workers write to it. Within the caller's transaction."""
+    await connection.execute(
+        "insert into projection (name, live, logic) values ($1, $2, $3) "
+        "on conflict (name) do update set live = excluded.live, logic = excluded.logic",
+        projection.name,
+        version,
+        projection.logic,
+    )
+    await connection.execute("delete from building where name = $1 and version = $2", projection.name, version)
+    schema = schema_of(projection.name, version)
+    for table in await describe(connection, schema):
+        await connection.execute(f"drop view if exists read.{table}")
+        await connection.execute(f"create view read.{table} as select * from {schema}.{table}")
+
+
+async def drop(connection: Connection, name: str, version: int) -> None:
+    """Forget a version: its tables and its checkpoints."""
+    await connection.execute("delete from checkpoint where name = $1 and version = $2", name, version)
+    await connection.execute("delete from building where name = $1 and version = $2", name, version)
+    await connection.execute(f"drop schema if exists {schema_of(name, version)} cascade")

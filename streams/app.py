@@ -1,0 +1,99 @@
+"""The Faust app of a worker: agents, channels and timers, embedded, without a Kafka or a web server of its own.
+
+Faust's traps that are leaned on here (each has a regression test): it must be told that it needs no Kafka; its flow
+control must be resumed by hand; an exception in a timer stops all timers and leaves the process alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from mode import Service
+
+from infra.database import Pool, open_pool
+from infra.settings import Settings
+from streams.agents import Carrier, Work, serve
+from streams.deciding import Deciding
+from streams.reader import Positions, Reader, die
+
+CONCURRENCY = 4
+"""Batches of different partitions that one role carries at the same time."""
+TICK = 1.0
+"""Seconds between two looks at the deadlines."""
+
+
+class _OnlyAgents(BootStrategy):
+    enable_kafka = enable_web = False
+
+    def tables(self) -> list[Any]:
+        return []
+
+
+class _App(faust.App):
+    BootStrategy = _OnlyAgents
+
+    async def on_started(self) -> None:
+        self.flow_control.resume()
+        await super().on_started()
+
+
+class Worker(Service):
+    """Runs works until it is stopped: one reader and one agent a work, deadlines for those that decide.
+
+    ``groups`` names the consumer group of each work's role, so that several workers share its partitions.
+    """
+
+    def __init__(
+        self, settings: Settings, works: Sequence[Work], *, group: str = "fiks", until: Positions | None = None
+    ) -> None:
+        super().__init__()
+        self.settings, self.works, self.group, self.until = settings, works, group, until
+        self.readers: list[Reader] = []
+
+    async def on_start(self) -> None:
+        """Open the pool, start the app, then read."""
+        self._pool: Pool = await open_pool(self.settings.postgres, most=2 + CONCURRENCY * len(self.works))
+        # broker is a required argument; it is never contacted
+        self._app = _App(f"{self.group}.worker", broker="kafka://127.0.0.1:9", web_enabled=False, autodiscover=False)
+        for work in self.works:
+            self._add(work)
+        await self._app.start()
+        for reader in self.readers:
+            await reader.start()
+
+    async def on_stop(self) -> None:
+        """Stop reading (open work ends, what waits is dropped), then the app, then the pool."""
+        for reader in self.readers:
+            await reader.stop()
+        await self._app.stop()
+        await self._pool.close()
+
+    def _add(self, work: Work) -> None:
+        carrier = Carrier(work, self._pool)
+        channel = self._app.channel(maxsize=0)
+        reader = Reader(
+            self.settings.kafka, f"{self.group}.{work.role}", work.topics, carrier.load, channel.put, self.until
+        )
+        self.readers.append(reader)
+
+        async def run(claims: Any) -> None:
+            await serve(claims, carrier, channel, reader.step_aside)
+
+        self._app.agent(channel, name=work.role, concurrency=CONCURRENCY)(run)
+        if isinstance(work, Deciding):
+            self._watch_deadlines(work, reader, carrier)
+
+    def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
+        @self._app.timer(interval=TICK, name=f"deadlines of {work.role}")
+        async def tick() -> None:
+            try:
+                for claim in list(reader.claims.values()):
+                    if claim.live and claim.next is not None:
+                        await carrier.attempt(work.expire, claim.partition)
+            except BaseException as fault:
+                die(f"deadlines of {work.role}", fault)
+
+        _ = tick

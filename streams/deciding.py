@@ -1,0 +1,104 @@
+"""Deciding as the work of an agent: fold each stream's records, append what follows, remember the journal.
+
+The decisions are acknowledged before the transaction commits; a crash between the two repeats them under the same ids,
+and every fold ignores repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from schemas.envelope import Envelope, Recorded, decided, derived_id, fact
+from streams import checkpoints
+from streams.agents import Connection, NotOurs, Record, check_no_gap
+from streams.dead_letters import DeadLetters
+from streams.domain.decider import Deadline, Decider, Decision, Journal, step
+from streams.journals import Journals, JournalStore, recorded
+from streams.log import Log
+
+
+class Deciding:
+    """The work of one decider."""
+
+    batch = 500  # small: a crash repeats up to one batch of decisions
+
+    def __init__(self, decider: Decider[Any], log: Log, dead_letters: DeadLetters) -> None:
+        self.decider = decider
+        self.role = f"decider:{decider.name}"
+        self.topics = (decider.topic,)
+        self._source = f"urn:fiks:beslutning:{decider.name}"
+        self._log, self._dead_letters, self._journals = log, dead_letters, JournalStore(decider)
+
+    async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The decider's checkpoint of each partition."""
+        return await checkpoints.load(connection, self.role, partitions)
+
+    async def carry(self, connection: Connection, records: Sequence[Record], following: Sequence[Record]) -> None:
+        """Fold the records that were not folded yet, append the decisions, save the journals."""
+        at = await self._lock(connection, records[0])
+        check_no_gap(self.role, records, at)
+        todo = records[at - records[0].offset :]
+        if not todo:
+            return
+        met = [recorded(record) for record in todo]
+        journals = await self._journals.load(connection, {one.at.stream for one in met})
+        decisions = self._fold(journals, met)
+        await self._append(decisions, [*todo, *following])
+        partition = TopicPartition(todo[0].topic, todo[0].partition)
+        await self._journals.save(connection, partition, journals)
+        await checkpoints.move(connection, self.role, todo[0], todo[-1].offset + 1)
+
+    async def set_aside(self, connection: Connection, record: Record, reason: str) -> None:
+        """Dead-letter the record and move past it: its stream goes on without it."""
+        if await self._lock(connection, record) == record.offset:
+            await self._dead_letters.append(self.role, record, reason)
+            await checkpoints.move(connection, self.role, record, record.offset + 1)
+
+    async def expire(self, connection: Connection, partition: TopicPartition) -> int:
+        """Append the deadlines of the partition that have passed, guarded as every write is. Returns how many."""
+        if await checkpoints.lock(connection, self.role, *partition) is None:
+            return 0
+        due = await self._journals.due(connection, partition)
+        if due:
+            await self._log.append_all([self._expired(stream, deadline) for stream, deadline in due])
+            await self._journals.appended(connection, due)
+        return len(due)
+
+    def _expired(self, stream: str, deadline: Deadline) -> tuple[object, Envelope]:
+        event = self.decider.expired(stream, deadline)
+        event_id = derived_id(stream, f"{deadline.name}@{deadline.due.isoformat()}")
+        return event, fact(event, time=deadline.due, id=event_id, source=self._source, actor=self._source)
+
+    async def _lock(self, connection: Connection, record: Record) -> int:
+        at = await checkpoints.lock(connection, self.role, record.topic, record.partition)
+        if at is None:
+            raise NotOurs
+        return at
+
+    def _fold(self, journals: Journals, met: Sequence[Recorded]) -> list[tuple[int, Decision]]:
+        """Bring ``journals`` past the records. Returns the decisions, each with the offset that set it off."""
+        decisions = []
+        for one in met:
+            journal = journals.get(one.at.stream) or Journal(self.decider.initial)
+            journals[one.at.stream], decision = step(self.decider, journal, one)
+            if decision is not None and one.at.position is not None:
+                decisions.append((one.at.position.offset, decision))
+        return decisions
+
+    async def _append(self, decisions: Sequence[tuple[int, Decision]], seen: Sequence[Record]) -> None:
+        """Append the decisions that are not among ``seen``.
+
+        After a crash (or when a journal is rebuilt) a decision lies just behind its cause. Leaving it out keeps
+        repeats off the log; nothing depends on it.
+        """
+        there = {(record.key, dict(record.headers).get("cause")) for record in seen}
+        await self._log.append_all(
+            [
+                (one.event, decided(one.event, because=one.because.at, cause=cause, source=self._source))
+                for cause, one in decisions
+                if (one.because.at.stream.encode(), str(cause).encode()) not in there
+            ]
+        )

@@ -1,0 +1,117 @@
+"""The journals of a decider's streams and the deadlines that run in them, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import ConsumerRecord, TopicPartition
+
+from schemas.codec import decode, encode
+from schemas.envelope import Position, Recorded, read_envelope
+from schemas.errors import Unreadable
+from streams.checkpoints import Connection
+from streams.domain.decider import Deadline, Decider, Journal
+
+Journals = dict[str, Journal[Any]]
+DUE_AT_ONCE = 500
+
+LOAD = "select stream, journal from journal where decider = $1 and stream = any($2)"
+SAVE = """
+    insert into journal (decider, stream, journal) select $1, * from unnest($2::text[], $3::bytea[])
+    on conflict (decider, stream) do update set journal = excluded.journal
+"""
+DROP_DEADLINES = """
+    delete from frist f where decider = $1 and stream = any($2)
+    and not exists (select from unnest($3::text[], $4::text[], $5::timestamptz[]) as kept (stream, name, due)
+                    where (kept.stream, kept.name, kept.due) = (f.stream, f.name, f.due))
+"""
+SAVE_DEADLINES = """
+    insert into frist (decider, topic, partition, stream, name, due)
+    select $1, $2, $3, * from unnest($4::text[], $5::text[], $6::timestamptz[]) on conflict do nothing
+"""
+DUE = """
+    select stream, name, due from frist
+    where decider = $1 and topic = $2 and partition = $3 and not appended and due <= now()
+    order by due limit $4
+"""
+APPENDED = """
+    update frist f set appended = true
+    from unnest($2::text[], $3::text[], $4::timestamptz[]) as done (stream, name, due)
+    where f.decider = $1 and (f.stream, f.name, f.due) = (done.stream, done.name, done.due)
+"""
+
+
+class _Waiting(msgspec.Struct, array_like=True):
+    """A record of the backlog."""
+
+    topic: str
+    partition: int
+    offset: int
+    headers: list[tuple[str, bytes]]
+    value: bytes
+
+
+class JournalStore:
+    """Loads and saves the journals of one decider, always within the caller's transaction."""
+
+    def __init__(self, decider: Decider[Any]) -> None:
+        self._decider = decider
+        self._row = msgspec.defstruct(
+            "JournalRow",
+            [("state", decider.state), ("awaiting", int | None), ("backlog", list[_Waiting])],
+            array_like=True,
+        )
+        self._decode = msgspec.msgpack.Decoder(self._row).decode
+
+    async def load(self, connection: Connection, streams: set[str]) -> Journals:
+        """The journals of those streams that have one."""
+        rows = await connection.fetch(LOAD, self._decider.name, sorted(streams))
+        return {row["stream"]: self._journal(row["journal"]) for row in rows}
+
+    async def save(self, connection: Connection, partition: TopicPartition, journals: Journals) -> None:
+        """Write the journals and let exactly the deadlines of their states run."""
+        name, streams = self._decider.name, list(journals)
+        await connection.execute(SAVE, name, streams, [self._bytes(journal) for journal in journals.values()])
+        running = [(s, one.name, one.due) for s, j in journals.items() for one in self._decider.deadlines(j.state)]
+        columns = [list(column) for column in zip(*running, strict=True)] or [[], [], []]
+        await connection.execute(DROP_DEADLINES, name, streams, *columns)
+        if running:
+            await connection.execute(SAVE_DEADLINES, name, *partition, *columns)
+
+    async def due(self, connection: Connection, partition: TopicPartition) -> list[tuple[str, Deadline]]:
+        """Deadlines of the partition that have passed by PostgreSQL's clock and were not appended, oldest first."""
+        rows = await connection.fetch(DUE, self._decider.name, *partition, DUE_AT_ONCE)
+        return [(row["stream"], Deadline(row["name"], row["due"])) for row in rows]
+
+    async def appended(self, connection: Connection, deadlines: Sequence[tuple[str, Deadline]]) -> None:
+        """Remember that these were appended; reading them from the log is what settles them."""
+        columns: Mapping[str, list[Any]] = {
+            "stream": [stream for stream, _ in deadlines],
+            "name": [one.name for _, one in deadlines],
+            "due": [one.due for _, one in deadlines],
+        }
+        await connection.execute(APPENDED, self._decider.name, *columns.values())
+
+    def _bytes(self, journal: Journal[Any]) -> bytes:
+        waiting = [
+            _Waiting(*one.at.position, one.at.headers(), encode(one.event))  # type: ignore[misc]
+            for one in journal.backlog
+        ]
+        return msgspec.msgpack.encode(self._row(journal.state, journal.awaiting, waiting))
+
+    def _journal(self, data: bytes) -> Journal[Any]:
+        row: Any = self._decode(data)
+        return Journal(row.state, row.awaiting, tuple(recorded(one) for one in row.backlog))
+
+
+def recorded(record: ConsumerRecord[bytes, bytes] | _Waiting) -> Recorded:
+    """The event and the envelope of a record. Raises Unreadable or NotYetKnown."""
+    try:
+        envelope = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
+    except (KeyError, ValueError) as fault:
+        raise Unreadable(f"the headers are not those of an event: {fault!r}") from fault
+    return Recorded(decode(record.value), envelope)
+
+

@@ -1,0 +1,152 @@
+"""Appending to the log: an event counts once every in-sync replica has it, and not before.
+
+librdkafka and not aiokafka: it takes a record that was not acknowledged in time out of its queue, so that
+``Unavailable`` is an answer that stays true. A record that was on its way when the broker fell may be on the log all
+the same; only an idempotency key settles that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from infra import metrics
+from schemas.catalogue import event_type
+from schemas.codec import encode
+from schemas.envelope import Envelope, Headers, Position
+from streams.domain.errors import Unavailable
+
+MESSAGE_TIMEOUT = 1.5
+STALLED_AFTER = 1.0
+QUEUE = 20_000
+
+SETTINGS = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "partitioner": "murmur2_random",
+    "compression.type": "lz4",
+    "linger.ms": 0,
+    "message.timeout.ms": int(MESSAGE_TIMEOUT * 1000),
+    "socket.timeout.ms": 1500,
+    "request.timeout.ms": 1500,
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 250,
+    "retry.backoff.ms": 50,
+    "queue.buffering.max.messages": QUEUE,
+    "topic.metadata.refresh.interval.ms": 30_000,
+    "log.connection.close": False,
+}
+
+
+def partition_of(stream: str, partitions: int) -> int:
+    """The partition that a stream lies on: Kafka's default partitioner over the key."""
+    return (murmur2(stream.encode()) & 0x7FFFFFFF) % partitions
+
+
+class Log:
+    """The way onto the log. One a process; start it in the event loop that appends."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._settings = SETTINGS | {"bootstrap.servers": bootstrap}
+        self._outstanding: OrderedDict[int, float] = OrderedDict()
+        self._sent = 0
+        self._reports: deque[tuple[asyncio.Future[Position], int, KafkaError | None, Position]] = deque()
+        self._settling = False
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Connect in the background; a broker that is away shows at the first append."""
+        self._loop = asyncio.get_running_loop()
+        self._producer = Producer(self._settings, logger=logging.getLogger("confluent_kafka"))
+        self._poller = threading.Thread(target=self._poll, name="log-poll", daemon=True)
+        self._poller.start()
+
+    async def stop(self) -> None:
+        """Wait until everything that was handed over is acknowledged or refused."""
+        while self._outstanding:
+            await asyncio.sleep(0.01)
+        self._stopping = True
+        await asyncio.to_thread(self._poller.join)
+
+    async def append(self, event: object, about: Envelope) -> Position:
+        """Append one event and return where it lies, once it is durable.
+
+        Raises Unavailable, within two seconds, when the broker does not acknowledge it; nothing is appended later.
+        """
+        return await self.send(event_type(event).topic, about.stream, encode(event), about.headers())
+
+    async def append_all(self, events: Iterable[tuple[object, Envelope]]) -> None:
+        """Append several events, in order within each stream. Raises Unavailable if any of them was refused."""
+        waiting = [self._hand_over(event_type(e).topic, at.stream, encode(e), at.headers()) for e, at in events]
+        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def send(self, topic: str, key: str, value: bytes | None, headers: Headers) -> Position:
+        """Append a record that is encoded already; otherwise as ``append``."""
+        # Shielded: a caller that goes away must not make us forget a record that is on its way.
+        return await asyncio.shield(self._hand_over(topic, key, value, headers))
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the oldest record on its way has waited so long that new ones had better be refused at once."""
+        if not self._outstanding:
+            return False
+        return time.monotonic() - next(iter(self._outstanding.values())) > STALLED_AFTER
+
+    def _hand_over(self, topic: str, key: str, value: bytes | None, headers: Headers) -> asyncio.Future[Position]:
+        if self.stalled:
+            metrics.APPEND_FAILURES.labels(topic, "unavailable").inc()
+            raise Unavailable("the log does not answer; nothing was accepted")
+        outcome: asyncio.Future[Position] = self._loop.create_future()
+        self._sent += 1
+        number = self._sent
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            self._report(outcome, number, error, Position(topic, message.partition() or 0, message.offset() or 0))
+
+        try:
+            self._producer.produce(topic, value, key, headers=headers, on_delivery=report)
+        except (BufferError, KafkaException) as fault:
+            metrics.APPEND_FAILURES.labels(topic, "full").inc()
+            raise Unavailable("the log takes no more at the moment; nothing was accepted") from fault
+        self._outstanding[number] = time.monotonic()
+        return outcome
+
+    def _poll(self) -> None:
+        while not self._stopping:
+            self._producer.poll(0.05)
+
+    def _report(self, outcome: asyncio.Future[Position], number: int, error: KafkaError | None, at: Position) -> None:
+        """Runs in the poll thread: one wake-up of the loop serves all the reports that come together."""
+        self._reports.append((outcome, number, error, at))
+        if not self._settling:
+            self._settling = True
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False  # before the first look: a report that comes after it wakes the loop again
+        while self._reports:
+            outcome, number, error, at = self._reports.popleft()
+            metrics.APPEND_SECONDS.labels(at.topic).observe(time.monotonic() - self._outstanding.pop(number))
+            if outcome.cancelled():
+                continue
+            if error is None:
+                outcome.set_result(at)
+                continue
+            reason = "unavailable" if error.code() == KafkaError._MSG_TIMED_OUT else "refused"
+            metrics.APPEND_FAILURES.labels(at.topic, reason).inc()
+            outcome.set_exception(Unavailable(f"the log did not acknowledge: {error.str()}; try again"))
+
+
+def kafka_settings(bootstrap: str) -> dict[str, Any]:
+    """What every confluent-kafka client of ours needs to reach the log."""
+    return {"bootstrap.servers": bootstrap, "log.connection.close": False}

@@ -1,0 +1,200 @@
+"""Reads the log by partition ownership and hands out partitions, never records.
+
+The consumer group is only a load balancer: it may be wrong at any time without harm, since the row lock on the
+checkpoint is what guards correctness (``streams.agents``). No offset is ever committed to Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from mode import Service
+
+from infra import metrics
+from infra.logs import logger
+
+log = logger(__name__)
+
+WAITING_LIMIT = 10_000
+"""Records that may wait in one partition before it is no longer fetched."""
+REVOKE_WAIT = 3.0
+ASIDE = 5.0
+
+CONSUMER: dict[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",  # harmless: we always seek, and a position that retention moved shows as a hole
+    "session_timeout_ms": 6000,
+    "heartbeat_interval_ms": 500,
+    "rebalance_timeout_ms": 10_000,
+    "max_poll_interval_ms": 86_400_000,
+    "request_timeout_ms": 8000,
+    "metadata_max_age_ms": 30_000,
+    "partition_assignment_strategy": (StickyPartitionAssignor,),
+}
+
+Positions = Mapping[TopicPartition, int]
+Load = Callable[[list[TopicPartition]], Awaitable[Positions]]
+
+
+class Hole(Exception):
+    """Records that were never met are gone from the log, or the checkpoint lies beyond its end."""
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A partition that this worker believes to own. Once ``live`` is false nothing is begun on it again."""
+
+    partition: TopicPartition
+    next: int | None = None
+    """The offset of the record that must come next; None until the checkpoint was loaded."""
+    live: bool = True
+    busy: bool = False
+    waiting: deque[ConsumerRecord[bytes, bytes]] = field(default_factory=deque)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.idle.set()
+
+    def take(self, most: int) -> list[ConsumerRecord[bytes, bytes]]:
+        """The oldest records that wait, at most so many; they wait no more."""
+        return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+
+
+class Reader(Service):
+    """Reads ``topics`` for one role and calls ``ready(claim)`` when something waits on a claim that is not busy.
+
+    ``load`` gives the position at which each partition starts, from PostgreSQL. ``until`` bounds the reading: no
+    record at or beyond that offset is handed out.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        group: str,
+        topics: tuple[str, ...],
+        load: Load,
+        ready: Callable[[Claim], Awaitable[None]],
+        until: Positions | None = None,
+    ) -> None:
+        super().__init__()
+        self.bootstrap, self.group, self.topics = bootstrap, group, topics
+        self.claims: dict[TopicPartition, Claim] = {}
+        self._load, self._ready, self._until = load, ready, until
+        self._step_aside = asyncio.Event()
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        await self._join()
+
+    async def on_stop(self) -> None:
+        """Let open work end, drop what waits, and leave the group."""
+        await self._revoke()
+        await self._consumer.stop()
+
+    def step_aside(self) -> None:
+        """Leave the group for a while, so that a worker that can read on may take what this one cannot."""
+        self._step_aside.set()
+
+    async def _join(self) -> None:
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, **CONSUMER)
+        self._consumer.subscribe(self.topics, listener=_Listener(self))
+        await self._consumer.start()
+
+    @Service.task
+    async def _read(self) -> None:
+        try:
+            while not self.should_stop:
+                if self._step_aside.is_set():
+                    await self._wait_aside()
+                await self._round()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as fault:
+            die("reader", fault)
+
+    async def _wait_aside(self) -> None:
+        await self.on_stop()
+        await self.sleep(ASIDE)
+        self._step_aside.clear()
+        if not self.should_stop:
+            await self._join()
+
+    async def _round(self) -> None:
+        await self._take_up(  # here and not in the listener: there no heartbeat runs, and an exception is only logged
+            [claim for claim in self.claims.values() if claim.next is None]
+        )
+        open_claims = {p: c for p, c in self.claims.items() if self._wants_more(c)}
+        if not open_claims:
+            await asyncio.sleep(0.02)
+            return
+        fetched = await self._consumer.getmany(*open_claims, timeout_ms=200)
+        for partition, records in fetched.items():
+            claim = open_claims[partition]
+            if claim.live:  # a fetch that ends after a revoke belongs to nobody
+                await self._receive(claim, records)
+
+    def _wants_more(self, claim: Claim) -> bool:
+        if claim.next is None or len(claim.waiting) >= WAITING_LIMIT:
+            return False
+        return self._until is None or claim.next < self._until.get(claim.partition, 0)
+
+    async def _take_up(self, claims: list[Claim]) -> None:
+        if not claims:
+            return
+        positions = await self._load([claim.partition for claim in claims])
+        for claim in claims:
+            if claim.live:
+                claim.next = positions[claim.partition]
+                self._consumer.seek(claim.partition, claim.next)
+
+    async def _receive(self, claim: Claim, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+        assert claim.next is not None
+        if records[0].offset != claim.next or records[-1].offset != claim.next + len(records) - 1:
+            raise Hole(
+                f"{claim.partition}: offset {claim.next} was to come next, but {records[0].offset} to "
+                f"{records[-1].offset} came ({len(records)} records); the log has lost what was not yet read"
+            )
+        claim.next = records[-1].offset + 1
+        if self._until is not None:
+            records = [r for r in records if r.offset < self._until.get(claim.partition, 0)]
+        claim.waiting.extend(records)
+        if records and not claim.busy:
+            claim.busy = True
+            claim.idle.clear()
+            await self._ready(claim)
+
+    async def _revoke(self) -> None:
+        claims = list(self.claims.values())
+        self.claims.clear()
+        for claim in claims:
+            claim.live = False
+            claim.waiting.clear()
+        for claim in claims:
+            try:
+                await asyncio.wait_for(claim.idle.wait(), REVOKE_WAIT)
+            except TimeoutError:
+                log.warning("a partition was given up with work open; the row lock settles it", at=claim.partition)
+
+
+class _Listener(ConsumerRebalanceListener):
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        await self._reader._revoke()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._reader.claims = {partition: Claim(partition) for partition in sorted(assigned)}
+
+
+def die(where: str, fault: BaseException) -> None:
+    """Log a bug and stop the process at once: nothing was acknowledged, so nothing is lost. The supervisor restarts."""
+    log.critical("a bug stops the process", where=where, exc_info=fault)
+    os._exit(70)
