@@ -13,13 +13,24 @@ from schemas.catalogue import Personal, event, part
 
 
 class Grensesnitt(StrEnum):
-    """The interface through which a forsendelse came; statuses are spelled after it (contract 6.1)."""
+    """The interface through which a forsendelse came; it decides what a failed reception is called (contract 6.1)."""
 
     REST_V2 = "REST_V2"
+    REST_V3_PERSON = "REST_V3_PERSON"
+    REST_V3_ORGANISASJON = "REST_V3_ORGANISASJON"
+    REST_V3_PRINT = "REST_V3_PRINT"
+    REST_V3_NHN = "REST_V3_NHN"
+
+
+class Slettetype(StrEnum):
+    """How much is deleted (contract 3.2)."""
+
+    ORIGINALDOKUMENTER = "ORIGINALDOKUMENTER"
+    ALLE = "ALLE"
 
 
 class Feilkode(StrEnum):
-    """Faults that the gateway found in a forsendelse that it could read. Each of them leads to AVVIST."""
+    """Faults that the gateway found in a forsendelse that it could read. Each of them keeps it from being accepted."""
 
     UGYLDIG_MOTTAKER = "UGYLDIG_MOTTAKER"
     MANGLER_ADRESSE = "MANGLER_ADRESSE"
@@ -34,6 +45,9 @@ class Feilkode(StrEnum):
     KAN_IKKE_SKRIVES_UT = "KAN_IKKE_SKRIVES_UT"
     MA_KRYPTERES = "MA_KRYPTERES"
     UFULLSTENDIG_OPPLASTING = "UFULLSTENDIG_OPPLASTING"
+    UGYLDIG_SIGNERING = "UGYLDIG_SIGNERING"
+    UGYLDIG_SVARADRESSE = "UGYLDIG_SVARADRESSE"
+    UGYLDIG_LENKE = "UGYLDIG_LENKE"
 
 
 @part
@@ -137,8 +151,11 @@ class Signering:
 class ForsendelseMottatt:
     """A forsendelse has been received, its content stored. Contract 3.1.
 
-    ``mottakersystem_id`` is the mottakersystem that its orgnr, type and level matched when it was received, if any;
-    ``feil`` are the faults that were found, none of which can be mended.
+    What was measured when it was received, and decides the channel (contract 8): ``mottakersystem_id`` is the
+    mottakersystem that its orgnr, type and level matched, if any; ``reservert`` says that the contact register holds a
+    reservation, ``digital_postkasse`` that it holds a digital mailbox and the account sends to such; the account's
+    ``lesefrist_timer``, ``videresendes_ulest`` (unread goes on to print) and ``manuell_utskrift`` (its print is queued
+    for a person). ``feil`` are the faults that were found, none of which can be mended.
     """
 
     forsendelse_id: UUID
@@ -169,6 +186,11 @@ class ForsendelseMottatt:
     signering: Signering | None = None
     taushetsbelagt_post: bool = False
     mottakersystem_id: UUID | None = None
+    reservert: bool = False
+    digital_postkasse: bool = False
+    lesefrist_timer: int = 40
+    videresendes_ulest: bool = True
+    manuell_utskrift: bool = False
     feil: tuple[Feil, ...] = ()
 
 
@@ -180,6 +202,89 @@ class LestMeldt:
     fnr: Personal[str]
     tidspunkt: datetime
     eksternt_systemnavn: str | None = None
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class DokumenterNedlastet:
+    """The recipient has downloaded all documents."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class MottakKvittert:
+    """A mottakersystem has received the forsendelse; ``manuelt`` when a person said so. Contract 7.1."""
+
+    forsendelse_id: UUID
+    mottakersystem_id: UUID
+    manuelt: bool = False
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class MottakFeilet:
+    """A mottakersystem could not receive the forsendelse; ``permanent`` when it will not try again. Contract 7.1."""
+
+    forsendelse_id: UUID
+    mottakersystem_id: UUID
+    permanent: bool
+    melding: Personal[str] | None = None
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class AltinnKvittert:
+    """Altinn says that the forsendelse lies in the inbox of the recipient."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class AltinnFeilet:
+    """Altinn cannot deliver the forsendelse."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class SdpKvittert:
+    """The digital mailbox says that it has the forsendelse."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class SdpFeilet:
+    """The digital mailbox could not be delivered to, or its owner not be notified."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class NhnKvittert:
+    """The recipient in the health network says that it has the forsendelse."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class PrintKvittert:
+    """The print supplier, or a person for a manual print, says that the forsendelse is printed."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class StansBegjart:
+    """An administrator asks that the forsendelse is stopped."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class SlettingBegjart:
+    """A caller asks that the documents are deleted. Contract 3.2."""
+
+    forsendelse_id: UUID
+    slettetype: Slettetype
 
 
 @event(topic="fiks.svarut", stream="forsendelse_id")
@@ -210,6 +315,14 @@ class ForsendelseAvvist:
 
 
 @event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseFeiletUnderMottak:
+    """The forsendelse could not be received for a technical reason. REST v2 calls this AVVIST."""
+
+    forsendelse_id: UUID
+    feil: tuple[Feil, ...]
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
 class ForsendelseKlarForMottak:
     """The forsendelse waits for a mottakersystem (SvarInn)."""
 
@@ -219,15 +332,82 @@ class ForsendelseKlarForMottak:
 
 @event(topic="fiks.svarut", stream="forsendelse_id")
 class ForsendelseSendtAltinn:
-    """The forsendelse is handed to Altinn and the recipient notified. REST v2 calls this VARSLET."""
+    """The forsendelse is handed to Altinn and the recipient notified. REST v2 calls this VARSLET.
+
+    ``lesefrist`` is the instant until which it may be read before something else is done.
+    """
 
     forsendelse_id: UUID
     lesefrist: datetime
 
 
 @event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseLevertAltinn:
+    """The forsendelse lies in the inbox of the recipient in Altinn."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseSendtSdp:
+    """The forsendelse is handed to the digital mailbox of the recipient (SDP)."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseLevertSdp:
+    """The digital mailbox has the forsendelse."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseSendtNhnMottaker:
+    """The forsendelse is handed to the health network."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseLevertNhnMottaker:
+    """The recipient in the health network has the forsendelse."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
 class ForsendelseSendtPrint:
-    """The forsendelse is handed to the print supplier."""
+    """The forsendelse is handed to the print supplier, or queued for manual print."""
+
+    forsendelse_id: UUID
+    manuell: bool = False
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelsePrintet:
+    """The forsendelse is printed."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseSendtDigitalt:
+    """Nobody read the forsendelse in time, and it will never be printed."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseIkkeLevert:
+    """No channel can take the forsendelse."""
+
+    forsendelse_id: UUID
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseManueltHandtert:
+    """The forsendelse is stopped by hand; its documents stay available."""
 
     forsendelse_id: UUID
 
@@ -238,3 +418,10 @@ class ForsendelseLest:
 
     forsendelse_id: UUID
     tidspunkt: datetime
+
+
+@event(topic="fiks.svarut", stream="forsendelse_id")
+class ForsendelseSlettet:
+    """All documents and all that is known of persons are deleted."""
+
+    forsendelse_id: UUID
