@@ -24,14 +24,18 @@ MOST = 20
 SECRET_ENDINGS = ("passord", "password", "secret", "token", "authorization", "cookie", "apikey", "privatekey", "dsn")
 PERSONAL_ENDINGS = ("fnr", "fodselsnummer", "digitalid", "navn", "epost", "email", "telefonnummer")
 
+_ELEVEN = r"(?<!\d)\d{6}[ -]?\d{5}(?!\d)"
+_ELEVEN_DIGITS = re.compile(_ELEVEN)
 # Ids are words in which eleven digits may stand in a row by chance: UUIDs, trace ids (32) and SHA-256 (64).
 _ID = r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{32})\b"
-_ELEVEN_DIGITS = re.compile(rf"(?P<id>{_ID})|(?<!\d)\d{{6}}[ -]?\d{{5}}(?!\d)")
+_ID_OR_ELEVEN_DIGITS = re.compile(f"(?P<id>{_ID})|{_ELEVEN}")
 
 
 def masked_text(text: str) -> str:
     """The text with every number of eleven digits (fødselsnummer, also written 6 + 5) masked."""
-    return _ELEVEN_DIGITS.sub(lambda found: found["id"] or MASK, text)
+    if not _ELEVEN_DIGITS.search(text):
+        return text
+    return _ID_OR_ELEVEN_DIGITS.sub(lambda found: found["id"] or MASK, text)
 
 
 def masked_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

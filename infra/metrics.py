@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,6 +19,7 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 FAST = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
@@ -73,6 +75,25 @@ MEMORY_STALENESS = Gauge(
 )
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Defined(NamedTuple):
+    """A metric as it is documented and asked for. A histogram is asked for by its name and ``_bucket`` and so on."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+def defined() -> tuple[Defined, ...]:
+    """All metrics of this module."""
+    return tuple(_defined(value) for value in globals().values() if isinstance(value, MetricWrapperBase))
+
+
+def _defined(metric: MetricWrapperBase) -> Defined:
+    name = f"{metric._name}_total" if isinstance(metric, Counter) else metric._name
+    return Defined(name, str(metric._type), tuple(metric._labelnames), metric._documentation)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -16,6 +16,7 @@ from infra.masking import masked_fields
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span, SpanContext, Tracer
 
@@ -26,6 +27,7 @@ EXPORT_TIMEOUT = 3.0
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_provider: TracerProvider | None = None
 _tracer: Tracer | None = None
 
 
@@ -71,7 +73,7 @@ def batch_span(name: str, traceparents: Iterable[str | None], **attributes: Any)
         return
     distinct = list(islice(dict.fromkeys(one for one in traceparents if one), LINKS))
     only = distinct[0] if len(distinct) == 1 else None
-    with span(name, only, links=() if only else distinct, **attributes):
+    with _carried(None), span(name, only, links=() if only else distinct, **attributes):
         yield
 
 
@@ -81,16 +83,18 @@ def start(service: str, exporter: SpanExporter) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    global _tracer  # noqa: PLW0603 - there is one tracer a process, as there is one log
+    global _tracer, _provider
     provider = TracerProvider(resource=Resource.create({"service.name": f"fiks-{service}"}))
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    _tracer = provider.get_tracer("fiks")
+    _provider, _tracer = provider, provider.get_tracer("fiks")
 
 
 def stop() -> None:
-    """Record no more."""
-    global _tracer  # noqa: PLW0603
-    _tracer = None
+    """Hand over what is recorded, and record no more. A process that ends does so by itself."""
+    global _tracer, _provider  # noqa: PLW0603
+    if _provider:
+        _provider.shutdown()
+    _provider = _tracer = None
 
 
 def otlp(endpoint: str) -> SpanExporter:
