@@ -15,6 +15,9 @@ from schemas.catalogue import PERSONAL, EventType, module_of
 
 Schema = dict[str, Any]
 
+VALUES = "fiks.values"
+"""The schema property of a text field that takes only certain values."""
+
 PRIMITIVES: dict[type, Any] = {
     str: "string",
     bool: "boolean",
@@ -96,8 +99,9 @@ def _type(annotation: Any, namespace: str, named: set[str]) -> Any:
     if annotation in PRIMITIVES:
         return PRIMITIVES[annotation]
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        # Text, not an Avro enum: an old reader must be able to read a symbol that is newer than itself.
-        return "string"
+        # Text, not an Avro enum: whoever reads the topic must be able to pass over a value that is newer than itself.
+        # The values stand in the schema, so that a new one makes a new version, which an older release waits for.
+        return {"type": "string", VALUES: [str(value) for value in annotation]}
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         full_name = f"{namespace}.{annotation.__name__}"
         return full_name if annotation.__name__ in named else _record(annotation, namespace, named)
