@@ -1,4 +1,4 @@
-"""What a route demands of who calls, in one line where the route is defined. A route that says nothing lets nobody in."""
+"""What a route demands of who calls, said in one line where it is defined. A route that says nothing lets nobody in."""
 
 from __future__ import annotations
 
