@@ -1,0 +1,103 @@
+"""`fiks`: every command is found where it stands, quick when nothing is imported, clear when something is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from gateway import cli as module
+from gateway.cli import COMMANDS, cli, explained
+from infra.settings import Settings
+from streams.domain.errors import Unavailable
+
+ROOT = Path(module.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever runs in this folder is not ours."""
+    monkeypatch.setenv("FIKS_STATE", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_is_its_own(name: str) -> None:
+    entry = COMMANDS[name]
+    command = getattr(import_module(entry.module), name.replace("-", "_"))
+    assert isinstance(command, click.Command)
+    assert command.name == name
+    assert command.get_short_help_str(1000).rstrip(".") == entry.help.rstrip(".")
+
+
+def test_no_command_is_forgotten() -> None:
+    files = [*ROOT.glob("[a-z]*/commands.py"), *ROOT.glob("infra/*/commands.py"), ROOT / "gateway/demo.py"]
+    inside = set[click.Command]()
+    found = set[click.Command]()
+    for file in files:
+        values = vars(import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))).values()
+        found |= {value for value in values if isinstance(value, click.Command)}
+    for group in found:
+        inside |= set(group.commands.values()) if isinstance(group, click.Group) else set()
+    assert {command.name for command in found - inside} == set(COMMANDS)
+
+
+def test_help_imports_no_command() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from gateway.cli import cli\n"
+        "shown = CliRunner().invoke(cli, ['--help']); assert shown.exit_code == 0, shown.output\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
+    imported = set(eval(done.stdout))
+    assert "click" in imported
+    assert imported & {"aiohttp", "asyncpg", "confluent_kafka", "faust", "pydantic", "schemas", "infra"} == set()
+
+
+def test_help_lists_every_command_under_a_heading() -> None:
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    for name, entry in COMMANDS.items():
+        assert f"\n  {name} " in shown
+        assert f"\n{entry.heading}:\n" in shown
+
+
+def test_misuse_ends_with_two() -> None:
+    result = CliRunner().invoke(cli, ["nothing"])
+    assert (result.exit_code, "'nothing'" in result.output) == (2, True)
+
+
+def test_what_is_not_so_ends_with_one() -> None:
+    assert CliRunner().invoke(cli, ["status"]).exit_code == 1
+
+
+def test_a_wrong_setting_is_named_in_one_line() -> None:
+    result = CliRunner().invoke(cli, ["status"], env={"FIKS_GATEWAY_PORT": "many"})
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith("Error: FIKS_GATEWAY_PORT: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (Unavailable("Kafka does not answer"), "Kafka does not answer"),
+        (ConnectionRefusedError("[Errno 111] refused"), "fiks status"),
+        (TimeoutError(), "TimeoutError"),
+        (FileNotFoundError(2, "No such file", "x.pdf"), "x.pdf"),
+    ],
+)
+def test_what_can_be_mended_is_said(error: Exception, says: str) -> None:
+    assert says in (explained(error) or "")
+
+
+def test_a_bug_is_not_hidden() -> None:
+    assert explained(KeyError("x")) is None
+
+
+def test_every_setting_can_be_named_in_an_error() -> None:
+    for name in Settings.model_fields:
+        assert name == name.lower()
