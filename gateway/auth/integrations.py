@@ -26,7 +26,7 @@ class Integrations:
         Raises Unavailable while that cannot be known.
         """
         if not self._memory.ready:
-            raise Unavailable("the gateway is still reading its configuration")
+            raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
         token = await self._tokens.verify(_bearer(headers))
         claimed = headers.get("IntegrasjonId", "").encode(errors="replace").decode()
         passord = headers.get("IntegrasjonPassord", "")

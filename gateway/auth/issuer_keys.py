@@ -45,7 +45,7 @@ class IssuerKeys:
                 if self._should_ask(kid):
                     await self._ask()
         if kid not in self._keys and self._fetched < self._asked:
-            raise Unavailable("the issuer of access tokens does not answer, so the token cannot be checked", 5)
+            raise Unavailable("Utstederen av access_token svarer ikke, så tokenet kan ikke kontrolleres nå")
         return self._keys.get(kid)
 
     def _should_ask(self, kid: str) -> bool:

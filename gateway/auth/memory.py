@@ -16,7 +16,7 @@ from streams.domain.konfigurasjon import Configuration, Integrasjon, Konfigurasj
 
 log = logger(__name__)
 
-FOLDED = {cls.__name__: cls for cls in get_args(KonfigurasjonEvent)}
+FOLDED: dict[str, type[KonfigurasjonEvent]] = {cls.__name__: cls for cls in get_args(KonfigurasjonEvent)}
 
 
 class Memory:
@@ -82,7 +82,7 @@ class Memory:
                 self._skipped.add(name)
                 log.warning("the memory does not fold this type of event", type=name)
             return None
-        event: KonfigurasjonEvent = decode(record.value)
+        event = decode(record.value)
         if not isinstance(event, FOLDED[name]):
             raise Unreadable(f"it calls itself {name}, but is {type(event).__name__}")
         return event
