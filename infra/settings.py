@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     issuer: str = Field(
         default="https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly"
     )
+    issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuer listens")
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
     metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")

@@ -1,7 +1,9 @@
 """`fiks up | down | status | logs`: the local system from the terminal. Decides nothing: it starts, asks and shows."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,14 +13,13 @@ from typing import Any
 
 import click
 
-from infra.local.record import Record
-from infra.local.stack import HELD
+from infra.local.record import HELD, Record
 from infra.settings import Settings
 
 WELL = ("healthy", "done")
 STOP_PATIENCE = 120.0
 POLL = 0.1
-STACK = (sys.executable, "-m", "infra.local.stack")
+STACK: tuple[str, ...] = (sys.executable, "-m", "infra.local.stack")
 
 
 def adopt_running_stack() -> None:
@@ -48,7 +49,8 @@ def down() -> None:
     if guard is None:
         click.echo("The local system is not running.")
         return
-    os.kill(guard, 15)
+    with contextlib.suppress(ProcessLookupError):  # killed: then the supervisor is stopping by itself
+        os.kill(guard, signal.SIGTERM)
     give_up = time.monotonic() + STOP_PATIENCE
     while record.holder() == guard:
         if time.monotonic() > give_up:

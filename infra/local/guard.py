@@ -1,7 +1,7 @@
 """The parent of the supervisor: however that one ends, also by SIGKILL, everything below it is ended too.
 
-It is a subreaper, so whatever loses its parent becomes its child. If the guard itself is killed, the supervisor and its
-processes die by their leashes; only what those started without a leash, and that ignores it, could be left then.
+It is a subreaper, so whatever loses its parent becomes its child. If the guard itself is killed, the supervisor stops
+everything in order.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def guarded(work: Callable[[], int]) -> int:
     guard = os.getpid()
     child = os.fork()
     if child == 0:
-        leash.attach(guard)
+        leash.attach(guard, signal.SIGTERM)
         os._exit(_exit_code_of(work))
 
     def pass_on(number: int, _: FrameType | None) -> None:

@@ -11,10 +11,10 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def attach(parent: int) -> None:
-    """Tie this process to `parent`, which must be its parent. Does not survive a change of user; survives exec."""
+def attach(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Have this process signalled when `parent`, its parent, dies. Survives exec, but not a change of user."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+    if libc.prctl(PR_SET_PDEATHSIG, number) != 0:
         raise OSError(ctypes.get_errno(), "cannot ask for a signal when the parent dies")
     if os.getppid() != parent:
         sys.exit("the process that started this is gone already")

@@ -5,6 +5,7 @@ start processes from a thread that lives as long as they shall, such as the main
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -77,7 +78,7 @@ class Running:
         self._popen.send_signal(number)
 
     async def exited(self) -> int:
-        """Wait for the end, without polling; the exit code."""
+        """Wait for the end, without polling, and end what it started and left; the exit code."""
         if self._popen.poll() is None:
             loop = asyncio.get_running_loop()
             ended = asyncio.Event()
@@ -88,7 +89,10 @@ class Running:
             finally:
                 loop.remove_reader(descriptor)
                 os.close(descriptor)
-        return self._popen.wait()
+        code = self._popen.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return code
 
     async def stop(self, grace: float = 20.0) -> int:
         """Ask it to end, and kill it after `grace` seconds."""

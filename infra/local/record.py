@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+HELD = 3
+"""Exit code of a supervisor that found another one on its state folder."""
+
 
 class AlreadyRunning(Exception):
     """Another supervisor holds this state folder."""

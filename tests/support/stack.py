@@ -1,21 +1,27 @@
 """Real servers for tests, through the same code as the product: a Kafka node or a PostgreSQL that a test may hurt.
 
 They die with the test process, also by kill -9. Start them from the main thread (see infra.local.processes).
+As a program it is `fiks up | down | status | logs` for a stack without our own processes.
 """
 
 import asyncio
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
+
+from infra.local import commands
 from infra.local.kafka import KafkaNode
 from infra.local.ports import free_port
 from infra.local.postgres import PostgresNode
 from infra.local.processes import Died, Process, Running
+from infra.local.stack import Stack, main
 
 
 @contextmanager
@@ -104,3 +110,23 @@ class OwnPostgres(OwnServer):
 def with_database(dsn: str, name: str) -> str:
     """The same server and user, another database."""
     return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+
+
+class SmallStack(Stack):
+    """Kafka, PostgreSQL, a step between, and a process with a child of its own that is on no leash."""
+
+    def processes(self) -> tuple[Process, ...]:
+        kafka, postgres, *_ = super().processes()
+        return (
+            kafka,
+            postgres,
+            Process("step", ("true",), needs=("postgres",), step=True),
+            Process("family", ("sh", "-c", "sleep 1000 & wait"), needs=("step",)),
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["run"]:
+        sys.exit(main(SmallStack))
+    commands.STACK = (sys.executable, "-m", "tests.support.stack", "run")
+    click.Group(commands=[commands.up, commands.down, commands.status, commands.logs])()

@@ -1,0 +1,116 @@
+"""`up`, `status`, `logs`, `down` as a user runs them, with real Kafka and PostgreSQL; kill -9 leaves nothing."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+
+from infra.local.ports import free_port
+from tests.support.stack import temporary_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+class Fiks:
+    """The commands on a state folder of their own, on ports that nobody else uses."""
+
+    def __init__(self, state: Path) -> None:
+        self._env = os.environ | {
+            "FIKS_STATE": str(state),
+            "FIKS_KAFKA": f"127.0.0.1:{free_port()}",
+            "FIKS_POSTGRES": f"postgresql://fiks@127.0.0.1:{free_port()}/fiks",
+        }
+
+    def __call__(self, *command: str, code: int = 0) -> str:
+        argv = (sys.executable, "-m", "tests.support.stack", *command)
+        done = subprocess.run(argv, check=False, env=self._env, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def status(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self("status", "--json"))
+        return content
+
+
+@pytest.fixture
+def fiks() -> Iterator[Fiks]:
+    with temporary_folder() as folder:
+        commands = Fiks(folder / "state")
+        yield commands
+        commands("down")
+
+
+def test_a_day_of_the_stack(fiks: Fiks) -> None:
+    fiks("status", code=1)
+    assert "step         done" in fiks("up")
+
+    status = fiks.status()
+    assert status["running"]
+    assert status["healthy"]
+    assert status["addresses"].keys() == {
+        *("gateway", "docs", "schema_registry", "kafka", "postgres", "issuer", "metrics"),
+    }
+    assert asyncio.run(one(status["environment"]["FIKS_POSTGRES"])) == 1
+
+    assert "running already" in fiks("up")
+    assert fiks.status() == status
+
+    assert "database system is ready" in fiks("logs", "postgres")
+    assert "there are: family, kafka, postgres" in fiks("logs", "nonsense", code=1)
+
+    whole = family(status["guard"])
+    fiks("down")
+    assert_gone(whole)
+    assert '"running": false' in fiks("status", "--json", code=1)
+    assert "not running" in fiks("down")
+
+
+def test_a_kill_leaves_nothing_and_the_next_up_recovers(fiks: Fiks) -> None:
+    for victim in ("guard", "supervisor"):
+        fiks("up")
+        status = fiks.status()
+        assert status["healthy"]
+        whole = family(status["guard"])
+        assert {"java", "postgres", "sleep"} <= {process.name() for process in whole}
+        os.kill(status[victim], signal.SIGKILL)
+        assert_gone(whole)
+        fiks("status", code=1)
+
+
+async def one(dsn: str) -> int:
+    connection = await asyncpg.connect(dsn)
+    try:
+        result: int = await connection.fetchval("select 1")
+        return result
+    finally:
+        await connection.close()
+
+
+def family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    """All have ended within half a minute (a zombie has: its new parent has yet to ask for it)."""
+    deadline = time.monotonic() + 30
+    while left := [process for process in processes if _lives(process)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,152 @@
+"""The supervisor with small real processes: order, restart, giving up, and no one left."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.processes import Process
+from infra.local.supervisor import ATTEMPTS, Condition, StartFailed, Supervisor
+
+
+class Trace:
+    """A file in which processes tell what they do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.touch()
+
+    def server(self, name: str, *, needs: tuple[str, ...] = ()) -> Process:
+        script = f"echo start {name} >> {self._path}; trap 'echo stop {name} >> {self._path}; exit' TERM; {WAIT}"
+        return Process(name, ("sh", "-c", script), needs=needs, ready=self._has(f"start {name}"))
+
+    def step(self, name: str, *, needs: tuple[str, ...] = (), then: str = "exit 0") -> Process:
+        return Process(name, ("sh", "-c", f"echo {name} >> {self._path}; {then}"), needs=needs, step=True)
+
+    def lines(self) -> list[str]:
+        return self._path.read_text().splitlines()
+
+    def _has(self, line: str) -> Callable[[], asyncio.Future[bool]]:
+        async def check() -> bool:
+            return line in self.lines()
+
+        return check  # type: ignore[return-value]
+
+
+WAIT = "while :; do sleep 0.05; done"
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Trace:
+    return Trace(tmp_path / "trace")
+
+
+@asynccontextmanager
+async def supervised(folder: Path, *processes: Process) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(processes, folder / "logs", lambda _: None)
+    stop = asyncio.Event()
+    task = asyncio.create_task(supervisor.run(stop))
+    yield supervisor
+    stop.set()
+    await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_each_starts_when_what_it_needs_is_healthy_and_all_stop_in_reverse(tmp_path: Path, trace: Trace) -> None:
+    log, table = trace.server("log"), trace.server("table", needs=("log",))
+    step = trace.step("step", needs=("table",))
+    gateway = trace.server("gateway", needs=("step",))
+    async with supervised(tmp_path, log, table, step, gateway) as supervisor:
+        await until(lambda: supervisor.well)
+    assert trace.lines() == [
+        *("start log", "start table", "step", "start gateway"),
+        *("stop gateway", "stop table", "stop log"),
+    ]
+
+
+async def test_a_dead_one_is_restarted_and_the_others_are_left_alone(tmp_path: Path, trace: Trace) -> None:
+    async with supervised(tmp_path, trace.server("one"), trace.server("two")) as supervisor:
+        await until(lambda: supervisor.well)
+        before = dict(supervisor.conditions)
+        victim = before["one"].pid
+        assert victim
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: supervisor.conditions["one"].pid not in (victim, None))
+        await until(lambda: supervisor.conditions["one"].status == "healthy")
+        assert supervisor.conditions["one"].restarts == 1
+        assert supervisor.conditions["two"] == before["two"]
+
+
+async def test_a_hanging_one_is_reported(tmp_path: Path, trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.local.supervisor.CHECK_EVERY", 0.05)
+    answering = True
+
+    async def answers() -> bool:
+        return answering
+
+    server = Process("one", ("sh", "-c", WAIT), ready=answers)
+    async with supervised(tmp_path, server) as supervisor:
+        await until(lambda: supervisor.conditions["one"].status == "healthy")
+        answering = False
+        await until(lambda: supervisor.conditions["one"].status == "unhealthy")
+        answering = True
+        await until(lambda: supervisor.conditions["one"].status == "healthy")
+
+
+async def test_a_step_that_fails_is_tried_again_then_all_is_stopped(tmp_path: Path, trace: Trace) -> None:
+    bad = trace.step("bad", needs=("one",), then="echo because; exit 7")
+    seen: list[Condition] = []
+    supervisor = Supervisor((trace.server("one"), bad), tmp_path / "logs", lambda all_: seen.append(all_["bad"]))
+    with pytest.raises(StartFailed, match="bad ended with 7"):
+        await supervisor.run(asyncio.Event())
+    assert trace.lines() == ["start one", *["bad"] * ATTEMPTS, "stop one"]
+    assert (tmp_path / "logs/bad.log").read_text() == "because\n" * ATTEMPTS
+
+
+async def test_one_that_never_gets_healthy_is_given_up(tmp_path: Path) -> None:
+    async def never() -> bool:
+        return False
+
+    hanging = Process("hanging", ("sh", "-c", WAIT), ready=never, patience=0.1)
+    with pytest.raises(StartFailed, match=r"hanging was not healthy within 0\.1 s"):
+        await Supervisor((hanging,), tmp_path / "logs", lambda _: None).run(asyncio.Event())
+
+
+async def test_a_port_held_by_another_is_no_sign_of_health(tmp_path: Path, unused_tcp_port: int) -> None:
+    async def always() -> bool:
+        return True
+
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", unused_tcp_port)
+    async with other:
+        deaf = Process("deaf", ("sh", "-c", WAIT), port=unused_tcp_port, ready=always, patience=0.2)
+        with pytest.raises(StartFailed, match="deaf was not healthy"):
+            await Supervisor((deaf,), tmp_path / "logs", lambda _: None).run(asyncio.Event())
+
+
+async def test_what_a_process_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    parent = Process("parent", ("sh", "-c", "sleep 1000 & wait"))
+    async with supervised(tmp_path, parent) as supervisor:
+        await until(lambda: supervisor.well)
+        shell = psutil.Process(supervisor.conditions["parent"].pid)
+        await until(lambda: len(shell.children()) == 1)
+        (child,) = shell.children()
+        shell.kill()
+        await until(lambda: gone(child))
+
+
+def gone(process: psutil.Process) -> bool:
+    """A zombie does nothing any more: its parent has yet to ask for it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
