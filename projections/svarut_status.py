@@ -8,7 +8,7 @@ from typing import Any
 from projections.projection import Change, Create, Projection, Write, sql_beside
 from schemas.envelope import Envelope
 from schemas.svarut import ForsendelseAvvist, ForsendelseMottatt
-from streams.domain.svarut import STATUS_OF, Status
+from streams.domain.svarut_status import STATUS_OF, Status
 
 svarut_status = Projection("svarut_status", logic=1, topics=("fiks.svarut",), sql=sql_beside(__file__))
 

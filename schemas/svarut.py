@@ -425,3 +425,41 @@ class ForsendelseSlettet:
     """All documents and all that is known of persons are deleted."""
 
     forsendelse_id: UUID
+
+
+SvarUtFact = (
+    ForsendelseMottatt
+    | LestMeldt
+    | DokumenterNedlastet
+    | MottakKvittert
+    | MottakFeilet
+    | AltinnKvittert
+    | AltinnFeilet
+    | SdpKvittert
+    | SdpFeilet
+    | NhnKvittert
+    | PrintKvittert
+    | StansBegjart
+    | SlettingBegjart
+    | FristUtlopt
+)
+SvarUtDecision = (
+    ForsendelseAkseptert
+    | ForsendelseAvvist
+    | ForsendelseFeiletUnderMottak
+    | ForsendelseKlarForMottak
+    | ForsendelseSendtAltinn
+    | ForsendelseLevertAltinn
+    | ForsendelseSendtSdp
+    | ForsendelseLevertSdp
+    | ForsendelseSendtNhnMottaker
+    | ForsendelseLevertNhnMottaker
+    | ForsendelseSendtPrint
+    | ForsendelsePrintet
+    | ForsendelseSendtDigitalt
+    | ForsendelseIkkeLevert
+    | ForsendelseManueltHandtert
+    | ForsendelseLest
+    | ForsendelseSlettet
+)
+SvarUtEvent = SvarUtFact | SvarUtDecision

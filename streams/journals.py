@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
+from infra.database import Connection
 from schemas.codec import decode, encode
 from schemas.envelope import Position, Recorded, read_envelope
 from schemas.errors import Unreadable
-from streams.checkpoints import Connection
 from streams.domain.decider import Deadline, Decider, Journal
 
 Journals = dict[str, Journal[Any]]
@@ -60,7 +60,7 @@ class JournalStore:
         self._decider = decider
         self._row = msgspec.defstruct(
             "JournalRow",
-            [("state", decider.state), ("awaiting", int | None), ("backlog", list[_Waiting])],
+            [("state", decider.state), ("last", int), ("backlog", list[_Waiting])],
             array_like=True,
         )
         self._decode = msgspec.msgpack.Decoder(self._row).decode
@@ -95,15 +95,18 @@ class JournalStore:
         await connection.execute(APPENDED, self._decider.name, *columns.values())
 
     def _bytes(self, journal: Journal[Any]) -> bytes:
-        waiting = [
-            _Waiting(*one.at.position, one.at.headers(), encode(one.event))  # type: ignore[misc]
-            for one in journal.backlog
-        ]
-        return msgspec.msgpack.encode(self._row(journal.state, journal.awaiting, waiting))
+        waiting = [_waiting(one) for one in journal.backlog]
+        return msgspec.msgpack.encode(self._row(journal.state, journal.last, waiting))
 
     def _journal(self, data: bytes) -> Journal[Any]:
         row: Any = self._decode(data)
-        return Journal(row.state, row.awaiting, tuple(recorded(one) for one in row.backlog))
+        return Journal(row.state, row.last, tuple(recorded(one) for one in row.backlog))
+
+
+def _waiting(one: Recorded) -> _Waiting:
+    assert one.at.position is not None
+    topic, partition, offset = one.at.position
+    return _Waiting(topic, partition, offset, one.at.headers(), encode(one.event))
 
 
 def recorded(record: ConsumerRecord[bytes, bytes] | _Waiting) -> Recorded:
@@ -113,5 +116,3 @@ def recorded(record: ConsumerRecord[bytes, bytes] | _Waiting) -> Recorded:
     except (KeyError, ValueError) as fault:
         raise Unreadable(f"the headers are not those of an event: {fault!r}") from fault
     return Recorded(decode(record.value), envelope)
-
-

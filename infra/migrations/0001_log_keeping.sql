@@ -35,7 +35,7 @@ create table journal (
     journal bytea not null,
     primary key (decider, stream)
 ) with (fillfactor = 80);
-comment on table journal is 'What a decider knows of a stream: its state, the decision awaited, and what waits.';
+comment on table journal is 'What a decider knows of a stream: its state, the last decision that counted, and what waits.';
 
 create table frist (
     decider text not null,

@@ -1,14 +1,13 @@
 """How decisions are made: a pure fold of one stream in log order, at most one decision at a time.
 
-A stream that has decided waits until it has read its own decision from the log; what it meets meanwhile waits in a
-backlog. So the state is a function of the log alone, and when two workers (or two releases) decided on the same record,
-the first that reached the log counts for everybody (DESIGN.md, rules 3 and 4).
+A decision counts when whoever made it had met every decision that counted before it, which ``cause`` tells. So the
+first on the log counts, and the state is a function of the log alone, whoever decided what (DESIGN.md, rules 3 and 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -29,10 +28,12 @@ class Deadline:
 class Decider(Generic[S]):
     """What follows on one topic.
 
-    ``evolve(state, event)`` folds, ``react(state, event)`` says what is decided once ``event`` is folded, at most one
-    thing; it is asked about every event, decisions included, so what follows from a decision is a decision of its own.
+    ``evolve(state, event)`` folds, ``react(state, event, time)`` says what is decided because of an event that happened
+    at ``time``, at most one thing. It is asked about every event once it is folded, decisions included, so what follows
+    from a decision is a decision of its own; while a decision is under way later facts are folded, but wait to be asked
+    about. Both must not mind an event that comes again.
     ``deadlines(state)`` are those that run in that state, ``expired(stream, deadline)`` the fact that one has passed.
-    ``state`` is the type of the state, a frozen dataclass of plain values, so that it can be stored as JSON.
+    ``state`` is the type of the state, a frozen dataclass of plain values, so that it can be stored.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Decider(Generic[S]):
     state: type[S]
     initial: S
     evolve: Callable[[S, Any], S]
-    react: Callable[[S, Any], Any | None]
+    react: Callable[[S, Any, datetime], Any | None]
     deadlines: Callable[[S], tuple[Deadline, ...]]
     expired: Callable[[str, Deadline], Any]
 
@@ -55,32 +56,46 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Journal(Generic[S]):
-    """All that is remembered of a stream: its state, the record whose decision is awaited (offset), and what waits."""
+    """All that is remembered of a stream: its state, the offset of the last decision that counted, and what waits.
+
+    The oldest of ``backlog`` is the event whose decision is under way; the others wait for it.
+    """
 
     state: S
-    awaiting: int | None = None
-    backlog: tuple[Recorded, ...] = field(default=())
+    last: int = -1
+    backlog: tuple[Recorded, ...] = ()
 
 
 def step(decider: Decider[S], journal: Journal[S], met: Recorded) -> tuple[Journal[S], Decision | None]:
-    """The journal after the next record of its stream, and what must be appended because of it."""
-    if met.at.cause is None:
-        if journal.awaiting is not None:
-            return replace(journal, backlog=(*journal.backlog, met)), None
-        return _settle(decider, replace(journal, backlog=(met,)), met)
-    if met.at.cause != journal.awaiting:
-        return journal, None  # a repeat, or overtaken by what another worker or release decided first
-    return _settle(decider, replace(journal, awaiting=None, backlog=(met, *journal.backlog)), met)
+    """The journal after the next record of its stream, and what must be appended because of it.
+
+    The appended decision's ``cause`` is the offset of ``met``.
+    """
+    position, cause = met.at.position, met.at.cause
+    assert position is not None
+    if cause is None:
+        state, backlog = decider.evolve(journal.state, met.event), (*journal.backlog, met)
+        if journal.backlog:
+            return Journal(state, journal.last, backlog), None
+        return _ask(decider, Journal(state, journal.last, backlog))
+    if cause < journal.last:
+        return journal, None  # a repeat, or overtaken: another decision had counted, unknown to whoever made this one
+    undecided = _behind(journal.backlog, met.at.causation_id)
+    return _ask(decider, Journal(decider.evolve(journal.state, met.event), position.offset, (met, *undecided)))
 
 
-def _settle(decider: Decider[S], journal: Journal[S], met: Recorded) -> tuple[Journal[S], Decision | None]:
-    """Fold what waits, oldest first, until something is decided. ``met`` is the record that set this off."""
-    state, backlog = journal.state, journal.backlog
-    while backlog:
-        first, *rest = backlog
-        backlog = tuple(rest)
-        state = decider.evolve(state, first.event)
-        if (decided := decider.react(state, first.event)) is not None:
-            assert met.at.position is not None
-            return Journal(state, met.at.position.offset, backlog), Decision(decided, first)
-    return Journal(state), None
+def _behind(backlog: tuple[Recorded, ...], decided: str | None) -> tuple[Recorded, ...]:
+    """What still waits once the event with the id ``decided`` has got its decision.
+
+    All of it, when that event does not wait: another release decided where this one saw nothing to decide.
+    """
+    ids = [one.at.id for one in backlog]
+    return backlog[ids.index(decided) + 1 :] if decided in ids else backlog
+
+
+def _ask(decider: Decider[S], journal: Journal[S]) -> tuple[Journal[S], Decision | None]:
+    """Ask about what waits, oldest first, until something is decided."""
+    for passed, waiting in enumerate(journal.backlog):
+        if (decided := decider.react(journal.state, waiting.event, waiting.at.time)) is not None:
+            return replace(journal, backlog=journal.backlog[passed:]), Decision(decided, waiting)
+    return replace(journal, backlog=()), None
