@@ -1,7 +1,7 @@
-"""Whether events written with one schema can be read with another. Decides for two schemas; knows no files.
+"""Whether one schema may follow another as its next version. Decides for two schemas; knows no files.
 
-Apache Avro decides whether the bytes fit (specification 1.11, Schema Resolution). Avro has no opinion on what they
-mean, so what our own properties and logical types say about a field may not change at all.
+Apache Avro decides whether the bytes fit (specification 1.11, Schema Resolution), both ways: new readers meet old
+events, and old readers new ones. Avro has no opinion on what a field means, so that may not change at all.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.catalogue import PERSONAL
-from schemas.derive import Schema
+from schemas.derive import VALUES, Schema
 
 MEANING = ("logicalType", PERSONAL, "fiks.topic", "fiks.stream")
 
 
+def clashes(new: Schema, old: Schema) -> list[str]:
+    """Why ``new`` cannot follow ``old``; empty when it can."""
+    return [
+        *(f"it cannot read what that one wrote: {fault}" for fault in faults(new, old)),
+        *(f"it cannot be read with that one: {fault}" for fault in faults(old, new)),
+        *_changes(_properties(new), _properties(old)),
+    ]
+
+
 def faults(reader: Schema, writer: Schema) -> list[str]:
-    """What keeps ``reader`` from reading everything that was written with ``writer``; empty when nothing does."""
-    return [*_misfits(reader, writer), *_changed_meanings(reader, writer)]
-
-
-def _misfits(reader: Schema, writer: Schema) -> list[str]:
+    """What keeps ``reader`` from reading the bytes that were written with ``writer``; empty when nothing does."""
     # Imported here: it takes as long as all the rest of this package, and no running process needs it.
     from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
     from avro.schema import parse
@@ -34,35 +39,40 @@ def _misfits(reader: Schema, writer: Schema) -> list[str]:
     return [f"{', '.join(kinds)} ({'; '.join(sorted(result.messages))}) at {', '.join(sorted(result.locations))}"]
 
 
-def _changed_meanings(reader: Schema, writer: Schema) -> list[str]:
-    read, written = _meanings(reader), _meanings(writer)
-    return [
-        f"{place} means something else: {sorted(written[place])} became {sorted(read[place])}"
-        for place in read.keys() & written.keys()
-        if read[place] != written[place]
-    ]
+def _changes(new: dict[str, Schema], old: dict[str, Schema]) -> Iterator[str]:
+    """What became of the properties of the records and fields that both have."""
+    for place in sorted(new.keys() & old.keys()):
+        for key in MEANING:
+            if new[place].get(key) != old[place].get(key):
+                yield f"{place}: {key} was {old[place].get(key)} and is {new[place].get(key)}"
+        if VALUES in new[place] and (lost := _values(old[place]) - _values(new[place])):
+            yield f"{place} does not take {', '.join(sorted(lost))} any more"
 
 
-def _meanings(schema: Schema) -> dict[str, set[str]]:
-    """What is said about each record and each of its fields, besides how it is written."""
-    said: dict[str, set[str]] = {}
-    for place, meaning in _said(schema, schema["name"]):
-        said.setdefault(place, set()).update(meaning)
+def _values(properties: Schema) -> set[str]:
+    return set(properties.get(VALUES, ["any text"]))
+
+
+def _properties(schema: Schema) -> dict[str, Schema]:
+    """What is said about each record and each of its fields."""
+    said: dict[str, Schema] = {}
+    for place, properties in _said(schema, schema["name"]):
+        said.setdefault(place, {}).update(properties)
     return said
 
 
-def _said(schema: Any, place: str) -> Iterator[tuple[str, set[str]]]:
+def _said(schema: Any, place: str) -> Iterator[tuple[str, Schema]]:
     if isinstance(schema, list):
         for branch in schema:
             yield from _said(branch, place)
     elif not isinstance(schema, dict):
-        yield place, set()
+        yield place, {}
     elif schema["type"] == "record":
-        yield schema["name"], {f"{key} {schema[key]}" for key in MEANING if key in schema}
+        yield schema["name"], schema
         for field in schema["fields"]:
             yield from _said(field["type"], f"{schema['name']}.{field['name']}")
     else:
-        yield place, {f"{key} {schema[key]}" for key in MEANING if key in schema}
+        yield place, schema
         for inner in ("items", "values"):
             if inner in schema:
                 yield from _said(schema[inner], place)

@@ -14,12 +14,13 @@ from pathlib import Path
 import msgspec
 
 from schemas.catalogue import EventType, event_types
-from schemas.compatibility import faults
+from schemas.compatibility import clashes
 from schemas.derive import Schema, derive
 from schemas.registry import AVRO, Entry, Lock, Released, lock_file, read_lock, read_released
 
 WRITE = "run `fiks schemas write` and commit what it wrote"
 RESTORE = "restore it with `git checkout`: what was released never changes"
+ADVICE = "make the change compatible, or make it a new event type"
 
 
 class Incompatible(Exception):
@@ -60,8 +61,8 @@ def check(avro: Path = AVRO, types: Collection[EventType] | None = None) -> list
         f"{subject} was released but is no event type any more; put its class back: its events lie on the log for ever"
         for subject in sorted({one.subject for one in released} - known)
     ]
-    clashes = [clash for one in released for clash in _clashes(one.schema, released[: released.index(one)])]
-    return [*unreleased, *gone, *clashes]
+    clashing = [clash for one in released for clash in _clashes(one.schema, released[: released.index(one)])]
+    return [*unreleased, *gone, *clashing]
 
 
 def check_against(then: Lock, now: Lock) -> list[str]:
@@ -97,16 +98,11 @@ def _versions(schema: Schema, released: Iterable[Released]) -> list[Released]:
 
 
 def _clashes(schema: Schema, released: Iterable[Released]) -> list[str]:
-    """Why ``schema`` cannot follow what was released of its subject: BACKWARD and FORWARD, with every version."""
-    advice = "make the change compatible, or make it a new event type"
+    """Why ``schema`` cannot follow the versions of its subject that were released."""
     return [
-        f"{_subject(schema)} {direction} version {other.version}: {fault}; {advice}"
+        f"{_subject(schema)} clashes with its version {other.version}: {clash}; {ADVICE}"
         for other in _versions(schema, released)
-        for direction, found in (
-            ("cannot read", faults(schema, other.schema)),
-            ("cannot be read with", faults(other.schema, schema)),
-        )
-        for fault in found
+        for clash in clashes(schema, other.schema)
     ]
 
 

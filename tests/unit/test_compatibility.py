@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.catalogue import event_type
-from schemas.compatibility import faults
+from schemas.compatibility import clashes, faults
 from schemas.derive import derive
 from schemas.registry import released
 from schemas.svarut import ForsendelseMottatt
@@ -48,6 +48,9 @@ ONE_WAY = {
 NO_WAY = {
     "another type": (record(field("a", "string")), record(field("a", "long"))),
     "a renamed field": (record(field("a", "string")), record(field("b", "string"))),
+}
+
+OTHER_MEANING = {
     "text that becomes personal": (
         record(field("a", "string")),
         record(field("a", {"type": "string", "fiks.personal": True})),
@@ -62,23 +65,58 @@ NO_WAY = {
     ),
     "another topic": (record(**{"fiks.topic": "fiks.a"}), record(**{"fiks.topic": "fiks.b"})),
     "another stream": (record(**{"fiks.stream": "a"}), record(**{"fiks.stream": "b"})),
+    "a value less": (
+        record(field("a", {"type": "array", "items": {"type": "string", "fiks.values": ["A", "B"]}})),
+        record(field("a", {"type": "array", "items": {"type": "string", "fiks.values": ["B", "C"]}})),
+    ),
+    "any text that becomes certain values": (
+        record(field("a", "string")),
+        record(field("a", {"type": "string", "fiks.values": ["A"]})),
+    ),
+}
+
+ALLOWED = {
+    "a value more": (
+        record(field("a", {"type": "string", "fiks.values": ["A"]})),
+        record(field("a", {"type": "string", "fiks.values": ["A", "B"]})),
+    ),
+    "certain values that become any text": (
+        record(field("a", {"type": "string", "fiks.values": ["A"]})),
+        record(field("a", "string")),
+    ),
 }
 
 
 @pytest.mark.parametrize(("old", "new"), BOTH_WAYS.values(), ids=BOTH_WAYS)
 def test_reads_both_ways(old: Json, new: Json) -> None:
     assert faults(new, old) == faults(old, new) == []
+    assert clashes(new, old) == clashes(old, new) == []
 
 
 @pytest.mark.parametrize(("old", "new"), ONE_WAY.values(), ids=ONE_WAY)
 def test_reads_one_way_only(old: Json, new: Json) -> None:
     assert [bool(faults(new, old)), bool(faults(old, new))].count(True) == 1
+    assert clashes(new, old)
+    assert clashes(old, new)
 
 
 @pytest.mark.parametrize(("old", "new"), NO_WAY.values(), ids=NO_WAY)
 def test_reads_no_way(old: Json, new: Json) -> None:
     assert faults(new, old)
     assert faults(old, new)
+    assert clashes(new, old)
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER_MEANING.values(), ids=OTHER_MEANING)
+def test_fits_but_means_something_else(old: Json, new: Json) -> None:
+    assert faults(new, old) == faults(old, new) == []
+    assert len(clashes(new, old)) == 1
+
+
+@pytest.mark.parametrize(("old", "new"), ALLOWED.values(), ids=ALLOWED)
+def test_may_follow_though_not_the_other_way_round(old: Json, new: Json) -> None:
+    assert clashes(new, old) == []
+    assert len(clashes(old, new)) == 1
 
 
 def test_a_fault_says_where() -> None:
