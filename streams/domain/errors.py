@@ -30,3 +30,7 @@ class Unavailable(Exception):
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unacknowledged(Unavailable):
+    """The log did not acknowledge an event that was on its way: it may be there all the same."""
