@@ -113,7 +113,9 @@ def _party(orgnr: str) -> dict[str, str]:
 
 def own_key(state: Path) -> RSAKey:
     """The key of the issuer that runs on this state folder; the same at every start."""
-    made = kept(state / "issuer-key.json", lambda: json.dumps(RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)))
+    made = kept(
+        state / "issuer-key.json", lambda: json.dumps(RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True))
+    )
     return RSAKey.import_key(json.loads(made))
 
 

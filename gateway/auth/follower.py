@@ -116,7 +116,7 @@ class Follower:
                 self._receive(record)
             except NotYetKnown as fault:
                 self._waiting[partition] = str(fault)
-                log.error("waits for a newer release", at=partition, offset=record.offset, fault=str(fault))  # noqa: TRY400
+                log.error("waits for a newer release", at=partition, offset=record.offset, fault=str(fault))
                 return
             self._next[partition] = record.offset + 1
             if record.offset % SLICE == 0:

@@ -26,7 +26,7 @@ class Memory:
     """
 
     def __init__(self, bootstrap: str, topic: Topic = TOPICS["fiks.konfigurasjon"]) -> None:
-        self._configuration = Configuration()
+        self.configuration = Configuration()
         self._follower = Follower(bootstrap, topic, self._receive)
         self._skipped: set[str] = set()
 
@@ -50,29 +50,29 @@ class Memory:
 
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         """The integration of that id."""
-        return self._configuration.integrasjoner.get(integrasjon_id)
+        return self.configuration.integrasjoner.get(integrasjon_id)
 
     def konto(self, konto_id: UUID) -> Konto | None:
         """The account of that id."""
-        return self._configuration.kontoer.get(konto_id)
+        return self.configuration.kontoer.get(konto_id)
 
     def has(self, integrasjon_id: UUID, ressurs_id: UUID, privilegium: str) -> bool:
         """Whether the integration holds the privilege on the resource."""
-        return self._configuration.has(integrasjon_id, ressurs_id, privilegium)
+        return self.configuration.has(integrasjon_id, ressurs_id, privilegium)
 
     def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
         """The mottakersystem that takes forsendelser to ``orgnr`` of that type and level (3 or 4)."""
-        return self._configuration.mottakersystem(orgnr, forsendelsestype, niva)
+        return self.configuration.mottakersystem(orgnr, forsendelsestype, niva)
 
     def _receive(self, record: Record) -> None:
         try:
             event = self._read(record)
         except Unreadable as fault:
             at = f"{record.topic}/{record.partition}/{record.offset}"
-            log.error("an event of the configuration can never be read", at=at, fault=str(fault))  # noqa: TRY400
+            log.error("an event of the configuration can never be read", at=at, fault=str(fault))
             return
         if event is not None:
-            self._configuration = evolve(self._configuration, event)
+            self.configuration = evolve(self.configuration, event)
 
     def _read(self, record: Record) -> KonfigurasjonEvent | None:
         """The event in the record, None if it is of no type that the memory folds. Raises as ``decode`` does."""
