@@ -16,20 +16,25 @@ from schemas.envelope import Envelope
 
 
 class Create(NamedTuple):
-    """A new row: all its columns but the mark. Where the row exists, the one with the higher mark counts."""
+    """A new row with all its columns but the mark. Void where the row exists."""
 
     table: str
     key: tuple[Any, ...]
-    mark: int
     values: dict[str, Any]
 
 
 class Change(NamedTuple):
-    """New values for some columns of a row, unless a higher mark has changed it. Without the row, nothing happens."""
+    """New values for some columns of a row. Void where there is no such row, or where it was changed since.
+
+    ``made`` is the offset of the event and ``since`` the offset that it was made after (its cause): a change that was
+    made without knowledge of the one before it is a repeat, or was overtaken, exactly as ``streams.domain.decider``
+    sees it.
+    """
 
     table: str
     key: tuple[Any, ...]
-    mark: int
+    since: int
+    made: int
     values: dict[str, Any]
 
 

@@ -13,11 +13,12 @@ create table svarut_status (
 ) with (fillfactor = 80);
 create table svarut_hendelse (
     forsendelse_id uuid not null,
+    made bigint not null,
+    since bigint,
     tidspunkt timestamptz not null,
     type text not null,
     detalj text,
-    mark bigint not null,
-    primary key (forsendelse_id, mark)
+    primary key (forsendelse_id, made)
 );
 
 -- name: indexes

@@ -1,4 +1,4 @@
-"""Writes a batch's rows: merged in memory to one row a key, then one statement a table and shape.
+"""Writes a batch's rows: folded in memory to one row a key, then one statement a table and shape.
 
 What a table looks like is asked of PostgreSQL, where its ``.sql`` file made it; nothing is said twice.
 """
@@ -23,6 +23,9 @@ DESCRIBE = """
 """
 
 
+Key = tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of one version: its columns with their types, in order, and its primary key."""
@@ -32,22 +35,22 @@ class Table:
     columns: dict[str, str]
     key: tuple[str, ...]
 
-    def create(self) -> str:
-        """Insert rows given as one array a column; an existing row yields to a higher mark only."""
-        change = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name not in self.key)
-        return (
-            f"insert into {self.schema}.{self.name} as t ({', '.join(self.columns)}) "  # noqa: S608 - names from the catalog
-            f"select * from unnest({self._arrays(self.columns)}) on conflict ({', '.join(self.key)}) "
-            + (f"do update set {change} where excluded.mark > t.mark" if "mark" not in self.key else "do nothing")
-        )
+    def marks(self) -> str:
+        """Select key and mark of the rows whose keys are given as one array a key column."""
+        keys = ", ".join(self.key)
+        return f"select {keys}, mark from {self.schema}.{self.name} join unnest({self._arrays(self.key)}) as u ({keys}) using ({keys})"
 
-    def change(self, columns: Sequence[str]) -> str:
-        """Update rows given as one array a column, the key first and the mark last."""
+    def insert(self) -> str:
+        """Insert rows given as one array a column."""
+        return f"insert into {self.schema}.{self.name} select * from unnest({self._arrays(self.columns)})"
+
+    def update(self, columns: Sequence[str]) -> str:
+        """Update rows given as one array a column, the key among them."""
         sets = ", ".join(f"{name} = u.{name}" for name in columns if name not in self.key)
         where = " and ".join(f"t.{name} = u.{name}" for name in self.key)
         return (
-            f"update {self.schema}.{self.name} as t set {sets} from unnest({self._arrays(columns)}) "  # noqa: S608
-            f"as u ({', '.join(columns)}) where {where} and u.mark > t.mark"
+            f"update {self.schema}.{self.name} as t set {sets} from unnest({self._arrays(columns)}) "
+            f"as u ({', '.join(columns)}) where {where}"
         )
 
     def _arrays(self, columns: Iterable[str]) -> str:
@@ -67,51 +70,62 @@ async def describe(connection: Connection, schema: str) -> dict[str, Table]:
     return {name: Table(schema, name, table.columns, keys.get(name, ())) for name, table in tables.items()}
 
 
-@dataclass(slots=True)
-class _Row:
-    new: bool
-    mark: int
-    values: dict[str, Any]
+NO_ROW = -2
+NEW = -1
+"""The mark of a row that was created and not changed yet."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """The writes of a batch, merged as they come: within a key the highest mark counts, the first of equals."""
+    """The writes of a batch, in order within each row."""
 
-    rows: dict[str, dict[tuple[Any, ...], _Row]] = field(default_factory=dict)
+    rows: dict[str, dict[Key, list[Create | Change]]] = field(default_factory=dict)
     appended: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
 
     def add(self, write: Write) -> None:
-        """Merge one write."""
+        """Take one write."""
         if isinstance(write, Append):
             self.appended.setdefault(write.table, []).append(write.row)
-            return
-        rows = self.rows.setdefault(write.table, {})
-        row = rows.get(write.key)
-        if row is None:
-            rows[write.key] = _Row(isinstance(write, Create), write.mark, write.values)
-        elif isinstance(write, Change):
-            if write.mark > row.mark:
-                row.mark, row.values = write.mark, row.values | write.values
-        elif not row.new:
-            row.new, row.values = True, write.values | row.values
+        else:
+            self.rows.setdefault(write.table, {}).setdefault(write.key, []).append(write)
 
     async def write(self, connection: Connection, tables: dict[str, Table]) -> None:
-        """Write everything, within the caller's transaction."""
+        """Write everything, within the caller's transaction and under the lock of its checkpoint."""
         for name, lines in self.appended.items():
             await connection.copy_records_to_table(name, schema_name=tables[name].schema, records=lines)
         for name, rows in self.rows.items():
             await _write_rows(connection, tables[name], rows)
 
 
-async def _write_rows(connection: Connection, table: Table, rows: dict[tuple[Any, ...], _Row]) -> None:
-    shapes: dict[tuple[bool, tuple[str, ...]], list[dict[str, Any]]] = {}
-    for key, row in rows.items():
-        columns = dict(zip(table.key, key, strict=True)) | row.values | {"mark": row.mark}
-        shapes.setdefault((row.new, tuple(columns)), []).append(columns)
-    for (new, names), lines in shapes.items():
-        order = tuple(table.columns) if new else names
-        statement = table.create() if new else table.change(order)
-        await connection.execute(statement, *([line[name] for line in lines] for name in order))
+def fold(mark: int, writes: Sequence[Create | Change]) -> tuple[int, dict[str, Any]]:
+    """The mark of a row after the writes, and the values that they leave changed. ``mark`` is NO_ROW without a row."""
+    values: dict[str, Any] = {}
+    for write in writes:
+        if isinstance(write, Create):
+            if mark == NO_ROW:
+                mark, values = NEW, dict(write.values)
+        elif NO_ROW < mark <= write.since:
+            mark = write.made
+            values.update(write.values)
+    return mark, values
 
 
+async def _write_rows(connection: Connection, table: Table, rows: dict[Key, list[Create | Change]]) -> None:
+    marks = await _marks(connection, table, rows.keys())
+    inserts: list[dict[str, Any]] = []
+    updates: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for key, writes in rows.items():
+        before = marks.get(key, NO_ROW)
+        mark, values = fold(before, writes)
+        if mark != before:
+            row = dict(zip(table.key, key, strict=True)) | values | {"mark": mark}
+            (inserts if before == NO_ROW else updates.setdefault(tuple(row), [])).append(row)
+    if inserts:
+        await connection.execute(table.insert(), *([row[name] for row in inserts] for name in table.columns))
+    for names, lines in updates.items():
+        await connection.execute(table.update(names), *([row[name] for row in lines] for name in names))
+
+
+async def _marks(connection: Connection, table: Table, keys: Iterable[Key]) -> dict[Key, int]:
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    return {tuple(row)[:-1]: row["mark"] for row in await connection.fetch(table.marks(), *columns)}

@@ -7,11 +7,18 @@ from collections.abc import Iterable
 from infra.database import Connection
 from projections.projection import Projection
 from projections.tables import describe
+from schemas.topics import TOPICS
 
 STARTED = """
     insert into checkpoint (name, version, topic, partition)
     select $1, $2, * from unnest($3::text[], $4::int[]) on conflict do nothing
 """
+NEXT = """
+    select 1 + greatest(coalesce((select max(version) from checkpoint where name = $1), 0),
+                        coalesce((select live from projection where name = $1), 0))
+"""
+HOLD = "select topic, partition, next_offset from checkpoint where name = $1 and version = $2 order by 1, 2 for update"
+FORGET = "delete from checkpoint where name = $1 and version = $2"
 CHECKPOINTS = "select topic, partition, next_offset from checkpoint where name = $1 and version = $2"
 
 
@@ -20,10 +27,15 @@ def schema_of(name: str, version: int) -> str:
     return f"{name}_v{version}"
 
 
+def partitions_of(projection: Projection) -> list[tuple[str, int]]:
+    """Every partition of every topic that a projection reads."""
+    return [(topic, number) for topic in projection.topics for number in range(TOPICS[topic].partitions)]
+
+
 async def live(connection: Connection, projection: Projection) -> tuple[int, int] | None:
     """The live version and the logic that built it; None before the first."""
     row = await connection.fetchrow("select live, logic from projection where name = $1", projection.name)
-    return row and (row["live"], row["logic"])
+    return None if row is None else (row["live"], row["logic"])
 
 
 async def create(connection: Connection, projection: Projection, version: int) -> None:
@@ -71,11 +83,24 @@ async def make_live(connection: Connection, projection: Projection, version: int
     schema = schema_of(projection.name, version)
     for table in await describe(connection, schema):
         await connection.execute(f"drop view if exists read.{table}")
-        await connection.execute(f"create view read.{table} as select * from {schema}.{table}")
+        await connection.execute(f"create view read.{table} as select * from {schema}.{table}")  # noqa: S608 - from the catalog
+
+
+async def install(connection: Connection, projection: Projection) -> bool:
+    """Make the first version of a projection, and the checkpoints of partitions that are new. Within a transaction."""
+    if (was := await live(connection, projection)) is not None:
+        await start_checkpoints(connection, projection.name, was[0], partitions_of(projection))
+        return False
+    version = int(await connection.fetchval(NEXT, projection.name))
+    await create(connection, projection, version)
+    await index(connection, projection, version)
+    await start_checkpoints(connection, projection.name, version, partitions_of(projection))
+    await make_live(connection, projection, version)
+    return True
 
 
 async def drop(connection: Connection, name: str, version: int) -> None:
     """Forget a version: its tables and its checkpoints."""
-    await connection.execute("delete from checkpoint where name = $1 and version = $2", name, version)
+    await connection.execute(FORGET, name, version)
     await connection.execute("delete from building where name = $1 and version = $2", name, version)
     await connection.execute(f"drop schema if exists {schema_of(name, version)} cascade")

@@ -49,11 +49,6 @@ class Envelope:
     cause: int | None = None
     position: Position | None = None
 
-    @property
-    def mark(self) -> int:
-        """The order of decisions within their stream: the highest counts. A fact comes before every decision."""
-        return -1 if self.cause is None else self.cause
-
     def headers(self) -> Headers:
         """The Kafka headers that carry this envelope. Its position is not among them: the log itself knows that."""
         optional = (

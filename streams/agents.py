@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 from aiokafka import ConsumerRecord, TopicPartition
@@ -24,11 +24,10 @@ from streams.reader import Claim, Hole, die
 
 log = logger(__name__)
 
-Record = ConsumerRecord[bytes, bytes]
+Record: TypeAlias = ConsumerRecord
 Action = Callable[[Connection, TopicPartition], Awaitable[object]]
 
-PASSING = (*INFRASTRUCTURE, Unavailable)
-
+PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 
 DEAD_LETTER_LIMIT = 100
 """Records in a row that may be dead-lettered: beyond that it is this release that is wrong, not the records."""
@@ -108,7 +107,7 @@ class Carrier:
                 metrics.AGENT_LAG.labels(self.work.role, *map(str, claim.partition)).set(len(claim.waiting))
                 return
             except NotOurs:
-                continue
+                await asyncio.sleep(0.02)
             except (Unreadable, asyncpg.DataError) as fault:
                 await self._find_the_poison(claim, records, following, fault)
                 return
@@ -129,7 +128,9 @@ class Carrier:
     async def _set_aside(self, claim: Claim, record: Record, reason: str) -> None:
         self._set_aside_in_a_row += 1
         if self._set_aside_in_a_row > DEAD_LETTER_LIMIT:
-            raise TooManyUnreadable(f"{self._set_aside_in_a_row} records in a row could not be read; the last: {reason}")
+            raise TooManyUnreadable(
+                f"{self._set_aside_in_a_row} records in a row could not be read; the last: {reason}"
+            )
         async for pause in _pauses():
             if not claim.live:
                 return
@@ -139,7 +140,7 @@ class Carrier:
                 log.error("a record was dead-lettered", role=self.work.role, at=claim.partition, reason=reason)
                 return
             except NotOurs:
-                continue
+                await asyncio.sleep(0.02)
             except PASSING as fault:
                 await pause(self.work.role, fault)
 
@@ -161,13 +162,15 @@ async def _pauses() -> Any:
 def check_no_gap(name: str, records: Sequence[Record], next_offset: int) -> None:
     """Raise Hole when the records begin beyond what was committed: something between was never applied."""
     if records[0].offset > next_offset:
-        raise Hole(f"{name}: the batch starts at {records[0].offset}, but only offsets below {next_offset} were applied")
+        raise Hole(
+            f"{name}: the batch starts at {records[0].offset}, but only offsets below {next_offset} were applied"
+        )
 
 
 def _traceparent(record: Record) -> str | None:
     for name, value in record.headers:
         if name == "traceparent":
-            return value.decode(errors="replace")
+            return str(value, errors="replace")
     return None
 
 

@@ -1,12 +1,12 @@
-"""The checkpoint of a reader of the log: one row a partition, locked by whoever writes. The only guard of correctness."""
+"""The checkpoint of a reader of the log: one row a partition, locked by whoever writes. Nothing else guards them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from infra.database import Connection
 from aiokafka import ConsumerRecord, TopicPartition
 
+from infra.database import Connection
 
 START = """
     insert into checkpoint (name, version, topic, partition)

@@ -1,4 +1,4 @@
-"""Dead letters: records that could not be read, kept with the reason beside their topic, until somebody replays them."""
+"""Dead letters: records that could not be read, kept beside their topic with the reason, until they are replayed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from infra import metrics
 from schemas.codec import decode
@@ -56,7 +56,7 @@ class DeadLetters:
     async def replay(self, letter: DeadLetter) -> None:
         """Append the record to its topic again, as it was; every fold ignores what it has met before.
 
-        Raises Unreadable or NotYetKnown while this release cannot read it either: replaying it would only bring it back.
+        Raises Unreadable or NotYetKnown while this release cannot read it either: it would only come back.
         """
         decode(letter.value)
         key = letter.key.decode(errors="replace") if letter.key else ""
@@ -81,8 +81,8 @@ def read_all(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
             for message in messages:
                 if message.error() is None:
                     yield _letter(message)
-                    if message.offset() + 1 >= ends.get(message.partition(), 0):
-                        ends.pop(message.partition(), None)
+                    if (message.offset() or 0) + 1 >= ends.get(message.partition() or 0, 0):
+                        ends.pop(message.partition() or 0, None)
     finally:
         consumer.close()
 
@@ -95,17 +95,17 @@ async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:
     raise NotFound(f"{topic} has no dead letter {number}; `fiks dlq list {topic}` shows which there are")
 
 
-def _letter(message: object) -> DeadLetter:
-    headers = list(message.headers() or [])  # type: ignore[attr-defined]
+def _letter(message: Message) -> DeadLetter:
+    headers = list(message.headers() or [])
     about = {name.removeprefix(HEADER): value.decode() for name, value in headers if name.startswith(HEADER)}
     return DeadLetter(
-        number=f"{message.partition()}-{message.offset()}",  # type: ignore[attr-defined]
+        number=f"{message.partition()}-{message.offset()}",
         topic=about["topic"],
         partition=int(about["partition"]),
         offset=int(about["offset"]),
         role=about["role"],
         reason=about["reason"],
-        key=message.key(),  # type: ignore[attr-defined]
-        value=message.value(),  # type: ignore[attr-defined]
+        key=message.key(),
+        value=message.value(),
         headers=[(name, value) for name, value in headers if not name.startswith(HEADER)],
     )

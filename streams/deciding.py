@@ -11,9 +11,10 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from infra.database import Connection
 from schemas.envelope import Envelope, Recorded, decided, derived_id, fact
 from streams import checkpoints
-from streams.agents import Connection, NotOurs, Record, check_no_gap
+from streams.agents import NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
 from streams.domain.decider import Deadline, Decider, Decision, Journal, step
 from streams.journals import Journals, JournalStore, recorded
@@ -28,7 +29,7 @@ class Deciding:
     def __init__(self, decider: Decider[Any], log: Log, dead_letters: DeadLetters) -> None:
         self.decider = decider
         self.role = f"decider:{decider.name}"
-        self.topics = (decider.topic,)
+        self.topics: tuple[str, ...] = (decider.topic,)
         self._source = f"urn:fiks:beslutning:{decider.name}"
         self._log, self._dead_letters, self._journals = log, dead_letters, JournalStore(decider)
 

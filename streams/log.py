@@ -22,7 +22,7 @@ from infra import metrics
 from schemas.catalogue import event_type
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
-from streams.domain.errors import Unavailable
+from streams.domain.errors import Unacknowledged, Unavailable
 
 MESSAGE_TIMEOUT = 1.5
 STALLED_AFTER = 1.0
@@ -48,7 +48,8 @@ SETTINGS = {
 
 def partition_of(stream: str, partitions: int) -> int:
     """The partition that a stream lies on: Kafka's default partitioner over the key."""
-    return (murmur2(stream.encode()) & 0x7FFFFFFF) % partitions
+    hashed: int = murmur2(stream.encode())
+    return (hashed & 0x7FFFFFFF) % partitions
 
 
 class Log:
@@ -114,7 +115,7 @@ class Log:
             self._report(outcome, number, error, Position(topic, message.partition() or 0, message.offset() or 0))
 
         try:
-            self._producer.produce(topic, value, key, headers=headers, on_delivery=report)
+            self._producer.produce(topic, value, key, headers=list(headers), on_delivery=report)
         except (BufferError, KafkaException) as fault:
             metrics.APPEND_FAILURES.labels(topic, "full").inc()
             raise Unavailable("the log takes no more at the moment; nothing was accepted") from fault
@@ -144,7 +145,7 @@ class Log:
                 continue
             reason = "unavailable" if error.code() == KafkaError._MSG_TIMED_OUT else "refused"
             metrics.APPEND_FAILURES.labels(at.topic, reason).inc()
-            outcome.set_exception(Unavailable(f"the log did not acknowledge: {error.str()}; try again"))
+            outcome.set_exception(Unacknowledged(f"the log did not acknowledge: {error.str()}; try again"))
 
 
 def kafka_settings(bootstrap: str) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from mode import Service
 
-from infra import metrics
 from infra.logs import logger
 
 log = logger(__name__)
@@ -183,7 +182,7 @@ class Reader(Service):
                 log.warning("a partition was given up with work open; the row lock settles it", at=claim.partition)
 
 
-class _Listener(ConsumerRebalanceListener):
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 

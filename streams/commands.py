@@ -1,0 +1,87 @@
+"""The commands of the log: topics, dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from infra.settings import Settings
+from schemas.topics import TOPICS
+from streams import dead_letters
+from streams import topics as broker_topics
+from streams.log import Log
+
+TOPIC = click.argument("topic", type=click.Choice(sorted(TOPICS)))
+
+
+@click.group()
+def topics() -> None:
+    """The topics of the log."""
+
+
+@topics.command("apply")
+def apply_topics() -> None:
+    """Create the topics of the catalogue that the broker does not have."""
+    settings = Settings()
+    for name in broker_topics.apply(settings.kafka, settings.replication):
+        click.echo(f"created {name}")
+
+
+@topics.command("check")
+def check_topics() -> None:
+    """Compare the broker's topics with the catalogue; exit status 1 where they differ."""
+    settings = Settings()
+    if faults := broker_topics.check(settings.kafka, settings.replication):
+        click.echo("\n".join(faults), err=True)
+        sys.exit(1)
+    click.echo("all topics are as the catalogue says")
+
+
+@click.group()
+def dlq() -> None:
+    """Dead letters: records that could not be read."""
+
+
+@dlq.command("list")
+@TOPIC
+def list_letters(topic: str) -> None:
+    """The dead letters of TOPIC: number, where it stood, who could not read it, and why."""
+    for letter in dead_letters.read_all(Settings().kafka, topic):
+        click.echo(f"{letter.number}\t{letter.partition}/{letter.offset}\t{letter.role}\t{letter.reason}")
+
+
+@dlq.command("show")
+@TOPIC
+@click.argument("number")
+def show_letter(topic: str, number: str) -> None:
+    """One dead letter, its headers included. The value is shown by its size alone: it may hold personal data."""
+    letter = asyncio.run(dead_letters.find(Settings().kafka, topic, number))
+    click.echo(f"stood at:  {letter.topic} {letter.partition}/{letter.offset}")
+    click.echo(f"not read by: {letter.role}")
+    click.echo(f"because:   {letter.reason}")
+    click.echo(f"key:       {letter.key!r}")
+    click.echo(f"value:     {len(letter.value or b'')} bytes")
+    for name, value in letter.headers:
+        click.echo(f"  {name}: {value.decode(errors='replace')}")
+
+
+@dlq.command("replay")
+@TOPIC
+@click.argument("number")
+def replay_letter(topic: str, number: str) -> None:
+    """Append a dead letter to TOPIC again, once this release can read it."""
+
+    async def replay() -> None:
+        settings = Settings()
+        letter = await dead_letters.find(settings.kafka, topic, number)
+        log = Log(settings.kafka)
+        await log.start()
+        try:
+            await dead_letters.DeadLetters(log).replay(letter)
+        finally:
+            await log.stop()
+
+    asyncio.run(replay())
+    click.echo(f"replayed {number}")

@@ -1,0 +1,70 @@
+"""The topics on the broker: made from the catalogue, and compared with it. An existing topic is never changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
+
+from schemas.topics import TOPICS, Topic
+from streams.domain.errors import Unavailable
+from streams.log import kafka_settings
+
+TIMEOUT = 20
+
+
+def wanted() -> list[Topic]:
+    """Every topic of the catalogue, and the dead-letter topic beside each."""
+    letters = [replace(one, name=one.dead_letters, about=f"Dead letters of {one.name}") for one in TOPICS.values()]
+    return [*TOPICS.values(), *letters]
+
+
+def apply(bootstrap: str, replication: int) -> list[str]:
+    """Create the topics that are missing. Returns their names."""
+    admin = AdminClient(kafka_settings(bootstrap))
+    existing = _existing(admin)
+    missing = [one for one in wanted() if one.name not in existing]
+    asked = [NewTopic(one.name, one.partitions, replication, config=_settings(one, replication)) for one in missing]
+    created = []
+    for name, outcome in (admin.create_topics(asked, operation_timeout=TIMEOUT) if asked else {}).items():
+        try:
+            outcome.result(TIMEOUT)
+            created.append(name)
+        except KafkaException as fault:
+            if fault.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # somebody else was faster
+                raise
+    return created
+
+
+def check(bootstrap: str, replication: int) -> list[str]:
+    """What differs between the broker and the catalogue, a line each; nothing when all is as it should be."""
+    admin = AdminClient(kafka_settings(bootstrap))
+    existing = _existing(admin)
+    faults = [f"{one.name} does not exist; run `fiks topics apply`" for one in wanted() if one.name not in existing]
+    there = [one for one in wanted() if one.name in existing]
+    faults += [
+        f"{one.name} has {existing[one.name]} partitions, not {one.partitions}; a stream must stay where it is, so "
+        "growth is a new generation of the topic"
+        for one in there
+        if existing[one.name] != one.partitions
+    ]
+    resources = [ConfigResource(ResourceType.TOPIC, one.name) for one in there]
+    for resource, outcome in (admin.describe_configs(resources) if resources else {}).items():
+        actual = outcome.result(TIMEOUT)
+        for key, value in _settings(next(one for one in there if one.name == resource.name), replication).items():
+            if actual[key].value != value:
+                faults.append(f"{resource.name} has {key}={actual[key].value}, not {value}")
+    return faults
+
+
+def _existing(admin: AdminClient) -> dict[str, int]:
+    try:
+        return {name: len(topic.partitions) for name, topic in admin.list_topics(timeout=TIMEOUT).topics.items()}
+    except KafkaException as fault:
+        raise Unavailable(f"Kafka does not answer: {fault}; is it running (`fiks status`)?") from fault
+
+
+def _settings(topic: Topic, replication: int) -> dict[str, str]:
+    """With three replicas, two must have an event before it counts."""
+    return topic.settings | {"min.insync.replicas": "2" if replication >= 3 else "1"}
