@@ -82,7 +82,8 @@ def read_claims(claims: Any, issuer: str, now: float) -> AccessToken:
         raise _invalid("tokenet er utløpt")
     if issued > now + LEEWAY or ("nbf" in claims and _time(claims, "nbf") > now + LEEWAY):
         raise _invalid("tokenet gjelder ikke ennå")
-    if SCOPE not in str(claims.get("scope")).split(" "):
+    scope = claims.get("scope")
+    if not isinstance(scope, str) or SCOPE not in scope.split(" "):
         raise _invalid(f"mangler scope {SCOPE}")
     supplier = _orgnr(claims["supplier"]) if "supplier" in claims else None
     return AccessToken(_orgnr(claims.get("consumer")), supplier, expires)

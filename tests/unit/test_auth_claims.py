@@ -1,0 +1,111 @@
+"""The claims of an access token, whose signature holds: what they prove, and each fault that they may have."""
+
+from typing import Any
+
+import pytest
+
+from gateway.auth.remembered import Remembered
+from gateway.auth.tokens import AccessToken, read_claims
+from streams.domain.errors import NotAuthenticated
+
+ISSUER = "https://test.maskinporten.no/"
+NOW = 1_800_000_000.0
+CLAIMS: dict[str, Any] = {
+    "iss": ISSUER,
+    "client_id": "c",
+    "consumer": {"authority": "iso6523-actorid-upis", "ID": "0192:310991007"},
+    "scope": "ks:fiks",
+    "iat": NOW - 100,
+    "exp": NOW + 100,
+}
+MISSING = object()
+
+
+def with_(**changes: Any) -> dict[str, Any]:
+    return {name: value for name, value in (CLAIMS | changes).items() if value is not MISSING}
+
+
+def party(identifier: Any, authority: str = "iso6523-actorid-upis") -> dict[str, Any]:
+    return {"authority": authority, "ID": identifier}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"scope": "ks:annet ks:fiks"},
+        {"exp": NOW - 9},
+        {"iat": NOW + 10},
+        {"nbf": NOW + 10},
+        {"aud": "unspecified"},
+        {"aud": "https://somebody.else"},
+        {"client_orgno": "999999999"},
+        {"pid": "01010199999"},
+    ],
+    ids=str,
+)
+def test_holds(changes: dict[str, Any]) -> None:
+    token = read_claims(with_(**changes), ISSUER, NOW)
+    assert token == AccessToken("310991007", None, changes.get("exp", NOW + 100))
+
+
+def test_the_supplier_is_known_and_the_consumer_counts() -> None:
+    token = read_claims(with_(supplier=party("0192:310992003")), ISSUER, NOW)
+    assert (token.consumer, token.supplier) == ("310991007", "310992003")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"iss": ISSUER.rstrip("/")}, "utsteder"),
+        ({"iss": ISSUER.upper()}, "utsteder"),
+        ({"iss": MISSING}, "utsteder"),
+        ({"exp": NOW - 10}, "utløpt"),
+        ({"exp": MISSING}, "exp"),
+        ({"exp": str(NOW + 100)}, "exp"),
+        ({"exp": True}, "exp"),
+        ({"exp": float("nan")}, "exp"),
+        ({"exp": float("inf")}, "exp"),
+        ({"iat": MISSING}, "iat"),
+        ({"iat": NOW + 11}, "ennå"),
+        ({"nbf": NOW + 11}, "ennå"),
+        ({"scope": MISSING}, "scope"),
+        ({"scope": "ks:fiksoom"}, "scope"),
+        ({"scope": "xks:fiks"}, "scope"),
+        ({"scope": "ks:fiks,ks:annet"}, "scope"),
+        ({"scope": "KS:FIKS"}, "scope"),
+        ({"scope": ["a ks:fiks b"]}, "scope"),
+        ({"consumer": MISSING}, "organisasjonen"),
+        ({"consumer": MISSING, "client_orgno": "310991007"}, "organisasjonen"),
+        ({"consumer": "0192:310991007"}, "organisasjonen"),
+        ({"consumer": party("310991007")}, "organisasjonen"),
+        ({"consumer": party("9908:310991007")}, "organisasjonen"),
+        ({"consumer": party("0192:3109910070")}, "organisasjonen"),
+        ({"consumer": party("0192:31099100")}, "organisasjonen"),
+        ({"consumer": party("0192:310991007\n")}, "organisasjonen"),
+        ({"consumer": party("0192:٣١٠٩٩١٠٠٧")}, "organisasjonen"),
+        ({"consumer": party("0192:310991007", "noe-annet")}, "organisasjonen"),
+        ({"consumer": party(310991007)}, "organisasjonen"),
+        ({"supplier": party("0192:x")}, "organisasjonen"),
+        ({"supplier": None}, "organisasjonen"),
+    ],
+    ids=str,
+)
+def test_does_not_hold(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(NotAuthenticated, match=f"Klarte ikke å validere access_token: .*{reason}"):
+        read_claims(with_(**changes), ISSUER, NOW)
+
+
+@pytest.mark.parametrize("claims", [None, [], "x", 1])
+def test_claims_that_are_no_object_do_not_hold(claims: Any) -> None:
+    with pytest.raises(NotAuthenticated):
+        read_claims(claims, ISSUER, NOW)
+
+
+def test_what_is_remembered_is_bounded_and_the_least_used_goes_first() -> None:
+    remembered: Remembered[str, int] = Remembered(2)
+    remembered.put("a", 1)
+    remembered.put("b", 2)
+    assert remembered.get("a") == 1
+    remembered.put("c", 3)
+    assert (remembered.get("a"), remembered.get("b"), remembered.get("c")) == (1, None, 3)
