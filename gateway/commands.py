@@ -10,6 +10,19 @@ from infra.settings import Settings
 
 
 @click.command()
+def gateway() -> None:
+    """Run a gateway. Several of them can serve one port."""
+    import uvloop
+
+    from gateway.app import serve
+    from infra import telemetry
+
+    settings = Settings()
+    telemetry.start(settings, "gateway")
+    uvloop.run(serve(settings))
+
+
+@click.command()
 def issuer() -> None:
     """Run the test issuer, a stand-in for Maskinporten that gives a token to anyone."""
     from aiohttp import web

@@ -1,0 +1,50 @@
+"""The ways in by HTTP. A route parses, asks, says, answers; what it demands of the caller stands in its first line."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import web
+
+from gateway.auth.demands import Demand, demanding
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+H = TypeVar("H", bound=Handler)
+
+
+class Routes:
+    """The routes of one module, each with its demand: ``@routes.get("/a", demands=open_to_all)``."""
+
+    def __init__(self) -> None:
+        self._table: list[tuple[str, str, Handler]] = []
+
+    def get(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve GET of ``path``."""
+        return self._route("GET", path, demands)
+
+    def post(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve POST to ``path``."""
+        return self._route("POST", path, demands)
+
+    def any(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve every method of ``path`` that no other route serves."""
+        return self._route("*", path, demands)
+
+    def add_to(self, app: web.Application) -> None:
+        """Serve all of them in ``app``."""
+        for method, path, handler in self._table:
+            app.router.add_route(method, path, handler, expect_handler=_invite_later)
+
+    def _route(self, method: str, path: str, demand: Demand) -> Callable[[H], H]:
+        def register(handler: H) -> H:
+            self._table.append((method, path, demanding(demand, handler)))
+            return handler
+
+        return register
+
+
+async def _invite_later(request: web.Request) -> None:
+    """aiohttp would send 100 Continue at once; the middleware ``invite`` does it when the caller is known."""
+    if request.headers["Expect"].lower() != "100-continue":
+        raise web.HTTPExpectationFailed

@@ -1,0 +1,118 @@
+"""The gateway: puts the routes together with what they ask, and serves them. Several processes can share a port."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from time import perf_counter
+
+import asyncpg
+from aiohttp import ClientSession, web
+from aiohttp.typedefs import Handler
+
+from gateway import routes as routes_package
+from gateway.auth.memory import MEMORY, Memory
+from gateway.auth.middleware import authenticate
+from gateway.auth.tokens import Tokens
+from gateway.context import BLOBS, DRAINING, ENDS, LOG, READS
+from gateway.ends import Ends
+from gateway.problems import problems
+from gateway.reads import TOPIC, Reads
+from gateway.routes import Routes
+from infra.blobs import Blobs
+from infra.database import SESSION
+from infra.logs import logger
+from infra.metrics import REQUEST_SECONDS
+from infra.settings import Settings
+from infra.tracing import span
+from streams.log import Log
+
+log = logger(__name__)
+
+DRAIN = 30.0
+"""Seconds that running calls may take to end once the process is told to stop."""
+LARGEST_HEADER = 1 << 14
+CONNECT_TIMEOUT = 5.0
+
+Context = Callable[[web.Application], AsyncIterator[None]]
+
+
+def make_app(settings: Settings) -> web.Application:
+    """The gateway as an application; call it in the loop that will run it.
+
+    What it depends on is started with it and may be away at that time.
+    """
+    memory, session = Memory(settings.kafka), ClientSession()
+    identify = authenticate(memory, Tokens(settings.issuer, session))
+    app = web.Application(middlewares=[observe, problems, identify, invite])
+    app[MEMORY], app[LOG] = memory, Log(settings.kafka)
+    app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPIC)
+    app[DRAINING] = asyncio.Event()
+    app.cleanup_ctx.extend([_started, _reading(settings.postgres)])
+    app.on_cleanup.append(lambda _: session.close())
+    for module in iter_modules(routes_package.__path__):
+        routes: Routes = import_module(f"{routes_package.__name__}.{module.name}").routes
+        routes.add_to(app)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then take no new connections, let running calls end, and stop."""
+    app = make_app(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app[DRAINING].set)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=DRAIN, max_field_size=LARGEST_HEADER
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, settings.gateway_host, settings.gateway_port, reuse_port=True, backlog=1024)
+    await site.start()
+    log.info("gateway serves", host=settings.gateway_host, port=settings.gateway_port)
+    await app[DRAINING].wait()
+    log.info("gateway stops")
+    await runner.cleanup()
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Measures each call and carries its trace on."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "unknown"
+    begin = perf_counter()
+    with span("http", request.headers.get("traceparent"), method=request.method, route=route):
+        response = await handler(request)
+    REQUEST_SECONDS.labels(request.match_info.route.method, route, str(response.status)).observe(perf_counter() - begin)
+    if request.app[DRAINING].is_set():
+        response.force_close()
+    return response
+
+
+@web.middleware
+async def invite(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Sends 100 Continue to those who wait for it, now that they are known."""
+    if request.headers.get("Expect") and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return await handler(request)
+
+
+async def _started(app: web.Application) -> AsyncIterator[None]:
+    for part in (app[LOG], app[MEMORY]):
+        await part.start()
+    yield
+    for part in (app[LOG], app[MEMORY]):
+        await part.stop()
+
+
+def _reading(dsn: str) -> Context:
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        # Not a single connection at the start: receiving must not need PostgreSQL (DESIGN.md, rule 5).
+        pool = asyncpg.create_pool(dsn, min_size=0, max_size=8, timeout=CONNECT_TIMEOUT, server_settings=SESSION)
+        async with pool:
+            app[READS] = Reads(pool, app[ENDS])
+            yield
+
+    return context

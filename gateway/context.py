@@ -1,0 +1,19 @@
+"""What the gateway's routes ask: the keys under which an application holds them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from gateway.ends import Ends
+from gateway.reads import Reads
+from infra.blobs import Blobs
+from streams.log import Log
+
+LOG = web.AppKey("log", Log)
+BLOBS = web.AppKey("blobs", Blobs)
+READS = web.AppKey("reads", Reads)
+ENDS = web.AppKey("ends", Ends)
+DRAINING = web.AppKey("draining", asyncio.Event)
+"""Set when the process is about to stop."""

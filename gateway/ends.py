@@ -1,0 +1,48 @@
+"""Where the log ends right now. Many questions at a time cost the broker one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from schemas.topics import TOPICS
+from streams.domain.errors import Unavailable
+from streams.log import kafka_settings
+
+TIMEOUT = 2.0
+
+
+class Ends:
+    """The end offsets of one topic's partitions."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._admin = AdminClient(kafka_settings(bootstrap), logger=logging.getLogger("confluent_kafka"))
+        partitions = range(TOPICS[topic].partitions)
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        self._question = {TopicPartition(topic, partition): latest for partition in partitions}
+        self._running: asyncio.Task[dict[int, int]] | None = None
+        self._next: asyncio.Task[dict[int, int]] | None = None
+
+    async def now(self) -> dict[int, int]:
+        """The next offset of each partition, at some moment after the call. Raises Unavailable.
+
+        A question that is under way may have been answered before we were asked, so callers share the one after it.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._ask(self._running))
+        return await asyncio.shield(self._next)
+
+    async def _ask(self, before: asyncio.Task[dict[int, int]] | None) -> dict[int, int]:
+        if before:
+            await asyncio.wait([before])
+        self._running, self._next = self._next, None
+        try:
+            answers = self._admin.list_offsets(self._question, request_timeout=TIMEOUT)
+            found = await asyncio.gather(*(asyncio.wrap_future(answer) for answer in answers.values()))
+        except KafkaException as fault:
+            raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen") from fault
+        return {at.partition: one.offset for at, one in zip(answers, found, strict=True)}

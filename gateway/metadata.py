@@ -1,0 +1,76 @@
+"""JSON from callers, strictly typed: what a contract's schema itself refuses is ``Unreadable``.
+
+Fields that the schema does not have are passed over, as v2 and v3 do (contract, trap 15), and null is the same as
+absent everywhere (trap 6). Texts have no NUL, which PostgreSQL cannot store; times have an offset and a UTC form.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from schemas.errors import Unreadable
+
+T = TypeVar("T")
+
+CHARSETS = {
+    "utf-8": "utf-8-sig",
+    "utf8": "utf-8-sig",
+    "us-ascii": "ascii",
+    "iso-8859-1": "latin-1",
+    "windows-1252": "cp1252",
+}
+
+NO_NUL = r"\A[^\0]*\Z"
+Text = Annotated[str, Meta(pattern=NO_NUL)]
+Text100 = Annotated[str, Meta(pattern=NO_NUL, max_length=100)]
+Int32 = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Time = Annotated[datetime, Meta(tz=True)]
+
+_AT = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+
+
+def read_json(content: bytes, cls: type[T], charset: str | None = None) -> T:
+    """What ``content`` says, as ``cls``. Raises Unreadable, naming the field and never what stands in it."""
+    try:
+        encoding = CHARSETS[(charset or "utf-8").lower()]
+        # msgspec reads UTF-8 as it is; the text in between is for all else.
+        text = content if encoding == "utf-8-sig" and content[:1] in (b"{", b"[") else content.decode(encoding)
+        said = msgspec.json.decode(text)
+    except KeyError:
+        raise Unreadable("Ugyldig innhold: tegnsettet er ukjent") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Unreadable("Ugyldig innhold: JSON kan ikke leses") from None
+    try:
+        return msgspec.convert(_without_nulls(said), cls)
+    except (msgspec.ValidationError, RecursionError) as fault:
+        raise Unreadable(f"Ugyldig innhold: {_in_words(str(fault))}") from None
+
+
+def must_be_in_the_calendar(time: datetime | None) -> None:
+    """Raises ValueError for a moment that in UTC lies before year 1 or after year 9999: no event can hold it."""
+    try:
+        _ = time and time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no such time in UTC") from None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(of) for name, of in value.items() if of is not None}
+    if isinstance(value, list):
+        return [_without_nulls(one) for one in value]
+    return value
+
+
+def _in_words(fault: str) -> str:
+    at = found[1] if (found := _AT.search(fault)) else ""
+    if missing := _MISSING.search(fault):
+        return f"feltet {'.'.join(filter(None, (at, missing[1])))} mangler"
+    return f"feltet {at} har feil type, lengde eller format" if at else "JSON er ikke et objekt"

@@ -1,0 +1,117 @@
+"""What went wrong, as an answer: the one place where exceptions become ErrorMessage bodies. Contract: section 9."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from uuid import UUID, uuid4
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from infra.logs import logger
+from schemas.errors import Unreadable
+from streams.domain.errors import Gone, NotAllowed, NotAuthenticated, NotFound, Rejected, Unavailable
+
+log = logger(__name__)
+
+REQUEST_ID = web.RequestKey("request_id", str)
+
+STATUS: dict[type[Exception], HTTPStatus] = {
+    Unreadable: HTTPStatus.BAD_REQUEST,
+    Rejected: HTTPStatus.BAD_REQUEST,
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Gone: HTTPStatus.GONE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+HTTP_TEXTS = {
+    404: "Adressen finnes ikke",
+    405: "Metoden er ikke tillatt for denne adressen",
+    413: "Innholdet er for stort",
+    417: "Forventningen i Expect kan ikke innfris",
+}
+BUG = "Det skjedde en uventet feil hos oss. Oppgi errorId hvis du melder fra"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class ErrorMessage(msgspec.Struct, rename="camel", frozen=True):
+    """The body of every answer that is no success. ``timestamp`` is in milliseconds, ``path`` as it was called."""
+
+    timestamp: int
+    status: int
+    error: str
+    error_id: UUID
+    path: str
+    original_path: str
+    message: str
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers what handlers raise, and gives each call an id, the caller's own if it is a sensible one."""
+    given = request.headers.get("X-Request-Id", "")
+    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+    try:
+        response = await handler(request)
+    except web.HTTPException as fault:
+        response = _of_http(request, fault)
+    except tuple(STATUS) as fault:
+        response = _of_ours(request, fault)
+    except Exception as fault:
+        response = _of_bug(request, fault)
+    if not response.prepared:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+    return response
+
+
+@contextmanager
+def hidden(missing: str) -> Iterator[None]:
+    """Nobody may learn what exists of others: no access to it is said as what is ``missing``."""
+    try:
+        yield
+    except NotAllowed as fault:
+        raise NotFound(missing) from fault
+
+
+def _of_ours(request: web.Request, fault: Exception) -> web.Response:
+    status = next(status for kind, status in STATUS.items() if isinstance(fault, kind))
+    headers = {}
+    if isinstance(fault, NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="fiks"'  # without it Jetty clients lose status and body
+    if isinstance(fault, Unavailable):
+        headers["Retry-After"] = str(fault.retry_after)
+    return _answer(request, status, str(fault) or HTTP_TEXTS.get(status, status.phrase), headers)
+
+
+def _of_http(request: web.Request, fault: web.HTTPException) -> web.Response:
+    headers = {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
+    return _answer(request, HTTPStatus(fault.status), HTTP_TEXTS.get(fault.status, fault.reason), headers)
+
+
+def _of_bug(request: web.Request, fault: Exception) -> web.Response:
+    error_id = uuid4()
+    log.error("unexpected fault", error_id=error_id, request_id=request[REQUEST_ID], exc_info=fault)
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, BUG, {}, error_id)
+
+
+def _answer(
+    request: web.Request, status: HTTPStatus, message: str, headers: Mapping[str, str], error_id: UUID | None = None
+) -> web.Response:
+    said = ErrorMessage(
+        timestamp=time.time_ns() // 1_000_000,
+        status=status.value,
+        error=status.phrase,
+        error_id=error_id or uuid4(),
+        path=request.path,
+        original_path=request.path,
+        message=message,
+    )
+    body = msgspec.json.encode(said)
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -1,0 +1,39 @@
+"""How this process is: alive, ready for calls, and in numbers."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.auth.demands import open_to_all
+from gateway.auth.memory import MEMORY
+from gateway.context import DRAINING, ENDS
+from gateway.routes import Routes
+from infra.metrics import MEMORY_STALENESS, exposition
+from streams.domain.errors import Unavailable
+
+routes = Routes()
+
+
+@routes.get("/healthz", demands=open_to_all)
+async def alive(_request: web.Request) -> web.Response:
+    """The process answers. It says nothing of what it depends on: restarting it would not help those."""
+    return web.Response(text="ok\n")
+
+
+@routes.get("/readyz", demands=open_to_all)
+async def ready(request: web.Request) -> web.Response:
+    """Calls may be sent here: the configuration is known, the log answers, and we are not about to stop."""
+    if request.app[DRAINING].is_set():
+        raise Unavailable("Tjenesten er i ferd med å stoppe")
+    if not request.app[MEMORY].ready:
+        raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+    await request.app[ENDS].now()
+    return web.Response(text="ok\n")
+
+
+@routes.get("/metrics", demands=open_to_all)
+async def metrics(request: web.Request) -> web.Response:
+    """All metrics in Prometheus' text format, of all gateway processes that share a folder."""
+    MEMORY_STALENESS.set(request.app[MEMORY].staleness)
+    body, content_type = exposition()
+    return web.Response(body=body, headers={"Content-Type": content_type})

@@ -1,0 +1,192 @@
+"""Receives a forsendelse: metadata first, then its documents, each streamed to the blob store while it is measured.
+
+Holds a chunk and the ends of a document, never all of one that is large.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from gateway import pdf
+from gateway.forsendelse import MOST_DOKUMENTER, Dokument, Forsendelse, Received
+from gateway.metadata import read_json
+from gateway.multipart import Multipart, Read, nfc
+from infra.blobs import Blobs
+from schemas.envelope import Position
+from schemas.errors import Unreadable
+from schemas.svarut import Feil, Feilkode
+from streams.domain.errors import Unacknowledged
+
+LONGEST_CALL = 15 * 60.0
+"""Seconds; clients give up after 16 minutes."""
+LONGEST_SILENCE = 60.0
+"""Seconds that a sender may send nothing at all."""
+MOST_METADATA = 1 << 20
+KEPT = 1 << 16
+"""Bytes at either end of a document that are kept to look at, so that few have to be read back."""
+
+BROKEN = (TimeoutError, OSError, ClientError, HttpProcessingError)
+"""What reading a body raises when its sender is silent, gone or does not keep to HTTP."""
+
+
+class Upload:
+    """One forsendelse on its way in. ``received`` and ``faults`` grow while ``documents`` runs."""
+
+    def __init__(self, parts: Multipart, blobs: Blobs) -> None:
+        self._parts = parts
+        self._blobs = blobs
+        self._kept: list[str] = []
+        self.received: list[Received] = []
+        self.faults: list[Feil] = []
+
+    async def metadata(self) -> Forsendelse:
+        """The first part. Raises Unreadable, and HTTPRequestEntityTooLarge above a megabyte."""
+        part = await self._parts.next_part()
+        if part is None or part.name != "forsendelse":
+            raise Unreadable("Ugyldig innhold: første del må hete forsendelse")
+        content = bytearray()
+        async for chunk in self._parts.content():
+            content += chunk
+            if len(content) > MOST_METADATA:
+                raise web.HTTPRequestEntityTooLarge(max_size=MOST_METADATA, actual_size=len(content))
+        return read_json(bytes(content), Forsendelse, part.charset)
+
+    async def documents(self, sent: Forsendelse) -> None:
+        """Receive the documents that ``sent`` names, in whatever order they come; the name of a part says nothing."""
+        wanted = {nfc(dokument.filnavn): number for number, dokument in enumerate(sent.dokumenter[:MOST_DOKUMENTER])}
+        self.received = [Received()] * min(len(sent.dokumenter), MOST_DOKUMENTER)
+        try:
+            await self._receive(sent, wanted)
+        except Unreadable:
+            self.faults.append(Feil(kode=Feilkode.UFULLSTENDIG_OPPLASTING))
+        else:
+            self.faults += [Feil(kode=Feilkode.DOKUMENT_MANGLER, sted=str(at + 1)) for at in wanted.values()]
+
+    async def say(self, appending: Awaitable[Position]) -> Position:
+        """Append what is said of the upload. Its content stays where that may be on the log: content that nobody names
+        only costs space, an event without its content is a letter lost.
+        """
+        try:
+            return await appending
+        except (Unacknowledged, asyncio.CancelledError):
+            self._kept = []
+            raise
+
+    async def discard(self) -> None:
+        """Delete all that was kept."""
+        self.received = [Received(storrelse=one.storrelse, sha256=one.sha256) for one in self.received]
+        kept, self._kept = self._kept, []
+        await self._blobs.delete(kept)
+
+    async def _receive(self, sent: Forsendelse, wanted: dict[str, int]) -> None:
+        count = 0
+        while part := await self._parts.next_part():
+            count += 1
+            at = wanted.pop(part.filename or "", None)
+            if at is not None:
+                await self._document(sent.dokumenter[at], at, sent.kryptert)
+            elif len(self.faults) < MOST_DOKUMENTER:
+                self.faults.append(Feil(kode=Feilkode.UKJENT_DOKUMENT, sted=str(count)))
+
+    async def _document(self, said: Dokument, at: int, kryptert: bool) -> None:
+        measured, blob = Measured(), None
+        content = measured.of(self._parts.content())
+        if self.faults:
+            async for _ in content:  # it will be refused: measured, not stored
+                pass
+        else:
+            blob = uuid4().hex
+            self._kept.append(blob)
+            await self._blobs.put(blob, content)
+        self.received[at] = Received(storrelse=measured.size, sha256=measured.sha256, blob=blob)
+        if fault := await self._fault(measured, blob, said.is_pdf and not kryptert):
+            self.faults.append(Feil(kode=fault, sted=str(at + 1)))
+
+    async def _fault(self, measured: Measured, blob: str | None, is_pdf: bool) -> Feilkode | None:
+        if not measured.size:
+            return Feilkode.TOMT_DOKUMENT
+        if not is_pdf or not blob:
+            return None
+        inspection = pdf.inspect(measured.size, measured.head, measured.tail)
+        try:
+            wanted = next(inspection)
+            while True:
+                wanted = inspection.send(await self._range(measured, blob, *wanted))
+        except StopIteration as end:
+            fault: Feilkode | None = end.value
+            return fault
+
+    async def _range(self, measured: Measured, blob: str, offset: int, length: int) -> bytes:
+        kept = measured.range(offset, length)
+        return await self._blobs.get_range(blob, offset, length) if kept is None else kept
+
+
+class Measured:
+    """The size, the SHA-256 and both ends of what flowed through ``of``."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.head = b""
+        self._end = bytearray()
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def tail(self) -> bytes:
+        return bytes(self._end)
+
+    async def of(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks, measured."""
+        async for chunk in chunks:
+            self.size += len(chunk)
+            self._hash.update(chunk)
+            if len(self.head) < KEPT:
+                self.head += chunk[: KEPT - len(self.head)]
+            self._end += chunk
+            if len(self._end) > 4 * KEPT:  # not at each chunk: that would copy it all for every few bytes
+                del self._end[:-KEPT]
+            yield chunk
+
+    def range(self, offset: int, length: int) -> bytes | None:
+        """At most ``length`` bytes from ``offset`` where they are still at hand."""
+        end = min(offset + length, self.size)
+        if end <= len(self.head):
+            return self.head[offset:end]
+        if (begin := offset - (self.size - len(self._end))) >= 0:
+            return bytes(self._end[begin : begin + length])
+        return None
+
+
+@asynccontextmanager
+async def receiving(request: web.Request, blobs: Blobs) -> AsyncIterator[Upload]:
+    """The upload that a call carries. When what is done with it raises, no blob is left behind (but see ``say``)."""
+    deadline = asyncio.get_running_loop().time() + LONGEST_CALL
+    upload = Upload(Multipart(request.headers.get("Content-Type", ""), _reader(request, deadline)), blobs)
+    try:
+        yield upload
+    except BaseException:
+        await asyncio.shield(upload.discard())
+        raise
+
+
+def _reader(request: web.Request, deadline: float) -> Read:
+    loop = asyncio.get_running_loop()
+
+    async def read() -> bytes:
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + LONGEST_SILENCE)):
+                return await request.content.readany()
+        except BROKEN as fault:
+            raise Unreadable("Opplastingen ble ikke fullført. Prøv igjen") from fault
+
+    return read

@@ -1,0 +1,186 @@
+"""Where content lies: a folder (file://) or an object store (s3://). Knows names and bytes, not what they mean.
+
+A blob is there as a whole or not at all, and once ``put`` has returned it survives a power cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from streams.domain.errors import NotFound, Unavailable
+
+SMALL = 1 << 20
+"""Up to this many bytes a blob is put in one go; what is larger is never held whole."""
+PART = 5 << 20
+"""S3 takes no smaller parts."""
+PARTS_AT_ONCE = 2
+
+
+class Blobs:
+    """Blobs by name. Names are ours (letters, digits, dashes); never let a caller choose one."""
+
+    def __init__(self, url: str) -> None:
+        self._folder = _Folder(Path(unquote(urlsplit(url).path))) if url.startswith("file:") else None
+        self._store: ObjectStore = LocalStore(self._folder.path, mkdir=True) if self._folder else from_url(url)
+
+    async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        """Store what ``chunks`` yields. When that raises, or we are cancelled, no blob of this name is left.
+
+        Raises Unavailable when the store does not take it, and whatever ``chunks`` raises.
+        """
+        head, size = [], 0
+        async for chunk in chunks:
+            head.append(chunk)
+            size += len(chunk)
+            if size > SMALL:
+                return await self._put_large(name, _rejoined(head, chunks))
+        return await self._put_small(name, b"".join(head))
+
+    async def get(self, name: str) -> AsyncIterator[bytes]:
+        """The content, in chunks. Raises NotFound or Unavailable at the first of them."""
+        with _translated(name):
+            found = await obstore.get_async(self._store, name)
+            async for chunk in found.stream(min_chunk_size=1 << 16):
+                yield bytes(chunk)
+
+    async def get_range(self, name: str, offset: int, length: int) -> bytes:
+        """At most ``length`` bytes from ``offset``, which must lie in the content. Raises NotFound or Unavailable."""
+        with _translated(name):
+            return bytes(await obstore.get_range_async(self._store, name, start=offset, length=length))
+
+    async def delete(self, names: Iterable[str]) -> None:
+        """Delete what there is of ``names``. Raises Unavailable."""
+        for name in names:
+            with contextlib.suppress(NotFound), _translated(name):
+                await obstore.delete_async(self._store, name)
+
+    async def _put_small(self, name: str, content: bytes) -> None:
+        if self._folder:
+            return await self._folder.put(name, content)
+        with _translated(name):
+            await obstore.put_async(self._store, name, content, use_multipart=False)
+
+    async def _put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        with _translated(name):
+            await obstore.put_async(self._store, name, chunks, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
+        if self._folder:
+            await self._folder.settle(name)
+
+
+class _Folder:
+    """A folder whose small files are written in batches: one thread hop and one journal commit serve all who wait.
+
+    Not by obstore, which never calls fsync. Measured on ext4, 20 kB each: 1.3 ms alone, 0.27 ms each in a batch of 32.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._waiting: list[tuple[str, bytes, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def put(self, name: str, content: bytes) -> None:
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((name, content, written))
+        if not self._writing:
+            self._writing = asyncio.create_task(self._write_batches())
+        await written
+
+    async def settle(self, name: str) -> None:
+        """Make a file that was written by others survive a power cut. It is removed when that fails."""
+        try:
+            await asyncio.to_thread(self._sync_to_disk, name)
+        except BaseException as fault:
+            (self.path / name).unlink(missing_ok=True)
+            if isinstance(fault, OSError):
+                raise Unavailable(f"the blob store does not take more: {fault.strerror}") from fault
+            raise
+
+    async def _write_batches(self) -> None:
+        while batch := [one for one in self._waiting if not one[2].cancelled()]:
+            self._waiting = []
+            try:
+                await asyncio.to_thread(_write_durably, self.path, [(name, content) for name, content, _ in batch])
+            except OSError as fault:
+                self._refuse(batch, fault)
+            else:
+                self._settle(batch)
+        self._waiting = []
+        self._writing = None
+
+    def _settle(self, batch: list[tuple[str, bytes, asyncio.Future[None]]]) -> None:
+        for name, _, written in batch:
+            if written.cancelled():  # nobody waits for it any more
+                (self.path / name).unlink()
+            else:
+                written.set_result(None)
+
+    def _refuse(self, batch: list[tuple[str, bytes, asyncio.Future[None]]], fault: OSError) -> None:
+        for name, _, written in batch:
+            (self.path / name).unlink(missing_ok=True)
+            if not written.cancelled():
+                written.set_exception(Unavailable(f"the blob store does not take more: {fault.strerror}"))
+
+    def _sync_to_disk(self, name: str) -> None:
+        for path in (self.path / name, self.path):
+            with _opened(path, os.O_RDONLY) as descriptor:
+                os.fsync(descriptor)
+
+
+def _write_durably(folder: Path, files: list[tuple[str, bytes]]) -> None:
+    """Write files under other names, make them durable, then name them: nobody sees half of one."""
+    with contextlib.ExitStack() as opened:
+        descriptors = []
+        for name, content in files:
+            path = folder / f"{name}.part"
+            opened.callback(path.unlink, missing_ok=True)
+            descriptor = opened.enter_context(_opened(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            descriptors.append(descriptor)
+            _write(descriptor, content)
+            # Starts the transfer; the first fsync then finds all of the batch in one journal commit.
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        for descriptor, (name, _) in zip(descriptors, files, strict=True):
+            os.fsync(descriptor)
+            (folder / f"{name}.part").rename(folder / name)
+    with _opened(folder, os.O_RDONLY) as descriptor:
+        os.fsync(descriptor)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError) as fault:
+        raise NotFound(f"there is no blob {name}") from fault
+    except BaseError as fault:
+        raise Unavailable(f"the blob store does not answer: {type(fault).__name__}") from fault
+
+
+async def _rejoined(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while head:
+        yield head.pop(0)
+    async for chunk in rest:
+        yield chunk
