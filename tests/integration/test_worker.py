@@ -28,7 +28,7 @@ from streams.log import Log
 from tests.support.stack import OwnKafka, temporary_folder
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def bootstrap() -> AsyncIterator[str]:
     with temporary_folder() as folder:
         server = OwnKafka(folder)
