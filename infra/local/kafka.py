@@ -3,7 +3,7 @@
 An acknowledged record survives kill -9 of the JVM (page cache), not a power cut: one node has no replica.
 """
 
-import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,21 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from infra.local.cache import cache_folder, cached
-from infra.local.processes import Process, run
+from infra.local import kafka_jars
+from infra.local.ports import free_port
+from infra.local.processes import Process, Running, run
 from infra.local.requirements import provide_java
 
-POM = Path(__file__).with_name("kafka-pom.xml")
-LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
-# Formatting is a short run of a big program: compile little, collect nothing.
-SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
-LONG_RUN = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC")
+JVM = (
+    "-Xms128m",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+)
+# Formatting is a short run of a big program: compile little.
+SHORT_RUN = "-XX:TieredStopAtLevel=1"
 # Any constant will do: a node formatted with another refuses to start, and ours are never joined.
 CLUSTER_ID = "ZmlrcyBiYWNrYm9uZSAwMQ"
 
@@ -40,15 +46,25 @@ class KafkaNode:
     def _properties(self) -> Path:
         return self.folder / "server.properties"
 
+    @property
+    def _options(self) -> Path:
+        """Options of the JVM, which are known only when the machine has been prepared."""
+        return self.folder / "jvm.options"
+
     async def prepare(self) -> None:
-        """Fetch the jars once a machine, write the configuration, format the log dir once."""
-        await provide_java()
-        await jars()
+        """Fetch the jars and archive the classes once a machine, write the configuration, format the log dir once."""
+        java = await provide_java()
+        archive = await kafka_jars.classes(java, _train)
+        await self._lay_out(f"-XX:SharedArchiveFile={archive}")
+
+    async def _lay_out(self, *options: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(configuration(self))
+        class_path = f"--class-path={await kafka_jars.jars()}/*"
+        self._options.write_text("".join(f'"{option}"\n' for option in (*JVM, class_path, *options)))
         if not (self.folder / "data" / "meta.properties").exists():
             storage = ("format", "--cluster-id", CLUSTER_ID, "--config", str(self._properties))
-            await run(*java(*SHORT_RUN, "kafka.tools.StorageTool", *storage))
+            await run("java", f"@{self._options}", SHORT_RUN, "kafka.tools.StorageTool", *storage)
 
     async def ready(self) -> bool:
         """Whether the node answers a metadata request and counts itself in (a fenced broker does not)."""
@@ -67,7 +83,7 @@ class KafkaNode:
     def process(self, name: str = "kafka") -> Process:
         return Process(
             name=name,
-            argv=java(*LONG_RUN, "kafka.Kafka", str(self._properties)),
+            argv=("java", f"@{self._options}", "kafka.Kafka", str(self._properties)),
             port=self.port,
             prepare=self.prepare,
             ready=self.ready,
@@ -111,20 +127,17 @@ def configuration(node: KafkaNode) -> str:
     )
 
 
-def jars_folder() -> str:
-    """Name in the cache: another pom, another folder."""
-    return f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-
-
-async def jars() -> Path:
-    """The folder `libs` with the node's jars, resolved by Maven (checksums enforced) the first time on a machine."""
-
-    async def resolve(folder: Path) -> None:
-        copy = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'libs'}")
-        await run("mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", str(POM), *copy, cwd=folder)
-
-    return await cached(jars_folder(), resolve) / "libs"
-
-
-def java(*arguments: str) -> tuple[str, ...]:
-    return ("java", *LOGGING, "-cp", str(cache_folder() / jars_folder() / "libs" / "*"), *arguments)
+async def _train(archive: Path) -> None:
+    """Run a node once, so that the JVM writes down the classes it loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        node = KafkaNode(Path(folder), free_port(), free_port())
+        await node._lay_out()
+        options = node._options.read_text()
+        node._options.write_text(f'{options}"-XX:ArchiveClassesAtExit={archive}"\n')
+        running = Running(node.process(), Path(folder) / "log")
+        try:
+            await running.wait_until_healthy()
+            await running.stop(grace=90)
+        finally:
+            if running.exit_code is None:
+                await running.kill()

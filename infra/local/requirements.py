@@ -54,23 +54,26 @@ def major_version(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-async def provide_java() -> None:
-    """Returns when java and mvn can be run. Raises Missing with what to install."""
-    match decide(await _java_found(), shutil.which("mvn") is not None, root=os.geteuid() == 0, debian=_is_debian()):
+async def provide_java() -> str:
+    """What `java -version` prints, when java and mvn can be run. Raises Missing with what to install."""
+    java = await _java_found()
+    match decide(major_version(java), shutil.which("mvn") is not None, root=os.geteuid() == 0, debian=_is_debian()):
         case Install(packages):
             env = plain_environment() | {"DEBIAN_FRONTEND": "noninteractive"}
             await run("apt-get", "update", "-q", env=env)
             await run("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages, env=env)
+            return await _java_found()
         case Ask(text):
             raise Missing(text)
+    return java
 
 
-async def _java_found() -> int | None:
+async def _java_found() -> str:
     if shutil.which("java") is None:
-        return None
+        return ""
     child = await asyncio.create_subprocess_exec("java", "-version", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output, _ = await child.communicate()
-    return major_version(output.decode(errors="replace"))
+    return output.decode(errors="replace")
 
 
 def _is_debian() -> bool:

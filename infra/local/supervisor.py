@@ -103,7 +103,7 @@ class Supervisor:
         self._note(process, status="preparing")
         try:
             await process.prepare()
-        except (Missing, CommandFailed, OSError) as error:
+        except (Missing, CommandFailed, Died, OSError) as error:
             raise StartFailed(f"{process.name}: {error}") from error
 
     def _start(self, process: Process) -> Running:
