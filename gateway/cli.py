@@ -29,15 +29,29 @@ COMMANDS = {
     "logs": Entry(LOCAL, "infra.local.commands", "Print the logs of the local system, or those of NAME."),
     "demo": Entry(LOCAL, "gateway.demo", "Send a real forsendelse and show it everywhere it can be seen."),
     "schemas": Entry(LOG, "schemas.commands", "The event catalogue: what can be said on the log."),
-    "topics": Entry(LOG, "streams.commands", "The topics of the catalogue on the broker."),
+    "topics": Entry(LOG, "streams.commands", "The topics of the log."),
     "worker": Entry(LOG, "projections.commands", "Run the agents that decide and project."),
-    "dlq": Entry(LOG, "streams.commands", "The events that could not be read."),
-    "migrate": Entry(READ, "projections.commands", "Bring the tables of PostgreSQL up to date."),
-    "rebuild": Entry(READ, "projections.commands", "Rebuild the projection NAME from the log, beside the live one."),
+    "dlq": Entry(LOG, "streams.commands", "Dead letters: records that could not be read."),
+    "migrate": Entry(
+        READ,
+        "projections.commands",
+        "Bring the database to this release, and make the projections that it does not have yet.",
+    ),
+    "rebuild": Entry(
+        READ,
+        "projections.commands",
+        "Rebuild projections from the log beside the live ones, then switch; reads go on all the time.",
+    ),
     "gateway": Entry(GATEWAY, "gateway.commands", "Run a gateway."),
-    "issuer": Entry(GATEWAY, "gateway.commands", "Run the test issuer."),
-    "seed": Entry(GATEWAY, "gateway.commands", "Append the organisation that tests and demo use."),
-    "test-token": Entry(GATEWAY, "gateway.commands", "Print a token of the test issuer."),
+    "issuer": Entry(
+        GATEWAY, "gateway.commands", "Run the test issuer, a stand-in for Maskinporten that gives a token to anyone."
+    ),
+    "seed": Entry(
+        GATEWAY,
+        "gateway.commands",
+        "Append the organisations that tests and the demo use; what is there already is left alone.",
+    ),
+    "test-token": Entry(GATEWAY, "gateway.commands", "Print an access token of the test issuer."),
 }
 ALONE = ("infra.local.commands", "schemas.commands")
 """Modules whose commands have no use for the addresses of a running stack."""

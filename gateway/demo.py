@@ -1,0 +1,260 @@
+"""`fiks demo`: one forsendelse through the whole system, seen at every public interface, before and after a rebuild.
+
+Uses only what anyone may: the REST API, Kafka with the schema registry, the views of PostgreSQL, and `fiks` itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import aiohttp
+import asyncpg
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway.auth.grant import token_for
+from gateway.sample import CLIENT_HEADERS, forsendelse, multipart, pdf
+from gateway.seed import PROVDAL, TESTVIK, credentials
+from infra.local.commands import adopt_running_stack, down, up
+from infra.settings import Settings
+from projections import versions
+from projections.commands import rebuild
+from projections.svarut_status import svarut_status
+from schemas.topics import TOPICS
+from streams.log import partition_of
+
+TOPIC = "fiks.svarut"
+FILNAVN = "vedtak på byggesøknad.pdf"
+PDF = pdf([[f"Vedtak i sak 2026/1, side {page} av 3", "Søknaden er innvilget."] for page in (1, 2, 3)])
+FOLLOWS = ["ForsendelseMottatt", "ForsendelseAkseptert", "ForsendelseKlarForMottak"]
+"""What has to happen to a letter for an organisation whose own system fetches it."""
+PATIENCE = 60.0
+AUDIT = """
+    select topic, partition, "offset", type, time, actor, on_behalf_of from read.audit
+    where stream = $1 order by topic, partition, "offset"
+"""
+
+
+@dataclass
+class Shown:
+    """What has been seen, where, and whether it was right."""
+
+    lines: list[tuple[str, str, str, bool]] = field(default_factory=list)
+
+    def say(self, what: str, where: str, seen: str, right: bool) -> None:
+        self.lines.append((what, where, seen, right))
+        click.echo(f"{'ok ' if right else 'NOT'}  {what}: {seen}")
+
+    @property
+    def right(self) -> bool:
+        return all(line[3] for line in self.lines)
+
+    def table(self) -> Table:
+        table = Table("", "What", "Where", "Seen", title="What happened", title_justify="left", show_lines=True)
+        for what, where, seen, right in self.lines:
+            table.add_row("[green]✓" if right else "[red]✗", what, where, seen)
+        return table
+
+
+class Vendor:
+    """A client of the REST API: an integration of Testvik kommune."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+        self.base = f"http://{settings.gateway_host}:{settings.gateway_port}/api/v2"
+        self._session = session
+
+    async def send(self, reference: str) -> tuple[int, Any]:
+        content_type, body = multipart(forsendelse(PROVDAL.orgnr, FILNAVN, reference), FILNAVN, PDF)
+        path = f"/kontoer/{TESTVIK.id('konto')}/forsendelser/"
+        return await self._call("POST", path, data=body, headers={"Content-Type": content_type})
+
+    async def status(self, id_: UUID) -> tuple[int, Any]:
+        path = f"/kontoer/{TESTVIK.id('konto')}/forsendelser/status-sok"
+        return await self._call("POST", path, json={"forsendelseIds": [str(id_)]})
+
+    async def hendelser(self, id_: UUID) -> tuple[int, Any]:
+        return await self._call("GET", f"/forsendelser/{id_}/hendelser")
+
+    async def _call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
+        async with self._session.request(method, self.base + path, **more) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+
+@asynccontextmanager
+async def vendor(settings: Settings) -> AsyncIterator[Vendor]:
+    """The vendor, with a token of the test issuer and the integration's password."""
+    (mine,) = (one for one in credentials(settings.state) if one["orgnr"] == TESTVIK.orgnr)
+    headers = CLIENT_HEADERS | {
+        "Authorization": f"Bearer {await token_for(settings.issuer, TESTVIK.orgnr)}",
+        "IntegrasjonId": mine["integrasjonId"],
+        "IntegrasjonPassord": mine["integrasjonPassord"],
+    }
+    async with aiohttp.ClientSession(headers=headers) as session:
+        yield Vendor(settings, session)
+
+
+@click.command()
+@click.option(
+    "--once", is_flag=True, help="Stop everything at the end; exit code 0 only if all that was shown is right."
+)
+@click.pass_context
+def demo(context: click.Context, once: bool) -> None:
+    """Send a real forsendelse and show it everywhere it can be seen."""
+    shown, settings = Shown(), None
+    try:
+        context.invoke(up)
+        adopt_running_stack()
+        settings = Settings()
+        id_, before = asyncio.run(_send_and_look(settings, shown))
+        asyncio.run(_drop(settings, id_, shown))
+        context.invoke(rebuild, names=(svarut_status.name,), processes=1, check=False, cancel=False)
+        asyncio.run(_look_again(settings, id_, before, shown))
+    finally:
+        if once:
+            context.invoke(down)
+    Console().print(shown.table())
+    if not once:
+        _say_how_to_go_on(settings, id_)
+    context.exit(0 if shown.right else 1)
+
+
+async def _send_and_look(settings: Settings, shown: Shown) -> tuple[UUID, Any]:
+    """Send, and see it on the log, in the API and in the audit trail. Returns its id and what the API says of it."""
+    async with vendor(settings) as client:
+        status, answer = await client.send(f"demo-{uuid4().hex[:8]}")
+        shown.say("accepted", "POST /api/v2/kontoer/…/forsendelser/", f"{status} {json.dumps(answer)}", status == 200)
+        id_ = UUID(answer["id"])
+        said = await _settled(client, id_)
+        _show_api(said, shown)
+    events = await asyncio.to_thread(_events, settings, id_)
+    _show_events(events, shown)
+    await _show_audit(settings, id_, events, shown)
+    return id_, said
+
+
+async def _settled(client: Vendor, id_: UUID) -> tuple[Any, Any]:
+    """Status and history, once all has happened that follows by itself, or patience is at its end."""
+    said: tuple[Any, Any] = ({}, {})
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while len(said[1].get("hendelser", ())) < len(FOLLOWS):
+                said = ((await client.status(id_))[1], (await client.hendelser(id_))[1])
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pass
+    return said
+
+
+def _show_api(said: tuple[Any, Any], shown: Shown) -> None:
+    statuser, hendelser = said[0].get("statuser", []), said[1].get("hendelser", [])
+    now = statuser[0]["status"] if statuser else "nothing"
+    texts = "\n".join(f"{one['tidspunkt']} {one['hendelse']}" for one in hendelser)
+    shown.say("status", "POST …/status-sok", now, now == "KLAR_FOR_MOTTAK")
+    shown.say("history", "GET …/hendelser", texts, len(hendelser) == len(FOLLOWS))
+
+
+def _events(settings: Settings, id_: UUID) -> list[dict[str, Any]]:
+    """The events of the forsendelse in log order, read as any subscriber would: Confluent's own client and decoder."""
+    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry.avro import AvroDeserializer
+    from confluent_kafka.serialization import MessageField, SerializationContext
+
+    url = f"http://{settings.gateway_host}:{settings.gateway_port}/schema-registry"
+    decode, context = (
+        AvroDeserializer(SchemaRegistryClient({"url": url})),
+        SerializationContext(TOPIC, MessageField.VALUE),
+    )
+    partition = TopicPartition(TOPIC, partition_of(str(id_), TOPICS[TOPIC].partitions), 0)
+    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "fiks-demo", "enable.auto.commit": False})
+    try:
+        _, end = consumer.get_watermark_offsets(partition, timeout=10)
+        consumer.assign([partition])
+        found, offset = [], -1
+        while offset < end - 1 and (message := consumer.poll(10)) is not None:
+            offset, headers = cast(int, message.offset()), cast(list[tuple[str, bytes]], message.headers())
+            if message.key() == str(id_).encode():
+                type_ = dict(headers)["ce_type"].decode()
+                position = (TOPIC, message.partition(), offset)
+                found.append({"position": position, "type": type_, "event": decode(message.value(), context)})
+        return found
+    finally:
+        consumer.close()
+
+
+def _show_events(events: list[dict[str, Any]], shown: Shown) -> None:
+    for one in events:
+        click.echo(f"     {one['position']} {one['type']} {json.dumps(one['event'], default=str, ensure_ascii=False)}")
+    types = [one["type"] for one in events]
+    where = f"Kafka {TOPIC}, AvroDeserializer"
+    shown.say("events on the log", where, "\n".join(types), types == FOLLOWS)
+    documents = events[0]["event"]["dokumenter"] if events else []
+    measured = [(one["storrelse"], one["sha256"]) for one in documents]
+    same = measured == [(len(PDF), hashlib.sha256(PDF).hexdigest())]
+    shown.say("the document's size and SHA-256", where, str(measured), same)
+
+
+async def _show_audit(settings: Settings, id_: UUID, events: list[dict[str, Any]], shown: Shown) -> None:
+    connection = await asyncpg.connect(settings.postgres)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while len(rows := await connection.fetch(AUDIT, str(id_))) < len(events):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pass
+    finally:
+        await connection.close()
+    lines = "\n".join(f"{row['topic']}/{row['partition']}/{row['offset']} {row['type']} {row['actor']}" for row in rows)
+    same = [tuple(row)[:3] for row in rows] == [one["position"] for one in events]
+    shown.say("lines of the audit trail", "PostgreSQL read.audit", lines, same)
+
+
+async def _drop(settings: Settings, id_: UUID, shown: Shown) -> None:
+    """Drop the live tables of the projection, as a disaster would."""
+    connection = await asyncpg.connect(settings.postgres)
+    try:
+        live = await versions.live(connection, svarut_status)
+        assert live is not None
+        schema = versions.schema_of(svarut_status.name, live[0])
+        await connection.execute(f"drop schema {schema} cascade")
+    finally:
+        await connection.close()
+    async with vendor(settings) as client:
+        status, answer = await client.status(id_)
+    shown.say(f"dropped {schema}", "POST …/status-sok", f"{status} {answer.get('message')}", status == 503)
+
+
+async def _look_again(settings: Settings, id_: UUID, before: Any, shown: Shown) -> None:
+    async with vendor(settings) as client:
+        after = await _settled(client, id_)
+    same = after == before
+    shown.say("the same after the rebuild", "status and history", "identical" if same else str(after), same)
+
+
+def _say_how_to_go_on(settings: Settings, id_: UUID) -> None:
+    (mine,) = (one for one in credentials(settings.state) if one["orgnr"] == TESTVIK.orgnr)
+    base = f"http://{settings.gateway_host}:{settings.gateway_port}"
+    curl = (
+        'curl -s -H "Authorization: Bearer $(.venv/bin/fiks test-token)" '
+        f"-H 'IntegrasjonId: {mine['integrasjonId']}' -H 'IntegrasjonPassord: {mine['integrasjonPassord']}'"
+    )
+    status = f"{base}/api/v2/kontoer/{mine['kontoId']}/forsendelser/status-sok"
+    click.echo(
+        f"\nEverything runs on; make down stops it.\n"
+        f"  docs             {base}/docs\n"
+        f"  schema registry  {base}/schema-registry/subjects\n"
+        f"  Kafka            {settings.kafka}\n"
+        f"  PostgreSQL       {settings.postgres}\n\n"
+        f"{curl} {base}/api/v2/forsendelser/{id_}/hendelser\n\n"
+        f"{curl} -d '{json.dumps({'forsendelseIds': [str(id_)]})}' {status}\n\n"
+        f"curl -s {base}/schema-registry/subjects"
+    )
