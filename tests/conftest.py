@@ -5,8 +5,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest_asyncio
+from hypothesis import settings
 
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder, with_database
+
+settings.register_profile("fiks", deadline=None, print_blob=True)  # a test never judges by a clock
+settings.load_profile("fiks")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
