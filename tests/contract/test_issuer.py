@@ -1,0 +1,197 @@
+"""The test issuer grants and refuses as Maskinporten does. Contract: auth.md 2.1, 2.2 and 2.4."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from aiohttp import ClientSession
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from joserfc import jwt
+
+from gateway.auth.grant import GRANT_TYPE, assertion, certificate, claims, token_for, x5c
+from gateway.auth.tokens import Tokens
+from gateway.issuer import Issuer, own_key
+from tests.support.issuer import rsa_key, running_issuer
+
+ORGNR = "310991007"
+KEY = rsa_key(7)
+CERTIFICATE = x5c(certificate(KEY.private_key, ORGNR))
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with running_issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as session:
+        yield session
+
+
+async def ask(
+    issuer: Issuer, session: ClientSession, signed: str, grant_type: str = GRANT_TYPE
+) -> tuple[int, dict[str, Any]]:
+    """Asks on the wire as the Java client does: colons as they are, and a Charset header."""
+    body = f"grant_type={grant_type}&assertion={signed}".encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Charset": "UTF-8"}
+    async with session.post(f"{issuer.name}token", data=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def granted(issuer: Issuer, session: ClientSession, signed: str) -> dict[str, Any]:
+    """The claims of the token that is granted."""
+    status, answer = await ask(issuer, session, signed)
+    assert status == 200, answer
+    return jwt.decode(answer["access_token"], rsa_key()).claims
+
+
+async def test_a_certificate_is_granted_a_token_for_its_organisation(issuer: Issuer, session: ClientSession) -> None:
+    about = claims(ORGNR, issuer.name, "ks:fiks")
+    assert about["exp"] - about["iat"] == 120, "the published client asks for exactly this, and it must pass"
+    status, answer = await ask(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
+    assert status == 200
+    assert {name: answer[name] for name in ("token_type", "expires_in", "scope")} == {
+        "token_type": "Bearer",
+        "expires_in": 599,
+        "scope": "ks:fiks",
+    }
+    token = jwt.decode(answer["access_token"], rsa_key())
+    assert token.header["kid"] == rsa_key().kid
+    assert token.claims["exp"] - token.claims["iat"] == 599
+    assert token.claims["iss"] == issuer.name
+    assert token.claims["consumer"] == {"authority": "iso6523-actorid-upis", "ID": f"0192:{ORGNR}"}
+    assert (token.claims["client_amr"], token.claims["scope"]) == ("virksomhetssertifikat", "ks:fiks")
+    assert not {"aud", "pid", "supplier", "delegation_source"} & set(token.claims)
+
+
+async def test_the_dotnet_client_percent_encodes(issuer: Issuer, session: ClientSession) -> None:
+    signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=CERTIFICATE)
+    form = urlencode({"grant_type": GRANT_TYPE, "assertion": signed})
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "consumer_org": "310992003"}
+    async with session.post(f"{issuer.name}token", data=form, headers=headers) as answer:
+        assert answer.status == 200
+
+
+async def test_what_is_asked_for_more_is_in_the_token(issuer: Issuer, session: ClientSession) -> None:
+    about = claims(ORGNR, issuer.name, "ks:fiks", consumer_org="310992003", resource="https://api.x", pid="01810199999")
+    token = await granted(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
+    assert (token["consumer"]["ID"], token["supplier"]["ID"]) == ("0192:310992003", f"0192:{ORGNR}")
+    assert token["delegation_source"] == "https://tt02.altinn.no/"
+    assert (token["aud"], token["pid"]) == ("https://api.x", "01810199999")
+
+
+async def test_a_registered_key_is_as_good_as_a_certificate(issuer: Issuer, session: ClientSession) -> None:
+    keys = {"keys": [KEY.as_dict(private=False)]}
+    async with session.put(f"{issuer.name}clients/test-{ORGNR}/jwks", json=keys) as answer:
+        assert answer.status == 204
+    token = await granted(issuer, session, assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, kid=KEY.kid))
+    assert (token["client_amr"], token["consumer"]["ID"]) == ("private_key_jwt", f"0192:{ORGNR}")
+    others = assertion(claims("310992003", issuer.name, "ks:fiks"), KEY, kid=KEY.kid)
+    status, answer = await ask(issuer, session, others)
+    assert (status, answer["error"]) == (400, "invalid_grant"), "another client's key"
+
+
+async def test_its_tokens_are_let_in_and_it_is_discovered(issuer: Issuer, session: ClientSession) -> None:
+    token = await Tokens(issuer.name, session).verify(await token_for(issuer.name, ORGNR))
+    assert token.consumer == ORGNR
+
+
+NOW = int(time.time())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"aud": "https://maskinporten.no/"}, "MP-110"),
+        ({"aud": None}, "MP-110"),
+        ({"exp": NOW + 100_000}, "MP-011"),
+        ({"exp": None}, "MP-011"),
+        ({"iat": "now"}, "MP-011"),
+        ({"iat": NOW - 10_000, "exp": NOW - 9_900}, "MP-130"),
+        ({"iat": NOW + 10_000, "exp": NOW + 10_100}, "MP-130"),
+        ({"iss": "somebody"}, "MP-100"),
+        ({"iss": "test-31099100"}, "MP-100"),
+        ({"iss": "test-310992003"}, "MP-122"),
+        ({"scope": ""}, "MP-200"),
+        ({"scope": "ks:fiks altinn:admin"}, "MP-200"),
+        ({"consumer_org": "x"}, "MP-251"),
+    ],
+    ids=str,
+)
+async def test_refuses(issuer: Issuer, session: ClientSession, changes: dict[str, Any], code: str) -> None:
+    about = claims(ORGNR, issuer.name, "ks:fiks") | changes
+    status, answer = await ask(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
+    assert status in (400, 401)
+    assert f"({code})" in answer["error_description"]
+    assert answer["error"] in ("invalid_grant", "invalid_client", "invalid_scope")
+
+
+async def test_refuses_what_is_not_signed_by_its_certificate(issuer: Issuer, session: ClientSession) -> None:
+    signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), rsa_key(8), x5c=CERTIFICATE)
+    assert "(MP-124)" in (await ask(issuer, session, signed))[1]["error_description"]
+
+
+@pytest.mark.parametrize("chain", [[], ["x"], "x", ["eA=="], {}, [1]], ids=str)
+async def test_refuses_what_is_no_certificate(issuer: Issuer, session: ClientSession, chain: Any) -> None:
+    about = claims(ORGNR, issuer.name, "ks:fiks")
+    signed = assertion(about, KEY, x5c=CERTIFICATE)
+    head = jwt.encode({"alg": "RS256"}, {"alg": "RS256", "x5c": chain}, KEY).split(".")[1]
+    forged = ".".join([head, *signed.split(".")[1:]])
+    status, answer = await ask(issuer, session, forged)
+    assert (status, answer["error"]) == (400, "invalid_grant")
+    assert "(MP-123)" in answer["error_description"] or not isinstance(chain, list)
+
+
+@pytest.mark.parametrize("garbage", ["", "x", "a.b.c", "æ", "e30.e30.", "e30.W10."])
+async def test_refuses_what_cannot_be_read(issuer: Issuer, session: ClientSession, garbage: str) -> None:
+    status, answer = await ask(issuer, session, garbage)
+    assert (status, answer["error"]) == (400, "invalid_grant")
+
+
+async def test_refuses_another_grant_type(issuer: Issuer, session: ClientSession) -> None:
+    signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=CERTIFICATE)
+    assert (await ask(issuer, session, signed, "client_credentials"))[1]["error"] == "unsupported_grant_type"
+
+
+@pytest.mark.parametrize("jti", ["the-same", None])
+async def test_an_assertion_is_used_once(issuer: Issuer, session: ClientSession, jti: str | None) -> None:
+    about = claims(ORGNR, issuer.name, "ks:fiks")
+    if jti is None:
+        del about["jti"]
+    signed = assertion(about, KEY, x5c=CERTIFICATE)
+    assert (await ask(issuer, session, signed))[0] == 200
+    assert "(MP-012)" in (await ask(issuer, session, signed))[1]["error_description"]
+
+
+def unusual_certificate(key: Any, first: datetime, last: datetime) -> list[str]:
+    name = x509.Name([])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    dated = builder.not_valid_before(first).not_valid_after(last).serial_number(1)
+    return x5c(dated.sign(KEY.private_key, hashes.SHA256()))
+
+
+async def test_refuses_certificates_that_are_over_or_not_rsa(issuer: Issuer, session: ClientSession) -> None:
+    now, day = datetime.now(UTC), timedelta(days=1)
+    over = unusual_certificate(KEY.private_key, now - 2 * day, now - day)
+    elliptic = unusual_certificate(ec.generate_private_key(ec.SECP256R1()), now - day, now + day)
+    for chain in (over, elliptic):
+        signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=chain)
+        assert "(MP-120)" in (await ask(issuer, session, signed))[1]["error_description"]
+
+
+def test_the_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    first = own_key(tmp_path / "state")
+    assert own_key(tmp_path / "state").kid == first.kid
+    file = tmp_path / "state" / "issuer-key.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert json.loads(file.read_text())["d"]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
