@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 from uuid import UUID
 
@@ -46,6 +47,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
+@cache
 def of(cls: type[T]) -> st.SearchStrategy[T]:
     """Any event or part of a class: each field takes any value of its type."""
     return st.builds(cls, **{field.name: values(annotation) for field, annotation in fields_of(cls)})
