@@ -119,5 +119,5 @@ def _progress(text: str) -> Iterator[rebuilding.Progress]:
     """A bar with events carried, the rate so far and an estimate; one line a step where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task(text, total=None)
+        task = bar.add_task(text, total=0)
         yield lambda done, total: bar.update(task, completed=done, total=max(total, 1))
