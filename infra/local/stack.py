@@ -50,7 +50,7 @@ class Stack:
     def processes(self) -> tuple[Process, ...]:
         """In the order in which they may start; they stop in the reverse."""
         issuer, gateway = self.settings.issuer, self.addresses()["gateway"]
-        system = ("topics", "migrate", "seed")
+        system = ("topics", "migrate")
         return (
             self.kafka.process(),
             self.postgres.process(),

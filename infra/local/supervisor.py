@@ -14,7 +14,8 @@ from infra.local.requirements import Missing
 
 ATTEMPTS = 3
 """Starts before a process that was never healthy is given up, and the stack with it."""
-CHECK_EVERY = 2.0
+CHECK_EVERY = 5.0
+"""Seconds between two looks at one that is healthy."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,20 @@ class Supervisor:
             ended.cancel()
 
     async def _stop_all(self) -> None:
+        """Each when all that need it have stopped."""
+        stops: dict[str, asyncio.Task[None]] = {}
         for process in reversed(self._processes):
-            running = self._running.get(process.name)
-            if running and running.exit_code is None:
-                await running.stop()
-            if not process.step:
-                self._note(process, status="stopped", pid=None)
+            needing = [stops[other.name] for other in self._processes if process.name in other.needs]
+            stops[process.name] = asyncio.create_task(self._stop(process, needing))
+        await asyncio.gather(*stops.values())
+
+    async def _stop(self, process: Process, after: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*after)
+        running = self._running.get(process.name)
+        if running and running.exit_code is None:
+            await running.stop()
+        if not process.step:
+            self._note(process, status="stopped", pid=None)
 
     def _note(self, process: Process, **changes: object) -> None:
         before = self.conditions[process.name]
