@@ -30,7 +30,7 @@ COMMANDS = {
     "demo": Entry(LOCAL, "gateway.demo", "Send a real forsendelse and show it everywhere it can be seen."),
     "schemas": Entry(LOG, "schemas.commands", "The event catalogue: what can be said on the log."),
     "topics": Entry(LOG, "streams.commands", "The topics of the log."),
-    "worker": Entry(LOG, "projections.commands", "Run the agents that decide and project."),
+    "worker": Entry(LOG, "projections.commands", "Run a worker until it is told to stop (SIGTERM)."),
     "dlq": Entry(LOG, "streams.commands", "Dead letters: records that could not be read."),
     "migrate": Entry(
         READ,

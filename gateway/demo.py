@@ -8,21 +8,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-import aiohttp
 import asyncpg
 import click
 from rich.console import Console
 from rich.table import Table
 
-from gateway.auth.grant import token_for
-from gateway.sample import CLIENT_HEADERS, forsendelse, multipart, pdf
-from gateway.seed import PROVDAL, TESTVIK, credentials
+from gateway.sample import pdf
+from gateway.vendor import Vendor, own_credentials, vendor
 from infra.local.commands import adopt_running_stack, down, up
 from infra.settings import Settings
 from projections import versions
@@ -64,44 +61,6 @@ class Shown:
         return table
 
 
-class Vendor:
-    """A client of the REST API: an integration of Testvik kommune."""
-
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
-        self.base = f"http://{settings.gateway_host}:{settings.gateway_port}/api/v2"
-        self._session = session
-
-    async def send(self, reference: str) -> tuple[int, Any]:
-        content_type, body = multipart(forsendelse(PROVDAL.orgnr, FILNAVN, reference), FILNAVN, PDF)
-        path = f"/kontoer/{TESTVIK.id('konto')}/forsendelser/"
-        return await self._call("POST", path, data=body, headers={"Content-Type": content_type})
-
-    async def status(self, id_: UUID) -> tuple[int, Any]:
-        path = f"/kontoer/{TESTVIK.id('konto')}/forsendelser/status-sok"
-        return await self._call("POST", path, json={"forsendelseIds": [str(id_)]})
-
-    async def hendelser(self, id_: UUID) -> tuple[int, Any]:
-        return await self._call("GET", f"/forsendelser/{id_}/hendelser")
-
-    async def _call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
-        async with self._session.request(method, self.base + path, **more) as answer:
-            text = await answer.text()
-            return answer.status, json.loads(text) if text else None
-
-
-@asynccontextmanager
-async def vendor(settings: Settings) -> AsyncIterator[Vendor]:
-    """The vendor, with a token of the test issuer and the integration's password."""
-    (mine,) = (one for one in credentials(settings.state) if one["orgnr"] == TESTVIK.orgnr)
-    headers = CLIENT_HEADERS | {
-        "Authorization": f"Bearer {await token_for(settings.issuer, TESTVIK.orgnr)}",
-        "IntegrasjonId": mine["integrasjonId"],
-        "IntegrasjonPassord": mine["integrasjonPassord"],
-    }
-    async with aiohttp.ClientSession(headers=headers) as session:
-        yield Vendor(settings, session)
-
-
 @click.command()
 @click.option(
     "--once", is_flag=True, help="Stop everything at the end; exit code 0 only if all that was shown is right."
@@ -130,36 +89,38 @@ def demo(context: click.Context, once: bool) -> None:
 async def _send_and_look(settings: Settings, shown: Shown) -> tuple[UUID, Any]:
     """Send, and see it on the log, in the API and in the audit trail. Returns its id and what the API says of it."""
     async with vendor(settings) as client:
-        status, answer = await client.send(f"demo-{uuid4().hex[:8]}")
+        status, answer = await client.send(FILNAVN, PDF, f"demo-{uuid4().hex[:8]}")
         shown.say("accepted", "POST /api/v2/kontoer/…/forsendelser/", f"{status} {json.dumps(answer)}", status == 200)
         id_ = UUID(answer["id"])
-        said = await _settled(client, id_)
-        _show_api(said, shown)
+        answers = await _settled(client, id_)
+        _show_api(answers, shown)
     events = await asyncio.to_thread(_events, settings, id_)
     _show_events(events, shown)
     await _show_audit(settings, id_, events, shown)
-    return id_, said
+    return id_, answers
 
 
-async def _settled(client: Vendor, id_: UUID) -> tuple[Any, Any]:
-    """Status and history, once all has happened that follows by itself, or patience is at its end."""
-    said: tuple[Any, Any] = ({}, {})
-    try:
+async def _settled(client: Vendor, id_: UUID) -> list[tuple[int, Any]]:
+    """Answers about status and history, once all has happened that follows by itself, or patience is at its end."""
+    answers: list[tuple[int, Any]] = []
+    with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            while len(said[1].get("hendelser", ())) < len(FOLLOWS):
-                said = ((await client.status(id_))[1], (await client.hendelser(id_))[1])
+            while not answers or len(_hendelser(answers)) < len(FOLLOWS):
                 await asyncio.sleep(0.05)
-    except TimeoutError:
-        pass
-    return said
+                answers = [await client.status(id_), await client.hendelser(id_)]
+    return answers
 
 
-def _show_api(said: tuple[Any, Any], shown: Shown) -> None:
-    statuser, hendelser = said[0].get("statuser", []), said[1].get("hendelser", [])
-    now = statuser[0]["status"] if statuser else "nothing"
-    texts = "\n".join(f"{one['tidspunkt']} {one['hendelse']}" for one in hendelser)
-    shown.say("status", "POST …/status-sok", now, now == "KLAR_FOR_MOTTAK")
-    shown.say("history", "GET …/hendelser", texts, len(hendelser) == len(FOLLOWS))
+def _hendelser(answers: list[tuple[int, Any]]) -> list[str]:
+    return [f"{one['tidspunkt']} {one['hendelse']}" for one in answers[1][1].get("hendelser", ())]
+
+
+def _show_api(answers: list[tuple[int, Any]], shown: Shown) -> None:
+    (status, body), hendelser = answers[0], _hendelser(answers)
+    now = [one["status"] for one in body.get("statuser", ())]
+    shown.say("status", "POST …/status-sok", f"{status} {now}", now == ["KLAR_FOR_MOTTAK"])
+    history = "\n".join(hendelser) or str(answers[1])
+    shown.say("history", "GET …/hendelser", history, len(hendelser) == len(FOLLOWS))
 
 
 def _events(settings: Settings, id_: UUID) -> list[dict[str, Any]]:
@@ -205,16 +166,16 @@ def _show_events(events: list[dict[str, Any]], shown: Shown) -> None:
 
 async def _show_audit(settings: Settings, id_: UUID, events: list[dict[str, Any]], shown: Shown) -> None:
     connection = await asyncpg.connect(settings.postgres)
+    rows: list[Any] = []
     try:
-        async with asyncio.timeout(PATIENCE):
-            while len(rows := await connection.fetch(AUDIT, str(id_))) < len(events):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        pass
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while len(rows := await connection.fetch(AUDIT, str(id_))) < len(events):
+                    await asyncio.sleep(0.05)
     finally:
         await connection.close()
     lines = "\n".join(f"{row['topic']}/{row['partition']}/{row['offset']} {row['type']} {row['actor']}" for row in rows)
-    same = [tuple(row)[:3] for row in rows] == [one["position"] for one in events]
+    same = bool(rows) and [tuple(row)[:3] for row in rows] == [one["position"] for one in events]
     shown.say("lines of the audit trail", "PostgreSQL read.audit", lines, same)
 
 
@@ -241,7 +202,7 @@ async def _look_again(settings: Settings, id_: UUID, before: Any, shown: Shown) 
 
 
 def _say_how_to_go_on(settings: Settings, id_: UUID) -> None:
-    (mine,) = (one for one in credentials(settings.state) if one["orgnr"] == TESTVIK.orgnr)
+    mine = own_credentials(settings)
     base = f"http://{settings.gateway_host}:{settings.gateway_port}"
     curl = (
         'curl -s -H "Authorization: Bearer $(.venv/bin/fiks test-token)" '

@@ -31,7 +31,10 @@ def logger(name: str) -> FilteringBoundLogger:
 
 
 def configure(level: str = "INFO", out: BinaryIO | None = None) -> None:
-    """Send all logs of this process, and the exception that ends it, to ``out`` (standard error)."""
+    """Send all logs of this process, and the exception that ends it, to ``out`` (standard error).
+
+    Libraries are heard one level later than our own modules: at INFO, their warnings.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -47,7 +50,7 @@ def configure(level: str = "INFO", out: BinaryIO | None = None) -> None:
     )
     handler = Forward()
     handler.addFilter(RateLimit())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=logging.getLevelNamesMapping()[level.upper()] + 10, handlers=[handler], force=True)
     sys.excepthook = _log_end
 
 

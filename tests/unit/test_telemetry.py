@@ -145,6 +145,13 @@ def test_libraries_and_exceptions_come_the_same_way(written: io.BytesIO) -> None
     assert str(line["exception"]).endswith(f"ValueError: number {MASK}")
 
 
+def test_libraries_are_heard_one_level_later(written: io.BytesIO) -> None:
+    for name in ("aiokafka.consumer", "faust"):
+        logging.getLogger(name).info("starting")
+        logging.getLogger(name).warning("odd")
+    assert [line["event"] for line in lines(written)] == ["odd", "odd"]
+
+
 def test_the_trace_is_on_the_line(written: io.BytesIO) -> None:
     with span("x", REMOTE):
         logs.logger("t").info("inside")
