@@ -42,7 +42,7 @@ STATUSER = """
     select forsendelse_id, status, sist_endret from read.svarut_status
     where konto_id = $1 and forsendelse_id = any($2::uuid[]) order by mottatt, forsendelse_id
 """
-HENDELSER = "select tidspunkt, type, detalj from read.svarut_hendelse where forsendelse_id = $1 order by mark"
+HENDELSER = "select tidspunkt, type, detalj from read.svarut_hendelse where forsendelse_id = $1 order by made"
 REFERANSE = """
     select forsendelse_id from read.svarut_status
     where konto_id = $1 and ekstern_referanse = $2 order by mottatt, forsendelse_id
