@@ -1,6 +1,6 @@
 """A stranger reads the log: stock clients, given the address of a broker and of the schema registry, nothing else.
 
-One event of every type of the catalogue goes over a real Kafka in the bytes and headers that the product writes.
+One event of every type of the catalogue lies on a real Kafka, in the bytes and headers that the product writes.
 """
 
 import asyncio
@@ -18,19 +18,18 @@ import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from gateway.routes import schema_registry
 from schemas.catalogue import event_types
 from schemas.codec import encode
 from schemas.envelope import Envelope, fact
 from schemas.example import example
-from schemas.registry import by_id
-from streams.log import Log
 
 GO = Path(__file__).parent / "go"
 
@@ -50,11 +49,10 @@ async def written(kafka: str) -> Written:
     admin = AdminClient({"bootstrap.servers": kafka})
     await asyncio.to_thread(admin.create_topics([NewTopic(topic, num_partitions=3)])[topic].result)
     events = [(event, _envelope(event)) for event in map(example, event_types().values())]
-    log = Log(kafka)
-    await log.start()
+    producer = Producer({"bootstrap.servers": kafka})
     for event, about in events:
-        await log.send(topic, about.stream, encode(event), about.headers())
-    await log.stop()
+        producer.produce(topic, encode(event), about.stream, headers=dict[str, str | bytes | None](about.headers()))
+    assert await asyncio.to_thread(producer.flush, 60) == 0
     return Written(kafka, topic, events)
 
 
@@ -65,13 +63,9 @@ def _envelope(event: object) -> Envelope:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def registry() -> AsyncIterator[str]:
-    """The address of the schema registry API."""
-
-    async def schema(request: web.Request) -> web.Response:
-        return web.json_response({"schema": json.dumps(by_id()[int(request.match_info["id"])].schema)})
-
+    """The address of the gateway's schema registry API."""
     app = web.Application()
-    app.router.add_get("/schema-registry/schemas/ids/{id}", schema)
+    schema_registry.routes.add_to(app)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
