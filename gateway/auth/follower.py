@@ -40,6 +40,7 @@ class Follower:
         self._ends: Mapping[TopicPartition, int] | None = None
         self._level = dict.fromkeys(self._next, float("-inf"))
         self._waiting: dict[TopicPartition, str] = {}
+        self._trouble: str | None = None
 
     def start(self) -> None:
         """Begin to read, in the background. A broker that is away is waited for."""
@@ -68,13 +69,19 @@ class Follower:
                 try:
                     await self._follow()
                 except KafkaError as fault:
-                    log.warning("the log cannot be read; trying again", fault=repr(fault))
+                    self._tell(repr(fault))
                     metrics.MEMORY_STALENESS.set(self.staleness)
                     await asyncio.sleep(ROUND)
         except asyncio.CancelledError:
             raise
         except BaseException as fault:
             die("follower", fault)
+
+    def _tell(self, trouble: str | None) -> None:
+        """Log what keeps us from reading, once for as long as it lasts."""
+        if trouble and trouble != self._trouble:
+            log.warning("the log cannot be read; trying again", fault=trouble)
+        self._trouble = trouble
 
     async def _follow(self) -> None:
         consumer = AIOKafkaConsumer(
@@ -92,6 +99,7 @@ class Follower:
                 consumer.seek(partition, offset)
             if self._ends is None:
                 self._ends = await consumer.end_offsets(list(self._next))
+            self._tell(None)
             while True:
                 await self._round(consumer)
         finally:

@@ -1,0 +1,192 @@
+"""The gateway's memory against a real broker: what it folds, what it skips, what it waits for, and outages."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from structlog.testing import capture_logs
+
+from gateway.auth.memory import Memory
+from schemas.codec import MAGIC, PREFIX, encode
+from schemas.envelope import Headers, fact
+from schemas.konfigurasjon import KontoOpprettet
+from schemas.svarut import ForsendelseAkseptert
+from schemas.topics import Topic
+from streams.domain.errors import Unavailable
+from streams.log import Log
+from tests.support.eventually import eventually
+from tests.support.stack import OwnKafka, temporary_folder
+
+OWNER = UUID(int=1)
+
+
+def konto(konto_id: UUID) -> KontoOpprettet:
+    return KontoOpprettet(fiks_org_id=OWNER, konto_id=konto_id, tjeneste="svarut", navn="k")
+
+
+def headers(event: object, **changes: str) -> Headers:
+    made = dict(fact(event, time=datetime.now(UTC), id=str(uuid4()), source="test").headers())
+    return list((made | {name: value.encode() for name, value in changes.items()}).items())
+
+
+class Topical:
+    """A topic of the test's own, with the log to append to it."""
+
+    def __init__(self, bootstrap: str, log: Log, topic: Topic) -> None:
+        self.bootstrap, self._log, self.topic = bootstrap, log, topic
+
+    async def append(self, value: bytes, described: Headers, stream: str = "x") -> None:
+        await self._log.send(self.topic.name, stream, value, described)
+
+    async def konto(self) -> UUID:
+        """Appends an account, as soon as the broker takes it, and returns its id."""
+        event = konto(uuid4())
+        while True:
+            try:
+                await self.append(encode(event), headers(event))
+                return event.konto_id
+            except Unavailable:
+                await asyncio.sleep(0.1)
+
+
+def create(bootstrap: str, topic: Topic) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic(topic.name, topic.partitions)])[topic.name].result()
+
+
+@asynccontextmanager
+async def topical(bootstrap: str, partitions: int = 1) -> AsyncIterator[Topical]:
+    topic = Topic(f"test.konfigurasjon.{uuid4().hex}", "of one test", partitions)
+    create(bootstrap, topic)
+    log = Log(bootstrap)
+    await log.start()
+    yield Topical(bootstrap, log, topic)
+    await log.stop()
+
+
+@asynccontextmanager
+async def remembering(of: Topical) -> AsyncIterator[Memory]:
+    memory = Memory(of.bootstrap, of.topic)
+    await memory.start()
+    yield memory
+    await memory.stop()
+
+
+@pytest.fixture
+async def own(kafka: str) -> AsyncIterator[Topical]:
+    async with topical(kafka) as own:
+        yield own
+
+
+async def test_it_is_ready_when_it_has_met_what_was_there_and_goes_on(own: Topical) -> None:
+    before = [await own.konto() for _ in range(3)]
+    async with remembering(own) as memory:
+        assert not memory.ready
+        assert memory.staleness == float("inf")
+        await eventually(lambda: memory.ready)
+        assert all(memory.konto(one) for one in before)
+        after = await own.konto()
+        await eventually(lambda: memory.konto(after) is not None)
+        await eventually(lambda: memory.staleness < float("inf"))
+
+
+async def test_an_empty_topic_of_many_partitions_is_ready_at_once(kafka: str) -> None:
+    async with topical(kafka, partitions=12) as own, remembering(own) as memory:
+        await eventually(lambda: memory.ready and memory.staleness < float("inf"))
+
+
+async def test_a_topic_that_does_not_exist_yet_is_waited_for(kafka: str) -> None:
+    topic = Topic(f"test.konfigurasjon.{uuid4().hex}", "made later", 1)
+    memory = Memory(kafka, topic)
+    await memory.start()
+    with capture_logs() as logs:
+        await eventually(lambda: any(line["event"] == "the log cannot be read; trying again" for line in logs))
+    assert not memory.ready
+    create(kafka, topic)
+    await eventually(lambda: memory.ready)
+    await memory.stop()
+
+
+@pytest.mark.parametrize(
+    ("value", "described"),
+    [
+        (b"garbage", headers(konto(uuid4()))),
+        (None, headers(konto(uuid4()))),
+        (encode(konto(uuid4()))[:-3], headers(konto(uuid4()))),
+        (encode(konto(uuid4())), headers(konto(uuid4()), ce_type="PrivilegieTildelt")),
+        (encode(ForsendelseAkseptert(forsendelse_id=OWNER)), headers(konto(uuid4()))),
+    ],
+    ids=["garbage", "no value", "cut off", "another type than it says", "of another topic"],
+)
+async def test_what_can_never_be_read_is_told_and_left(own: Topical, value: Any, described: Headers) -> None:
+    with capture_logs() as logs:
+        await own.append(value, described)
+        after = await own.konto()
+        async with remembering(own) as memory:
+            await eventually(lambda: memory.ready)
+            assert memory.konto(after)
+    assert [line["at"] for line in logs if line["log_level"] == "error"] == [f"{own.topic.name}/0/0"]
+
+
+@pytest.mark.parametrize("described", [[], headers(konto(uuid4()), ce_type="NoeNytt")], ids=["none", "new"])
+async def test_types_that_it_does_not_fold_are_not_decoded(own: Topical, described: Headers) -> None:
+    await own.append(b"never decoded", described)
+    after = await own.konto()
+    with capture_logs() as logs:
+        async with remembering(own) as memory:
+            await eventually(lambda: memory.ready)
+            assert memory.konto(after)
+    assert [line["log_level"] for line in logs if line["event"] == "the memory does not fold this type of event"] == [
+        "warning"
+    ]
+
+
+async def test_a_newer_schema_of_a_type_that_it_folds_makes_it_not_ready(own: Topical) -> None:
+    event = konto(uuid4())
+    before = await own.konto()
+    async with remembering(own) as memory:
+        await eventually(lambda: memory.ready)
+        with capture_logs() as logs:
+            await own.append(PREFIX.pack(MAGIC, 999_999) + b"x", headers(event))
+            await eventually(lambda: not memory.ready)
+        after = await own.konto()
+        assert [line["offset"] for line in logs if line["log_level"] == "error"] == [1]
+        assert memory.konto(before), "what it knew, it knows"
+    with capture_logs() as logs:
+        async with remembering(own) as restarted:
+            await eventually(lambda: any(line["event"] == "waits for a newer release" for line in logs))
+            assert not restarted.ready
+            assert restarted.konto(before)
+            assert restarted.konto(after) is None, "nothing behind what cannot be read yet counts"
+
+
+async def test_it_survives_a_broker_that_goes_away() -> None:
+    with temporary_folder() as folder:
+        server = OwnKafka(folder)
+        topic = Topic("konfigurasjon", "of one test", 1)
+        memory = Memory(server.bootstrap, topic)
+        await memory.start()  # nobody is there yet
+        await server.start()
+        create(server.bootstrap, topic)
+        log = Log(server.bootstrap)
+        await log.start()
+        own = Topical(server.bootstrap, log, topic)
+        before = await own.konto()
+        await eventually(lambda: memory.ready and memory.konto(before) is not None)
+        await server.kill()
+        was = memory.staleness
+        await eventually(lambda: memory.staleness > was + 1)
+        assert memory.ready
+        assert memory.konto(before)
+        await server.start()
+        after = await own.konto()
+        await eventually(lambda: memory.konto(after) is not None)
+        await memory.stop()
+        await log.stop()
+        await server.stop()
