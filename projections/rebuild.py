@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -80,7 +81,7 @@ async def processes(
     names: Sequence[str], group: str, count: int, until: Positions | None = None
 ) -> AsyncIterator[list[asyncio.subprocess.Process]]:
     """So many processes that fill the versions being built; they are stopped at the end."""
-    argv = [sys.executable, "-m", "projections.rebuild_process", "--group", group]
+    argv = [sys.executable, "-m", "projections.rebuild_process", "--parent", str(os.getpid()), "--group", group]
     if until is not None:
         argv += ["--until", json.dumps([[*partition, offset] for partition, offset in until.items()])]
     started = [await asyncio.create_subprocess_exec(*argv, *names) for _ in range(count)]

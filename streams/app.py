@@ -56,8 +56,13 @@ class Worker(Service):
     async def on_start(self) -> None:
         """Open the pool, start the app, then read."""
         self._pool: Pool = await open_pool(self.settings.postgres, most=2 + CONCURRENCY * len(self.works))
-        # broker is a required argument; it is never contacted
-        self._app = _App(f"{self.group}.worker", broker="kafka://127.0.0.1:9", web_enabled=False, autodiscover=False)
+        self._app = _App(
+            f"{self.group}.worker",
+            broker="kafka://127.0.0.1:9",  # a required argument; it is never contacted
+            datadir=self.settings.state / "faust",
+            web_enabled=False,
+            autodiscover=False,
+        )
         for work in self.works:
             self._add(work)
         await self._app.start()

@@ -1,0 +1,167 @@
+"""Rebuilding ``svarut_status`` and ``audit``: events a second and memory, against the same topic consumed and decoded
+by librdkafka and fastavro alone, and against a plain Faust topic agent that writes the same rows.
+
+    python -m tests.bench.rebuild [events, by default 2000000] [more sizes …]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import fastavro
+import psutil
+from confluent_kafka import Consumer, TopicPartition
+
+from infra.database import Connection
+from infra.migrate import migrate
+from projections import versions
+from projections.projection import projections
+from projections.rebuild import cancel, end_offsets, group_of, prepare, topics_of
+from schemas.registry import by_id
+from streams import topics
+from tests.bench.events import EVENTS_A_STREAM, TOPIC, fill
+from tests.bench.report import Report
+from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
+
+NAMES = ("svarut_status", "audit")
+
+
+async def bench(sizes: list[int]) -> None:
+    """Fill the topic step by step to each size and rebuild at each; the peers are measured at the first."""
+    report = Report("rebuild")
+    with temporary_folder() as folder:
+        kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+        await kafka.start()
+        await postgres.start()
+        try:
+            topics.apply(kafka.bootstrap, 1)
+            connection = await asyncpg.connect(postgres.dsn)
+            await prepare_database(connection)
+            os.environ.update(FIKS_KAFKA=kafka.bootstrap, FIKS_POSTGRES=postgres.dsn, FIKS_LOG_LEVEL="WARNING")
+            await measure(report, connection, kafka.bootstrap, sizes)
+            await connection.close()
+        finally:
+            await postgres.stop()
+            await kafka.stop()
+    report.finish()
+
+
+async def prepare_database(connection: Connection) -> None:
+    """The tables of this release."""
+    await migrate(connection)  # type: ignore[arg-type]
+    for one in projections().values():
+        async with connection.transaction():
+            await versions.install(connection, one)
+
+
+async def measure(report: Report, connection: Connection, bootstrap: str, sizes: list[int]) -> None:
+    """All figures."""
+    first, *more = sizes
+    streams = first // EVENTS_A_STREAM
+    fill(bootstrap, streams)
+    report.add("raw_consume_and_decode", peer("raw", bootstrap), "events/s")
+    rate, memory = await rebuild(connection, bootstrap, 1)
+    report.add("rebuild_one_process", rate, "events/s", to="raw_consume_and_decode")
+    report.add("rebuild_one_process_peak_memory", memory, "MiB")
+    two, memory = await rebuild(connection, bootstrap, 2)
+    report.add("rebuild_two_processes", two, "events/s", to="rebuild_one_process")
+    report.add("rebuild_two_processes_peak_memory_each", memory, "MiB")
+    report.add("faust_topic_agent", peer("faust", bootstrap), "events/s")
+    report.add_ratio("rebuild_one_process_vs_raw", "rebuild_one_process", "raw_consume_and_decode")
+    report.add_ratio("rebuild_two_processes_vs_one", "rebuild_two_processes", "rebuild_one_process")
+    report.add_ratio("rebuild_one_process_vs_faust_topic_agent", "rebuild_one_process", "faust_topic_agent")
+    for size in more:
+        wanted = size // EVENTS_A_STREAM
+        fill(bootstrap, wanted - streams, streams)
+        streams = wanted
+        rate, memory = await rebuild(connection, bootstrap, 1)
+        report.add(f"rebuild_one_process_at_{size}", rate, "events/s", to="rebuild_one_process")
+        report.add(f"rebuild_one_process_at_{size}_peak_memory", memory, "MiB", to="rebuild_one_process_peak_memory")
+
+
+async def rebuild(connection: Connection, bootstrap: str, count: int) -> tuple[float, float]:
+    """Events a second from the first event applied to the last, and the peak memory of a process (MiB)."""
+    chosen = [projections()[name] for name in NAMES]
+    building = {one: await prepare(connection, one) for one in chosen}
+    wanted = sum(end_offsets(bootstrap, topics_of(chosen)).values())
+    argv = [sys.executable, "-m", "projections.rebuild_process", "--parent", str(os.getpid()), "--group", group_of(building), *NAMES]
+    running = [psutil.Popen(argv) for _ in range(count)]
+    started, before, peak = 0.0, 0, 0
+    while (done := await applied(connection, building[chosen[0]])) < wanted:
+        if done and not started:
+            started, before = time.perf_counter(), done
+        peak = max(peak, *(process.memory_info().rss for process in running))
+        await asyncio.sleep(0.05)
+    elapsed = time.perf_counter() - started
+    for process in running:
+        process.terminate()
+        process.wait()
+    for one in chosen:
+        await cancel(connection, one)
+    return (wanted - before) / elapsed, peak / 2**20
+
+
+async def applied(connection: Connection, version: int) -> int:
+    """Events that the slower of the two projections has applied."""
+    return int(
+        await connection.fetchval(
+            "select min(applied) from (select sum(next_offset) as applied from checkpoint "
+            "where name = any($1) and version = $2 and topic = $3 group by name) as each",
+            list(NAMES),
+            version,
+            TOPIC,
+        )
+    )
+
+
+def peer(name: str, bootstrap: str) -> float:
+    """Run a peer in a process of its own. Returns its events a second."""
+    out = subprocess.run(
+        [sys.executable, "-m", "tests.bench.rebuild", "--peer", name, bootstrap],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return float(json.loads(out.splitlines()[-1]))
+
+
+def raw(bootstrap: str) -> float:
+    """librdkafka's consume and fastavro's decode with the released schemas, nothing else."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "raw", "enable.auto.commit": False})
+    ends = end_offsets(bootstrap, [TOPIC])
+    consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in ends])
+    schemas = {one.id: fastavro.parse_schema(one.schema) for one in by_id().values()}
+    wanted, done = sum(ends.values()), 0
+    started = 0.0
+    while done < wanted:
+        messages = consumer.consume(10_000, timeout=1)
+        if messages and not started:
+            started, wanted = time.perf_counter(), wanted - len(messages)
+            continue
+        for message in messages:
+            value: Any = message.value()
+            body = io.BytesIO(value)
+            body.seek(5)
+            fastavro.schemaless_reader(body, schemas[int.from_bytes(value[1:5], "big")], None)
+        done += len(messages)
+    consumer.close()
+    return wanted / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--peer"]:
+        from tests.bench.faust_agent import topic_agent
+
+        with suppress(KeyboardInterrupt):
+            print(json.dumps({"raw": raw, "faust": topic_agent}[sys.argv[2]](sys.argv[3])))
+    else:
+        asyncio.run(bench([int(size) for size in sys.argv[1:]] or [2_000_000]))
