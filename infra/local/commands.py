@@ -104,6 +104,8 @@ def _record() -> Record:
 
 def _start(record: Record) -> subprocess.Popen[bytes]:
     record.logs.mkdir(parents=True, exist_ok=True)
+    for old in record.logs.glob("*.log"):
+        old.rename(old.with_suffix(".previous"))
     with (record.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
             STACK, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,6 +1,7 @@
 """What the JVM of a Kafka node is made of, made once a machine: the jars, and an archive of their classes as loaded."""
 
 import hashlib
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ async def jars() -> Path:
 
     async def resolve(folder: Path) -> None:
         copy = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'libs'}")
-        await run("mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", str(POM), *copy, cwd=folder)
+        maven = ("mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", str(POM))
+        # With the whole environment: proxies and mirrors may be set there.
+        await run(*maven, *copy, env=os.environ, cwd=folder)
 
     return await cached(_name(), resolve) / "libs"
 

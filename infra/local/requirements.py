@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.processes import plain_environment, run
+from infra.local.processes import run
 
 OLDEST_JAVA = 17
 DEBIAN_PACKAGES = {"java": "openjdk-17-jdk-headless", "mvn": "maven"}
@@ -59,7 +59,7 @@ async def provide_java() -> str:
     java = await _java_found()
     match decide(major_version(java), shutil.which("mvn") is not None, root=os.geteuid() == 0, debian=_is_debian()):
         case Install(packages):
-            env = plain_environment() | {"DEBIAN_FRONTEND": "noninteractive"}
+            env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
             await run("apt-get", "update", "-q", env=env)
             await run("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages, env=env)
             return await _java_found()

@@ -31,14 +31,16 @@ class Fiks:
             "FIKS_POSTGRES": f"postgresql://fiks@127.0.0.1:{free_port()}/fiks",
         }
 
-    def __call__(self, *command: str, code: int = 0) -> str:
+    def __call__(self, *command: str, code: int = 0, **env: str) -> str:
         argv = (sys.executable, "-m", "tests.support.stack", *command)
-        done = subprocess.run(argv, check=False, env=self._env, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            argv, check=False, env=self._env | env, cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def status(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self("status", "--json"))
+    def status(self, code: int = 0) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self("status", "--json", code=code))
         return content
 
 
@@ -71,8 +73,15 @@ def test_a_day_of_the_stack(fiks: Fiks) -> None:
     whole = family(status["guard"])
     fiks("down")
     assert_gone(whole)
-    assert '"running": false' in fiks("status", "--json", code=1)
+    assert not fiks.status(code=1)["running"]
     assert "not running" in fiks("down")
+
+
+def test_up_says_what_the_machine_lacks_and_leaves_nothing(fiks: Fiks) -> None:
+    said = fiks("up", code=1, PATH="/nowhere")
+    assert "kafka: Kafka needs a JDK 17 or newer and Apache Maven" in said
+    assert "Install it" in said
+    assert not fiks.status(code=1)["running"]
 
 
 def test_a_kill_leaves_nothing_and_the_next_up_recovers(fiks: Fiks) -> None:
