@@ -17,6 +17,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
 
+from streams.domain.errors import Rejected
+
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LONGEST = 120
 """Seconds from ``iat`` to ``exp`` at most."""
@@ -68,12 +70,14 @@ def certificate(key: RSAPrivateKey, orgnr: str) -> x509.Certificate:
 async def token_for(issuer: str, orgnr: str, scope: str = "ks:fiks", **more: object) -> str:
     """An access token for ``orgnr`` from the test issuer, asked for with a key and certificate made for the purpose.
 
-    Raises aiohttp.ClientError when the issuer does not answer or refuses.
+    Raises Rejected when the issuer refuses, aiohttp.ClientError when it does not answer.
     """
     key = RSAKey.generate_key(2048)
     assert key.private_key is not None
     signed = assertion(claims(orgnr, issuer, scope, **more), key, x5c=x5c(certificate(key.private_key, orgnr)))
     form = {"grant_type": GRANT_TYPE, "assertion": signed}
-    async with ClientSession() as session, session.post(f"{issuer}token", data=form, raise_for_status=True) as answer:
-        token: str = (await answer.json())["access_token"]
-        return token
+    async with ClientSession() as session, session.post(f"{issuer}token", data=form) as answer:
+        said: dict[str, str] = await answer.json()
+    if "access_token" not in said:
+        raise Rejected(f"{issuer} refuses: {said['error_description']}")
+    return said["access_token"]

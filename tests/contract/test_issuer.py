@@ -18,6 +18,7 @@ from joserfc import jwt
 from gateway.auth.grant import GRANT_TYPE, assertion, certificate, claims, token_for, x5c
 from gateway.auth.tokens import Tokens
 from gateway.issuer import Issuer, own_key
+from streams.domain.errors import Rejected
 from tests.support.issuer import rsa_key, running_issuer
 
 ORGNR = "310991007"
@@ -103,6 +104,11 @@ async def test_a_registered_key_is_as_good_as_a_certificate(issuer: Issuer, sess
 async def test_its_tokens_are_let_in_and_it_is_discovered(issuer: Issuer, session: ClientSession) -> None:
     token = await Tokens(issuer.name, session).verify(await token_for(issuer.name, ORGNR))
     assert token.consumer == ORGNR
+
+
+async def test_who_asks_for_a_test_token_learns_why_there_is_none(issuer: Issuer) -> None:
+    with pytest.raises(Rejected, match="MP-200"):
+        await token_for(issuer.name, ORGNR, "altinn:admin")
 
 
 NOW = int(time.time())

@@ -1,0 +1,16 @@
+"""What only tests may use is refused where nobody said that this is a test."""
+
+import pytest
+from click.testing import CliRunner
+
+from gateway import commands
+
+
+@pytest.mark.parametrize("command", [commands.issuer, commands.seed, commands.test_token])
+def test_refused_outside_test_mode(command, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.delenv("FIKS_TEST_MODE", raising=False)
+    monkeypatch.setenv("FIKS_STATE", str(tmp_path / "state"))
+    result = CliRunner().invoke(command, [])
+    assert result.exit_code == 1
+    assert "FIKS_TEST_MODE" in result.output
+    assert not (tmp_path / "state").exists()
