@@ -101,6 +101,7 @@ def cli() -> None:
 
 def explained(error: Exception) -> str | None:
     """What whoever typed the command can do about it; None for a bug, which shall be seen whole."""
+    import asyncpg
     import pydantic
 
     from streams.domain import errors
@@ -114,6 +115,8 @@ def explained(error: Exception) -> str | None:
             return str(error)
         case ConnectionError() | TimeoutError():
             return f"cannot reach a server ({str(error) or type(error).__name__}): is the system running? fiks status"
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return f"PostgreSQL does not let us in: {error}; put the password or passfile= into FIKS_POSTGRES"
         case FileNotFoundError() | PermissionError():
             return f"{error.strerror}: {error.filename}"
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -16,11 +17,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from gateway.sample import pdf
 from gateway.vendor import Vendor, own_credentials, vendor
-from infra.local.commands import adopt_running_stack, down, up
+from infra.local.commands import down, up
+from infra.local.record import Record
 from infra.settings import Settings
 from projections import versions
 from projections.commands import rebuild
@@ -34,6 +37,7 @@ PDF = pdf([[f"Vedtak i sak 2026/1, side {page} av 3", "Søknaden er innvilget."]
 FOLLOWS = ["ForsendelseMottatt", "ForsendelseAkseptert", "ForsendelseKlarForMottak"]
 """What has to happen to a letter for an organisation whose own system fetches it."""
 PATIENCE = 60.0
+WIDTH = 120
 AUDIT = """
     select topic, partition, "offset", type, time, actor, on_behalf_of from read.audit
     where stream = $1 order by topic, partition, "offset"
@@ -48,17 +52,18 @@ class Shown:
 
     def say(self, what: str, where: str, seen: str, right: bool) -> None:
         self.lines.append((what, where, seen, right))
-        click.echo(f"{'ok ' if right else 'NOT'}  {what}: {seen}")
+        click.echo(f"ok   {what}" if right else f"NOT  {what}: {seen}")
 
     @property
     def right(self) -> bool:
         return all(line[3] for line in self.lines)
 
-    def table(self) -> Table:
-        table = Table("", "What", "Where", "Seen", title="What happened", title_justify="left", show_lines=True)
+    def show(self) -> None:
+        console = Console(width=max(Console().width, WIDTH))
+        table = Table("", "What", "Where", Column("Seen", overflow="fold"), title="What happened", show_lines=True)
         for what, where, seen, right in self.lines:
-            table.add_row("[green]✓" if right else "[red]✗", what, where, seen)
-        return table
+            table.add_row("[green]✓" if right else "[red]✗", what, where, escape(seen))
+        console.print(table)
 
 
 @click.command()
@@ -68,22 +73,27 @@ class Shown:
 @click.pass_context
 def demo(context: click.Context, once: bool) -> None:
     """Send a real forsendelse and show it everywhere it can be seen."""
-    shown, settings = Shown(), None
+    shown = Shown()
     try:
         context.invoke(up)
-        adopt_running_stack()
-        settings = Settings()
+        settings = _settings_of_the_stack()
         id_, before = asyncio.run(_send_and_look(settings, shown))
         asyncio.run(_drop(settings, id_, shown))
         context.invoke(rebuild, names=(svarut_status.name,), processes=1, check=False, cancel=False)
         asyncio.run(_look_again(settings, id_, before, shown))
+        shown.show()
     finally:
         if once:
             context.invoke(down)
-    Console().print(shown.table())
     if not once:
         _say_how_to_go_on(settings, id_)
     context.exit(0 if shown.right else 1)
+
+
+def _settings_of_the_stack() -> Settings:
+    """From here on in this process, the settings of the stack that runs, whatever was asked for."""
+    os.environ.update(Record(Settings().state.absolute()).read()["environment"])
+    return Settings()
 
 
 async def _send_and_look(settings: Settings, shown: Shown) -> tuple[UUID, Any]:
@@ -107,7 +117,8 @@ async def _settled(client: Vendor, id_: UUID) -> list[tuple[int, Any]]:
         async with asyncio.timeout(PATIENCE):
             while not answers or len(_hendelser(answers)) < len(FOLLOWS):
                 await asyncio.sleep(0.05)
-                answers = [await client.status(id_), await client.hendelser(id_)]
+                hendelser = await client.hendelser(id_)
+                answers = [await client.status(id_), hendelser]  # asked later, so it cannot be older
     return answers
 
 
@@ -154,7 +165,8 @@ def _events(settings: Settings, id_: UUID) -> list[dict[str, Any]]:
 
 def _show_events(events: list[dict[str, Any]], shown: Shown) -> None:
     for one in events:
-        click.echo(f"     {one['position']} {one['type']} {json.dumps(one['event'], default=str, ensure_ascii=False)}")
+        said = {name: value for name, value in one["event"].items() if value not in (None, False, [])}
+        click.echo(f"     {one['type']} {json.dumps(said, default=str, ensure_ascii=False)}")
     types = [one["type"] for one in events]
     where = f"Kafka {TOPIC}, AvroDeserializer"
     shown.say("events on the log", where, "\n".join(types), types == FOLLOWS)

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import asyncpg
 import click
 import pytest
 from click.testing import CliRunner
@@ -87,6 +88,7 @@ def test_a_wrong_setting_is_named_in_one_line() -> None:
         (Unavailable("Kafka does not answer"), "Kafka does not answer"),
         (ConnectionRefusedError("[Errno 111] refused"), "fiks status"),
         (TimeoutError(), "TimeoutError"),
+        (asyncpg.InvalidPasswordError("no such user"), "FIKS_POSTGRES"),
         (FileNotFoundError(2, "No such file", "x.pdf"), "x.pdf"),
     ],
 )
