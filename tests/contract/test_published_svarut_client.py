@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from gateway.auth.grant import certificate
+from infra.local.ports import free_port
 from schemas.codec import decode
 from schemas.svarut import ForsendelseMottatt
 from tests.support.pdfs import pdf
@@ -49,7 +50,8 @@ class System(NamedTuple):
 async def system() -> AsyncIterator[System]:
     """The local system as `fiks up` starts it, on a state folder of its own."""
     with temporary_folder() as state:
-        environment = os.environ | {"FIKS_STATE": str(state)}
+        # Gateways share their port with whoever listens there too, so another system's default port will not do.
+        environment = os.environ | {"FIKS_STATE": str(state), "FIKS_GATEWAY_PORT": str(free_port())}
         try:
             await _fiks("up", environment)
             addresses = json.loads(await _fiks("status", environment, "--json"))["addresses"]
