@@ -93,7 +93,16 @@ async def rebuild(connection: Connection, bootstrap: str, count: int) -> tuple[f
     chosen = [projections()[name] for name in NAMES]
     building = {one: await prepare(connection, one) for one in chosen}
     wanted = sum(end_offsets(bootstrap, topics_of(chosen)).values())
-    argv = [sys.executable, "-m", "projections.rebuild_process", "--parent", str(os.getpid()), "--group", group_of(building), *NAMES]
+    argv = [
+        sys.executable,
+        "-m",
+        "projections.rebuild_process",
+        "--parent",
+        str(os.getpid()),
+        "--group",
+        group_of(building),
+        *NAMES,
+    ]
     running = [psutil.Popen(argv) for _ in range(count)]
     started, before, peak = 0.0, 0, 0
     while (done := await applied(connection, building[chosen[0]])) < wanted:

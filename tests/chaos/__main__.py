@@ -1,0 +1,117 @@
+"""Hurts a running system at random under load and then checks that it kept its word.
+
+    python -m tests.chaos --rounds 20 --seed 1
+
+Every fault comes up before one is repeated, so 7 rounds have them all. The last line says what was found; the exit
+status is 0 only if nothing was lost, doubled, reordered or different after a rebuild.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import asyncpg
+
+from infra.settings import Settings
+from projections.compare import check
+from projections.projection import projections
+from projections.svarut_status import Hendelse, that_counted
+from streams.journals import recorded
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.history import Call, Verdict, judge
+from tests.chaos.load import Load, caller
+from tests.chaos.system import System, system
+from tests.support.backbone import TOPIC as SVARUT
+from tests.support.backbone import Backbone
+from tests.support.records import records_on
+
+RATE = 20.0
+CATCH_UP = 120.0
+
+
+async def chaos(rounds: int, seed: int) -> bool:
+    """Run and judge. Returns whether the system kept its word."""
+    chance = random.Random(seed)
+    async with system(gateways=2, workers=2) as hurt:
+        settings = settings_of(hurt)
+        headers, konto = await caller(settings.issuer, settings.state)
+        load = Load(hurt.urls(), headers, konto, RATE, random.Random(seed))
+        stop = asyncio.Event()
+        loading = asyncio.create_task(load.run(stop))
+        for number, fault in zip(range(1, rounds + 1), order(chance), strict=False):
+            await asyncio.sleep(chance.uniform(0.5, 2))
+            print(f"round {number:3} of {rounds}: {(fault.__doc__ or '').strip()}", flush=True)
+            await fault(hurt, chance)
+        await asyncio.sleep(1)
+        stop.set()
+        await loading
+        for node in (*hurt.gateways, *hurt.workers):
+            node.start()
+        verdict = await verdict_on(hurt, load.calls)
+    report(rounds, load.calls, verdict)
+    return verdict.clean
+
+
+def order(chance: random.Random) -> Iterator[Fault]:
+    """Faults at random, each once before any comes again."""
+    while True:
+        yield from chance.sample(FAULTS, len(FAULTS))
+
+
+def settings_of(hurt: System) -> Settings:
+    """The settings that the system's processes have, for this one and those that it starts."""
+    os.environ.update({name: value for name, value in hurt.environment.items() if name.startswith("FIKS_")})
+    return Settings()
+
+
+async def verdict_on(hurt: System, calls: list[Call]) -> Verdict:
+    """Wait until the projections have caught up, and compare everything with everything."""
+    connection = await asyncpg.connect(hurt.postgres.dsn)
+    snapshot = await asyncpg.connect(hurt.postgres.dsn)
+    reads = Backbone(settings_of(hurt), None, connection)  # type: ignore[arg-type]  # it only reads
+    async with asyncio.timeout(CATCH_UP):
+        await reads.until_quiet()
+    log = [recorded(one) for one in records_on(hurt.kafka.bootstrap, SVARUT)]
+    statuser = {
+        row["forsendelse_id"]: row["status"]
+        for row in await connection.fetch("select forsendelse_id, status from read.svarut_status")
+    }
+    lines: defaultdict[object, list[Hendelse]] = defaultdict(list)
+    for row in await connection.fetch("select * from read.svarut_hendelse order by forsendelse_id, made"):
+        lines[row["forsendelse_id"]].append(Hendelse(*row))
+    hendelser = {of: [one.type for one in that_counted(all_)] for of, all_ in lines.items()}
+    audited = Counter(tuple(row) for row in await connection.fetch('select topic, partition, "offset" from read.audit'))
+    verdict = judge(calls, log, statuser, hendelser, audited)  # type: ignore[arg-type]
+    for projection in projections().values():
+        found = await check(connection, snapshot, hurt.kafka.bootstrap, projection, 1, lambda done, total: None)
+        verdict.other += [f"{projection.name} is not what a rebuild makes: {one}" for one in found.differences]
+    await snapshot.close()
+    await connection.close()
+    return verdict
+
+
+def report(rounds: int, calls: list[Call], verdict: Verdict) -> None:
+    """Print what was found; the last line in one form that others can read."""
+    for kind in ("lost", "doubled", "reordered", "other"):
+        for fault in getattr(verdict, kind)[:20]:
+            print(f"{kind}: {fault}")
+    acknowledged = sum(call.answered is not None for call in calls)
+    reordered, other = len(verdict.reordered), len(verdict.other)
+    print(
+        f"rounds {rounds}, calls {len(calls)}, acknowledged {acknowledged}, lost {len(verdict.lost)}, "
+        f"doubled {len(verdict.doubled)}, reordered {reordered}, otherwise wrong {other}"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    sys.exit(0 if asyncio.run(chaos(asked.rounds, asked.seed)) else 1)

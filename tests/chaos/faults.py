@@ -1,0 +1,80 @@
+"""What is done to the system: one fault a round, at a random moment, each undone before the round ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from tests.chaos.system import System
+
+Fault = Callable[[System, random.Random], Awaitable[None]]
+
+SESSION = 6.0
+"""Seconds after which the group gives a silent worker's partitions to others."""
+
+
+async def kill_worker(system: System, chance: random.Random) -> None:
+    """kill -9 of a worker."""
+    node = chance.choice(system.workers)
+    await node.kill()
+    await asyncio.sleep(chance.uniform(0, 1.5))
+    node.start()
+
+
+async def kill_gateway(system: System, chance: random.Random) -> None:
+    """kill -9 of a gateway."""
+    node = chance.choice(system.gateways)
+    await node.kill()
+    await asyncio.sleep(chance.uniform(0, 1))
+    node.start()
+    await node.ready()
+
+
+async def kill_kafka(system: System, chance: random.Random) -> None:
+    """kill -9 of Kafka."""
+    await system.kafka.kill()
+    await asyncio.sleep(chance.uniform(0, 2))
+    await system.kafka.start()
+
+
+async def kill_postgres(system: System, chance: random.Random) -> None:
+    """kill -9 of PostgreSQL."""
+    await system.postgres.kill()
+    await asyncio.sleep(chance.uniform(0, 2))
+    await system.postgres.start()
+
+
+async def freeze_worker(system: System, chance: random.Random) -> None:
+    """SIGSTOP of a worker for longer than its session: it wakes up believing that it owns what others now own."""
+    node = chance.choice(system.workers)
+    node.pause()
+    await asyncio.sleep(SESSION + chance.uniform(0.5, 2))
+    node.resume()
+
+
+async def leave_and_join(system: System, chance: random.Random) -> None:
+    """SIGTERM of a worker, which then comes back."""
+    node = chance.choice(system.workers)
+    await node.stop()
+    await asyncio.sleep(chance.uniform(0, 1))
+    node.start()
+
+
+async def join_and_leave(system: System, chance: random.Random) -> None:
+    """A third worker comes for a while."""
+    node = system.node("worker-guest", "worker")
+    node.start()
+    await asyncio.sleep(chance.uniform(2, 5))
+    await (node.kill() if chance.random() < 0.5 else node.stop())
+
+
+FAULTS: tuple[Fault, ...] = (
+    kill_worker,
+    kill_gateway,
+    kill_kafka,
+    kill_postgres,
+    freeze_worker,
+    leave_and_join,
+    join_and_leave,
+)

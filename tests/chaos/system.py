@@ -1,0 +1,149 @@
+"""The system that a chaos run hurts: real servers and the product's own processes, each killed and started at will."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession
+
+from infra.local.ports import free_port
+from infra.local.processes import Process, Running
+from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(slots=True)
+class Node:
+    """A process of the product that is killed, stopped and started again under the same name and port."""
+
+    process: Process
+    log: Path
+    running: Running | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.process.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.running is not None and self.running.exit_code is None
+
+    def start(self) -> None:
+        """Start it, without waiting until it is healthy."""
+        if not self.alive:
+            self.running = Running(self.process, self.log)
+
+    async def ready(self) -> None:
+        """Wait until it is healthy."""
+        assert self.running
+        await self.running.wait_until_healthy()
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        if self.alive and self.running:
+            await self.running.kill()
+
+    async def stop(self) -> None:
+        """SIGTERM, and wait."""
+        if self.alive and self.running:
+            await self.running.stop()
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        if self.alive and self.running:
+            self.running.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self.alive and self.running:
+            self.running.send(signal.SIGCONT)
+
+
+@dataclass(slots=True)
+class System:
+    """Everything that runs."""
+
+    kafka: OwnKafka
+    postgres: OwnPostgres
+    folder: Path
+    environment: dict[str, str]
+    gateways: list[Node] = field(default_factory=list)
+    workers: list[Node] = field(default_factory=list)
+
+    def urls(self) -> list[str]:
+        """Where the gateways listen."""
+        return [f"http://127.0.0.1:{one.process.port}" for one in self.gateways]
+
+    def node(self, name: str, *command: str, port: int | None = None, path: str | None = None) -> Node:
+        """A process of the product: ``fiks COMMAND``."""
+        environment = self.environment | ({"FIKS_GATEWAY_PORT": str(port)} if port else {})
+
+        async def ready() -> bool:
+            try:
+                async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
+                    return answer.status == 200
+            except ClientError:
+                return False
+
+        argv = (sys.executable, "-m", "gateway.cli", *command)
+        process = Process(name, argv, env=environment, port=port, ready=ready if path else None, cwd=ROOT, patience=120)
+        return Node(process, self.folder / f"{name}.log")
+
+    async def step(self, *command: str) -> None:
+        """Run ``fiks COMMAND`` to its end."""
+        argv = (sys.executable, "-m", "gateway.cli", *command)
+        log = self.folder / "steps.log"
+        running = Running(Process(command[0], argv, env=self.environment, step=True, cwd=ROOT), log)
+        if await running.exited() != 0:
+            raise RuntimeError(f"fiks {' '.join(command)} failed:\n{log.read_text()[-2000:]}")
+
+
+@asynccontextmanager
+async def system(gateways: int, workers: int) -> AsyncIterator[System]:
+    """Start everything; stop everything."""
+    with temporary_folder() as folder:
+        kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+        issuer_port = free_port()
+        environment = dict(os.environ) | {
+            "FIKS_STATE": str(folder / "state"),
+            "FIKS_KAFKA": kafka.bootstrap,
+            "FIKS_POSTGRES": postgres.dsn,
+            "FIKS_ISSUER": f"http://127.0.0.1:{issuer_port}/",
+            "FIKS_ISSUER_PORT": str(issuer_port),
+            "FIKS_TEST_MODE": "true",
+            "FIKS_LOG_LEVEL": "WARNING",
+        }
+        (folder / "state").mkdir()
+        made = System(kafka, postgres, folder, environment)
+        issuer = made.node("issuer", "issuer", port=issuer_port, path="/.well-known/oauth-authorization-server")
+        made.gateways = [
+            made.node(f"gateway-{n}", "gateway", port=free_port(), path="/readyz") for n in range(1, gateways + 1)
+        ]
+        made.workers = [made.node(f"worker-{number}", "worker") for number in range(1, workers + 1)]
+        try:
+            await kafka.start()
+            await postgres.start()
+            for command in (("topics", "apply"), ("migrate",), ("seed",)):
+                await made.step(*command)
+            issuer.start()
+            await issuer.ready()
+            for node in (*made.gateways, *made.workers):
+                node.start()
+            for node in made.gateways:
+                await node.ready()
+            yield made
+        finally:
+            for node in (*made.gateways, *made.workers, issuer):
+                node.resume()
+                await node.kill()
+            await postgres.stop()
+            await kafka.stop()

@@ -1,0 +1,213 @@
+"""The worker end to end: facts in, decisions and rows out; joins and leaves; poison, bugs and newer releases."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import Counter
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import psutil
+import pytest
+from aiokafka import TopicPartition
+
+from projections.projecting import Projecting
+from projections.projection import projections
+from schemas.codec import encode
+from schemas.errors import NotYetKnown
+from schemas.svarut import Adresse, ForsendelseAkseptert, LestMeldt
+from streams import dead_letters
+from streams.dead_letters import DeadLetters
+from streams.deciding import Deciding
+from streams.domain.svarut import svarut
+from tests.support.backbone import TOPIC, Backbone, about, mottatt
+
+BY_PRINT = Adresse(navn="Ola Nordmann", adresselinje1="Storgata 1", postnummer="0155", poststed="Oslo")
+
+
+def types_of(system: Backbone, stream: UUID) -> list[str]:
+    """The types on the log of one stream, in order."""
+    records = [one for one in system.records() if one.key == str(stream).encode()]
+    return [dict(one.headers)["ce_type"].decode() for one in records]
+
+
+async def test_a_fact_leads_to_decisions_and_rows(system: Backbone) -> None:
+    async with system.worker():
+        digital = await system.send(10)
+        paper = await system.send(10, mottaker=BY_PRINT)
+        await system.until_status(digital, "SENDT_ALTINN")
+        await system.until_status(paper, "SENDT_PRINT")
+    assert types_of(system, paper[0]) == ["ForsendelseMottatt", "ForsendelseAkseptert", "ForsendelseSendtPrint"]
+    lines = await system.connection.fetch(
+        'select type, id, causation_id from read.audit where stream = $1 order by "offset"', str(paper[0])
+    )
+    assert [line["type"] for line in lines] == types_of(system, paper[0])
+    assert [line["causation_id"] for line in lines] == [None, lines[0]["id"], lines[1]["id"]]
+
+
+async def test_a_fact_that_comes_while_a_decision_is_on_its_way_waits_for_it(system: Backbone) -> None:
+    event = mottatt()
+    lest = LestMeldt(forsendelse_id=event.forsendelse_id, fnr="01810112345", tidspunkt=datetime.now(UTC))
+    await system.log.append_all([(event, about(event)), (lest, about(lest))])
+    async with system.worker():
+        await system.until_status([event.forsendelse_id], "LEST")
+    assert types_of(system, event.forsendelse_id) == [
+        "ForsendelseMottatt",
+        "LestMeldt",
+        "ForsendelseAkseptert",
+        "ForsendelseSendtAltinn",
+        "ForsendelseLest",
+    ]
+
+
+async def test_a_deadline_that_passes_is_an_event_and_is_decided_on(system: Backbone) -> None:
+    async with system.worker():
+        ids = await system.send(5, lesefrist_timer=0)
+        await system.until_status(ids, "SENDT_PRINT")
+        await system.until_projected("audit")
+    assert "FristUtlopt" in types_of(system, ids[0])
+    assert await system.connection.fetchval("select count(*) from frist where stream = $1", str(ids[0])) == 0
+
+
+async def test_workers_that_join_and_leave_lose_and_double_nothing(system: Backbone) -> None:
+    ids: list[UUID] = []
+
+    async def keep_sending() -> None:
+        while True:
+            ids.extend(await system.send(20))
+            await asyncio.sleep(0.05)
+
+    sending = asyncio.create_task(keep_sending())
+    async with system.worker():
+        async with system.worker():
+            await asyncio.sleep(3)
+        async with system.worker():
+            await asyncio.sleep(2)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await system.until_status(ids, "SENDT_ALTINN")
+        await system.until_projected("audit")
+    on_the_log = Counter(one.key for one in system.records())
+    assert {on_the_log[str(one).encode()] for one in ids} == {3}
+    lines = await system.connection.fetchval("select count(*) from read.audit where topic = $1", TOPIC)
+    assert lines == sum(on_the_log.values())
+
+
+async def test_a_worker_opens_no_port(system: Backbone) -> None:
+    def listening() -> set[int]:
+        return {one.laddr.port for one in psutil.Process().net_connections() if one.status == psutil.CONN_LISTEN}
+
+    before = listening()
+    async with system.worker():
+        await system.until_status(await system.send(1), "SENDT_ALTINN")
+        assert listening() == before
+
+
+POISON: dict[str, tuple[bytes, dict[str, bytes]]] = {
+    "no wire format": (b"\x01garbage", {}),
+    "cut short": (encode(mottatt())[:40], {}),
+    "no value": (b"", {}),
+    "a NUL that PostgreSQL cannot hold": (encode(mottatt(ekstern_referanse="a\x00b")), {}),
+    "headers that are no event's": (encode(mottatt()), {"ce_time": b"yesterday"}),
+}
+
+
+@pytest.mark.parametrize("name", POISON)
+async def test_poison_is_set_aside_and_stops_nobody(system: Backbone, name: str) -> None:
+    value, changed = POISON[name]
+    before, after = mottatt(), mottatt()
+    poisoned = mottatt()
+    headers = list((dict(about(poisoned).headers()) | changed).items())
+    await system.log.append(before, about(before))
+    await system.log.send(TOPIC, str(poisoned.forsendelse_id), value, headers)
+    await system.log.append(after, about(after))
+    async with system.worker():
+        await system.until_status([before.forsendelse_id, after.forsendelse_id], "SENDT_ALTINN")
+        await system.until_projected("svarut_status")
+    letters = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == value]
+    assert letters
+    assert {one.key for one in letters} == {str(poisoned.forsendelse_id).encode()}
+    assert all(one.headers == headers for one in letters)
+
+
+async def test_a_dead_letter_is_replayed_once_it_can_be_read(system: Backbone) -> None:
+    event = mottatt()
+    at = about(event)
+    await system.log.send(TOPIC, at.stream, b"\x01", at.headers())
+    async with system.worker():
+        await system.until_projected("svarut_status")
+        letter = next(
+            one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.key == at.stream.encode()
+        )
+        letters = DeadLetters(system.log)
+        with pytest.raises(Exception, match="too short"):
+            await letters.replay(letter)
+        await letters.replay(dataclasses.replace(letter, value=encode(event)))
+        await system.until_status([event.forsendelse_id], "SENDT_ALTINN")
+
+
+async def test_a_bug_stops_the_process_and_the_event_is_not_lost(system: Backbone) -> None:
+    ids = await system.send(3)
+    broken = await system.worker_process(
+        "from projections.projection import projections\n"
+        "def bug(event, at): raise KeyError('a bug')\n"
+        "projections()['svarut_status'].handlers['ForsendelseMottatt'] = bug"
+    )
+    _, log = await broken.communicate()
+    assert broken.returncode == 70
+    assert b"a bug stops the process" in log
+    async with system.worker():
+        await system.until_status(ids, "SENDT_ALTINN")
+
+
+OLDER = (
+    "from schemas import catalogue, registry\n"
+    "for name in {names!r}: catalogue._types.pop(name, None)\n"
+    "known = {{id: one for id, one in registry.by_id().items() if one.name not in {names!r}}}\n"
+    "registry.by_id = lambda: known\n"
+    "import schemas.codec\nschemas.codec.by_id = registry.by_id\n"
+)
+
+
+async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_goes_on(system: Backbone) -> None:
+    older = await system.worker_process(OLDER.format(names=["LestMeldt"]))
+    known = await system.send(5)
+    await system.until_status(known, "SENDT_ALTINN")
+    lest = LestMeldt(forsendelse_id=known[0], fnr="01810112345", tidspunkt=datetime.now(UTC))
+    position = await system.log.append(lest, about(lest))
+    await asyncio.sleep(1)
+    decided = await system.connection.fetchval(
+        "select next_offset from checkpoint where name = 'decider:svarut' and partition = $1", position.partition
+    )
+    assert decided <= position.offset, "the older release must not pass what it cannot read"
+    async with system.worker():
+        await system.until_status([known[0]], "LEST")
+        assert older.returncode is None, "waiting is no crash"
+        older.terminate()
+        await older.communicate()
+    assert await system.statuser(known) == {"SENDT_ALTINN": 4, "LEST": 1}
+
+
+async def test_a_projection_passes_over_types_that_it_does_not_handle_without_decoding(system: Backbone) -> None:
+    event = mottatt()
+    at = about(event)
+    headers = list((dict(at.headers()) | {"ce_type": b"NyHendelse"}).items())
+    await system.log.send(TOPIC, at.stream, b"\x00\x7f\x7f\x7f\x7fnewer", headers)
+    works = [Projecting(list(projections().values()), DeadLetters(system.log))]
+    async with system.worker(works):
+        await system.until_projected("svarut_status")
+        await system.until_projected("audit")
+    assert await system.connection.fetchval("select count(*) from read.audit where stream = $1", at.stream) == 1
+
+
+async def test_a_decider_that_meets_an_unknown_schema_waits(system: Backbone) -> None:
+    event = ForsendelseAkseptert(forsendelse_id=uuid4())
+    at = about(event)
+    deciding = Deciding(svarut, system.log, DeadLetters(system.log))
+    record = type("Record", (), {"topic": TOPIC, "partition": 0, "offset": 0, "headers": at.headers()})()
+    record.key, record.value = at.stream.encode(), b"\x00\x7f\x7f\x7f\x7fnewer"
+    async with system.connection.transaction():
+        await deciding.load(system.connection, [TopicPartition(TOPIC, 0)])
+        with pytest.raises(NotYetKnown):
+            await deciding.carry(system.connection, [record], [])

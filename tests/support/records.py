@@ -1,0 +1,36 @@
+"""Everything that lies on a topic, read by a client that is not ours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, TopicPartition
+
+
+class Record(NamedTuple):
+    """A record as the log has it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def records_on(bootstrap: str, topic: str) -> list[Record]:
+    """The records of all partitions up to the ends that they have now, in order within each."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    ends = {one: consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=10)[1] for one in partitions}
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+    found: list[Record] = []
+    while len(found) < sum(ends.values()):
+        for one in consumer.consume(1000, timeout=1):
+            if one.error() is None and one.offset() < ends[one.partition()]:
+                headers = list(one.headers() or [])
+                found.append(
+                    Record(topic, one.partition(), one.offset(), one.key() or b"", one.value() or b"", headers)
+                )
+    consumer.close()
+    return sorted(found)

@@ -1,0 +1,121 @@
+"""The checker of the chaos runs catches what it is there to catch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.envelope import Position, Recorded, decided
+from schemas.svarut import ForsendelseSendtAltinn
+from streams.domain.decider import Journal, step
+from streams.domain.svarut import svarut
+from tests.chaos.history import Call, judge
+from tests.support.backbone import TOPIC, about, mottatt
+
+TYPES = ["ForsendelseMottatt", "ForsendelseAkseptert", "ForsendelseSendtAltinn"]
+
+
+def run(count: int = 3) -> dict[str, Any]:
+    """A clean run: so many calls, and what each led to."""
+    calls, log, statuser, hendelser = [], [], {}, {}
+    for number in range(count):
+        event = mottatt(ekstern_referanse=f"call-{number}")
+        calls.append(Call(f"call-{number}", event.forsendelse_id))
+        log += _stream(event, at=10 * number)
+        statuser[event.forsendelse_id] = "SENDT_ALTINN"
+        hendelser[event.forsendelse_id] = list(TYPES)
+    audited = Counter(tuple(one.at.position) for one in log)
+    return {"calls": calls, "log": log, "statuser": statuser, "hendelser": hendelser, "audited": audited}
+
+
+def _stream(event: Any, at: int) -> list[Recorded]:
+    """The event and all that is decided on it."""
+    met = Recorded(event, replace(about(event), position=Position(TOPIC, 0, at)))
+    journal, records = Journal(svarut.initial), []
+    while True:
+        records.append(met)
+        journal, decision = step(svarut, journal, met)
+        if decision is None:
+            return records
+        envelope = decided(decision.event, because=decision.because.at, cause=at, source="urn:test")
+        at += 1
+        met = Recorded(decision.event, replace(envelope, position=Position(TOPIC, 0, at)))
+
+
+def test_a_clean_run_is_clean() -> None:
+    assert judge(**run()).clean
+
+
+def test_an_unanswered_call_may_have_an_effect_or_none() -> None:
+    found = run()
+    found["calls"][0].answered = None
+    found["calls"].append(Call("never arrived"))
+    assert judge(**found).clean
+
+
+def test_a_planted_loss_is_caught() -> None:
+    found = run()
+    found["calls"].append(Call("lost", uuid4()))
+    assert judge(**found).lost == [f"call lost was answered {found['calls'][-1].answered}, which is not on the log"]
+
+
+def test_a_planted_double_is_caught() -> None:
+    found = run()
+    again = mottatt(ekstern_referanse="call-0")
+    records = _stream(again, at=100)
+    found["log"] += records
+    found["statuser"][again.forsendelse_id] = "SENDT_ALTINN"
+    found["hendelser"][again.forsendelse_id] = list(TYPES)
+    found["audited"].update(tuple(one.at.position) for one in records)
+    assert judge(**found).doubled == ["call call-0 was received 2 times"]
+
+
+def first(found: dict[str, Any]) -> UUID:
+    return found["calls"][0].answered
+
+
+def test_a_row_that_is_missing_or_wrong_is_caught() -> None:
+    found = run()
+    found["statuser"][first(found)] = "AKSEPTERT"
+    assert judge(**found).other
+    del found["statuser"][first(found)]
+    assert judge(**found).other
+
+
+@pytest.mark.parametrize(
+    ("history", "kind"),
+    [(TYPES[:2], "lost"), ([*TYPES, TYPES[-1]], "doubled"), ([TYPES[0], TYPES[2], TYPES[1]], "reordered")],
+)
+def test_a_history_that_is_not_the_log_s_is_caught(history: list[str], kind: str) -> None:
+    found = run()
+    found["hendelser"][first(found)] = history
+    assert getattr(judge(**found), kind)
+
+
+@pytest.mark.parametrize(("lines", "kind"), [(0, "lost"), (2, "doubled")])
+def test_the_audit_trail_has_each_event_once(lines: int, kind: str) -> None:
+    found = run()
+    found["audited"][TOPIC, 0, 0] = lines
+    assert getattr(judge(**found), kind)
+
+
+def test_a_fact_that_nothing_was_decided_on_is_caught() -> None:
+    found = run()
+    found["log"] = found["log"][:-1]
+    found["statuser"][found["calls"][-1].answered] = "AKSEPTERT"
+    found["hendelser"][found["calls"][-1].answered] = TYPES[:2]
+    assert judge(**found).lost
+
+
+def test_a_repeated_decision_is_no_double() -> None:
+    found = run(1)
+    last = found["log"][-1]
+    assert isinstance(last.event, ForsendelseSendtAltinn)
+    repeat = Recorded(last.event, replace(last.at, position=Position(TOPIC, 0, 7)))
+    found["log"].append(repeat)
+    found["audited"][TOPIC, 0, 7] = 1
+    assert judge(**found).clean
