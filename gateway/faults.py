@@ -6,9 +6,11 @@ Senders stop trying again when they meet one of the fragments of contract sectio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from schemas.svarut import Feil, Feilkode
+
+TOLD = 10
 
 TEXTS = {
     Feilkode.UGYLDIG_MOTTAKER: "Ugyldig innhold: nummeret er ikke et fødselsnummer, d-nummer eller organisasjonsnummer",
@@ -30,9 +32,10 @@ TEXTS = {
 }
 
 
-def in_words(faults: Iterable[Feil]) -> str:
-    """All the faults as one text, with the field or the document that each was found at."""
-    return ". ".join(TEXTS[fault.kode] + _at(fault.sted) for fault in faults)
+def in_words(faults: Sequence[Feil]) -> str:
+    """The faults as one text, with the field or the document that each was found at; of very many the first ones."""
+    told = [TEXTS[fault.kode] + _at(fault.sted) for fault in faults[:TOLD]]
+    return ". ".join(told if len(faults) <= TOLD else [*told, f"Og {len(faults) - TOLD} feil til"])
 
 
 def codes_in_words(codes: str) -> str:

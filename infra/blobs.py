@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -70,16 +71,17 @@ class Blobs:
             await obstore.put_async(self._store, name, content, use_multipart=False)
 
     async def _put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        if self._folder:
+            return await self._folder.put_large(name, chunks)
         with _translated(name):
             await obstore.put_async(self._store, name, chunks, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
-        if self._folder:
-            await self._folder.settle(name)
 
 
 class _Folder:
-    """A folder whose small files are written in batches: one thread hop and one journal commit serve all who wait.
+    """Writes files that survive a power cut, which obstore's do not: it never calls fsync.
 
-    Not by obstore, which never calls fsync. Measured on ext4, 20 kB each: 1.3 ms alone, 0.27 ms each in a batch of 32.
+    Small ones are written in batches: one thread hop and one journal commit serve all who wait. Measured on ext4, 20 kB
+    each: 1.3 ms alone, 0.27 ms each in a batch of 32.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,14 +96,15 @@ class _Folder:
             self._writing = asyncio.create_task(self._write_batches())
         await written
 
-    async def settle(self, name: str) -> None:
-        """Make a file that was written by others survive a power cut. It is removed when that fails."""
+    async def put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         try:
-            await asyncio.to_thread(self._sync_to_disk, name)
-        except BaseException as fault:
+            with _partial(self.path, name) as descriptor:
+                async for piece in _gathered(chunks, SMALL):
+                    await _in_thread(_write, descriptor, piece)
+                await _in_thread(_name, self.path, name, descriptor)
+                await _in_thread(_sync_folder, self.path)
+        except BaseException:
             (self.path / name).unlink(missing_ok=True)
-            if isinstance(fault, OSError):
-                raise Unavailable(f"the blob store does not take more: {fault.strerror}") from fault
             raise
 
     async def _write_batches(self) -> None:
@@ -125,31 +128,41 @@ class _Folder:
 
     def _refuse(self, batch: list[tuple[str, bytes, asyncio.Future[None]]], fault: OSError) -> None:
         for name, _, written in batch:
-            (self.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink(missing_ok=True)
             if not written.cancelled():
-                written.set_exception(Unavailable(f"the blob store does not take more: {fault.strerror}"))
-
-    def _sync_to_disk(self, name: str) -> None:
-        for path in (self.path / name, self.path):
-            with _opened(path, os.O_RDONLY) as descriptor:
-                os.fsync(descriptor)
+                written.set_exception(_full(fault))
 
 
 def _write_durably(folder: Path, files: list[tuple[str, bytes]]) -> None:
-    """Write files under other names, make them durable, then name them: nobody sees half of one."""
     with contextlib.ExitStack() as opened:
-        descriptors = []
-        for name, content in files:
-            path = folder / f"{name}.part"
-            opened.callback(path.unlink, missing_ok=True)
-            descriptor = opened.enter_context(_opened(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            descriptors.append(descriptor)
+        descriptors = [opened.enter_context(_partial(folder, name)) for name, _ in files]
+        for descriptor, (_, content) in zip(descriptors, files, strict=True):
             _write(descriptor, content)
             # Starts the transfer; the first fsync then finds all of the batch in one journal commit.
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         for descriptor, (name, _) in zip(descriptors, files, strict=True):
-            os.fsync(descriptor)
-            (folder / f"{name}.part").rename(folder / name)
+            _name(folder, name, descriptor)
+    _sync_folder(folder)
+
+
+@contextlib.contextmanager
+def _partial(folder: Path, name: str) -> Iterator[int]:
+    """A new file to write to, under another name until ``_name`` gives it its own: nobody sees half of one."""
+    path = folder / f"{name}.part"
+    try:
+        with _opened(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY) as descriptor:
+            yield descriptor
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _name(folder: Path, name: str, descriptor: int) -> None:
+    os.fsync(descriptor)
+    (folder / f"{name}.part").rename(folder / name)
+
+
+def _sync_folder(folder: Path) -> None:
     with _opened(folder, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
 
@@ -158,6 +171,33 @@ def _write(descriptor: int, content: bytes) -> None:
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+async def _in_thread(work: Callable[..., None], *args: Any) -> None:
+    """Waits for the thread also when we are cancelled: it uses a descriptor that will be closed then."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+    except OSError as fault:
+        raise _full(fault) from fault
+
+
+def _full(fault: OSError) -> Unavailable:
+    return Unavailable(f"the blob store does not take more: {fault.strerror}")
+
+
+async def _gathered(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    """The same content in pieces of at least ``size``, the last one excepted."""
+    gathered = bytearray()
+    async for chunk in chunks:
+        gathered += chunk
+        if len(gathered) >= size:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
 
 
 @contextlib.contextmanager

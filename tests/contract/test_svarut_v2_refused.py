@@ -1,0 +1,177 @@
+"""What is refused by REST v2: the answer, what was appended, and that no content is left. Contract: 3.1, 6.2 and 9."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiohttp import ClientError
+
+from gateway import uploads
+from gateway.forsendelse import MOST_DOKUMENTER
+from schemas.svarut import Feilkode
+from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PDF = pdf()
+A = [('filename="a.pdf"', PDF)]
+AB = [*A, ('filename="b.pdf"', PDF)]
+MOTTAKER = json.loads(metadata())["mottaker"]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """``feil`` are the faults of the event that must be appended; none: nothing may be."""
+
+    body: bytes
+    message: str
+    feil: tuple[tuple[Feilkode, str | None], ...] = ()
+    kind: str = f'multipart/form-data; boundary="{BOUNDARY}"'
+
+
+UNREADABLE = {
+    "not multipart": Refused(b"{}", "multipart/form-data", kind="application/json"),
+    "no boundary": Refused(form(metadata()), "multipart/form-data", kind="multipart/form-data"),
+    "another boundary": Refused(form(metadata()), "multipart", kind="multipart/form-data; boundary=x"),
+    "empty body": Refused(b"", "multipart"),
+    "no parts": Refused(b"--%s--\r\n" % BOUNDARY.encode(), "forsendelse"),
+    "missing part": Refused(form(metadata("a.pdf"), A).replace(b'"forsendelse"', b'"annet"'), "forsendelse"),
+    "cut off in the metadata": Refused(form(metadata("a.pdf"))[:200], "ikke fullstendig"),
+    "no JSON": Refused(form(b"{"), "JSON"),
+    "not UTF-8": Refused(form(metadata().replace("å".encode(), b"\xe5")), "JSON"),
+    "wrong type": Refused(form(metadata(tittel=3)), "feltet tittel"),
+    "missing field": Refused(form(metadata(mottaker=None)), "feltet mottaker mangler"),
+    "too long": Refused(form(metadata(tittel="x" * 1001)), "feltet tittel"),
+    "too many links": Refused(form(metadata(lenker=[{"url": "https://ks.no", "tekst": "t"}] * 6)), "feltet lenker"),
+}
+
+FAULTY = {
+    "recipient that is none": Refused(
+        form(metadata("a.pdf", mottaker=MOTTAKER | {"digitalId": "01010112345"}), A),
+        "Ugyldig innhold",
+        ((Feilkode.UGYLDIG_MOTTAKER, "mottaker.digitalId"),),
+    ),
+    "no address": Refused(
+        form(metadata("a.pdf", mottaker={"navn": "K"}), A), "Ugyldig innhold", ((Feilkode.MANGLER_ADRESSE, "mottaker"),)
+    ),
+    "empty document": Refused(
+        form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', b"")]),
+        "Kan ikke lagre tomt dokument",
+        ((Feilkode.TOMT_DOKUMENT, "2"),),
+    ),
+    "no pdf": Refused(
+        form(metadata("a.pdf"), [('filename="a.pdf"', b"<html>")]),
+        "Feil under lesing av",
+        ((Feilkode.UGYLDIG_PDF, "1"),),
+    ),
+    "password": Refused(
+        form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', pdf(password="hemmelig"))]),
+        "passordbeskyttet",
+        ((Feilkode.PASSORDBESKYTTET_PDF, "2"),),
+    ),
+    "document missing": Refused(form(metadata("a.pdf", "b.pdf"), A), "ikke sendt", ((Feilkode.DOKUMENT_MANGLER, "2"),)),
+    "document unknown": Refused(form(metadata("a.pdf"), AB), "ikke oppgitt", ((Feilkode.UKJENT_DOKUMENT, "2"),)),
+    "document twice": Refused(form(metadata("a.pdf"), A * 2), "ikke oppgitt", ((Feilkode.UKJENT_DOKUMENT, "2"),)),
+    "too many": Refused(
+        form(metadata(*(f"{number}.pdf" for number in range(MOST_DOKUMENTER + 1)))),
+        "for mange dokumenter",
+        (
+            (Feilkode.FOR_MANGE_DOKUMENTER, None),
+            *((Feilkode.DOKUMENT_MANGLER, str(number + 1)) for number in range(MOST_DOKUMENTER)),
+        ),
+    ),
+    "level 4 in clear": Refused(
+        form(metadata("a.pdf", krevNiva4Innlogging=True), A), "kryptert", ((Feilkode.MA_KRYPTERES, None),)
+    ),
+    "cut off in the second document": Refused(
+        form(metadata("a.pdf", "b.pdf"), AB)[:-300], "ikke fullført", ((Feilkode.UFULLSTENDIG_OPPLASTING, None),)
+    ),
+    "cut off before the last boundary": Refused(
+        form(metadata("a.pdf"), A, end=False), "ikke fullført", ((Feilkode.UFULLSTENDIG_OPPLASTING, None),)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE.values(), ids=UNREADABLE)
+async def test_what_cannot_be_read_leaves_no_trace(caller: Caller, case: Refused) -> None:
+    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+
+    status, body = await caller.send(case.body, **{"Content-Type": case.kind})
+
+    assert (status, body["status"], body["error"]) == (400, 400, "Bad Request")
+    assert case.message in body["message"]
+    assert await ends_of(caller.settings.kafka) == marks
+    assert caller.blobs == blobs
+
+
+@pytest.mark.parametrize("case", FAULTY.values(), ids=FAULTY)
+async def test_what_is_faulty_is_said_and_nothing_of_it_kept(caller: Caller, case: Refused) -> None:
+    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+
+    status, body = await caller.send(case.body)
+
+    assert (status, body["status"]) == (400, 400)
+    assert case.message in body["message"]
+    [recorded] = await events_after(caller.settings.kafka, marks)
+    assert recorded.at.type == "ForsendelseMottatt"
+    assert tuple((feil.kode, feil.sted) for feil in recorded.event.feil) == case.feil
+    assert {dokument.blob for dokument in recorded.event.dokumenter} <= {None}
+    assert caller.blobs == blobs
+
+
+async def test_a_client_that_goes_away_leaves_no_content(caller: Caller) -> None:
+    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+    cut_off = form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', PDF * 5000)])[:-1000]
+
+    async def going() -> AsyncIterator[bytes]:
+        yield cut_off
+        raise ConnectionResetError
+
+    with pytest.raises(ClientError):
+        await caller.send(going())
+
+    [recorded] = await appended(caller, marks)
+    assert [feil.kode for feil in recorded.event.feil] == [Feilkode.UFULLSTENDIG_OPPLASTING]
+    assert caller.blobs == blobs
+
+
+async def test_a_client_that_falls_silent_is_let_go(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LONGEST_SILENCE", 0.2)
+    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+
+    async def silent() -> AsyncIterator[bytes]:
+        yield form(metadata("a.pdf"), A)[:-100]
+        await asyncio.Event().wait()
+
+    status, body = await caller.send(silent())
+
+    assert (status, "ikke fullført" in body["message"]) == (400, True)
+    [recorded] = await appended(caller, marks)
+    assert [feil.kode for feil in recorded.event.feil] == [Feilkode.UFULLSTENDIG_OPPLASTING]
+    assert caller.blobs == blobs
+
+
+async def test_a_call_that_never_ends_is_let_go(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LONGEST_CALL", 0.5)
+
+    async def drop_by_drop() -> AsyncIterator[bytes]:
+        yield form(metadata("a.pdf"), A)[:-100]
+        while True:
+            await asyncio.sleep(0.01)
+            yield b"x"
+
+    status, body = await caller.send(drop_by_drop())
+
+    assert (status, "ikke fullført" in body["message"]) == (400, True)
+
+
+async def appended(caller: Caller, marks: dict[int, int]) -> list[Any]:
+    found: list[Any] = []
+    while not found:
+        found = await events_after(caller.settings.kafka, marks)
+    return found

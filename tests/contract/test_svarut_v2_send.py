@@ -1,0 +1,246 @@
+"""Sending by REST v2 in the shape of the published client, and in others that the contract allows. Contract: 3.1."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import pytest
+
+from gateway.auth.demands import silent_routes
+from gateway.seed import MOTTAR_SELV
+from schemas.envelope import Recorded
+from schemas.svarut import Dokument
+from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PDF = pdf()
+
+
+async def chunked(body: bytes, size: int = 700) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), size):
+        yield body[at : at + size]
+
+
+async def sent(caller: Caller, body: bytes | AsyncIterator[bytes], **headers: str) -> Recorded:
+    """Send what must be accepted; what was appended."""
+    marks = await ends_of(caller.settings.kafka)
+    status, answer = await caller.send(body, **headers)
+    assert (status, list(answer)) == (200, ["id"])
+    [recorded] = await events_after(caller.settings.kafka, marks)
+    assert recorded.event.forsendelse_id == UUID(answer["id"])
+    return recorded
+
+
+def content_of(caller: Caller, dokument: Dokument) -> bytes:
+    assert dokument.blob
+    return (caller.settings.state / "blobs" / dokument.blob).read_bytes()
+
+
+async def test_what_the_published_client_sends(caller: Caller) -> None:
+    name = "vedtak æøå.pdf"
+    disposition = f"filename=\"vedtak ___.pdf\"; filename*=UTF-8''{quote(name)}"
+    body = form(metadata(name, eksternReferanse="ref-1"), [(disposition, PDF)])
+
+    event, at = await sent(caller, chunked(body))
+
+    [dokument] = event.dokumenter
+    assert (dokument.filnavn, dokument.storrelse, dokument.sha256) == (name, len(PDF), sha256(PDF).hexdigest())
+    assert content_of(caller, dokument) == PDF
+    assert (event.tittel, event.ekstern_referanse, event.feil) == ("Vedtak – blåbær", "ref-1", ())
+    assert (event.konto_id, event.mottaker.digital_id) == (caller.konto_id, "01010700066")
+    assert at.actor == f"integrasjon:{caller.headers['IntegrasjonId']}"
+    assert event.integrasjon_id == UUID(caller.headers["IntegrasjonId"])
+
+
+async def test_names_that_differ_beyond_ascii_only_and_letters_taken_apart(caller: Caller) -> None:
+    names = ["å.pdf", "ø.pdf", "é.pdf"]
+    parts = [
+        ("filename=\"_.pdf\"; filename*=UTF-8''%C3%A5.pdf", PDF + b"\n"),
+        ("filename=\"_.pdf\"; filename*=UTF-8''%C3%B8.pdf", PDF),
+        (f'filename="{unicodedata.normalize("NFD", "é.pdf")}"', PDF + b"\n\n"),
+    ]
+
+    event, _ = await sent(caller, form(metadata(*names), parts))
+
+    assert [content_of(caller, one) for one in event.dokumenter] == [content for _, content in parts]
+
+
+async def test_the_order_is_that_of_the_metadata(caller: Caller) -> None:
+    parts = [('filename="b.pdf"', PDF), ('filename="a.pdf"', PDF + b"\n")]
+
+    event, _ = await sent(caller, form(metadata("a.pdf", "b.pdf"), parts))
+
+    assert [(one.filnavn, one.storrelse) for one in event.dokumenter] == [
+        ("a.pdf", len(PDF) + 1),
+        ("b.pdf", len(PDF)),
+    ]
+
+
+async def test_the_name_and_the_type_of_a_part_say_nothing(caller: Caller) -> None:
+    body = form(metadata("a.pdf"), [('filename="a.pdf"', PDF)])
+    body = body.replace(b"filer_0", b"filer").replace(b"application/octet-stream", b"text/html")
+    body = body.replace(b"text/plain;charset=UTF-8", b"application/json")
+
+    await sent(caller, body)
+
+
+async def test_both_spellings_of_the_path_and_no_redirects(caller: Caller) -> None:
+    body = form(metadata("a.pdf"), [('filename="a.pdf"', PDF)])
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    answers = []
+    for path in (caller.send_url, caller.send_url.rstrip("/"), caller.send_url + "/"):
+        async with caller.session.post(path, data=body, headers=caller.headers | kind, allow_redirects=False) as answer:
+            answers.append(answer.status)
+
+    assert answers == [200, 200, 404]
+
+
+async def test_a_letter_without_documents_and_fields_that_nobody_knows(caller: Caller) -> None:
+    event, _ = await sent(caller, form(metadata(dokumenter=None, nyttFelt=[{"a": 1}])))
+
+    assert event.dokumenter == ()
+
+
+async def test_encrypted_documents_are_not_looked_into(caller: Caller) -> None:
+    body = form(metadata("a.pdf", kryptert=True, krevNiva4Innlogging=True), [('filename="a.pdf"', b"0\x80\x06\x09")])
+
+    event, _ = await sent(caller, body)
+
+    assert event.krev_niva4_innlogging
+    assert content_of(caller, event.dokumenter[0]) == b"0\x80\x06\x09"
+
+
+async def test_the_mottakersystem_is_found_when_it_is_received(caller: Caller) -> None:
+    mottaker = {"navn": "Kommunen", "digitalId": MOTTAR_SELV.orgnr, "poststed": "Prøvdal", "postnummer": "0001"}
+
+    event, _ = await sent(caller, form(metadata(mottaker=mottaker)))
+
+    assert event.mottakersystem_id == MOTTAR_SELV.id("mottakersystem")
+
+
+async def test_the_call_and_its_trace_can_be_found_again(caller: Caller) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    _, at = await sent(caller, form(metadata()), **{"X-Request-Id": "kall-1", "traceparent": trace})
+
+    assert (at.correlation_id, at.traceparent) == ("kall-1", trace)
+
+
+async def raw(caller: Caller, head: dict[str, str]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(caller.settings.gateway_host, caller.settings.gateway_port)
+    lines = [f"POST {caller.send_url.removeprefix(caller.url)} HTTP/1.1", "Host: x"]
+    lines += [f"{name}: {value}" for name, value in head.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    return reader, writer
+
+
+def awaiting(body: bytes) -> dict[str, str]:
+    kind = f'multipart/form-data; boundary="{BOUNDARY}"'
+    return {"Content-Type": kind, "Content-Length": str(len(body)), "Expect": "100-continue"}
+
+
+async def test_who_waits_for_100_continue_gets_it(caller: Caller) -> None:
+    body = form(metadata("a.pdf"), [('filename="a.pdf"', PDF)])
+    reader, writer = await raw(caller, caller.headers | awaiting(body))
+
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(body)
+    assert (await reader.readline()).split()[1] == b"200"
+    writer.close()
+
+
+async def test_a_stranger_is_turned_away_before_it_sends_anything(caller: Caller) -> None:
+    reader, writer = await raw(caller, awaiting(b"x" * 1000))
+
+    assert (await reader.readline()).split()[1] == b"401"
+    writer.close()
+
+
+async def error(caller: Caller, method: str, url: str, **options: Any) -> tuple[int, Any, dict[str, Any]]:
+    async with caller.session.request(method, url, allow_redirects=False, **options) as answer:
+        return answer.status, answer.headers, await answer.json()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "with_headers", "status"),
+    [
+        ("GET", "/finnes/ikke", False, 404),
+        ("DELETE", "/api/v2/kontoer/{konto}/forsendelser", False, 405),
+        ("POST", "/api/v2/kontoer/{konto}/forsendelser", False, 401),
+        ("POST", "/api/v2/kontoer/{konto}/forsendelser/status-sok", False, 401),
+        ("GET", "/api/v2/forsendelser/{konto}/hendelser", False, 401),
+        ("POST", "/api/v2/kontoer/{annen}/forsendelser", True, 403),
+        ("GET", "/api/v2/kontoer/{konto}/forsendelser", True, 400),
+        ("POST", "/api/v2/kontoer/{konto}/forsendelser", True, 400),
+        ("GET", "/api/v2/forsendelser/ikke-uuid/hendelser", True, 404),
+        ("GET", "/openapi/ukjent.json", False, 404),
+    ],
+)
+async def test_every_error_is_an_error_message(
+    caller: Caller, method: str, path: str, with_headers: bool, status: int
+) -> None:
+    path = path.format(konto=caller.konto_id, annen=MOTTAR_SELV.id("konto"))
+
+    got, headers, body = await error(
+        caller, method, caller.url + path, headers=caller.headers if with_headers else None
+    )
+
+    assert got == body["status"] == status
+    assert headers["Content-Type"].startswith("application/json")
+    assert set(body) == {"timestamp", "status", "error", "errorId", "path", "originalPath", "message"}
+    assert body["path"] == body["originalPath"] == path
+    assert isinstance(body["timestamp"], int)
+    assert UUID(body["errorId"])
+    assert body["message"]
+    assert ("WWW-Authenticate" in headers) == (status == 401)
+    assert headers["X-Request-Id"]
+
+
+async def test_request_ids_are_ours_where_the_callers_are_not_sensible(caller: Caller) -> None:
+    ids = []
+    for given in ("a.b-1", "x" * 65, "fnr 01010700066"):
+        _, headers, _ = await error(caller, "GET", caller.url + "/nei", headers={"X-Request-Id": given})
+        ids.append(headers["X-Request-Id"])
+
+    assert ids[0] == "a.b-1"
+    assert all(UUID(one) for one in ids[1:])
+
+
+async def test_a_body_that_is_too_large_is_refused(caller: Caller) -> None:
+    url = f"{caller.url}/api/v2/kontoer/{caller.konto_id}/forsendelser/status-sok"
+
+    spaces = b" " * (2 << 20)
+
+    status, _, body = await error(caller, "POST", url, headers=caller.headers, data=chunked(spaces, 1 << 16))
+    sending, answer = await caller.send(chunked(form(spaces), 1 << 16))
+
+    assert (status, body["status"], sending, answer["status"]) == (413, 413, 413, 413)
+
+
+async def test_every_route_says_who_may_call(caller: Caller) -> None:
+    assert silent_routes(caller.app) == []
+
+
+async def test_health_metrics_and_documentation_are_served(caller: Caller) -> None:
+    answers = {}
+    for path in ("/healthz", "/readyz", "/metrics", "/docs", "/openapi"):
+        async with caller.session.get(caller.url + path) as answer:
+            answers[path] = (answer.status, await answer.text())
+    async with caller.session.get(caller.url + "/openapi") as answer:
+        descriptions = [one["url"] for one in await answer.json()]
+    for path in descriptions:
+        async with caller.session.get(caller.url + path) as answer:
+            assert (await answer.json())["openapi"].startswith("3.")
+
+    assert {status for status, _ in answers.values()} == {200}
+    assert "fiks_request_seconds" in answers["/metrics"][1]
+    assert str(caller.konto_id) not in answers["/metrics"][1]
+    assert "://" not in answers["/docs"][1]
+    assert len(descriptions) == 5

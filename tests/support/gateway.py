@@ -1,0 +1,185 @@
+"""A gateway in the test's own process, with the test issuer beside it, and what a client of it needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from aiohttp import ClientSession, web
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from pypdf import PdfWriter
+
+from gateway.app import make_app
+from gateway.auth.grant import token_for
+from gateway.auth.memory import MEMORY
+from gateway.issuer import Issuer, own_key
+from gateway.issuer import make_app as make_issuer
+from gateway.seed import credentials, seed
+from infra.local.ports import free_port
+from infra.settings import Settings
+from schemas.codec import decode
+from schemas.envelope import Position, Recorded, read_envelope
+from streams import topics
+from tests.support.eventually import eventually
+
+NOWHERE = "postgresql://nobody:none@127.0.0.1:1/none"
+# What the generated classes of the published client write null for when it is not set.
+UNSET = [
+    "eksponertFor",
+    "avgivendeSystem",
+    "avgivendeSystemAktor",
+    "konteringskode",
+    "utskriftskonfigurasjon",
+    "lenker",
+    "forsendelsestype",
+    "metadataFraAvleverendeSystem",
+    "metadataForImport",
+    "svarSendesTil",
+    "svarPaForsendelse",
+    "korrelasjonsid",
+    "signeringUtloper",
+    "signaturType",
+    "eksternReferanse",
+]
+BOUNDARY = "JettyHttpClient-1bcdefghijklmn"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client of the gateway. ``headers`` are those of the integration that may send from ``konto_id``."""
+
+    settings: Settings
+    app: web.Application
+    session: ClientSession
+    headers: dict[str, str]
+    konto_id: UUID
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
+
+    @property
+    def send_url(self) -> str:
+        return f"{self.url}/api/v2/kontoer/{self.konto_id}/forsendelser/"
+
+    @property
+    def blobs(self) -> list[str]:
+        """The names of all files in the blob store."""
+        return sorted(file.name for file in (self.settings.state / "blobs").iterdir())
+
+    async def send(self, body: bytes | AsyncIterator[bytes], **headers: str) -> tuple[int, dict[str, Any]]:
+        """Send a multipart body made by ``form``; the status and the JSON body of the answer."""
+        own = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
+        async with self.session.post(self.send_url, data=body, headers=self.headers | own | headers) as answer:
+            return answer.status, await answer.json()
+
+
+@asynccontextmanager
+async def running_gateway(kafka: str, state: Path, postgres: str = NOWHERE) -> AsyncIterator[Caller]:
+    """A gateway that is ready, on real Kafka; PostgreSQL only where it is given."""
+    topics.apply(kafka, 1)
+    issuer_port = free_port()
+    settings = Settings(
+        kafka=kafka,
+        postgres=postgres,
+        state=state,
+        issuer=f"http://127.0.0.1:{issuer_port}/",
+        issuer_port=issuer_port,
+        gateway_port=free_port(),
+    )
+    await seed(kafka, state)
+    async with served(make_issuer(Issuer(settings.issuer, own_key(state))), issuer_port):
+        app = make_app(settings)
+        async with served(app, settings.gateway_port), ClientSession() as session:
+            await eventually(lambda: app[MEMORY].ready)
+            known = credentials(state)[0]
+            token = await token_for(settings.issuer, known["orgnr"], "ks:fiks")
+            headers = {
+                "Authorization": f"Bearer {token}",
+                "IntegrasjonId": known["integrasjonId"],
+                "IntegrasjonPassord": known["integrasjonPassord"],
+            }
+            yield Caller(settings, app, session, headers, UUID(known["kontoId"]))
+
+
+@asynccontextmanager
+async def served(app: web.Application, port: int) -> AsyncIterator[None]:
+    """The application, serving on a port of this machine."""
+    runner = web.AppRunner(app, shutdown_timeout=2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, reuse_port=True).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def pdf(pages: int = 2, password: str | None = None) -> bytes:
+    """A real PDF."""
+    writer = PdfWriter()
+    for _ in range(pages):
+        writer.add_blank_page(200, 200)
+    if password:
+        writer.encrypt(password, algorithm="AES-256")
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def metadata(*filnavn: str, **changes: Any) -> bytes:
+    """The metadata part as the published client writes it, of a letter to a person with these PDFs."""
+    mottaker = dict.fromkeys(("adresselinje2", "adresselinje3", "land")) | {
+        "navn": "Kari Nordmann",
+        "digitalId": "01010700066",
+        "adresselinje1": "Gata 1",
+        "poststed": "Oslo",
+        "postnummer": "0192",
+    }
+    flags = ("kunDigitalLevering", "kryptert", "krevNiva4Innlogging", "svarPaForsendelseLink", "taushetsbelagtPost")
+    dokumenter = [
+        {"filnavn": name, "mimeType": "application/pdf", "skalSigneres": False, "giroarkSider": None}
+        for name in filnavn
+    ]
+    said = {"tittel": "Vedtak – blåbær", "mottaker": mottaker, "dokumenter": dokumenter}
+    return json.dumps(dict.fromkeys(UNSET) | dict.fromkeys(flags, False) | said | changes, ensure_ascii=False).encode()
+
+
+def form(metadata: bytes, documents: Iterable[tuple[str, bytes]] = (), *, end: bool = True) -> bytes:
+    """A body in the shape of the published client (``findings``, v2): ``documents`` are dispositions and contents."""
+    head = b'Content-Disposition: form-data; name="forsendelse"\r\nContent-Type: text/plain;charset=UTF-8'
+    parts = [(head, metadata)]
+    for number, (disposition, content) in enumerate(documents):
+        named = f'Content-Disposition: form-data; name="filer_{number}"; {disposition}'.encode()
+        parts.append((named + b"\r\nContent-Type: application/octet-stream", content))
+    body = b"".join(b"--%s\r\n%s\r\n\r\n%s\r\n" % (BOUNDARY.encode(), head, content) for head, content in parts)
+    return body + (b"--%s--\r\n" % BOUNDARY.encode() if end else b"")
+
+
+async def events_after(kafka: str, marks: Mapping[int, int], topic: str = "fiks.svarut") -> list[Recorded]:
+    """What was appended to the topic since ``marks`` was taken by ``ends_of``."""
+    ends = await ends_of(kafka, topic)
+    found = []
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False) as consumer:
+        for partition, end in ends.items():
+            at = TopicPartition(topic, partition)
+            consumer.assign([at])
+            consumer.seek(at, marks[partition])
+            while await consumer.position(at) < end:
+                for records in (await consumer.getmany(timeout_ms=1000)).values():
+                    for one in records:
+                        envelope = read_envelope(one.headers, Position(topic, partition, one.offset))
+                        found.append(Recorded(decode(one.value), envelope))
+    return found
+
+
+async def ends_of(kafka: str, topic: str = "fiks.svarut") -> dict[int, int]:
+    """The end of each partition."""
+    async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
+        partitions = [TopicPartition(topic, number) for number in range(12)]
+        return {at.partition: end for at, end in (await consumer.end_offsets(partitions)).items()}

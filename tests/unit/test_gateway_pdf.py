@@ -1,0 +1,165 @@
+"""PDFs that open without a password, those that do not, and what is no PDF."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pypdf import PdfReader, PdfWriter
+
+from gateway.pdf import inspect
+from schemas.svarut import Feilkode
+
+KILO = 1024
+
+
+def check(content: bytes, ends: int = 2 * KILO) -> Feilkode | None:
+    inspection = inspect(len(content), content[:ends], content[-ends:])
+    try:
+        offset, length = next(inspection)
+        while True:
+            offset, length = inspection.send(content[offset : offset + length])
+    except StopIteration as end:
+        fault: Feilkode | None = end.value
+        return fault
+
+
+def pdf(pages: int = 2, password: str | None = None, algorithm: str = "AES-256", **writing: str) -> bytes:
+    writer = PdfWriter()
+    for number in range(pages):
+        writer.add_blank_page(200, 200)
+        writer.add_outline_item(title=f"(side) {number} \\", page_number=number)
+    if password is not None:
+        writer.encrypt(password, algorithm=algorithm)
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def with_xref_stream(trailer: bytes = b"") -> bytes:
+    """The smallest file whose cross-reference table is a stream (ISO 32000-1, 7.5.8)."""
+    head = b"%PDF-1.5\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"
+    at = len(head)
+    return head + (
+        b"2 0 obj\n<< /Type /XRef /Size 3 /W [1 2 1] /Root 1 0 R %s /Length 12 >>\nstream\n%s\nendstream\nendobj\n"
+        b"startxref\n%d\n%%%%EOF\n" % (trailer, b"\0" * 12, at)
+    )
+
+
+def updated(content: bytes, *, trailer: bytes) -> bytes:
+    """The file with an incremental update, as an editor appends it."""
+    previous = re.findall(rb"startxref\s+(\d+)", content)[-1]
+    at = len(content) + 1
+    return content + (
+        b"\nxref\n0 1\n0000000000 65535 f \ntrailer\n<< /Size 9 /Prev %s %s >>\nstartxref\n%d\n%%%%EOF\n"
+        % (previous, trailer, at)
+    )
+
+
+PLAIN = pdf()
+LONG = pdf(pages=1000)
+"""Its cross-reference table does not fit into one window."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN,
+        LONG,
+        b"\xef\xbb\xbf junk before \n" + PLAIN,
+        PLAIN + b"\r\n\r\n" + b"\0" * 500,
+        PLAIN.replace(b"\nxref", b"\r\nxref") if b"\r\n" in PLAIN else PLAIN,
+        with_xref_stream(),
+        with_xref_stream(b"/Encrypt null"),
+        with_xref_stream(b"/Info << /Encrypt 5 0 R >> /Title (/Encrypt 5 0 R \\) >> ) /A [/Encrypt 5 0 R]"),
+        updated(PLAIN, trailer=b"/Root 1 0 R"),
+        updated(updated(PLAIN, trailer=b""), trailer=b"% /Encrypt 5 0 R\n"),
+        updated(PLAIN, trailer=b"/Prev 99999999"),
+    ],
+    ids=range(11),
+)
+def test_what_opens_without_a_password(content: bytes) -> None:
+    assert check(content) is None
+    assert check(content, ends=1 << 20) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(pdf(password="hemmelig", algorithm=one) for one in ("RC4-40", "RC4-128", "AES-128", "AES-256")),
+        pdf(pages=1000, password=""),
+        with_xref_stream(b"/Encrypt 5 0 R"),
+        with_xref_stream(b"/#45ncrypt << /V 1 >>"),
+        updated(pdf(password="hemmelig"), trailer=b"/Root 1 0 R"),
+        updated(PLAIN, trailer=b"/Encrypt<</V 1>>"),
+    ],
+    ids=range(9),
+)
+def test_what_needs_a_password(content: bytes) -> None:
+    assert check(content) is Feilkode.PASSORDBESKYTTET_PDF
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"%PDF-1.7",
+        b"<html>%PDF-1.7</html>",
+        b"PK\x03\x04" + b"\0" * 2000,
+        PLAIN[5:],
+        PLAIN[:-40],
+        PLAIN[: len(PLAIN) // 2],
+        b" " * 1025 + PLAIN,
+        PLAIN + b" " * 1025,
+        b"%PDF-1.7\nstartxref\n3\n%%EOF",
+        b"%PDF-1.7\nstartxref\n999999999999\n%%EOF",
+        b"%PDF-1.7\nxref\ntrailer\n<< /Root 1 0 R\nstartxref\n9\n%%EOF",
+        with_xref_stream().replace(b"/XRef", b"/Xref"),
+    ],
+    ids=range(13),
+)
+def test_what_is_no_pdf(content: bytes) -> None:
+    assert check(content) is Feilkode.UGYLDIG_PDF
+
+
+@given(st.data())
+def test_a_mutated_file_is_judged_and_nothing_else(data: st.DataObject) -> None:
+    content = bytearray(
+        data.draw(st.sampled_from([PLAIN, pdf(password="a"), with_xref_stream(), updated(PLAIN, trailer=b"")]))
+    )
+    for _ in range(data.draw(st.integers(1, 8))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
+        content = content or bytearray(b" ")
+
+    assert check(bytes(content)) in (None, Feilkode.UGYLDIG_PDF, Feilkode.PASSORDBESKYTTET_PDF)
+
+
+@given(st.binary(max_size=300))
+def test_hostile_cross_references_end(middle: bytes) -> None:
+    loops = b"%PDF-1.7\nxref\n0 0\ntrailer\n<< /Prev 9 " + middle + b" >>\nstartxref\n9\n%%EOF"
+
+    assert check(loops) in (None, Feilkode.UGYLDIG_PDF, Feilkode.PASSORDBESKYTTET_PDF)
+
+
+@pytest.mark.parametrize("password", [None, "hemmelig"])
+def test_agrees_with_a_reader_that_really_opens_it(password: str | None) -> None:
+    content = pdf(password=password)
+
+    assert PdfReader(BytesIO(content)).is_encrypted == (check(content) is Feilkode.PASSORDBESKYTTET_PDF)
+
+
+def test_never_asks_for_more_than_a_window() -> None:
+    content = LONG
+    inspection = inspect(len(content), content[:KILO], content[-KILO:])
+    asked = [next(inspection)]
+    with pytest.raises(StopIteration):
+        while True:
+            offset, length = asked[-1]
+            asked.append(inspection.send(content[offset : offset + length]))
+
+    assert len(asked) > 2
+    assert max(length for _, length in asked) <= 1 << 16
