@@ -13,9 +13,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from schemas.svarut import (
+    AltinnKvittert,
     ForsendelseAkseptert,
     ForsendelseAvvist,
     ForsendelseLest,
+    ForsendelseLevertAltinn,
     ForsendelseMottatt,
     ForsendelseSendtAltinn,
     ForsendelseSendtPrint,
@@ -154,6 +156,17 @@ def test_a_fact_that_comes_while_a_decision_is_under_way_waits_its_turn():
         ForsendelseSendtAltinn,
         ForsendelseLest,
     ]
+
+
+def test_each_fact_is_decided_on_once():
+    tireless = replace(svarut, react=lambda _, met, __: said_again if isinstance(met, AltinnKvittert) else None)
+    said_again = ForsendelseLevertAltinn(forsendelse_id=FORSENDELSE)
+    log = SimulatedLog(svarut)
+    for _ in range(3):
+        log.happens(AltinnKvittert(forsendelse_id=FORSENDELSE))
+    log.settle(tireless)
+    assert [one.event for one in log.counted()] == [said_again] * 3
+    assert len({one.at.id for one in log.counted()}) == 3
 
 
 def test_a_crash_between_append_and_commit_repeats_the_decision_under_its_id_and_it_counts_once():
