@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.auth.demands import open_to_all
 from gateway.routes import Routes
+from schemas import asyncapi
 from streams.domain.errors import NotFound
 
 routes = Routes()
@@ -41,6 +42,12 @@ async def description(request: web.Request) -> web.Response:
     if name not in descriptions():
         raise NotFound(f"Beskrivelsen {name} finnes ikke; se /openapi")
     return web.Response(text=descriptions()[name], content_type="application/json")
+
+
+@routes.get("/asyncapi.json", demands=open_to_all)
+async def events(_request: web.Request) -> web.Response:
+    """The events on the log, for whoever subscribes to them (AsyncAPI 3.0)."""
+    return web.json_response(asyncapi.document())
 
 
 @routes.get("/docs", demands=open_to_all)

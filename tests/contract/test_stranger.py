@@ -17,7 +17,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 import pytest_asyncio
-from aiohttp import web
+from aiohttp import ClientSession, web
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -25,7 +25,8 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from gateway.routes import schema_registry
+from gateway.routes import docs, schema_registry
+from schemas.asyncapi import document
 from schemas.catalogue import event_types
 from schemas.codec import encode
 from schemas.envelope import Envelope, fact
@@ -62,21 +63,28 @@ def _envelope(event: object) -> Envelope:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def registry() -> AsyncIterator[str]:
-    """The address of the gateway's schema registry API."""
+async def gateway() -> AsyncIterator[str]:
+    """The address of what the gateway tells anyone who asks about the log."""
     app = web.Application()
     schema_registry.routes.add_to(app)
+    docs.routes.add_to(app)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}/schema-registry"
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_confluents_own_deserializer_reads_every_event_type(written: Written, registry: str) -> None:
-    with SchemaRegistryClient({"url": registry}) as client:
+async def test_what_there_is_to_read_is_told(gateway: str) -> None:
+    async with ClientSession() as session, session.get(f"{gateway}/asyncapi.json") as answer:
+        assert (answer.status, await answer.json()) == (200, document())
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_confluents_own_deserializer_reads_every_event_type(written: Written, gateway: str) -> None:
+    with SchemaRegistryClient({"url": f"{gateway}/schema-registry"}) as client:
         read = await asyncio.to_thread(_read_with_confluent, written, client)
     assert read == {about.id: (about.stream, _plain(event)) for event, about in written.events}
 
@@ -105,11 +113,11 @@ def _plain(event: Any) -> Any:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_go_client_reads_every_event_type(written: Written, registry: str, tmp_path: Path) -> None:
+async def test_a_go_client_reads_every_event_type(written: Written, gateway: str, tmp_path: Path) -> None:
     if shutil.which("go") is None:
         pytest.skip("there is no Go on this machine (`go`), so nobody can read in Go")
     await _run("go", "build", "-o", str(tmp_path / "stranger"), ".", cwd=GO)
-    where = [f"-bootstrap={written.bootstrap}", f"-registry={registry}", f"-topic={written.topic}"]
+    where = [f"-bootstrap={written.bootstrap}", f"-registry={gateway}/schema-registry", f"-topic={written.topic}"]
     output = await _run(str(tmp_path / "stranger"), *where, f"-count={len(written.events)}", cwd=GO)
     read = [json.loads(line) for line in output.splitlines()]
     expected = [
