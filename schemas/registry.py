@@ -66,7 +66,7 @@ def read_lock(avro: Path = AVRO) -> Lock:
 def read_released(avro: Path = AVRO) -> tuple[Released, ...]:
     """Every released schema of a folder, by id."""
     return tuple(
-        Released(entry.id, entry.subject, entry.version, json.loads((avro / entry.file).read_text()))
+        Released(entry.id, entry.subject, entry.version, json.loads((avro / entry.file).read_bytes()))
         for entry in read_lock(avro).schemas
     )
 

@@ -39,9 +39,9 @@ def write(avro: Path = AVRO, types: Collection[EventType] | None = None) -> list
     avro.mkdir(exist_ok=True)
     entries = []
     for schema_id, schema in enumerate(schemas, lock.next_id):
-        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        entry = Entry(schema_id, _subject(schema), 1 + len(_versions(schema, released)), _digest(text.encode()))
-        (avro / entry.file).write_text(text)
+        text = f"{json.dumps(schema, indent=2, ensure_ascii=False)}\n".encode()
+        entry = Entry(schema_id, _subject(schema), 1 + len(_versions(schema, released)), _digest(text))
+        (avro / entry.file).write_bytes(text)
         entries.append(entry)
     _write_lock(Lock(lock.next_id + len(entries), (*lock.schemas, *entries)), avro)
     return [f"{entry.subject} version {entry.version}, id {entry.id}" for entry in entries]
