@@ -30,23 +30,11 @@ from tests.support.eventually import eventually
 
 NOWHERE = "postgresql://nobody:none@127.0.0.1:1/none"
 # What the generated classes of the published client write null for when it is not set.
-UNSET = [
-    "eksponertFor",
-    "avgivendeSystem",
-    "avgivendeSystemAktor",
-    "konteringskode",
-    "utskriftskonfigurasjon",
-    "lenker",
-    "forsendelsestype",
-    "metadataFraAvleverendeSystem",
-    "metadataForImport",
-    "svarSendesTil",
-    "svarPaForsendelse",
-    "korrelasjonsid",
-    "signeringUtloper",
-    "signaturType",
-    "eksternReferanse",
-]
+UNSET = (
+    *("eksponertFor", "avgivendeSystem", "avgivendeSystemAktor", "konteringskode", "utskriftskonfigurasjon", "lenker"),
+    *("forsendelsestype", "metadataFraAvleverendeSystem", "metadataForImport", "svarSendesTil", "svarPaForsendelse"),
+    *("korrelasjonsid", "signeringUtloper", "signaturType", "eksternReferanse"),
+)
 BOUNDARY = "JettyHttpClient-1bcdefghijklmn"
 
 

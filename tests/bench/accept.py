@@ -1,0 +1,282 @@
+"""How many letters one gateway process on one core takes in, against a server that only reads them.
+
+Each server is pinned to the last core; Kafka and the load share the rest. The load is raw sockets and one request made
+beforehand, in the wire shape of the published client. Run: ``python -m tests.bench.accept``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import quantiles
+from typing import NamedTuple
+from uuid import uuid4
+
+import psutil
+import uvloop
+from aiohttp import ClientSession, web
+
+from gateway.auth.grant import token_for
+from gateway.issuer import Issuer, own_key
+from gateway.issuer import make_app as make_issuer
+from gateway.seed import credentials, seed
+from infra.local.ports import free_port
+from schemas.envelope import fact
+from schemas.svarut import ForsendelseMottatt
+from streams import topics
+from streams.log import Log
+from tests.bench.events import mottatt
+from tests.bench.report import Report
+from tests.support.gateway import BOUNDARY, form, metadata, pdf, served
+from tests.support.stack import OwnKafka, temporary_folder
+
+Popen = subprocess.Popen[bytes]
+
+CORES = sorted(os.sched_getaffinity(0))
+SERVER, LOAD = {CORES[-1]}, set(CORES[:-1]) or {CORES[-1]}
+CONNECTIONS = 32
+WARM_UP, MEASURED = 2.0, 8.0
+BOTH_READY = 5.0
+"""Seconds until the slower of two processes on one port serves too; the port itself cannot tell."""
+
+
+class Load(NamedTuple):
+    """What a load came to. Latencies are in milliseconds, ``cpu`` is the server's, in microseconds a request."""
+
+    per_second: float
+    p50: float
+    p99: float
+    cpu: float
+
+
+class Connection(asyncio.Protocol):
+    """Sends the request again as soon as it is answered; ``took`` are the seconds of each answer since ``begin``."""
+
+    def __init__(self, request: bytes) -> None:
+        self.took: list[float] = []
+        self._request = request
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end or len(body) < _length(head):
+            return
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(self._received.decode())
+        self._received = b""
+        self.took.append(time.perf_counter() - self._sent)
+        self._send()
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    def _send(self) -> None:
+        self._sent = time.perf_counter()
+        self._transport.write(self._request)
+
+
+def _length(head: bytes) -> int:
+    at = head.index(b"Content-Length: ") + len(b"Content-Length: ")
+    return int(head[at : at + 10].split(b"\r\n", 1)[0])
+
+
+async def load(port: int, request: bytes, *servers: Popen, connections: int = CONNECTIONS) -> Load:
+    """Closed loop: each connection waits for its answer."""
+    loop = asyncio.get_running_loop()
+    made = [await loop.create_connection(lambda: Connection(request), "127.0.0.1", port) for _ in range(connections)]
+    await asyncio.sleep(WARM_UP)
+    for _, one in made:
+        one.took.clear()
+    begin, cpu = time.perf_counter(), _cpu(servers)
+    await asyncio.sleep(MEASURED)
+    elapsed, cpu = time.perf_counter() - begin, _cpu(servers) - cpu
+    took = sorted(second for _, one in made for second in one.took)
+    for _, one in made:
+        one.close()
+    cuts = quantiles(took, n=100)
+    return Load(len(took) / elapsed, cuts[49] * 1000, cuts[98] * 1000, cpu / len(took) * 1e6)
+
+
+def _cpu(servers: Sequence[Popen]) -> float:
+    times = [psutil.Process(one.pid).cpu_times() for one in servers]
+    return float(sum(one.user + one.system for one in times))
+
+
+def request(path: str, headers: dict[str, str]) -> bytes:
+    """The published client's call: chunked, a quoted boundary, a PDF of some pages."""
+    document = pdf(100)
+    body = form(metadata("vedtak.pdf", eksternReferanse="ref"), [('filename="vedtak.pdf"', document)])
+    fields = headers | {
+        "Host": "127.0.0.1",
+        "User-Agent": "Jetty/12.1.9",
+        "Accept-Encoding": "gzip",
+        "Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"',
+        "Transfer-Encoding": "chunked",
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in _cut(body, 1 << 14))
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + chunks + b"0\r\n\r\n"
+
+
+def _cut(body: bytes, size: int) -> Iterator[bytes]:
+    return (body[at : at + size] for at in range(0, len(body), size))
+
+
+@contextmanager
+def process(*arguments: str, environment: dict[str, str], cores: set[int]) -> Iterator[Popen]:
+    """A server in a process of its own, on some cores only."""
+    made = subprocess.Popen([sys.executable, *arguments], env=os.environ | environment)
+    os.sched_setaffinity(made.pid, cores)
+    try:
+        yield made
+    finally:
+        made.send_signal(signal.SIGTERM)
+        made.wait(60)
+
+
+async def ready(url: str) -> None:
+    """Returns when it answers 200."""
+    async with ClientSession() as session:
+        while True:
+            try:
+                async with session.get(url) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+async def read_only(port: int) -> None:
+    """The same server, which only reads the body."""
+
+    async def send(request: web.Request) -> web.Response:
+        while await request.content.readany():
+            pass
+        return web.json_response({"id": str(uuid4())})
+
+    async def health(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/api/v2/kontoer/{kontoId}/forsendelser/", send)
+    app.router.add_get("/readyz", health)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, reuse_port=True, backlog=1024).start()
+    await asyncio.Event().wait()
+
+
+async def append_only(bootstrap: str) -> float:
+    """Appends a second of as many callers as there are connections, and nothing else."""
+    os.sched_setaffinity(0, SERVER)
+    log, count = Log(bootstrap), 0
+    await log.start()
+    until = time.perf_counter() + MEASURED
+
+    async def caller() -> None:
+        nonlocal count
+        while time.perf_counter() < until:
+            event: ForsendelseMottatt = mottatt(uuid4())
+            about = fact(event, time=datetime.now(UTC), id=str(uuid4()), source="urn:bench")
+            await log.append(event, about)
+            count += 1
+
+    await asyncio.gather(*(caller() for _ in range(CONNECTIONS)))
+    await log.stop()
+    return count / MEASURED
+
+
+async def bench(folder: Path, bootstrap: str) -> Report:
+    """Measure one after the other."""
+    report, state = Report("accept"), folder / "state"
+    topics.apply(bootstrap, 1)
+    await seed(bootstrap, state)
+    issuer_port, port, reader_port = free_port(), free_port(), free_port()
+    issuer = f"http://127.0.0.1:{issuer_port}/"
+    environment = {
+        "FIKS_KAFKA": bootstrap,
+        "FIKS_STATE": str(state),
+        "FIKS_ISSUER": issuer,
+        "FIKS_GATEWAY_PORT": str(port),
+        "FIKS_POSTGRES": "postgresql://nobody:none@127.0.0.1:1/none",
+        "FIKS_LOG_LEVEL": "WARNING",
+    }
+    async with served(make_issuer(Issuer(issuer, own_key(state))), issuer_port):
+        known = credentials(state)[0]
+        headers = {
+            "Authorization": f"Bearer {await token_for(issuer, known['orgnr'])}",
+            "IntegrasjonId": known["integrasjonId"],
+            "IntegrasjonPassord": known["integrasjonPassord"],
+        }
+        call = request(f"/api/v2/kontoer/{known['kontoId']}/forsendelser/", headers)
+        with process("-m", "tests.bench.accept", "read-only", str(reader_port), environment={}, cores=SERVER) as reader:
+            await ready(f"http://127.0.0.1:{reader_port}/readyz")
+            _add(report, "do_nothing", await load(reader_port, call, reader))
+        append = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.bench.accept", "append-only", bootstrap, stdout=subprocess.PIPE
+        )
+        out, _ = await append.communicate()
+        report.add("bare_append", float(out), "1/s")
+        gateway = ("-m", "gateway.cli", "gateway")
+        with process(*gateway, environment=environment, cores=SERVER) as one:
+            await ready(f"http://127.0.0.1:{port}/readyz")
+            _add(report, "accept", await load(port, call, one))
+            _add(report, "accept_one_at_a_time", await load(port, call, one, connections=1))
+        with ExitStack() as stack:
+            two = [stack.enter_context(process(*gateway, environment=environment, cores=set(CORES))) for _ in range(2)]
+            await ready(f"http://127.0.0.1:{port}/readyz")
+            await asyncio.sleep(BOTH_READY)
+            _add(report, "accept_two_processes", await load(port, call, *two, connections=2 * CONNECTIONS))
+    report.add_ratio("accept_vs_do_nothing", "accept", "do_nothing")
+    report.add_ratio("accept_cpu_vs_do_nothing", "accept_cpu", "do_nothing_cpu")
+    report.add_ratio("accept_vs_bare_append", "accept", "bare_append")
+    report.add_ratio("accept_two_processes_vs_one", "accept_two_processes", "accept")
+    return report
+
+
+def _add(report: Report, name: str, got: Load) -> None:
+    report.add(name, got.per_second, "1/s")
+    report.add(f"{name}_p50", got.p50, "ms")
+    report.add(f"{name}_p99", got.p99, "ms")
+    report.add(f"{name}_cpu", got.cpu, "us")
+
+
+async def main() -> None:
+    """Everything, on a Kafka of its own."""
+    os.sched_setaffinity(0, LOAD)
+    with temporary_folder() as folder:
+        server = OwnKafka(folder)
+        await server.start()
+        report = await bench(folder, server.bootstrap)
+        await server.stop()
+    report.finish()
+
+
+def run(arguments: Sequence[str]) -> None:
+    """A server in a process of its own, or the benchmark."""
+    match arguments:
+        case ["read-only", port]:
+            uvloop.run(read_only(int(port)))
+        case ["append-only", bootstrap]:
+            print(uvloop.run(append_only(bootstrap)))
+        case _:
+            asyncio.run(main())
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])
