@@ -192,9 +192,14 @@ def test_the_due_time_is_the_one_that_was_decided():
     given(mottatt(), akseptert, later).when(for_na).then().runs(Deadline(LESEFRIST, later.lesefrist))
 
 
-@pytest.mark.parametrize(("hours", "due"), [(0, WHEN), (-5, WHEN)])
-def test_an_account_may_leave_no_time_to_read(hours, due):
-    given().when(mottatt(lesefrist_timer=hours)).then(akseptert, said(ForsendelseSendtAltinn, lesefrist=due))
+@pytest.mark.parametrize(("hours", "counted"), [(-(2**62), 0), (2**62, 365 * 24)])
+def test_no_setting_of_an_account_makes_a_letter_undecidable(hours, counted):
+    came = given().when(mottatt(lesefrist_timer=hours))
+    came.then(*given().when(mottatt(lesefrist_timer=counted)).decided)
+
+
+def test_an_account_may_leave_no_time_to_read():
+    given().when(mottatt(lesefrist_timer=0)).then(akseptert, said(ForsendelseSendtAltinn, lesefrist=WHEN))
 
 
 @pytest.mark.parametrize(
