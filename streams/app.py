@@ -1,7 +1,8 @@
 """The Faust app of a worker: agents, channels and timers, embedded, without a Kafka or a web server of its own.
 
 Faust's traps that are leaned on here (each has a regression test): it must be told that it needs no Kafka; its flow
-control must be resumed by hand; an exception in a timer stops all timers and leaves the process alive.
+control must be resumed by hand; an exception in a timer stops all timers and leaves the process alive; it makes a
+consumer in any case, whose event loop is ours to close.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from infra.database import Pool, open_pool
 from infra.settings import Settings
 from streams.agents import Carrier, Work, serve
 from streams.deciding import Deciding
+from streams.gauges import Gauges
 from streams.reader import Positions, Reader, die
 
 CONCURRENCY = 4
 """Batches of different partitions that one role carries at the same time."""
 TICK = 1.0
 """Seconds between two looks at the deadlines."""
+SHOW = 5.0
+"""Seconds between two looks at the numbers that /metrics tells."""
 
 
 class _OnlyAgents(BootStrategy):
@@ -38,6 +42,10 @@ class _App(faust.App):
     async def on_started(self) -> None:
         self.flow_control.resume()
         await super().on_started()
+
+    async def on_shutdown(self) -> None:
+        await super().on_shutdown()
+        self.consumer._thread.thread_loop.close()  # of a consumer that Faust makes in any case and never starts
 
 
 class Worker(Service):
@@ -88,8 +96,20 @@ class Worker(Service):
             await serve(claims, carrier, channel, reader.step_aside)
 
         self._app.agent(channel, name=work.role, concurrency=CONCURRENCY)(run)
+        if self.settings.metrics_port is not None:
+            self._show_numbers(Gauges(work.role, reader))
         if isinstance(work, Deciding):
             self._watch_deadlines(work, reader, carrier)
+
+    def _show_numbers(self, gauges: Gauges) -> None:
+        @self._app.timer(interval=SHOW, name="numbers")  # type: ignore[untyped-decorator]
+        async def show() -> None:
+            try:
+                await gauges.show()
+            except Exception as fault:
+                die("numbers", fault)
+
+        _ = show
 
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
         @self._app.timer(interval=TICK, name=f"deadlines of {work.role}")

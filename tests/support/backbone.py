@@ -63,7 +63,8 @@ class Backbone:
     async def worker_process(self, code: str = "", *, roles: str = "ROLES") -> asyncio.subprocess.Process:
         """A worker in a process of its own, in which ``code`` ran first (to make it another release, or wrong)."""
         program = (
-            "import asyncio\nfrom infra.settings import Settings\nfrom projections.worker import ROLES, work\n"
+            "import asyncio\nfrom infra import telemetry\nfrom infra.settings import Settings\n"
+            "from projections.worker import ROLES, work\ntelemetry.start(Settings(), 'worker')\n"
             f"{code}\nasyncio.run(work(Settings(), {roles}))"
         )
         environment = os.environ | {
