@@ -35,30 +35,32 @@ APPEND_FAILURES = Counter(
 )
 AGENT_LAG = Gauge(
     "fiks_agent_lag_events",
-    "Records of a claimed partition that its agent has not committed; gone when the claim is",
+    "Records of a claimed partition that no batch has taken up yet; gone when the claim is",
     ["role", "topic", "partition"],
 )
 WORKER_CLAIMS = Gauge("fiks_worker_claims", "Partitions that this worker holds", ["role"])
 PROJECTED_EVENTS = Counter(
     "fiks_projected_events_total", "Events whose rows and checkpoint are committed", ["projection"]
 )
-PROJECTED_SECONDS = Histogram(
-    "fiks_projected_seconds",
-    "From the append of an event (the record's time) to its rows; of the oldest event of each batch",
-    ["projection"],
+CARRIED_SECONDS = Histogram(
+    "fiks_carried_seconds",
+    "From the append of a record to the commit of what follows from it; the oldest of each batch",
+    ["role"],
     buckets=SLOW,
 )
-DECISIONS = Counter("fiks_decisions_total", "Decisions that were appended, repeats included", ["role"])
+DECISIONS = Counter("fiks_decisions_total", "Decisions that were made, repeats included", ["role"])
 BATCH_RETRIES = Counter(
     "fiks_batch_retries_total", "Batches begun again because PostgreSQL or Kafka was away", ["role"]
 )
-REBUILD_EVENTS = Gauge("fiks_rebuild_events", "Events that a running rebuild has carried so far", ["projection"])
-REBUILD_EVENTS_TOTAL = Gauge(
-    "fiks_rebuild_events_expected", "Events that a running rebuild has to carry", ["projection"]
+REBUILD_EVENTS = Gauge("fiks_rebuild_events", "Events that a running rebuild has applied so far", ["projection"])
+REBUILD_EXPECTED = Gauge(
+    "fiks_rebuild_events_expected",
+    "Events that a running rebuild has to apply in all",
+    ["projection"],
 )
 DLQ_RECORDS = Counter(
     "fiks_dlq_records_total",
-    "Events dead-lettered; topic: where they stood; reason: as in their dead-letter header",
+    "Events dead-lettered; topic: where they stood; reason: the kind of fault",
     ["topic", "reason"],
 )
 DLQ_SIZE = Gauge("fiks_dlq_size", "Records in the dead-letter topic of this topic", ["topic"])

@@ -10,7 +10,6 @@
 
     from infra.metrics import APPEND_SECONDS   # all metrics stand in infra/metrics.py
     with APPEND_SECONDS.labels("fiks.svarut").time(): ...
-    AGENT_LAG.remove(role, topic, partition)   # when a claim is lost
     body, content_type = exposition()          # the gateway's GET /metrics
 
     from infra.tracing import batch_span, current_traceparent, span

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Sequence
 
 from infra.settings import Settings
+from projections.gauges import watch_rebuilds
 from projections.projecting import Projecting
 from projections.projection import projections
 from streams.agents import Work
@@ -37,7 +38,10 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
     works: list[Work] = [Deciding(one, log, letters) for one in DECIDERS if f"decider:{one.name}" in roles]
     if "projections" in roles:
         works.append(Projecting(list(projections().values()), letters))
+    watching = asyncio.create_task(watch_rebuilds(settings)) if settings.metrics_port is not None else None
     await run(Worker(settings, works))
+    if watching:
+        watching.cancel()
     await log.stop()
 
 

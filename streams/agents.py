@@ -8,6 +8,7 @@ release is left for a newer worker; anything else is a bug and stops the process
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -104,7 +105,7 @@ class Carrier:
                     async with self._pool.acquire(timeout=5) as connection, connection.transaction():
                         await self.work.carry(connection, records, following)
                 self._set_aside_in_a_row = 0
-                metrics.AGENT_LAG.labels(self.work.role, *map(str, claim.partition)).set(len(claim.waiting))
+                metrics.CARRIED_SECONDS.labels(self.work.role).observe(time.time() - records[0].timestamp / 1000)
                 return
             except NotOurs:
                 await asyncio.sleep(0.02)

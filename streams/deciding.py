@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from infra.database import Connection
+from infra.metrics import DECISIONS
 from schemas.envelope import Envelope, Recorded, decided, derived_id, fact
 from streams import checkpoints
 from streams.agents import NotOurs, Record, check_no_gap
@@ -95,6 +96,7 @@ class Deciding:
         After a crash (or when a journal is rebuilt) a decision lies just behind its cause. Leaving it out keeps
         repeats off the log; nothing depends on it.
         """
+        DECISIONS.labels(self.role).inc(len(decisions))
         there = {(record.key, dict(record.headers).get("cause")) for record in seen}
         await self._log.append_all(
             [

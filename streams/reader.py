@@ -101,6 +101,22 @@ class Reader(Service):
         """Leave the group for a while, so that a worker that can read on may take what this one cannot."""
         self._step_aside.set()
 
+    def behind(self) -> dict[TopicPartition, int]:
+        """How many records of each claim no batch has taken up yet, as far as is known."""
+        assigned = self._consumer.assignment() if self.claims else set()
+        ends = {partition: self._consumer.highwater(partition) for partition in assigned & self.claims.keys()}
+        return {
+            partition: end - claim.next + len(claim.waiting)
+            for partition, claim in self.claims.items()
+            if claim.next is not None and (end := ends.get(partition)) is not None
+        }
+
+    async def size(self, topic: str, partitions: int) -> int:
+        """How many records a topic holds, if none is missing in it. Raises KafkaError."""
+        asked = [TopicPartition(topic, number) for number in range(partitions)]
+        begins, ends = await self._consumer.beginning_offsets(asked), await self._consumer.end_offsets(asked)
+        return int(sum(ends.values()) - sum(begins.values()))
+
     async def _join(self) -> None:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, **CONSUMER)
         self._consumer.subscribe(self.topics, listener=_Listener(self))

@@ -27,6 +27,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import StatusCode
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra import logs, metrics, tracing
@@ -36,6 +37,12 @@ from infra.tracing import LINKS, batch_span, current_traceparent, span
 from schemas.svarut import Adresse, LestMeldt
 
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+ROOT = Path(inspect.getfile(metrics)).parents[1]
+SOURCES = [
+    file
+    for folder in ("schemas", "streams", "projections", "gateway", "infra")
+    for file in (ROOT / folder).rglob("*.py")
+]
 fodselsnummer = st.from_regex(r"[0-9]{11}", fullmatch=True)
 around = st.text(st.characters(exclude_categories=["Nd", "Cs"]), max_size=20)
 
@@ -205,12 +212,15 @@ def test_no_label_is_unbounded() -> None:
     assert {label for metric in metrics.defined() for label in metric.labels} <= bounded
 
 
+def test_every_metric_is_measured_somewhere() -> None:
+    names = {name for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
+    text = "\n".join(file.read_text() for file in SOURCES if file.name != "metrics.py")
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b.*\.(inc|set|observe|time)\(", text)] == []
+
+
 def test_no_metric_is_defined_elsewhere() -> None:
-    root = Path(inspect.getfile(metrics)).parents[1]
-    folders = ("schemas", "streams", "projections", "gateway", "infra")
-    sources = [file for folder in folders for file in (root / folder).rglob("*.py")]
     importing = re.compile(r"^\s*(from|import) prometheus_client", re.MULTILINE)
-    assert [file.name for file in sources if importing.search(file.read_text())] == ["metrics.py"]
+    assert [file.name for file in SOURCES if importing.search(file.read_text())] == ["metrics.py"]
 
 
 PROCESS = """

@@ -1,0 +1,37 @@
+"""What a worker says of itself in numbers: its claims, how far behind they are, the dead letters of its topics."""
+
+from __future__ import annotations
+
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from infra.metrics import AGENT_LAG, DLQ_SIZE, WORKER_CLAIMS
+from schemas.topics import TOPICS
+from streams.reader import Reader
+
+
+class Gauges:
+    """The numbers of one role."""
+
+    def __init__(self, role: str, reader: Reader) -> None:
+        self._role, self._reader = role, reader
+        self._shown: set[TopicPartition] = set()
+
+    async def show(self) -> None:
+        """Set the gauges to what is so now. Dead letters stay as last shown while the broker is away."""
+        self._show_claims()
+        if self._reader.claims:
+            try:
+                for topic in map(TOPICS.__getitem__, self._reader.topics):
+                    DLQ_SIZE.labels(topic.name).set(await self._reader.size(topic.dead_letters, topic.partitions))
+            except (KafkaError, ConsumerStoppedError):
+                return
+
+    def _show_claims(self) -> None:
+        behind = self._reader.behind()
+        WORKER_CLAIMS.labels(self._role).set(len(self._reader.claims))
+        for (topic, partition), records in behind.items():
+            AGENT_LAG.labels(self._role, topic, str(partition)).set(records)
+        for topic, partition in self._shown - behind.keys():
+            AGENT_LAG.remove(self._role, topic, str(partition))
+        self._shown = set(behind)
