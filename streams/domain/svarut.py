@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import IntEnum
+from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
@@ -69,25 +69,26 @@ LESEFRIST = "lesefrist"
 IN_ALTINN = {Status.SENDT_ALTINN, Status.LEVERT_ALTINN}
 
 
-class Kanal(IntEnum):
-    """A channel. They are tried in this order."""
+class Kanal(StrEnum):
+    """A channel by which a forsendelse leaves."""
 
-    NHN = 1
-    SVARINN = 2
-    SDP = 3
-    ALTINN = 4
-    PRINT = 5
+    NHN = "NHN"
+    SVARINN = "SVARINN"
+    SDP = "SDP"
+    ALTINN = "ALTINN"
+    PRINT = "PRINT"
 
 
 @dataclass(frozen=True, slots=True)
 class Forsendelse:
     """All that deciding needs to know of a forsendelse: nothing about a person. No status: never received.
 
-    ``kanaler`` are the channels that can take it, ``lesefrist`` is set once it was sent to Altinn.
+    ``kanal`` is the channel to be tried first, None when there is none; ``lesefrist`` is set when it is sent to Altinn.
     """
 
     status: Status | None = None
-    kanaler: tuple[Kanal, ...] = ()
+    kanal: Kanal | None = None
+    kun_digital: bool = False
     mottakersystem_id: UUID | None = None
     lesefrist_timer: int = 0
     lesefrist: datetime | None = None
@@ -137,15 +138,15 @@ def _react_to_fact(  # noqa: PLR0912  (one branch a fact)
             return ForsendelseLest(forsendelse_id=id_, tidspunkt=time) if status is Status.KLAR_FOR_MOTTAK else None
         case MottakFeilet():
             given_up = event.permanent and status is Status.KLAR_FOR_MOTTAK
-            return _send(forsendelse, id_, time, after=Kanal.SVARINN) if given_up else None
+            return _send_altinn(forsendelse, id_, time) if given_up else None
         case AltinnKvittert():
             return ForsendelseLevertAltinn(forsendelse_id=id_) if status is Status.SENDT_ALTINN else None
         case AltinnFeilet():
-            return _send(forsendelse, id_, time, after=Kanal.ALTINN) if status is Status.SENDT_ALTINN else None
+            return _print_failed(forsendelse, id_) if status is Status.SENDT_ALTINN else None
         case SdpKvittert():
             return ForsendelseLevertSdp(forsendelse_id=id_) if status is Status.SENDT_SDP else None
         case SdpFeilet():
-            return _send(forsendelse, id_, time, after=Kanal.SDP) if status is Status.SENDT_SDP else None
+            return _print_failed(forsendelse, id_) if status is Status.SENDT_SDP else None
         case NhnKvittert():
             return ForsendelseLevertNhnMottaker(forsendelse_id=id_) if status is Status.SENDT_NHN_MOTTAKER else None
         case PrintKvittert():
@@ -158,14 +159,14 @@ def _react_to_fact(  # noqa: PLR0912  (one branch a fact)
             return ForsendelseSlettet(forsendelse_id=id_) if whole else None
         case FristUtlopt():
             running = Deadline(event.frist, event.forfall) in deadlines(forsendelse)
-            return _unread(forsendelse, id_) if running else None
+            return _print_unread(forsendelse, id_) if running else None
         case _:
             assert_never(event)
 
 
 def deadlines(forsendelse: Forsendelse) -> tuple[Deadline, ...]:
     """The reading deadline, while the forsendelse lies unread in Altinn and something would follow."""
-    something_follows = forsendelse.videresendes_ulest or Kanal.PRINT not in forsendelse.kanaler
+    something_follows = forsendelse.videresendes_ulest or forsendelse.kun_digital
     if forsendelse.status not in IN_ALTINN or forsendelse.lesefrist is None or not something_follows:
         return ()
     return (Deadline(LESEFRIST, forsendelse.lesefrist),)
@@ -179,7 +180,8 @@ def expired(stream: str, deadline: Deadline) -> FristUtlopt:
 def _received(event: ForsendelseMottatt) -> Forsendelse:
     return Forsendelse(
         status=Status.MOTTATT,
-        kanaler=_channels(event),
+        kanal=_channel(event),
+        kun_digital=event.kun_digital_levering,
         mottakersystem_id=event.mottakersystem_id,
         # A fold never fails, whatever the account's setting says.
         lesefrist_timer=min(max(event.lesefrist_timer, 0), LONGEST_LESEFRIST),
@@ -188,18 +190,18 @@ def _received(event: ForsendelseMottatt) -> Forsendelse:
     )
 
 
-def _channels(event: ForsendelseMottatt) -> tuple[Kanal, ...]:
-    """The channels that can take a forsendelse. Contract 8."""
+def _channel(event: ForsendelseMottatt) -> Kanal | None:
+    """The channel to be tried first. Contract 8."""
     if event.grensesnitt is Grensesnitt.REST_V3_NHN:
-        return (Kanal.NHN,)
-    paper = () if event.kun_digital_levering else (Kanal.PRINT,)
+        return Kanal.NHN
+    paper = None if event.kun_digital_levering else Kanal.PRINT
     if event.grensesnitt is Grensesnitt.REST_V3_PRINT or event.mottaker.digital_id is None:
         return paper
     if event.mottakersystem_id is not None:
-        return (Kanal.SVARINN, Kanal.ALTINN, *paper)
+        return Kanal.SVARINN
     if event.reservert:
         return paper
-    return (Kanal.SDP if event.digital_postkasse else Kanal.ALTINN, *paper)
+    return Kanal.SDP if event.digital_postkasse else Kanal.ALTINN
 
 
 def _judge(event: ForsendelseMottatt) -> SvarUtDecision:
@@ -210,10 +212,8 @@ def _judge(event: ForsendelseMottatt) -> SvarUtDecision:
     return ForsendelseAvvist(forsendelse_id=event.forsendelse_id, feil=event.feil)
 
 
-def _send(forsendelse: Forsendelse, id_: UUID, time: datetime, after: Kanal | None = None) -> SvarUtDecision:
-    """Hand it to the first channel that can take it, of those that come ``after`` the one that failed."""
-    left = [kanal for kanal in forsendelse.kanaler if after is None or kanal > after]
-    match left[0] if left else None:
+def _send(forsendelse: Forsendelse, id_: UUID, time: datetime) -> SvarUtDecision:
+    match forsendelse.kanal:
         case Kanal.NHN:
             return ForsendelseSendtNhnMottaker(forsendelse_id=id_)
         case Kanal.SVARINN:
@@ -222,12 +222,28 @@ def _send(forsendelse: Forsendelse, id_: UUID, time: datetime, after: Kanal | No
         case Kanal.SDP:
             return ForsendelseSendtSdp(forsendelse_id=id_)
         case Kanal.ALTINN:
-            lesefrist = working_hours_after(time, forsendelse.lesefrist_timer)
-            return ForsendelseSendtAltinn(forsendelse_id=id_, lesefrist=lesefrist)
+            return _send_altinn(forsendelse, id_, time)
         case Kanal.PRINT:
-            return ForsendelseSendtPrint(forsendelse_id=id_, manuell=forsendelse.manuell_utskrift)
+            return _print(forsendelse, id_)
         case None:
             return ForsendelseIkkeLevert(forsendelse_id=id_)
+
+
+def _send_altinn(forsendelse: Forsendelse, id_: UUID, time: datetime) -> SvarUtDecision:
+    lesefrist = working_hours_after(time, forsendelse.lesefrist_timer)
+    return ForsendelseSendtAltinn(forsendelse_id=id_, lesefrist=lesefrist)
+
+
+def _print(forsendelse: Forsendelse, id_: UUID) -> SvarUtDecision:
+    return ForsendelseSendtPrint(forsendelse_id=id_, manuell=forsendelse.manuell_utskrift)
+
+
+def _print_failed(forsendelse: Forsendelse, id_: UUID) -> SvarUtDecision:
+    return ForsendelseIkkeLevert(forsendelse_id=id_) if forsendelse.kun_digital else _print(forsendelse, id_)
+
+
+def _print_unread(forsendelse: Forsendelse, id_: UUID) -> SvarUtDecision:
+    return ForsendelseSendtDigitalt(forsendelse_id=id_) if forsendelse.kun_digital else _print(forsendelse, id_)
 
 
 def _can_be_read(forsendelse: Forsendelse) -> bool:
@@ -235,12 +251,6 @@ def _can_be_read(forsendelse: Forsendelse) -> bool:
     if forsendelse.status is Status.SENDT_PRINT:
         return forsendelse.manuell_utskrift
     return forsendelse.status in IN_ALTINN or forsendelse.status is Status.KLAR_FOR_MOTTAK
-
-
-def _unread(forsendelse: Forsendelse, id_: UUID) -> SvarUtDecision:
-    if Kanal.PRINT in forsendelse.kanaler:
-        return ForsendelseSendtPrint(forsendelse_id=id_, manuell=forsendelse.manuell_utskrift)
-    return ForsendelseSendtDigitalt(forsendelse_id=id_)
 
 
 svarut = Decider(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial, reduce
 from itertools import product
@@ -346,6 +347,14 @@ def test_no_sequence_of_events_leads_astray(events, time):
             assert may_follow(forsendelse.status, STATUS_OF[type(decision)])
             assert decode(encode(decision)) == decision
         assert all(svarut.expired(str(event.forsendelse_id), one) for one in svarut.deadlines(forsendelse))
+
+
+@for_any(receptions, st.sampled_from(Status), any_svarut_event | reports | st.just(utlopt))
+def test_whatever_another_release_decided_only_what_may_follow_is_decided(letter, status, event):
+    forsendelse = replace(fold(letter), status=status, lesefrist=FRIST)
+    decision = svarut.react(svarut.evolve(forsendelse, event), event, WHEN)
+    if decision is not None:
+        assert may_follow(svarut.evolve(forsendelse, event).status, STATUS_OF[type(decision)])
 
 
 @for_any(histories())
