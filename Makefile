@@ -45,7 +45,7 @@ format: $(READY) ## Mend the style where it can be mended
 	$(BIN)/ruff format
 
 bench: $(READY) ## Measure against the plain libraries; NAME=rebuild, accept or latency for one
-	@$(BIN)/python -m tests.bench $(NAME)
+	@for name in $(or $(NAME),rebuild accept latency); do $(BIN)/python -m tests.bench.$$name; done
 
 chaos: $(READY) ## Kill and freeze everything under load, ROUNDS=20 times with SEED=1, and count what was lost
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
