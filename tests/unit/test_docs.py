@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 import pytest
 import yaml
 
-from gateway.cli import COMMANDS, cli
+from gateway.cli import COMMANDS
 from infra.metrics import Defined, defined
 from infra.settings import Settings
 
@@ -50,10 +51,10 @@ def test_every_command_is_documented(name: str) -> None:
 
 
 def test_every_command_that_is_documented_exists() -> None:
-    for command in re.findall(r"\bfiks ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)", " ".join(code_in(DOCS))):
+    for command in re.findall(r"\bfiks ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)", "\n".join(code_in(DOCS))):
         first, _, second = command.partition(" ")
         assert first in COMMANDS, command
-        found = cli.get_command(click.Context(cli), first)
+        found = getattr(import_module(COMMANDS[first].module), first.replace("-", "_"))
         if second and isinstance(found, click.Group):
             assert second in found.commands, command
 
@@ -70,7 +71,7 @@ def test_every_target_is_documented() -> None:
 
 
 def test_every_target_that_is_documented_exists() -> None:
-    assert set(re.findall(r"\bmake ([a-z-]+)", " ".join(code_in(DOCS)))) <= set(targets())
+    assert set(re.findall(r"\bmake ([a-z-]+)", "\n".join(code_in(DOCS)))) <= set(targets())
 
 
 def test_make_help_has_one_line_for_each_target() -> None:
@@ -127,7 +128,7 @@ def test_every_alert_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> 
     assert rule["for"]
     told = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
     assert told <= {label for group in re.findall(r"\bby \(([^)]*)\)", rule["expr"]) for label in group.split(", ")}
-    assert re.search(rf"^\| `{rule['alert']}` \| \w+", ARCHITECTURE.read_text(), re.MULTILINE)
+    assert re.search(rf"^\| `{rule['alert']}` \| [\w`]", ARCHITECTURE.read_text(), re.MULTILINE)
 
 
 def test_every_alert_that_is_documented_exists() -> None:
