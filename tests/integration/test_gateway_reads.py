@@ -1,0 +1,249 @@
+"""You read what you wrote: sends, statuses and events through two gateways, a worker, real Kafka and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from gateway.app import make_app
+from gateway.auth.grant import token_for
+from gateway.auth.memory import MEMORY
+from gateway.context import READS
+from gateway.seed import MOTTAR_SELV, credentials
+from infra.local.ports import free_port
+from infra.migrate import migrate
+from infra.settings import Settings
+from projections import versions
+from projections.projection import projections
+from tests.support.eventually import eventually
+from tests.support.gateway import Caller, form, metadata, pdf, running_gateway, served
+from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WORK = "import asyncio; from infra.settings import Settings; from projections.worker import ROLES, work; "
+PDF = pdf()
+
+
+@dataclass(frozen=True)
+class System:
+    """``one`` and ``other`` are clients of two gateways on one log."""
+
+    one: Caller
+    other: Caller
+    postgres: OwnPostgres
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[None]:
+    environment = os.environ | {"FIKS_KAFKA": settings.kafka, "FIKS_POSTGRES": settings.postgres}
+    made = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORK + "asyncio.run(work(Settings(), ROLES))", env=environment
+    )
+    try:
+        yield
+    finally:
+        made.terminate()
+        await made.wait()
+
+
+async def prepare(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await migrate(connection)
+    for projection in projections().values():
+        async with connection.transaction():
+            await versions.install(connection, projection)
+    await connection.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system() -> AsyncIterator[System]:
+    with temporary_folder() as folder:
+        kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+        await asyncio.gather(kafka.start(), postgres.start())
+        await prepare(postgres.dsn)
+        async with running_gateway(kafka.bootstrap, folder / "state", postgres.dsn) as one:
+            settings = one.settings.model_copy(update={"gateway_port": free_port()})
+            app = make_app(settings)
+            async with served(app, settings.gateway_port):
+                await eventually(lambda: app[MEMORY].ready)
+                yield System(one, replace(one, settings=settings, app=app), postgres)
+        await postgres.stop()
+        await kafka.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def working(system: System) -> AsyncIterator[System]:
+    async with worker(system.one.settings):
+        yield system
+
+
+async def send(caller: Caller, **changes: Any) -> UUID:
+    status, answer = await caller.send(form(metadata("a.pdf", **changes), [('filename="a.pdf"', PDF)]))
+    assert status == 200, answer
+    return UUID(answer["id"])
+
+
+async def statuser(caller: Caller, *ids: UUID) -> dict[UUID, str]:
+    url = f"{caller.url}/api/v2/kontoer/{caller.konto_id}/forsendelser/status-sok"
+    sok = {"forsendelseIds": [str(one) for one in ids]}
+    async with caller.session.post(url, json=sok, headers=caller.headers) as answer:
+        assert answer.status == 200, await answer.text()
+        assert answer.headers["Fiks-Fresh-As-Of"]
+        found = (await answer.json())["statuser"]
+    assert all(datetime.fromisoformat(one["sisteStatusEndring"]).tzinfo for one in found)
+    return {UUID(one["id"]): one["status"] for one in found}
+
+
+async def get(caller: Caller, path: str) -> tuple[int, Any, Any]:
+    async with caller.session.get(caller.url + path, headers=caller.headers) as answer:
+        return answer.status, await answer.json(), answer.headers
+
+
+async def lest(caller: Caller, forsendelse_id: UUID, **changes: Any) -> int:
+    by = {"fnr": "01010700066", "tidspunkt": "2026-11-25T12:00:00.123456789+01:00", "eksterntSystemnavn": None}
+    url = f"{caller.url}/api/v2/forsendelser/{forsendelse_id}/lest"
+    async with caller.session.post(url, json=by | changes, headers=caller.headers) as answer:
+        return answer.status
+
+
+async def other_organisation(caller: Caller) -> Caller:
+    known = next(one for one in credentials(caller.settings.state) if one["orgnr"] == MOTTAR_SELV.orgnr)
+    headers = {
+        "Authorization": f"Bearer {await token_for(caller.settings.issuer, known['orgnr'])}",
+        "IntegrasjonId": known["integrasjonId"],
+        "IntegrasjonPassord": known["integrasjonPassord"],
+    }
+    return replace(caller, headers=headers, konto_id=UUID(known["kontoId"]))
+
+
+async def test_while_no_worker_has_read_it_nothing_is_said_to_be_missing(system: System) -> None:
+    forsendelse_id = await send(system.one)
+    system.other.app[READS]._patience = system.one.app[READS]._patience = 0.3
+
+    answers = [
+        await get(caller, f"/api/v2/forsendelser/{forsendelse_id}/hendelser") for caller in (system.one, system.other)
+    ]
+
+    system.other.app[READS]._patience = system.one.app[READS]._patience = 60.0
+    assert [status for status, _, _ in answers] == [503, 503]
+    assert all(headers["Retry-After"] for _, _, headers in answers)
+
+
+async def test_what_was_sent_is_found_at_once_through_another_gateway(working: System) -> None:
+    async def once() -> None:
+        forsendelse_id = await send(working.one)
+        assert list(await statuser(working.other, forsendelse_id)) == [forsendelse_id]
+        status, said, headers = await get(working.other, f"/api/v2/forsendelser/{forsendelse_id}/hendelser")
+        assert status == 200
+        assert said["hendelser"][0]["hendelse"] == "Forsendelsen er mottatt"
+        assert datetime.fromisoformat(headers["Fiks-Fresh-As-Of"]).tzinfo
+
+    await asyncio.gather(*(once() for _ in range(40)))
+
+
+async def test_what_was_said_to_be_read_is_read_at_once(working: System) -> None:
+    async def once() -> None:
+        forsendelse_id = await send(working.one)
+        assert await lest(working.one, forsendelse_id) == 204
+        assert await statuser(working.one, forsendelse_id) == {forsendelse_id: "LEST"}
+
+    await asyncio.gather(*(once() for _ in range(20)))
+
+
+async def test_a_refused_forsendelse_is_avvist_and_its_history_says_why(working: System) -> None:
+    reference = uuid4().hex
+    status, _ = await working.one.send(form(metadata("a.pdf", eksternReferanse=reference), [('filename="a.pdf"', b"")]))
+    path = f"/api/v2/kontoer/{working.one.konto_id}/forsendelser?eksternRef={reference}"
+    _, found, _ = await get(working.other, path)
+    [forsendelse_id] = map(UUID, found["forsendelseIds"])
+    while (got := await statuser(working.other, forsendelse_id)) == {forsendelse_id: "MOTTATT"}:
+        await asyncio.sleep(0.05)
+    _, said, _ = await get(working.other, f"/api/v2/forsendelser/{forsendelse_id}/hendelser")
+
+    assert (status, got) == (400, {forsendelse_id: "AVVIST"})
+    assert said["hendelser"][-1]["hendelse"] == "Forsendelsen er avvist. Kan ikke lagre tomt dokument"
+
+
+async def test_references_are_found_oldest_first_and_none_is_an_empty_list(working: System) -> None:
+    reference = "ref æ/1 " + uuid4().hex
+    sent = [await send(working.one, eksternReferanse=reference) for _ in range(2)]
+    while len(await statuser(working.other, *sent)) < 2:
+        await asyncio.sleep(0.05)
+    path = f"/api/v2/kontoer/{working.one.konto_id}/forsendelser?eksternRef="
+
+    _, found, _ = await get(working.other, path + reference.replace(" ", "+"))
+    status, nothing, _ = await get(working.other, path + "finnes-ikke")
+
+    assert found == {"forsendelseIds": [str(one) for one in sent]}
+    assert (status, nothing) == (200, {"forsendelseIds": []})
+
+
+async def test_unknown_ids_are_left_out_and_senseless_searches_refused(working: System) -> None:
+    known = await send(working.one)
+    url = f"{working.one.url}/api/v2/kontoer/{working.one.konto_id}/forsendelser/status-sok"
+    refused = []
+    for sok in (
+        {},
+        {"forsendelseIds": None},
+        {"forsendelseIds": []},
+        {"forsendelseIds": ["x"]},
+        [],
+        {"forsendelseIds": [str(known)] * 1001},
+    ):
+        async with working.one.session.post(url, json=sok, headers=working.one.headers) as answer:
+            refused.append(answer.status)
+
+    assert list(await statuser(working.other, known, uuid4(), known)) == [known]
+    assert set(refused) == {400}
+    assert await lest(working.one, known, fnr="123") == 400
+    assert await lest(working.one, known, tidspunkt="2026-11-25T12:00:00") == 400
+
+
+async def test_what_others_sent_is_as_if_it_were_not_there(working: System) -> None:
+    stranger = await other_organisation(working.one)
+    theirs, nobodys = await send(working.one), uuid4()
+
+    answers = []
+    for one in (theirs, nobodys):
+        status, body, _ = await get(stranger, f"/api/v2/forsendelser/{one}/hendelser")
+        answers.append((status, body["message"].replace(str(one), "ID"), await lest(stranger, one)))
+
+    assert answers[0] == answers[1] == (404, "Forsendelsen ID finnes ikke", 404)
+    assert await statuser(stranger, theirs, nobodys) == {}
+    status, _, _ = await get(stranger, f"/api/v2/kontoer/{working.one.konto_id}/forsendelser?eksternRef=x")
+    assert status == 403
+
+
+async def test_answers_say_how_fresh_they_are(working: System) -> None:
+    before = datetime.now(UTC)
+    forsendelse_id = await send(working.one)
+    await statuser(working.other, forsendelse_id)
+
+    _, _, headers = await get(working.other, f"/api/v2/kontoer/{working.one.konto_id}/forsendelser?eksternRef=ingen")
+
+    assert before < datetime.fromisoformat(headers["Fiks-Fresh-As-Of"]) <= datetime.now(UTC)
+
+
+async def test_receiving_does_not_need_postgresql_and_asking_says_so(working: System) -> None:
+    known = await send(working.one)
+    await statuser(working.one, known)
+    await working.postgres.kill()
+
+    sent = await send(working.one)
+    status, body, headers = await get(working.one, f"/api/v2/forsendelser/{known}/hendelser")
+    assert (status, body["status"], bool(headers["Retry-After"])) == (503, 503, True)
+
+    await working.postgres.start()
+    assert list(await statuser(working.one, sent)) == [sent]
