@@ -38,7 +38,7 @@ def mottatt(forsendelse_id: UUID) -> ForsendelseMottatt:
         tittel="Vedtak om barnehageplass",
         mottaker=Adresse(
             navn="Ola Nordmann",
-            digital_id="01810112345",
+            digital_id="15819000066",
             adresselinje1="Storgata 1",
             postnummer="0155",
             poststed="Oslo",

@@ -47,7 +47,7 @@ class Load:
     async def _call(self, session: ClientSession, call: Call) -> None:
         metadata = {
             "tittel": "Kaos",
-            "mottaker": {"navn": "Ola Nordmann", "digitalId": "01810112345", "poststed": "Oslo", "postnummer": "0155"},
+            "mottaker": {"navn": "Ola Nordmann", "digitalId": "15819000066", "poststed": "Oslo", "postnummer": "0155"},
             "eksternReferanse": call.tag,
             "dokumenter": [{"filnavn": "brev.pdf", "mimeType": "application/pdf"}],
         }
@@ -64,7 +64,7 @@ class Load:
 
     async def _report_read(self, session: ClientSession, call: Call) -> None:
         await asyncio.sleep(self.random.random())
-        lest = {"fnr": "01810112345", "tidspunkt": datetime.now(UTC).isoformat()}
+        lest = {"fnr": "15819000066", "tidspunkt": datetime.now(UTC).isoformat()}
         path = f"/api/v2/forsendelser/{call.answered}/lest"
         call.read = await self._post(session, path, json=lest, headers=self.headers) is not None
 

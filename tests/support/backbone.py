@@ -159,7 +159,7 @@ def mottatt(**fields: Any) -> ForsendelseMottatt:
         "integrasjon_id": uuid4(),
         "grensesnitt": Grensesnitt.REST_V2,
         "tittel": "Vedtak",
-        "mottaker": Adresse(navn="Ola Nordmann", digital_id="01810112345"),
+        "mottaker": Adresse(navn="Ola Nordmann", digital_id="15819000066"),
     }
     return ForsendelseMottatt(**(defaults | fields))
 
