@@ -7,12 +7,16 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from infra import metrics
 from infra.local.ports import free_port
@@ -34,10 +38,36 @@ PAYLOAD = ("byggesøknad", "Rådhusgata", "JVBERi0", "%PDF")
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[dict[str, str]]:
+def collected() -> Iterator[list[ResourceSpans]]:
+    """What an OpenTelemetry collector receives; its address is in FIKS_OTEL."""
+    received: list[ResourceSpans] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.extend(ExportTraceServiceRequest.FromString(body).resource_spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIKS_OTEL", f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield received
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def environment(collected: list[ResourceSpans]) -> Iterator[dict[str, str]]:
     """A place of its own for the system; whatever is started there is stopped."""
+    assert collected == []
     with temporary_folder() as folder:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FIKS_")} | {
+            "FIKS_OTEL": os.environ["FIKS_OTEL"],
             "FIKS_STATE": str(folder),
             "FIKS_KAFKA": f"127.0.0.1:{free_port()}",
             "FIKS_POSTGRES": f"postgresql://fiks@127.0.0.1:{free_port()}/fiks",
@@ -107,3 +137,24 @@ def test_once_stops_everything(environment: dict[str, str]) -> None:
     assert wrong(done) == [], done.stdout + done.stderr
     assert done.returncode == 0
     assert fiks(environment, "status").returncode == 1
+
+
+def test_a_call_and_all_that_followed_are_one_trace(collected: list[ResourceSpans]) -> None:
+    """Comes last: what a process has recorded reaches the collector at the latest when it ends."""
+    seen = {
+        (span.trace_id, attribute.value.string_value, role.value.string_value)
+        for one in collected
+        for attribute in one.resource.attributes
+        if attribute.key == "service.name"
+        for scope in one.scope_spans
+        for span in scope.spans
+        for role in span.attributes
+        if role.key in ("route", "role")
+    }
+    sent = [trace for trace, _, what in seen if what == "/api/v2/kontoer/{kontoId}/forsendelser/"]
+    assert len(sent) == 2
+    for trace in sent:
+        followed = {(service, what) for other, service, what in seen if other == trace}
+        assert {("fiks-worker", "decider:svarut"), ("fiks-worker", "projections")} <= followed
+    text = str(collected)
+    assert [one for one in PAYLOAD if one in text] == []
