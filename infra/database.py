@@ -34,6 +34,8 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.UndefinedTableError,  # tables that somebody dropped: a rebuild brings them back
+    asyncpg.InvalidSchemaNameError,
 )
 
 

@@ -94,7 +94,7 @@ async def _compare(live: Connection, rebuilt: Connection, name: str, old: int, n
 
 async def _rows(connection: Connection, table: Table) -> AsyncIterator[dict[str, Any]]:
     order = ", ".join(f'"{name}"' for name in table.key)
-    statement = f"select * from {table.schema}.{table.name} order by {order}"  # noqa: S608 - names from the catalog
+    statement = f"select * from {table.schema}.{table.name} order by {order}"
     async for row in connection.cursor(statement, prefetch=2000):
         yield dict(row)
 

@@ -18,10 +18,11 @@ from projections.projection import Projection
 from projections.tables import Batch, Table, describe
 from projections.versions import schema_of
 from schemas.codec import decode
-from schemas.envelope import Position, read_envelope
-from schemas.errors import NotYetKnown, Unreadable
+from schemas.errors import NotYetKnown
 from streams.agents import NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
+from streams.domain.errors import Unavailable
+from streams.records import envelope_of
 
 LIVE = """
     select p.name, p.logic, c.version, c.next_offset
@@ -55,6 +56,36 @@ class Target:
     next_offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Records, and the writes of each projection that follow from them."""
+
+    records: Sequence[Record]
+    batches: dict[str, Batch]
+
+
+def writes_of(records: Sequence[Record], projections: Sequence[Projection]) -> dict[str, Batch]:
+    """What the handlers make of the records. Pure.
+
+    The envelope of a record is read once; its event is decoded once, and only if some handler wants it. Raises
+    Unreadable or NotYetKnown when that cannot be done.
+    """
+    batches = {one.name: Batch() for one in projections}
+    handlers = [(one.every, one.handlers, batches[one.name].add) for one in projections]
+    for record in records:
+        at = envelope_of(record)
+        event: Any = None
+        for every, of_type, add in handlers:
+            if every is not None:
+                for write in every(at):
+                    add(write)
+            if (handler := of_type.get(at.type)) is not None:
+                event = decode(record.value) if event is None else event
+                for write in handler(event, at):
+                    add(write)
+    return batches
+
+
 class Projecting:
     """The work of several projections that read the same topics: the live versions, or those being built."""
 
@@ -67,7 +98,7 @@ class Projecting:
         self._lock = BUILDING if building else LIVE
         table, version = ("building", "version") if building else ("projection", "live")
         self._load = LOAD.format(table=table, version=version)
-        self._count = f"select count(*) from {table} where name = any($1)"  # noqa: S608 - one of two words of ours
+        self._count = f"select count(*) from {table} where name = any($1)"
         self._dead_letters = dead_letters
         self._tables: dict[tuple[str, int], dict[str, Table]] = {}
 
@@ -80,18 +111,22 @@ class Projecting:
             raise LookupError(f"there is no checkpoint for {missing[0]}; run `fiks migrate`")
         return positions
 
-    async def carry(self, connection: Connection, records: Sequence[Record], following: Sequence[Record]) -> None:
+    def prepare(self, records: Sequence[Record]) -> Prepared:
+        """The writes of every projection that reads the topic, as if none had had these records."""
+        interested = [one for one in self.projections.values() if records[0].topic in one.topics]
+        return Prepared(records, writes_of(records, interested))
+
+    async def carry(self, connection: Connection, prepared: Prepared, following: Sequence[Record]) -> None:
         """Write the rows of every projection that has not had these records, and move its checkpoint."""
+        records = prepared.records
         targets = await self._targets(connection, records)
-        batches = {target.projection.name: Batch() for target in targets}
-        for record in records:
-            self._apply(record, [one for one in targets if record.offset >= one.next_offset], batches)
         for target in targets:
-            await batches[target.projection.name].write(connection, await self._tables_of(connection, target))
+            batch = prepared.batches[target.projection.name]
+            if (had := target.next_offset - records[0].offset) > 0:
+                batch = writes_of(records[had:], [target.projection])[target.projection.name]
+            await batch.write(connection, await self._tables_of(connection, target))
+            PROJECTED_EVENTS.labels(target.projection.name).inc(max(len(records) - max(had, 0), 0))
         await self._move(connection, targets, records[-1])
-        for target in targets:
-            new = records[-1].offset + 1 - target.next_offset
-            PROJECTED_EVENTS.labels(target.projection.name).inc(max(new, 0))
 
     async def set_aside(self, connection: Connection, record: Record, reason: str) -> None:
         """Dead-letter the record and move past it."""
@@ -118,27 +153,13 @@ class Projecting:
             targets.append(Target(projection, row["version"], row["next_offset"]))
         return targets
 
-    def _apply(self, record: Record, targets: Sequence[Target], batches: dict[str, Batch]) -> None:
-        """Run the handlers of one record: its envelope is read once, its event decoded once, if somebody wants it."""
-        try:
-            at = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
-        except (KeyError, ValueError) as fault:
-            raise Unreadable(f"the headers are not those of an event: {fault!r}") from fault
-        event: Any = None
-        for target in targets:
-            add = batches[target.projection.name].add
-            if target.projection.every is not None:
-                for write in target.projection.every(at):
-                    add(write)
-            if (handler := target.projection.handlers.get(at.type)) is not None:
-                event = decode(record.value) if event is None else event
-                for write in handler(event, at):
-                    add(write)
-
     async def _tables_of(self, connection: Connection, target: Target) -> dict[str, Table]:
         of = (target.projection.name, target.version)
         if of not in self._tables:
-            self._tables[of] = await describe(connection, schema_of(*of))
+            tables = await describe(connection, schema_of(*of))
+            if not tables:
+                raise Unavailable(f"the tables of {schema_of(*of)} are gone; run `fiks rebuild {of[0]}`")
+            self._tables[of] = tables
         return self._tables[of]
 
     async def _move(self, connection: Connection, targets: Sequence[Target], last: Record) -> None:

@@ -9,8 +9,10 @@ from uuid import UUID
 
 from projections.projection import Append, Change, Create, Projection, Write, sql_beside
 from schemas.envelope import Envelope
-from schemas.svarut import ForsendelseAvvist, ForsendelseMottatt
+from schemas.svarut import ForsendelseAvvist, ForsendelseFeiletUnderMottak, ForsendelseMottatt
 from streams.domain.svarut_status import STATUS_OF, Status
+
+REFUSED = (ForsendelseAvvist, ForsendelseFeiletUnderMottak)
 
 svarut_status = Projection("svarut_status", logic=1, topics=("fiks.svarut",), sql=sql_beside(__file__))
 
@@ -37,7 +39,7 @@ def decided(event: Any, at: Envelope) -> Iterable[Write]:
     assert at.position is not None and at.cause is not None
     values = {"status": STATUS_OF[type(event)].value, "sist_endret": at.time}
     yield Change("svarut_status", (event.forsendelse_id,), at.cause, at.position.offset, values)
-    detalj = ",".join(feil.kode for feil in event.feil) if isinstance(event, ForsendelseAvvist) else None
+    detalj = ",".join(feil.kode for feil in event.feil) if isinstance(event, REFUSED) else None
     yield _hendelse(event.forsendelse_id, at, detalj)
 
 

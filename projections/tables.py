@@ -38,7 +38,10 @@ class Table:
     def marks(self) -> str:
         """Select key and mark of the rows whose keys are given as one array a key column."""
         keys = ", ".join(self.key)
-        return f"select {keys}, mark from {self.schema}.{self.name} join unnest({self._arrays(self.key)}) as u ({keys}) using ({keys})"
+        return (
+            f"select {keys}, mark from {self.schema}.{self.name} "
+            f"join unnest({self._arrays(self.key)}) as u ({keys}) using ({keys})"
+        )
 
     def insert(self) -> str:
         """Insert rows given as one array a column."""

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Sequence
+from typing import Any
 
 from infra.settings import Settings
 from projections.gauges import watch_rebuilds
@@ -35,7 +36,7 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
     log = Log(settings.kafka)
     await log.start()
     letters = DeadLetters(log)
-    works: list[Work] = [Deciding(one, log, letters) for one in DECIDERS if f"decider:{one.name}" in roles]
+    works: list[Work[Any]] = [Deciding(one, log, letters) for one in DECIDERS if f"decider:{one.name}" in roles]
     if "projections" in roles:
         works.append(Projecting(list(projections().values()), letters))
     watching = asyncio.create_task(watch_rebuilds(settings)) if settings.metrics_port is not None else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 from aiokafka import ConsumerRecord, TopicPartition
@@ -26,9 +26,11 @@ from streams.reader import Claim, Hole, die
 log = logger(__name__)
 
 Record: TypeAlias = ConsumerRecord
+P = TypeVar("P")
 Action = Callable[[Connection, TopicPartition], Awaitable[object]]
 
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
+"""What is waited for, in place."""
 
 DEAD_LETTER_LIMIT = 100
 """Records in a row that may be dead-lettered: beyond that it is this release that is wrong, not the records."""
@@ -42,7 +44,7 @@ class NotOurs(Exception):
     """The checkpoint's rows changed hands while we waited for their lock: look again."""
 
 
-class Work(Protocol):
+class Work(Protocol[P]):
     """What is done with the records of a partition, within one transaction."""
 
     role: str
@@ -53,11 +55,16 @@ class Work(Protocol):
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where each partition is to be read from: the lowest position that still wants its records."""
 
-    async def carry(self, connection: Connection, records: Sequence[Record], following: Sequence[Record]) -> None:
+    def prepare(self, records: Sequence[Record]) -> P:
+        """All that can be worked out without the database, before a transaction is open. Pure.
+
+        Raises Unreadable or NotYetKnown when one of the records is.
+        """
+
+    async def carry(self, connection: Connection, prepared: P, following: Sequence[Record]) -> None:
         """Lock the checkpoint, write what follows from the records, and move the checkpoint.
 
-        Runs in a transaction and may be run again with the same records. ``following`` is what waits behind them, to
-        be looked at only. Raises Unreadable only when it was given a single record.
+        Runs in a transaction and may be run again. ``following`` is what waits behind, to be looked at only.
         """
 
     async def set_aside(self, connection: Connection, record: Record, reason: str) -> None:
@@ -67,7 +74,7 @@ class Work(Protocol):
 class Carrier:
     """Carries batches of one work through, whatever happens to PostgreSQL, Kafka or this worker's claim."""
 
-    def __init__(self, work: Work, pool: Pool) -> None:
+    def __init__(self, work: Work[Any], pool: Pool) -> None:
         self.work = work
         self._pool = pool
         self._set_aside_in_a_row = 0
@@ -97,19 +104,24 @@ class Carrier:
             log.warning("put off until the next turn", role=self.work.role, fault=f"{type(fault).__name__}: {fault}")
 
     async def _carry(self, claim: Claim, records: Sequence[Record], following: Sequence[Record]) -> None:
+        try:
+            prepared = self.work.prepare(records)
+        except Unreadable as fault:
+            await self._find_the_poison(claim, records, following, fault)
+            return
         async for pause in _pauses():
             if not claim.live:  # a lost claim is never begun again
                 return
             try:
                 with batch_span("carry", map(_traceparent, records), role=self.work.role, events=len(records)):
                     async with self._pool.acquire(timeout=5) as connection, connection.transaction():
-                        await self.work.carry(connection, records, following)
+                        await self.work.carry(connection, prepared, following)
                 self._set_aside_in_a_row = 0
                 metrics.CARRIED_SECONDS.labels(self.work.role).observe(time.time() - records[0].timestamp / 1000)
                 return
             except NotOurs:
                 await asyncio.sleep(0.02)
-            except (Unreadable, asyncpg.DataError) as fault:
+            except asyncpg.DataError as fault:
                 await self._find_the_poison(claim, records, following, fault)
                 return
             except PASSING as fault:

@@ -19,7 +19,7 @@ from infra.settings import Settings
 from streams.agents import Carrier, Work, serve
 from streams.deciding import Deciding
 from streams.gauges import Gauges
-from streams.reader import Positions, Reader, die
+from streams.reader import Claim, Positions, Reader, die
 
 CONCURRENCY = 4
 """Batches of different partitions that one role carries at the same time."""
@@ -45,7 +45,7 @@ class _App(faust.App):
 
     async def on_shutdown(self) -> None:
         await super().on_shutdown()
-        self.consumer._thread.thread_loop.close()  # of a consumer that Faust makes in any case and never starts
+        self.consumer._thread.thread_loop.close()  # type: ignore[attr-defined]  # of a consumer that Faust makes in any case and never starts
 
 
 class Worker(Service):
@@ -55,7 +55,7 @@ class Worker(Service):
     """
 
     def __init__(
-        self, settings: Settings, works: Sequence[Work], *, group: str = "fiks", until: Positions | None = None
+        self, settings: Settings, works: Sequence[Work[Any]], *, group: str = "fiks", until: Positions | None = None
     ) -> None:
         super().__init__()
         self.settings, self.works, self.group, self.until = settings, works, group, until
@@ -84,12 +84,14 @@ class Worker(Service):
         await self._app.stop()
         await self._pool.close()
 
-    def _add(self, work: Work) -> None:
+    def _add(self, work: Work[Any]) -> None:
         carrier = Carrier(work, self._pool)
         channel = self._app.channel(maxsize=0)
-        reader = Reader(
-            self.settings.kafka, f"{self.group}.{work.role}", work.topics, carrier.load, channel.put, self.until
-        )
+
+        async def offer(claim: Claim) -> None:
+            await channel.put(claim)  # type: ignore[arg-type]  # a channel of claims, not of events
+
+        reader = Reader(self.settings.kafka, f"{self.group}.{work.role}", work.topics, carrier.load, offer, self.until)
         self.readers.append(reader)
 
         async def run(claims: Any) -> None:
@@ -112,13 +114,12 @@ class Worker(Service):
         _ = show
 
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
-        @self._app.timer(interval=TICK, name=f"deadlines of {work.role}")
         async def tick() -> None:
             try:
                 for claim in list(reader.claims.values()):
                     if claim.live and claim.next is not None:
                         await carrier.attempt(work.expire, claim.partition)
-            except BaseException as fault:
+            except Exception as fault:
                 die(f"deadlines of {work.role}", fault)
 
-        _ = tick
+        self._app.timer(interval=TICK, name=f"deadlines of {work.role}")(tick)

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from infra import metrics
 from schemas.codec import decode
+from schemas.envelope import Headers
 from schemas.topics import TOPICS
 from streams.domain.errors import NotFound, Unavailable
 from streams.log import Log, kafka_settings
@@ -30,7 +31,7 @@ class DeadLetter:
     reason: str
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Headers
 
 
 class DeadLetters:
@@ -96,7 +97,7 @@ async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:
 
 
 def _letter(message: Message) -> DeadLetter:
-    headers = list(message.headers() or [])
+    headers: Headers = list(message.headers() or [])  # type: ignore[arg-type]  # names are text, values bytes
     about = {name.removeprefix(HEADER): value.decode() for name, value in headers if name.startswith(HEADER)}
     return DeadLetter(
         number=f"{message.partition()}-{message.offset()}",

@@ -18,8 +18,11 @@ from streams import checkpoints
 from streams.agents import NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
 from streams.domain.decider import Deadline, Decider, Decision, Journal, step
-from streams.journals import Journals, JournalStore, recorded
+from streams.journals import Journals, JournalStore
 from streams.log import Log
+from streams.records import recorded
+
+Met = list[tuple[Record, Recorded]]
 
 
 class Deciding:
@@ -38,14 +41,19 @@ class Deciding:
         """The decider's checkpoint of each partition."""
         return await checkpoints.load(connection, self.role, partitions)
 
-    async def carry(self, connection: Connection, records: Sequence[Record], following: Sequence[Record]) -> None:
+    def prepare(self, records: Sequence[Record]) -> Met:
+        """Each record with its event: a decider reads everything on its topic."""
+        return [(record, recorded(record)) for record in records]
+
+    async def carry(self, connection: Connection, prepared: Met, following: Sequence[Record]) -> None:
         """Fold the records that were not folded yet, append the decisions, save the journals."""
+        records = [record for record, _ in prepared]
         at = await self._lock(connection, records[0])
         check_no_gap(self.role, records, at)
         todo = records[at - records[0].offset :]
         if not todo:
             return
-        met = [recorded(record) for record in todo]
+        met = [one for _, one in prepared[-len(todo) :]]
         journals = await self._journals.load(connection, {one.at.stream for one in met})
         decisions = self._fold(journals, met)
         await self._append(decisions, [*todo, *following])

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from infra.database import Connection
-from schemas.codec import decode, encode
-from schemas.envelope import Position, Recorded, read_envelope
-from schemas.errors import Unreadable
+from schemas.codec import encode
+from schemas.envelope import Recorded
 from streams.domain.decider import Deadline, Decider, Journal
+from streams.records import recorded
 
 Journals = dict[str, Journal[Any]]
 DUE_AT_ONCE = 500
@@ -107,12 +107,3 @@ def _waiting(one: Recorded) -> _Waiting:
     assert one.at.position is not None
     topic, partition, offset = one.at.position
     return _Waiting(topic, partition, offset, one.at.headers(), encode(one.event))
-
-
-def recorded(record: ConsumerRecord[bytes, bytes] | _Waiting) -> Recorded:
-    """The event and the envelope of a record. Raises Unreadable or NotYetKnown."""
-    try:
-        envelope = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
-    except (KeyError, ValueError) as fault:
-        raise Unreadable(f"the headers are not those of an event: {fault!r}") from fault
-    return Recorded(decode(record.value), envelope)

@@ -22,7 +22,7 @@ from infra.settings import Settings
 from projections.compare import check
 from projections.projection import projections
 from projections.svarut_status import Hendelse, that_counted
-from streams.journals import recorded
+from streams.records import recorded
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Call, Verdict, judge
 from tests.chaos.load import Load, caller

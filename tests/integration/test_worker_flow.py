@@ -6,22 +6,22 @@ import asyncio
 import dataclasses
 from collections import Counter
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psutil
 import pytest
-from aiokafka import TopicPartition
 
 from projections.projecting import Projecting
 from projections.projection import projections
 from schemas.codec import encode
 from schemas.errors import NotYetKnown
-from schemas.svarut import Adresse, ForsendelseAkseptert, LestMeldt
+from schemas.svarut import Adresse, LestMeldt
 from streams import dead_letters
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain.svarut import svarut
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
+from tests.support.records import Record
 
 BY_PRINT = Adresse(navn="Ola Nordmann", adresselinje1="Storgata 1", postnummer="0155", poststed="Oslo")
 
@@ -202,12 +202,8 @@ async def test_a_projection_passes_over_types_that_it_does_not_handle_without_de
 
 
 async def test_a_decider_that_meets_an_unknown_schema_waits(system: Backbone) -> None:
-    event = ForsendelseAkseptert(forsendelse_id=uuid4())
-    at = about(event)
+    at = about(mottatt())
     deciding = Deciding(svarut, system.log, DeadLetters(system.log))
-    record = type("Record", (), {"topic": TOPIC, "partition": 0, "offset": 0, "headers": at.headers()})()
-    record.key, record.value = at.stream.encode(), b"\x00\x7f\x7f\x7f\x7fnewer"
-    async with system.connection.transaction():
-        await deciding.load(system.connection, [TopicPartition(TOPIC, 0)])
-        with pytest.raises(NotYetKnown):
-            await deciding.carry(system.connection, [record], [])
+    newer = Record(TOPIC, 0, 0, at.stream.encode(), b"\x00\x7f\x7f\x7f\x7fnewer", at.headers())
+    with pytest.raises(NotYetKnown):
+        deciding.prepare([newer])

@@ -46,7 +46,7 @@ class Backbone:
     connection: Connection
 
     @asynccontextmanager
-    async def worker(self, works: list[Work] | None = None, group: str = "fiks") -> AsyncIterator[Worker]:
+    async def worker(self, works: list[Work[Any]] | None = None, group: str = "fiks") -> AsyncIterator[Worker]:
         """A worker in this process; without ``works`` it decides and projects."""
         worker = Worker(self.settings, self.works() if works is None else works, group=group)
         await worker.start()
@@ -55,7 +55,7 @@ class Backbone:
         finally:
             await worker.stop()
 
-    def works(self) -> list[Work]:
+    def works(self) -> list[Work[Any]]:
         """All that a worker does."""
         letters = DeadLetters(self.log)
         return [Deciding(svarut, self.log, letters), Projecting(list(projections().values()), letters)]
