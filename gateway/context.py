@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -15,5 +16,14 @@ LOG = web.AppKey("log", Log)
 BLOBS = web.AppKey("blobs", Blobs)
 READS = web.AppKey("reads", Reads)
 ENDS = web.AppKey("ends", Ends)
-DRAINING = web.AppKey("draining", asyncio.Event)
-"""Set when the process is about to stop."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """How many calls are being answered, and whether the process is about to stop."""
+
+    running: int = 0
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+TRAFFIC = web.AppKey("traffic", Traffic)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from secrets import token_hex
 from uuid import UUID, uuid4
 
 import msgspec
@@ -57,7 +58,7 @@ class ErrorMessage(msgspec.Struct, rename="camel", frozen=True):
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers what handlers raise, and gives each call an id, the caller's own if it is a sensible one."""
     given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else token_hex(16)
     try:
         response = await handler(request)
     except web.HTTPException as fault:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from secrets import token_hex
 
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -102,7 +102,7 @@ class Upload:
             async for _ in content:  # it will be refused: measured, not stored
                 pass
         else:
-            blob = uuid4().hex
+            blob = token_hex(16)
             self._kept.append(blob)
             await self._blobs.put(blob, content)
         self.received[at] = Received(storrelse=measured.size, sha256=measured.sha256, blob=blob)
@@ -184,6 +184,8 @@ def _reader(request: web.Request, deadline: float) -> Read:
 
     async def read() -> bytes:
         try:
+            if (chunk := request.content.read_nowait()) or request.content.at_eof():
+                return chunk  # what is here already needs no timer
             async with asyncio.timeout_at(min(deadline, loop.time() + LONGEST_SILENCE)):
                 return await request.content.readany()
         except BROKEN as fault:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.auth.demands import open_to_all
 from gateway.auth.memory import MEMORY
-from gateway.context import DRAINING, ENDS
+from gateway.context import ENDS, TRAFFIC
 from gateway.routes import Routes
 from infra.metrics import MEMORY_STALENESS, exposition
 from streams.domain.errors import Unavailable
@@ -23,7 +23,7 @@ async def alive(_request: web.Request) -> web.Response:
 @routes.get("/readyz", demands=open_to_all)
 async def ready(request: web.Request) -> web.Response:
     """Calls may be sent here: the configuration is known, the log answers, and we are not about to stop."""
-    if request.app[DRAINING].is_set():
+    if request.app[TRAFFIC].draining.is_set():
         raise Unavailable("Tjenesten er i ferd med å stoppe")
     if not request.app[MEMORY].ready:
         raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
