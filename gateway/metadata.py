@@ -62,9 +62,10 @@ def must_be_in_the_calendar(time: datetime | None) -> None:
 
 
 def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(of) for name, of in value.items() if of is not None}
-    if isinstance(value, list):
+    if type(value) is dict:
+        nested = (dict, list)
+        return {name: _without_nulls(of) if type(of) in nested else of for name, of in value.items() if of is not None}
+    if type(value) is list:
         return [_without_nulls(one) for one in value]
     return value
 

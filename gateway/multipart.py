@@ -46,31 +46,31 @@ class Multipart:
 
     async def next_part(self) -> Part | None:
         """The next part, None after the last one. What was not read of the part before is skipped."""
-        while (event := await self._next_event()) is not _END:
-            if isinstance(event, MultipartSegment):
-                return Part(_text(event.name), _filename(event), event.charset)
+        while not self._parser.closed:
+            for event in self._events:
+                if isinstance(event, MultipartSegment):
+                    return Part(_text(event.name), _filename(event), event.charset)
+            await self._more()
         return None
 
     async def content(self) -> AsyncIterator[bytes]:
         """The content of the part that ``next_part`` gave, in chunks as they arrive."""
-        while chunk := await self._next_event():
-            if chunk is _END:
-                return
-            yield chunk
+        while not self._parser.closed:
+            for event in self._events:
+                if event is None:
+                    return
+                yield event
+            await self._more()
 
-    async def _next_event(self) -> Any:
-        """A segment, a chunk of its content, None at its end; ``_END`` at the end of the body."""
+    async def _more(self) -> None:
+        self._events = self._parsed(await self._read())
+
+    def _parsed(self, chunk: bytes) -> Iterator[Any]:
+        """Segments, chunks of their content, and None at the end of each."""
         try:
-            while (event := next(self._events, _END)) is _END:
-                if self._parser.closed:
-                    return _END
-                self._events = self._parser.parse(await self._read())
+            yield from self._parser.parse(chunk)
         except MultipartError as fault:
             raise Unreadable("Ugyldig innhold: kallet er ikke fullstendig eller ikke gyldig multipart") from fault
-        return event
-
-
-_END = object()
 
 
 def _filename(segment: MultipartSegment) -> str | None:

@@ -27,8 +27,7 @@ _XREF_TABLE = re.compile(rb"\s*xref\b")
 _XREF_STREAM = re.compile(rb"\s*\d{1,10}\s+\d{1,5}\s+obj\s*(?=<<)")
 _TRAILER = re.compile(rb"\btrailer\s*(?=<<)")
 _TOKEN = re.compile(
-    rb"[\0\t\n\f\r ]+|%[^\r\n]*|(?P<open><<|\[)|(?P<close>>>|\])|(?P<text>\()"
-    rb"|(?P<value><[^<>]*>|/?[^\0\s()<>\[\]{}/%]+|/)"
+    rb"[\0\s]*(?:%[^\r\n]*|(?P<value>/?[^\0\s()<>\[\]{}/%]+|<[^<>]*>|/)|(?P<open><<|\[)|(?P<close>>>|\])|(?P<text>\())"
 )
 _PARENTHESIS = re.compile(rb"\\.|[()]", re.DOTALL)
 _ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
@@ -106,21 +105,22 @@ def _tokens(text: bytes) -> Iterator[bytes]:
     depth, at = 0, 0
     while token := _TOKEN.match(text, at):
         at = token.end()
-        if token["open"]:
-            depth += 1
-            if depth < 3:
-                yield token["open"] if depth == 1 else _NESTED
-        elif token["close"]:
-            depth -= 1
-            if depth == 0:
-                yield b">>"
-                return
-        elif token["text"]:
-            at = _end_of_text(text, at)
-            if depth == 1:
-                yield _NESTED
-        elif token["value"] and depth == 1:
-            yield token["value"]
+        match token.lastgroup:
+            case "open":
+                depth += 1
+                if depth < 3:
+                    yield token[token.lastgroup] if depth == 1 else _NESTED
+            case "close":
+                depth -= 1
+                if depth == 0:
+                    yield b">>"
+                    return
+            case "text":
+                at = _end_of_text(text, at)
+                if depth == 1:
+                    yield _NESTED
+            case "value" if depth == 1:
+                yield token[token.lastgroup]
 
 
 def _end_of_text(text: bytes, at: int) -> int:
