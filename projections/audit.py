@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from projections.projection import Append, Projection, Write, sql_beside
 from schemas.envelope import Envelope
 from schemas.topics import TOPICS
@@ -12,22 +10,20 @@ audit = Projection("audit", logic=1, topics=tuple(TOPICS), sql=sql_beside(__file
 
 
 @audit.on_every_event
-def line(at: Envelope) -> Iterable[Write]:
+def line(at: Envelope) -> tuple[Write]:
     """One line an event, keyed by its position on the log."""
     assert at.position is not None
-    yield Append(
-        "audit",
-        (
-            *at.position,
-            at.id,
-            at.type,
-            at.stream,
-            at.time,
-            at.correlation_id,
-            at.causation_id,
-            at.actor,
-            at.on_behalf_of,
-            at.legal_basis,
-            at.source,
-        ),
+    row = (
+        *at.position,
+        at.id,
+        at.type,
+        at.stream,
+        at.time,
+        at.correlation_id,
+        at.causation_id,
+        at.actor,
+        at.on_behalf_of,
+        at.legal_basis,
+        at.source,
     )
+    return (Append("audit", row),)

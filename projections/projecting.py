@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import TopicPartition
 
@@ -67,22 +66,18 @@ class Prepared:
 def writes_of(records: Sequence[Record], projections: Sequence[Projection]) -> dict[str, Batch]:
     """What the handlers make of the records. Pure.
 
-    The envelope of a record is read once; its event is decoded once, and only if some handler wants it. Raises
-    Unreadable or NotYetKnown when that cannot be done.
+    The envelope of a record is read once; its event is decoded only if a handler wants it, and only what it wants.
+    Raises Unreadable or NotYetKnown when that cannot be done.
     """
     batches = {one.name: Batch() for one in projections}
-    handlers = [(one.every, one.handlers, batches[one.name].add) for one in projections]
     for record in records:
         at = envelope_of(record)
-        event: Any = None
-        for every, of_type, add in handlers:
-            if every is not None:
-                for write in every(at):
-                    add(write)
-            if (handler := of_type.get(at.type)) is not None:
-                event = decode(record.value) if event is None else event
-                for write in handler(event, at):
-                    add(write)
+        for projection in projections:
+            if (take := projection.envelope_handler(at.type)) is not None:
+                batches[projection.name].add(take(at))
+            elif (found := projection.handlers.get(at.type)) is not None:
+                handler, view = found
+                batches[projection.name].add(handler(decode(record.value, view), at))
     return batches
 
 

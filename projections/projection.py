@@ -1,6 +1,6 @@
 """What a projection is: pure handlers, event by event, from what was said to the rows that can be asked.
 
-A handler takes (event, envelope) and returns or yields writes; it sees no clock, no database and no other event. The
+A handler takes (event, envelope) and returns the writes; it sees no clock, no database and no other event. The
 tables stand in the ``.sql`` file beside the module, without a schema name: each version gets a schema of its own.
 """
 
@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from asyncpg.pgproto.pgproto import UUID
+
 from schemas.catalogue import event_type
 from schemas.envelope import Envelope
+from schemas.errors import Unreadable
 
 
 class Create(NamedTuple):
@@ -60,26 +63,43 @@ class Projection:
 
     def __init__(self, name: str, *, logic: int, topics: tuple[str, ...], sql: str) -> None:
         self.name, self.logic, self.topics = name, logic, topics
-        self.handlers: dict[str, Handler] = {}
+        self.handlers: dict[str, tuple[Handler, type | None]] = {}
+        self.envelope_handlers: dict[str, EnvelopeHandler] = {}
         self.every: EnvelopeHandler | None = None
         self.tables = _section(sql, "tables")
         self.indexes = _section(sql, "indexes")
         _projections[name] = self
 
-    def on(self, *events: type) -> Callable[[Handler], Handler]:
-        """Register the handler of some event types. An event type that no handler is registered for is not decoded."""
+    def on(self, *events: type, reads: type | None = None) -> Callable[[Handler], Handler]:
+        """Register the handler of some event types. An event type that no handler is registered for is not decoded.
+
+        ``reads`` is a class with the fields that the handler needs, where the event has many more: the handler is
+        then given an instance of that.
+        """
 
         def register(handler: Handler) -> Handler:
-            for one in events:
-                self.handlers[event_type(one).name] = handler
+            self.handlers |= {event_type(one).name: (handler, reads) for one in events}
+            return handler
+
+        return register
+
+    def on_envelope_of(self, *events: type) -> Callable[[EnvelopeHandler], EnvelopeHandler]:
+        """Register the handler of event types that say all by their envelope: they are not decoded either."""
+
+        def register(handler: EnvelopeHandler) -> EnvelopeHandler:
+            self.envelope_handlers |= {event_type(one).name: handler for one in events}
             return handler
 
         return register
 
     def on_every_event(self, handler: EnvelopeHandler) -> EnvelopeHandler:
-        """Register a handler of all events of the topics. It is given the envelope only."""
+        """Register a handler of all events of the topics, whether their types are known or not."""
         self.every = handler
         return handler
+
+    def envelope_handler(self, name: str) -> EnvelopeHandler | None:
+        """What takes the envelope of events of this type."""
+        return self.every or self.envelope_handlers.get(name)
 
 
 def projections() -> dict[str, Projection]:
@@ -90,6 +110,14 @@ def projections() -> dict[str, Projection]:
 def sql_beside(module_file: str) -> str:
     """The ``.sql`` file beside a projection's module."""
     return Path(module_file).with_suffix(".sql").read_text()
+
+
+def stream_id(at: Envelope) -> UUID:
+    """The stream as a UUID, of the kind that PostgreSQL's driver writes fastest. Raises Unreadable."""
+    try:
+        return UUID(at.stream)
+    except ValueError:
+        raise Unreadable(f"the stream of {at.type} is no UUID") from None
 
 
 def _section(sql: str, name: str) -> str:

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from projections.projection import Append, Change, Create, Projection, Write, sql_beside
+from projections.projection import Append, Change, Create, Projection, Write, sql_beside, stream_id
+from schemas.catalogue import event_type, part
 from schemas.envelope import Envelope
+from schemas.errors import Unreadable
 from schemas.svarut import ForsendelseAvvist, ForsendelseFeiletUnderMottak, ForsendelseMottatt
 from streams.domain.svarut_status import STATUS_OF, Status
 
+STATUS = {event_type(kind).name: status.value for kind, status in STATUS_OF.items()}
 REFUSED = (ForsendelseAvvist, ForsendelseFeiletUnderMottak)
 
 svarut_status = Projection("svarut_status", logic=1, topics=("fiks.svarut",), sql=sql_beside(__file__))
 
 
-@svarut_status.on(ForsendelseMottatt)
-def mottatt(event: ForsendelseMottatt, at: Envelope) -> Iterable[Write]:
+@part
+class Mottatt:
+    """What of ForsendelseMottatt can be asked here."""
+
+    forsendelse_id: UUID
+    fiks_org_id: UUID
+    konto_id: UUID
+    ekstern_referanse: str | None = None
+    avgivende_system: str | None = None
+
+
+@svarut_status.on(ForsendelseMottatt, reads=Mottatt)
+def mottatt(event: Mottatt, at: Envelope) -> tuple[Write, ...]:
     """The first row of a forsendelse."""
     values = {
         "fiks_org_id": event.fiks_org_id,
@@ -29,18 +43,28 @@ def mottatt(event: ForsendelseMottatt, at: Envelope) -> Iterable[Write]:
         "ekstern_referanse": event.ekstern_referanse,
         "avgivende_system": event.avgivende_system,
     }
-    yield Create("svarut_status", (event.forsendelse_id,), values)
-    yield _hendelse(event.forsendelse_id, at)
+    return Create("svarut_status", (event.forsendelse_id,), values), _hendelse(event.forsendelse_id, at)
 
 
-@svarut_status.on(*STATUS_OF)
-def decided(event: Any, at: Envelope) -> Iterable[Write]:
-    """A decision: its status counts, unless another was decided first."""
-    assert at.position is not None and at.cause is not None
-    values = {"status": STATUS_OF[type(event)].value, "sist_endret": at.time}
-    yield Change("svarut_status", (event.forsendelse_id,), at.cause, at.position.offset, values)
-    detalj = ",".join(feil.kode for feil in event.feil) if isinstance(event, REFUSED) else None
-    yield _hendelse(event.forsendelse_id, at, detalj)
+@svarut_status.on_envelope_of(*(STATUS_OF.keys() - set(REFUSED)))
+def decided(at: Envelope) -> tuple[Write, ...]:
+    """A decision, whose type says all: its status counts, unless another was decided first."""
+    forsendelse_id = stream_id(at)
+    return _status(forsendelse_id, at), _hendelse(forsendelse_id, at)
+
+
+@svarut_status.on(*REFUSED)
+def refused(event: ForsendelseAvvist | ForsendelseFeiletUnderMottak, at: Envelope) -> tuple[Write, ...]:
+    """A refusal, with its reasons."""
+    reasons = ",".join(feil.kode for feil in event.feil)
+    return _status(event.forsendelse_id, at), _hendelse(event.forsendelse_id, at, reasons)
+
+
+def _status(forsendelse_id: UUID, at: Envelope) -> Change:
+    if at.position is None or at.cause is None:
+        raise Unreadable(f"{at.type} is a decision, but its headers do not say what caused it")
+    values = {"status": STATUS[at.type], "sist_endret": at.time}
+    return Change("svarut_status", (forsendelse_id,), at.cause, at.position.offset, values)
 
 
 def _hendelse(forsendelse_id: UUID, at: Envelope, detalj: str | None = None) -> Append:

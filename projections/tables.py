@@ -5,6 +5,7 @@ What a table looks like is asked of PostgreSQL, where its ``.sql`` file made it;
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,9 +44,9 @@ class Table:
             f"join unnest({self._arrays(self.key)}) as u ({keys}) using ({keys})"
         )
 
-    def insert(self) -> str:
-        """Insert rows given as one array a column."""
-        return f"insert into {self.schema}.{self.name} select * from unnest({self._arrays(self.columns)})"
+    async def copy(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows, by COPY: it is cheaper than any INSERT on both sides."""
+        await connection.copy_records_to_table(self.name, schema_name=self.schema, records=rows)
 
     def update(self, columns: Sequence[str]) -> str:
         """Update rows given as one array a column, the key among them."""
@@ -82,20 +83,25 @@ NEW = -1
 class Batch:
     """The writes of a batch, in order within each row."""
 
-    rows: dict[str, dict[Key, list[Create | Change]]] = field(default_factory=dict)
-    appended: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    rows: dict[str, dict[Key, list[Create | Change]]] = field(default_factory=lambda: defaultdict(dict))
+    appended: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, write: Write) -> None:
-        """Take one write."""
-        if isinstance(write, Append):
-            self.appended.setdefault(write.table, []).append(write.row)
-        else:
-            self.rows.setdefault(write.table, {}).setdefault(write.key, []).append(write)
+    def add(self, writes: Iterable[Write]) -> None:
+        """Take the writes that one event led to."""
+        for write in writes:
+            if isinstance(write, Append):
+                self.appended[write.table].append(write.row)
+                continue
+            rows = self.rows[write.table]
+            if (earlier := rows.get(write.key)) is None:
+                rows[write.key] = [write]
+            else:
+                earlier.append(write)
 
     async def write(self, connection: Connection, tables: dict[str, Table]) -> None:
         """Write everything, within the caller's transaction and under the lock of its checkpoint."""
         for name, lines in self.appended.items():
-            await connection.copy_records_to_table(name, schema_name=tables[name].schema, records=lines)
+            await tables[name].copy(connection, lines)
         for name, rows in self.rows.items():
             await _write_rows(connection, tables[name], rows)
 
@@ -124,7 +130,7 @@ async def _write_rows(connection: Connection, table: Table, rows: dict[Key, list
             row = dict(zip(table.key, key, strict=True)) | values | {"mark": mark}
             (inserts if before == NO_ROW else updates.setdefault(tuple(row), [])).append(row)
     if inserts:
-        await connection.execute(table.insert(), *([row[name] for row in inserts] for name in table.columns))
+        await table.copy(connection, [tuple(row[name] for name in table.columns) for row in inserts])
     for names, lines in updates.items():
         await connection.execute(table.update(names), *([row[name] for row in lines] for name in names))
 

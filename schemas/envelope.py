@@ -6,10 +6,11 @@ CloudEvents 1.0.2, Kafka protocol binding 3.2: attribute ``x`` travels as header
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
+
+import msgspec
 
 from schemas.catalogue import event_type
 
@@ -27,8 +28,7 @@ class Position(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that is known of an event without decoding it. Ids are texts, as they travel.
 
     ``cause`` is set on decisions: the offset, in the same partition, of the record that made the owner of the partition
@@ -88,11 +88,11 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
         stream=of["ce_subject"].decode(),
         time=datetime.fromisoformat(of["ce_time"].decode()),
         correlation_id=of["ce_correlationid"].decode(),
-        causation_id=_text(causation),
-        actor=_text(actor),
-        on_behalf_of=_text(on_behalf_of),
-        legal_basis=_text(legal_basis),
-        traceparent=_text(traceparent),
+        causation_id=None if causation is None else causation.decode(),
+        actor=None if actor is None else actor.decode(),
+        on_behalf_of=None if on_behalf_of is None else on_behalf_of.decode(),
+        legal_basis=None if legal_basis is None else legal_basis.decode(),
+        traceparent=None if traceparent is None else traceparent.decode(),
         cause=None if cause is None else int(cause),
         position=position,
     )
@@ -146,10 +146,6 @@ def decided(event: object, *, because: Envelope, cause: int, source: str, tracep
         traceparent=traceparent or because.traceparent,
         cause=cause,
     )
-
-
-def _text(header: bytes | None) -> str | None:
-    return None if header is None else header.decode()
 
 
 def derived_id(cause_id: str, name: str) -> str:

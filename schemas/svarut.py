@@ -155,19 +155,21 @@ class ForsendelseMottatt:
     mottakersystem that its orgnr, type and level matched, if any; ``reservert`` says that the contact register holds a
     reservation, ``digital_postkasse`` that it holds a digital mailbox and the account sends to such; the account's
     ``lesefrist_timer``, ``videresendes_ulest`` (unread goes on to print) and ``manuell_utskrift`` (its print is queued
-    for a person). ``feil`` are the faults that were found, none of which can be mended.
+    for a person). ``feil`` are the faults that were found, none of which can be mended. What is looked up by
+    stands first: who reads only that stops there (``schemas.codec.decode``).
     """
 
     forsendelse_id: UUID
     fiks_org_id: UUID
     konto_id: UUID
+    ekstern_referanse: str | None = None
+    avgivende_system: str | None = None
     integrasjon_id: UUID
     grensesnitt: Grensesnitt
     tittel: Personal[str]
     mottaker: Adresse
     dokumenter: tuple[Dokument, ...] = ()
     eksponert_for: tuple[Personal[str], ...] = ()
-    avgivende_system: str | None = None
     avgivende_system_aktor: Personal[str] | None = None
     konteringskode: str | None = None
     kun_digital_levering: bool = False
@@ -181,7 +183,6 @@ class ForsendelseMottatt:
     svar_pa_forsendelse_link: bool = False
     lenker: tuple[Lenke, ...] = ()
     forsendelsestype: str | None = None
-    ekstern_referanse: str | None = None
     korrelasjonsid: str | None = None
     signering: Signering | None = None
     taushetsbelagt_post: bool = False

@@ -21,8 +21,10 @@ from infra.logs import logger
 
 log = logger(__name__)
 
-WAITING_LIMIT = 10_000
-"""Records that may wait in one partition before it is no longer fetched."""
+WAITING_LIMIT = 20_000
+"""Records that may wait in all partitions together before no more are taken in."""
+AT_ONCE = 5_000
+"""Records that are taken in at once; the rest stay with the client, as it received them, compressed."""
 REVOKE_WAIT = 3.0
 ASIDE = 5.0
 
@@ -146,17 +148,17 @@ class Reader(Service):
             [claim for claim in self.claims.values() if claim.next is None]
         )
         open_claims = {p: c for p, c in self.claims.items() if self._wants_more(c)}
-        if not open_claims:
-            await asyncio.sleep(0.02)
+        if not open_claims or sum(len(claim.waiting) for claim in open_claims.values()) >= WAITING_LIMIT:
+            await asyncio.sleep(0.005)
             return
-        fetched = await self._consumer.getmany(*open_claims, timeout_ms=200)
+        fetched = await self._consumer.getmany(*open_claims, timeout_ms=200, max_records=AT_ONCE)
         for partition, records in fetched.items():
             claim = open_claims[partition]
             if claim.live:  # a fetch that ends after a revoke belongs to nobody
                 await self._receive(claim, records)
 
     def _wants_more(self, claim: Claim) -> bool:
-        if claim.next is None or len(claim.waiting) >= WAITING_LIMIT:
+        if claim.next is None:
             return False
         return self._until is None or claim.next < self._until.get(claim.partition, 0)
 

@@ -36,6 +36,7 @@ class Report:
         """Add a figure, compared with an earlier one."""
         ratio = value / self.value(to) if to else None
         self.figures.append(Figure(name, value, unit, ratio, to))
+        print(f"{name}: {value:,.2f} {unit}", flush=True)
 
     def add_ratio(self, name: str, of: str, to: str) -> None:
         """Add the ratio of two earlier figures as a figure with a name of its own."""

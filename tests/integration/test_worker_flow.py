@@ -152,7 +152,7 @@ async def test_a_bug_stops_the_process_and_the_event_is_not_lost(system: Backbon
     broken = await system.worker_process(
         "from projections.projection import projections\n"
         "def bug(event, at): raise KeyError('a bug')\n"
-        "projections()['svarut_status'].handlers['ForsendelseMottatt'] = bug"
+        "projections()['svarut_status'].handlers['ForsendelseMottatt'] = (bug, None)"
     )
     _, log = await broken.communicate()
     assert broken.returncode == 70

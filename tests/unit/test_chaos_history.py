@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.envelope import Position, Recorded, decided
 from schemas.svarut import ForsendelseSendtAltinn
