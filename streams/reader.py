@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from mode import Service
 
 from infra.logs import logger
@@ -37,7 +37,9 @@ CONSUMER: dict[str, Any] = {
     "max_poll_interval_ms": 86_400_000,
     "request_timeout_ms": 8000,
     "metadata_max_age_ms": 30_000,
-    "partition_assignment_strategy": (StickyPartitionAssignor,),
+    # By range, so that each member has its share of every topic: others balance the number of partitions only, and may
+    # give one member the busy topic and another the silent one. A rebalance revokes everything in any case.
+    "partition_assignment_strategy": (RangePartitionAssignor,),
 }
 
 Positions = Mapping[TopicPartition, int]
