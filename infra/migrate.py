@@ -11,7 +11,6 @@ LOCK = 0x66696B73
 """The advisory lock that keeps two migrations apart ("fiks" in ASCII)."""
 
 
-
 async def migrate(connection: Connection) -> list[str]:
     """Apply what is missing, in order. Returns the names of the migrations that were applied."""
     applied = []

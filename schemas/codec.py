@@ -36,8 +36,8 @@ def decode(value: bytes | None, view: type | None = None) -> Any:
     """The event in a record value.
 
     ``view`` is a class with some of the event's fields: then reading stops behind the last of them, which is cheaper,
-    and an instance of it is returned. Raises NotYetKnown for a schema id or type that this release does not have, Unreadable for anything
-    that is not an event in wire format.
+    and an instance of it is returned. Raises NotYetKnown for a schema id or type that this release does not have,
+    Unreadable for anything that is not an event in wire format.
     """
     if value is None or len(value) < PREFIX.size:
         raise Unreadable("the value is too short to hold a schema id")

@@ -102,7 +102,7 @@ def fact(
     event: object,
     *,
     time: datetime,
-    id: str,
+    id: str,  # noqa: A002 - what CloudEvents calls it
     source: str,
     correlation_id: str | None = None,
     actor: str | None = None,

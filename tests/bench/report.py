@@ -1,4 +1,4 @@
-"""What every benchmark prints and leaves behind: the machine, and each figure with its ratio to a named limit or peer."""
+"""What every benchmark prints and leaves behind: the machine, and each figure with its ratio to a limit or a peer."""
 
 from __future__ import annotations
 
@@ -64,4 +64,5 @@ class Report:
 def machine() -> str:
     """Cores, memory and versions of what was measured on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {system}"
