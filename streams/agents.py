@@ -27,7 +27,7 @@ log = logger(__name__)
 
 Record: TypeAlias = ConsumerRecord
 P = TypeVar("P")
-Action = Callable[[Connection, TopicPartition], Awaitable[object]]
+T = TypeVar("T")
 
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 """What is waited for, in place."""
@@ -95,13 +95,14 @@ class Carrier:
         following = list(claim.waiting)
         await self._carry(claim, records, following)
 
-    async def attempt(self, action: Action, partition: TopicPartition) -> None:
-        """Run ``action`` in a transaction, once: a timer comes again by itself."""
+    async def attempt(self, action: Callable[[Connection], Awaitable[T]]) -> T | None:
+        """Run ``action`` in a transaction, once: a timer comes again by itself. None when something was away."""
         try:
             async with self._pool.acquire(timeout=5) as connection, connection.transaction():
-                await action(connection, partition)
+                return await action(connection)
         except PASSING as fault:
             log.warning("put off until the next turn", role=self.work.role, fault=f"{type(fault).__name__}: {fault}")
+            return None
 
     async def _carry(self, claim: Claim, records: Sequence[Record], following: Sequence[Record]) -> None:
         try:

@@ -8,6 +8,7 @@ consumer in any case, whose event loop is ours to close.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import faust
@@ -116,9 +117,10 @@ class Worker(Service):
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
         async def tick() -> None:
             try:
-                for claim in list(reader.claims.values()):
-                    if claim.live and claim.next is not None:
-                        await carrier.attempt(work.expire, claim.partition)
+                for partition in await carrier.attempt(work.overdue) or ():
+                    claim = reader.claims.get(partition)
+                    if claim is not None and claim.live:
+                        await carrier.attempt(partial(work.expire, partition=partition))
             except Exception as fault:
                 die(f"deadlines of {work.role}", fault)
 

@@ -67,6 +67,10 @@ class Deciding:
             await self._dead_letters.append(self.role, record, reason)
             await checkpoints.move(connection, self.role, record, record.offset + 1)
 
+    async def overdue(self, connection: Connection) -> list[TopicPartition]:
+        """The partitions, whoever owns them, in which a deadline has passed."""
+        return await self._journals.overdue(connection)
+
     async def expire(self, connection: Connection, partition: TopicPartition) -> int:
         """Append the deadlines of the partition that have passed, guarded as every write is. Returns how many."""
         if await checkpoints.lock(connection, self.role, *partition) is None:

@@ -31,6 +31,7 @@ SAVE_DEADLINES = """
     insert into frist (decider, topic, partition, stream, name, due)
     select $1, $2, $3, * from unnest($4::text[], $5::text[], $6::timestamptz[]) on conflict do nothing
 """
+OVERDUE = "select distinct topic, partition from frist where decider = $1 and not appended and due <= now()"
 DUE = """
     select stream, name, due from frist
     where decider = $1 and topic = $2 and partition = $3 and not appended and due <= now()
@@ -79,6 +80,11 @@ class JournalStore:
         await connection.execute(DROP_DEADLINES, name, streams, *columns)
         if running:
             await connection.execute(SAVE_DEADLINES, name, *partition, *columns)
+
+    async def overdue(self, connection: Connection) -> list[TopicPartition]:
+        """The partitions in which ``due`` would find something."""
+        rows = await connection.fetch(OVERDUE, self._decider.name)
+        return [TopicPartition(row["topic"], row["partition"]) for row in rows]
 
     async def due(self, connection: Connection, partition: TopicPartition) -> list[tuple[str, Deadline]]:
         """Deadlines of the partition that have passed by PostgreSQL's clock and were not appended, oldest first."""

@@ -47,5 +47,5 @@ create table frist (
     appended boolean not null default false,
     primary key (decider, stream, name, due)
 );
-create index frist_due on frist (decider, topic, partition, due) where not appended;
+create index frist_due on frist (decider, due) where not appended;
 comment on table frist is 'Deadlines that run; once one has been appended as an event, reading that event settles it.';

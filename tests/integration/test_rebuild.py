@@ -1,0 +1,152 @@
+"""Rebuilding while the system runs: nobody is shown less than before, and what is rebuilt is what was live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from infra.database import Connection
+from projections import rebuild as rebuilding
+from projections import versions
+from projections.compare import check
+from projections.projection import projections
+from projections.rebuild import Positions, cancel, end_offsets, group_of, prepare, processes, reached
+from tests.support.backbone import Backbone
+
+STATUS = projections()["svarut_status"]
+AUDIT = projections()["audit"]
+
+
+def silent(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+@pytest_asyncio.fixture
+async def operator(system: Backbone, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connection]:
+    """The connection of whoever rebuilds, and the surroundings that the processes of a rebuild find."""
+    monkeypatch.setenv("FIKS_KAFKA", system.settings.kafka)
+    monkeypatch.setenv("FIKS_POSTGRES", system.settings.postgres)
+    monkeypatch.setenv("FIKS_STATE", str(system.settings.state))
+    connection = await asyncpg.connect(system.settings.postgres, server_settings={"lock_timeout": "2s"})
+    yield connection
+    await connection.close()
+
+
+async def live_version(system: Backbone) -> int:
+    found = await versions.live(system.connection, STATUS)
+    assert found is not None
+    return found[0]
+
+
+async def test_a_rebuild_under_load_shows_nobody_less_than_before(system: Backbone, operator: Connection) -> None:
+    ids: list[UUID] = []
+    seen: dict[UUID, int] = {}
+    order = ["MOTTATT", "AKSEPTERT", "SENDT_ALTINN"]
+
+    async def keep_sending() -> None:
+        while True:
+            ids.extend(await system.send(5))
+            await asyncio.sleep(0.02)
+
+    async def keep_reading() -> None:
+        connection = await asyncpg.connect(system.settings.postgres)
+        try:
+            while True:
+                rows = await connection.fetch("select forsendelse_id, status from read.svarut_status")
+                now = {row["forsendelse_id"]: order.index(row["status"]) for row in rows}
+                assert all(now.get(one, -1) >= was for one, was in seen.items()), "a reader saw an older state"
+                seen.update(now)
+                await asyncio.sleep(0.005)
+        finally:
+            await connection.close()
+
+    async with system.worker():
+        busy = [asyncio.create_task(keep_sending()), asyncio.create_task(keep_reading())]
+        made = await rebuilding.rebuild(operator, system.settings.kafka, [STATUS, AUDIT], 2, silent)
+        await asyncio.sleep(1)
+        for task in busy:
+            assert not task.done() or task.exception() is None, task.exception()
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        await system.until_status(ids, "SENDT_ALTINN")
+    assert made == {"svarut_status": 2, "audit": 2}
+    assert await live_version(system) == 2
+    assert await system.connection.fetchval("select to_regnamespace('svarut_status_v1')") is None
+    assert await system.connection.fetchval("select count(*) from checkpoint where version = 1 and name = 'audit'") == 0
+
+
+async def test_a_rebuild_equals_what_is_live_and_a_planted_difference_is_found(
+    system: Backbone, operator: Connection
+) -> None:
+    async with system.worker():
+        await system.until_status(await system.send(30), "SENDT_ALTINN")
+        snapshot = await asyncpg.connect(system.settings.postgres)
+        for projection in (STATUS, AUDIT):
+            found = await check(operator, snapshot, system.settings.kafka, projection, 1, silent)
+            assert (found.differing, found.rows > 30) == (0, True)
+        schema = versions.schema_of("svarut_status", await live_version(system))
+        changed, gone, *_ = [r[0] for r in await operator.fetch(f"select forsendelse_id from {schema}.svarut_status")]
+        await operator.execute(f"update {schema}.svarut_status set status = 'LEST' where forsendelse_id = $1", changed)
+        await operator.execute(f"delete from {schema}.svarut_status where forsendelse_id = $1", gone)
+        found = await check(operator, snapshot, system.settings.kafka, STATUS, 1, silent)
+        await snapshot.close()
+    differences = {one.key[0]: one for one in found.differences}
+    assert differences.keys() == {changed, gone}
+    assert differences[gone].live is None
+    assert (differences[changed].live or {})["status"] == "LEST"
+    assert (differences[changed].rebuilt or {})["status"] == "SENDT_ALTINN"
+    assert await operator.fetchval("select count(*) from building") == 0
+
+
+async def test_an_interrupted_rebuild_goes_on_where_it_stopped(system: Backbone, operator: Connection) -> None:
+    async with system.worker():
+        await system.until_status(await system.send(50), "SENDT_ALTINN")
+    building = {STATUS: await prepare(operator, STATUS)}
+    ends = end_offsets(system.settings.kafka, ["fiks.svarut"])
+    half: Positions = {partition: end // 2 for partition, end in ends.items()}
+    async with processes(["svarut_status"], group_of(building), 1, half) as running:
+        await reached(operator, building, half, running, silent)
+    assert await versions.checkpoints(operator, "svarut_status", building[STATUS]) == half
+    assert await prepare(operator, STATUS) == building[STATUS]
+    started: list[int] = []
+    made = await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, lambda done, _: started.append(done))
+    assert made == {"svarut_status": building[STATUS]}
+    assert started[0] >= sum(half.values())
+
+
+async def test_what_an_interrupted_rebuild_has_made_can_be_dropped(system: Backbone, operator: Connection) -> None:
+    version = await prepare(operator, STATUS)
+    assert await cancel(operator, STATUS)
+    assert not await cancel(operator, STATUS)
+    assert await operator.fetchval("select to_regnamespace($1)", versions.schema_of("svarut_status", version)) is None
+
+
+async def test_workers_wait_for_tables_that_somebody_dropped_and_a_rebuild_brings_them_back(
+    system: Backbone, operator: Connection
+) -> None:
+    async with system.worker():
+        ids = await system.send(10)
+        await system.until_status(ids, "SENDT_ALTINN")
+        schema = versions.schema_of("svarut_status", await live_version(system))
+        await operator.execute(f"drop schema {schema} cascade")
+        ids += await system.send(10)
+        await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, silent)
+        await system.until_status(ids, "SENDT_ALTINN")
+        await system.until_projected("audit")
+
+
+async def test_a_release_with_other_logic_waits_until_it_has_been_rebuilt(
+    system: Backbone, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await system.send(3)
+    monkeypatch.setattr(STATUS, "logic", STATUS.logic + 1)
+    async with system.worker():
+        await asyncio.sleep(1)
+        assert not await system.statuser(ids)
+        await operator.execute("update projection set logic = $1 where name = 'svarut_status'", STATUS.logic)
+        await system.until_status(ids, "SENDT_ALTINN")
