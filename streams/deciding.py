@@ -109,6 +109,8 @@ class Deciding:
         repeats off the log; nothing depends on it.
         """
         DECISIONS.labels(self.role).inc(len(decisions))
+        if not decisions:
+            return
         there = {(record.key, dict(record.headers).get("cause")) for record in seen}
         await self._log.append_all(
             [

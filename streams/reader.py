@@ -15,6 +15,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from infra.logs import logger
@@ -124,7 +125,13 @@ class Reader(Service):
     async def _join(self) -> None:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, **CONSUMER)
         self._consumer.subscribe(self.topics, listener=_Listener(self))
-        await self._consumer.start()
+        while True:
+            try:
+                await self._consumer.start()
+                break
+            except KafkaError as fault:
+                log.warning("waiting for Kafka", group=self.group, fault=f"{type(fault).__name__}: {fault}")
+                await self.sleep(1)
 
     @Service.task
     async def _read(self) -> None:
@@ -136,7 +143,8 @@ class Reader(Service):
         except asyncio.CancelledError:
             raise
         except BaseException as fault:
-            die("reader", fault)
+            if not (isinstance(fault, ConsumerStoppedError) and self.should_stop):
+                die("reader", fault)
 
     async def _wait_aside(self) -> None:
         await self.on_stop()

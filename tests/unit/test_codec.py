@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from schemas import codec, registry
 from schemas.catalogue import PERSONAL, EventType, event_type
