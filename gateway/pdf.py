@@ -25,7 +25,7 @@ MOST_REVISIONS = 32
 _STARTXREF = re.compile(rb"startxref\s+(\d{1,12})\s+%%EOF")
 _XREF_TABLE = re.compile(rb"\s*xref\b")
 _XREF_STREAM = re.compile(rb"\s*\d{1,10}\s+\d{1,5}\s+obj\s*(?=<<)")
-_TRAILER = re.compile(rb"\btrailer\s*(?=<<)")
+_TRAILER = re.compile(rb"trailer\s*(?=<<)")
 _TOKEN = re.compile(
     rb"[\0\s]*(?:%[^\r\n]*|(?P<value>/?[^\0\s()<>\[\]{}/%]+|<[^<>]*>|/)|(?P<open><<|\[)|(?P<close>>>|\])|(?P<text>\())"
 )
@@ -41,6 +41,7 @@ def inspect(size: int, head: bytes, tail: bytes) -> Inspection:
     expects their bytes (shorter at the end of the file), returns the fault.
     """
     begin = head[:HEAD].find(b"%PDF-")
+    tail = tail[-2 * TAIL :]
     ends = list(_STARTXREF.finditer(tail))
     if begin < 0 or not ends or len(tail) - ends[-1].end() > TAIL:
         return Feilkode.UGYLDIG_PDF

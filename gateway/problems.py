@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from secrets import token_hex
 from uuid import UUID, uuid4
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.randomness import new_hex
 from infra.logs import logger
 from schemas.errors import Unreadable
 from streams.domain.errors import Gone, NotAllowed, NotAuthenticated, NotFound, Rejected, Unavailable
@@ -58,7 +58,7 @@ class ErrorMessage(msgspec.Struct, rename="camel", frozen=True):
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers what handlers raise, and gives each call an id, the caller's own if it is a sensible one."""
     given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else token_hex(16)
+    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else new_hex()
     try:
         response = await handler(request)
     except web.HTTPException as fault:

@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from secrets import token_hex
 
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -18,6 +17,7 @@ from gateway import pdf
 from gateway.forsendelse import MOST_DOKUMENTER, Dokument, Forsendelse, Received
 from gateway.metadata import read_json
 from gateway.multipart import Multipart, Read, nfc
+from gateway.randomness import new_hex
 from infra.blobs import Blobs
 from schemas.envelope import Position
 from schemas.errors import Unreadable
@@ -102,7 +102,7 @@ class Upload:
             async for _ in content:  # it will be refused: measured, not stored
                 pass
         else:
-            blob = token_hex(16)
+            blob = new_hex()
             self._kept.append(blob)
             await self._blobs.put(blob, content)
         self.received[at] = Received(storrelse=measured.size, sha256=measured.sha256, blob=blob)

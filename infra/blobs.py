@@ -135,15 +135,21 @@ class _Folder:
 
 
 def _write_durably(folder: Path, files: list[tuple[str, bytes]]) -> None:
-    with contextlib.ExitStack() as opened:
-        descriptors = [opened.enter_context(_partial(folder, name)) for name, _ in files]
-        for descriptor, (_, content) in zip(descriptors, files, strict=True):
+    """Under their own names from the start: nobody is told a name before its content is durable, and so the first fsync
+    finds names and content of the whole batch in one journal commit. Raises OSError, with any number of them written.
+    """
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    with _opened(folder, os.O_RDONLY) as at, contextlib.ExitStack() as opened:
+        descriptors = []
+        for name, content in files:
+            descriptor = os.open(name, flags, 0o600, dir_fd=at)
+            opened.callback(os.close, descriptor)
             _write(descriptor, content)
-            # Starts the transfer; the first fsync then finds all of the batch in one journal commit.
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        for descriptor, (name, _) in zip(descriptors, files, strict=True):
-            _name(folder, name, descriptor)
-    _sync_folder(folder)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # starts the transfer
+            descriptors.append(descriptor)
+        for descriptor in descriptors:
+            os.fsync(descriptor)
+        os.fsync(at)
 
 
 @contextlib.contextmanager

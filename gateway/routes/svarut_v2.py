@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
@@ -20,6 +20,7 @@ from gateway.faults import codes_in_words, in_words
 from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
 from gateway.metadata import Text, Time, must_be_in_the_calendar, read_json
 from gateway.problems import REQUEST_ID, hidden
+from gateway.randomness import new_uuid
 from gateway.reads import Answer
 from gateway.routes import Routes
 from gateway.uploads import receiving
@@ -83,7 +84,7 @@ class LestAv(Struct, rename="camel", frozen=True):
 @routes.post("/api/v2/kontoer/{kontoId}/forsendelser/", demands=integration(SEND))
 async def send(request: web.Request) -> web.Response:
     """Take over a forsendelse. The answer is a promise: its content and the event are durable."""
-    forsendelse_id, now = uuid4(), datetime.now(UTC)
+    forsendelse_id, now = new_uuid(), datetime.now(UTC)
     async with receiving(request, request.app[BLOBS]) as upload:
         sent = await upload.metadata()
         upload.faults += faults_in(sent, now)
@@ -186,7 +187,7 @@ def _said(request: web.Request, event: object, time: datetime) -> Envelope:
     return fact(
         event,
         time=time,
-        id=str(uuid4()),
+        id=str(new_uuid()),
         source=SOURCE,
         correlation_id=request[REQUEST_ID],
         actor=principal.actor,
