@@ -161,20 +161,23 @@ async def test_a_bug_stops_the_process_and_the_event_is_not_lost(system: Backbon
         await system.until_status(ids, "SENDT_ALTINN")
 
 
-OLDER = (
-    "from schemas import catalogue, registry\n"
-    "for name in {names!r}: catalogue._types.pop(name, None)\n"
-    "known = {{id: one for id, one in registry.by_id().items() if one.name not in {names!r}}}\n"
-    "registry.by_id = lambda: known\n"
-    "import schemas.codec\nschemas.codec.by_id = registry.by_id\n"
-)
+OLDER = """
+from schemas import catalogue, codec, registry
+catalogue._types.pop({without_type!r}, None)
+known = {{id: one for id, one in registry.by_id().items() if one.name != {without_schema!r}}}
+codec.by_id = lambda: known
+"""
+"""Makes a process another release: one that does not know an event type, or a newer version of a type's schema."""
 
 
-async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_goes_on(system: Backbone) -> None:
-    older = await system.worker_process(OLDER.format(names=["LestMeldt"]))
+@pytest.mark.parametrize("without_type", ["LestMeldt", None], ids=["a type", "a version of a schema"])
+async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_goes_on(
+    system: Backbone, without_type: str | None
+) -> None:
+    older = await system.worker_process(OLDER.format(without_type=without_type, without_schema="LestMeldt"))
     known = await system.send(5)
     await system.until_status(known, "SENDT_ALTINN")
-    lest = LestMeldt(forsendelse_id=known[0], fnr="01810112345", tidspunkt=datetime.now(UTC))
+    lest = LestMeldt(forsendelse_id=known[0], fnr="15819000066", tidspunkt=datetime.now(UTC))
     position = await system.log.append(lest, about(lest))
     await asyncio.sleep(1)
     decided = await system.connection.fetchval(
@@ -187,6 +190,17 @@ async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_
         older.terminate()
         await older.communicate()
     assert await system.statuser(known) == {"SENDT_ALTINN": 4, "LEST": 1}
+
+
+async def test_a_projection_waits_for_a_newer_version_of_a_type_that_it_handles(system: Backbone) -> None:
+    older = await system.worker_process(OLDER.format(without_type=None, without_schema="ForsendelseMottatt"))
+    ids = await system.send(5)
+    await asyncio.sleep(3)
+    assert not await system.statuser(ids), "what cannot be read must not be passed"
+    async with system.worker():
+        await system.until_status(ids, "SENDT_ALTINN")
+        older.terminate()
+        await older.communicate()
 
 
 async def test_a_projection_passes_over_types_that_it_does_not_handle_without_decoding(system: Backbone) -> None:

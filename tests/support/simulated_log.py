@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from schemas.envelope import Envelope, Position, Recorded, decided, fact
 from streams.domain.decider import Decider, Journal, step

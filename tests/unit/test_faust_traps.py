@@ -1,0 +1,127 @@
+"""The traps of faust-streaming that ``streams.app`` leans around: each test fails if our way round it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from aiokafka import TopicPartition
+
+from streams import agents
+from streams.agents import serve
+from streams.app import _App
+from streams.reader import Claim
+
+
+class _Carrier:
+    """Stands in for ``Carrier``: remembers what it was given, and fails as it is told."""
+
+    class work:  # noqa: N801 - read as an attribute
+        role = "test"
+
+    def __init__(self, fault: BaseException | None = None) -> None:
+        self.carried: list[TopicPartition] = []
+        self.fault = fault
+
+    async def carry(self, claim: Claim) -> None:
+        claim.take(1)
+        self.carried.append(claim.partition)
+        if self.fault is not None:
+            raise self.fault
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[Any]:
+    made = _App("test", broker="kafka://127.0.0.1:9", datadir=tmp_path, web_enabled=False, autodiscover=False)
+    yield made
+    await made.stop()
+
+
+def claim_with(*records: Any, partition: int = 0) -> Claim:
+    claim = Claim(TopicPartition("t", partition))
+    claim.waiting.extend(records)
+    claim.busy = True
+    claim.idle.clear()
+    return claim
+
+
+def _agent(app: Any, carrier: Any, step_aside: Any = lambda: None) -> Any:
+    channel = app.channel(maxsize=0)
+
+    async def run(claims: Any) -> None:
+        await serve(claims, carrier, channel, step_aside)
+
+    app.agent(channel, name="test", concurrency=4)(run)
+    return channel
+
+
+async def test_the_app_starts_without_kafka_and_its_channel_delivers(app: Any) -> None:
+    """Unless it is told so, Faust waits for a topic; unless flow control is resumed, ``put`` waits for ever."""
+    carrier = _Carrier()
+    channel = _agent(app, carrier)
+    await app.start()
+    claim = claim_with("a", "b", "c")
+    await channel.put(claim)
+    await claim.idle.wait()
+    assert (len(carrier.carried), len(claim.waiting)) == (3, 0)
+
+
+async def test_the_app_opens_no_port_and_no_connection(app: Any) -> None:
+    before = {one.laddr for one in psutil.Process().net_connections()}
+    _agent(app, _Carrier())
+    await app.start()
+    assert {one.laddr for one in psutil.Process().net_connections()} == before
+
+
+async def test_a_fault_in_an_agent_stops_the_process_and_is_not_swallowed(
+    app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust would restart the agent in silence and lose the item."""
+    died: list[BaseException] = []
+    monkeypatch.setattr(agents, "die", lambda where, fault: died.append(fault))
+    channel = _agent(app, _Carrier(KeyError("a bug")))
+    await app.start()
+    claim = claim_with("a")
+    await channel.put(claim)
+    await claim.idle.wait()
+    assert [type(one) for one in died] == [KeyError]
+
+
+async def test_claims_are_carried_at_the_same_time_but_none_twice_at_once(app: Any) -> None:
+    """With several actors on one channel of batches order would break: the channel carries each claim at most once."""
+    under_way: set[TopicPartition] = set()
+    together = 0
+
+    class Slow(_Carrier):
+        async def carry(self, claim: Claim) -> None:
+            nonlocal together
+            assert claim.partition not in under_way
+            under_way.add(claim.partition)
+            together = max(together, len(under_way))
+            await asyncio.sleep(0.01)
+            under_way.remove(claim.partition)
+            await super().carry(claim)
+
+    channel = _agent(app, Slow())
+    await app.start()
+    claims = [claim_with("a", "b", "c", partition=number) for number in range(4)]
+    for claim in claims:
+        await channel.put(claim)
+    await asyncio.gather(*(claim.idle.wait() for claim in claims))
+    assert together > 1
+    assert all(not claim.waiting for claim in claims)
+
+
+async def test_a_lost_claim_is_not_begun(app: Any) -> None:
+    carrier = _Carrier()
+    channel = _agent(app, carrier)
+    await app.start()
+    claim = claim_with("a")
+    claim.live = False
+    await channel.put(claim)
+    await claim.idle.wait()
+    assert carrier.carried == []
