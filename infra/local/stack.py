@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from infra.local.guard import guarded
 from infra.local.kafka import KafkaNode
-from infra.local.ports import free_port
+from infra.local.ports import Ports
 from infra.local.postgres import PostgresNode
 from infra.local.processes import Check, Process
 from infra.local.record import HELD, AlreadyRunning, Record
@@ -27,25 +27,25 @@ GATEWAYS = ("gateway-1", "gateway-2")
 
 
 class Stack:
-    """The processes and addresses of one run; the ports are chosen when it is made."""
+    """The processes and addresses of one run; `ports` must stay open as long as it runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ports: Ports) -> None:
         state = settings.state.absolute()
-        self.kafka = KafkaNode(state / "kafka", free_port(_port(settings.kafka)), free_port())
-        self.postgres = PostgresNode(state / "postgres", free_port(urlsplit(settings.postgres).port))
-        issuer_port = free_port(settings.issuer_port)
+        self.kafka = KafkaNode(state / "kafka", ports.take(_port(settings.kafka)), ports.take())
+        self.postgres = PostgresNode(state / "postgres", ports.take(urlsplit(settings.postgres).port))
+        issuer_port = ports.take(settings.issuer_port)
         self.settings = settings.model_copy(
             update={
                 "state": state,
                 "kafka": self.kafka.bootstrap,
                 "postgres": self.postgres.dsn(),
-                "gateway_port": free_port(settings.gateway_port),
+                "gateway_port": ports.take(settings.gateway_port),
                 "issuer_port": issuer_port,
                 "issuer": f"http://127.0.0.1:{issuer_port}/",
                 "test_mode": True,
             }
         )
-        self.metrics = {worker: free_port() for worker in WORKERS}
+        self.metrics = {worker: ports.take() for worker in WORKERS}
 
     def processes(self) -> tuple[Process, ...]:
         """In the order in which they may start; they stop in the reverse."""
@@ -179,20 +179,21 @@ async def supervise(stack: Stack, record: Record) -> None:
         raise
 
 
-def main(make: Callable[[Settings], Stack] = Stack) -> int:
+def main(make: Callable[[Settings, Ports], Stack] = Stack) -> int:
     """Run the stack of this environment to its end; the exit code."""
     settings = Settings()
     record = Record(settings.state.absolute())
     try:
         with record.held():
-            return guarded(lambda: _work(make(settings), record))
+            return guarded(lambda: _work(make, settings, record))
     except AlreadyRunning:
         return HELD
 
 
-def _work(stack: Stack, record: Record) -> int:
+def _work(make: Callable[[Settings, Ports], Stack], settings: Settings, record: Record) -> int:
     try:
-        asyncio.run(supervise(stack, record))
+        with Ports() as ports:
+            asyncio.run(supervise(make(settings, ports), record))
     except StartFailed as error:
         print(error, file=sys.stderr)
         return 1

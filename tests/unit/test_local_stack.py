@@ -2,13 +2,15 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.local.account import Account
-from infra.local.ports import free_port
+from infra.local.ports import Ports, free_port
 from infra.local.record import AlreadyRunning, Record
 from infra.local.stack import Stack
 from infra.local.supervisor import Supervisor, back_off
@@ -35,24 +37,66 @@ def test_free_ports_are_none_that_the_kernel_gives_to_clients() -> None:
     assert free_port() < lowest
 
 
-def test_taken_ports_are_replaced_in_every_address(taken: int, tmp_path: Path) -> None:
-    stack = Stack(
-        Settings(
-            state=tmp_path,
-            kafka=f"127.0.0.1:{taken}",
-            postgres=f"postgresql://fiks@127.0.0.1:{taken}/fiks",
-            gateway_port=taken,
-            issuer_port=taken,
-        )
-    )
+@pytest.fixture
+def ports() -> Iterator[Ports]:
+    with Ports() as ports:
+        yield ports
+
+
+def test_two_that_choose_at_the_same_time_never_get_the_same(ports: Ports) -> None:
+    wanted = ports.take(free_port())
+    choose = f"from infra.local.ports import Ports\nwith Ports() as ports: print(ports.take({wanted}))"
+    other = subprocess.run([sys.executable, "-c", choose], capture_output=True, check=True, text=True)
+    assert int(other.stdout) != wanted
+    assert ports.take(wanted) != wanted
+
+
+def test_what_was_promised_can_be_wanted_again_afterwards() -> None:
+    with Ports() as ports:
+        wanted = ports.take()
+    with Ports() as ports:
+        assert ports.take(wanted) == wanted
+
+
+def test_a_promised_port_is_one_that_several_can_share(ports: Ports) -> None:
+    port = ports.take()
+    with socket.socket() as one, socket.socket() as other:
+        for gateway in (one, other):
+            gateway.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            gateway.bind(("127.0.0.1", port))
+            gateway.listen()
+
+
+def test_two_stacks_share_no_port(tmp_path: Path) -> None:
+    settings = wanting(free_port(), tmp_path)
+    with Ports() as ports, Ports() as others:
+        one, other = Stack(settings, ports), Stack(settings, others)
+    used = [{process.port for process in stack.processes() if process.port} for stack in (one, other)]
+    assert len(used[0]) == len(used[1]) > 4
+    assert not used[0] & used[1]
+
+
+def test_taken_ports_are_replaced_in_every_address(taken: int, tmp_path: Path, ports: Ports) -> None:
+    stack = Stack(wanting(taken, tmp_path), ports)
     assert str(taken) not in str(stack.addresses())
     assert str(taken) not in str([process.argv for process in stack.processes()])
 
 
+def wanting(port: int, state: Path) -> Settings:
+    """Settings that want this port for everything."""
+    return Settings(
+        state=state,
+        kafka=f"127.0.0.1:{port}",
+        postgres=f"postgresql://fiks@127.0.0.1:{port}/fiks",
+        gateway_port=port,
+        issuer_port=port,
+    )
+
+
 def test_each_process_of_ours_finds_the_stack_by_its_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = Stack(Settings(state=tmp_path))
+    stack = Stack(Settings(state=tmp_path), ports)
     ours = [process for process in stack.processes() if "gateway.cli" in process.argv]
     assert len(ours) > 5
     for process in ours:
@@ -64,14 +108,14 @@ def test_each_process_of_ours_finds_the_stack_by_its_environment(
         assert (found.metrics_port is not None) == process.name.startswith("worker")
 
 
-def test_no_address_shows_a_password(tmp_path: Path) -> None:
-    addresses = Stack(Settings(state=tmp_path)).addresses()
+def test_no_address_shows_a_password(tmp_path: Path, ports: Ports) -> None:
+    addresses = Stack(Settings(state=tmp_path), ports).addresses()
     assert addresses["postgres"].startswith("postgresql://fiks@127.0.0.1:")
     assert "password" not in addresses["postgres"]
 
 
-def test_the_declaration_is_in_order(tmp_path: Path) -> None:
-    stack = Stack(Settings(state=tmp_path))
+def test_the_declaration_is_in_order(tmp_path: Path, ports: Ports) -> None:
+    stack = Stack(Settings(state=tmp_path), ports)
     Supervisor(stack.processes(), tmp_path, lambda _: None)
     with pytest.raises(ValueError, match="declare what it needs before it"):
         Supervisor(stack.processes()[::-1], tmp_path, lambda _: None)
