@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 
 from infra.local.record import HELD, Record
 from infra.settings import Settings
@@ -23,11 +24,18 @@ STACK: tuple[str, ...] = (sys.executable, "-m", "infra.local.stack")
 
 
 def adopt_running_stack() -> None:
-    """Let commands typed by hand find the stack of this folder: its settings hold where the environment has none."""
+    """Let commands typed by hand find the stack of this folder: its settings hold unless the environment has another.
+
+    What the stack itself was asked for is not another: where a port was taken it got one that was free, and the
+    password of PostgreSQL is its own.
+    """
     record = _record()
-    if record.holder() is not None:
-        for name, value in record.read().get("environment", {}).items():
-            os.environ.setdefault(name, value)
+    if (guard := record.holder()) is None:
+        return
+    asked = _environment_of(guard)
+    for name, value in record.read().get("environment", {}).items():
+        if os.environ.get(name) in (None, asked.get(name)):
+            os.environ[name] = value
 
 
 @click.command()
@@ -96,6 +104,14 @@ def logs(name: str | None, follow: bool) -> None:
         if not follow:
             return
         time.sleep(POLL)
+
+
+def _environment_of(pid: int) -> dict[str, str]:
+    """As it was started. Asked of the kernel, since a file would have to keep passwords."""
+    try:
+        return psutil.Process(pid).environ()
+    except psutil.Error:
+        return {}
 
 
 def _record() -> Record:

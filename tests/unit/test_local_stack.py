@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.account import Account
+from infra.local.commands import adopt_running_stack
 from infra.local.ports import Ports, free_port
 from infra.local.record import AlreadyRunning, Record
 from infra.local.stack import Stack
@@ -136,6 +137,43 @@ def test_a_stack_is_held_once_and_free_again_afterwards(tmp_path: Path) -> None:
         with pytest.raises(AlreadyRunning), Record(tmp_path / "state").held():
             pass
     assert record.holder() is None
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stack that was asked for one DSN, and runs at another, on a port of its own choice."""
+    holds = (
+        "import sys; from pathlib import Path; from infra.local.record import Record\n"
+        "record = Record(Path(sys.argv[1]))\n"
+        "with record.held():\n"
+        "    record.write({'environment': {'FIKS_POSTGRES': 'given', 'FIKS_KAFKA': 'given'}})\n"
+        "    print(flush=True); sys.stdin.read()"
+    )
+    monkeypatch.setenv("FIKS_STATE", str(tmp_path))
+    monkeypatch.setenv("FIKS_POSTGRES", "asked")
+    monkeypatch.setenv("FIKS_KAFKA", "")  # so that it is put back
+    monkeypatch.delenv("FIKS_KAFKA")
+    with subprocess.Popen(
+        [sys.executable, "-c", holds, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as guard:
+        assert guard.stdout
+        assert guard.stdin
+        guard.stdout.readline()
+        yield
+        guard.stdin.close()
+
+
+@pytest.mark.usefixtures("running")
+def test_what_a_stack_was_asked_for_means_what_it_became() -> None:
+    adopt_running_stack()
+    assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("given", "given")
+
+
+@pytest.mark.usefixtures("running")
+def test_a_setting_that_the_stack_was_not_asked_for_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIKS_POSTGRES", "elsewhere")
+    adopt_running_stack()
+    assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("elsewhere", "given")
 
 
 def test_an_account_cannot_enter_below_a_closed_folder(tmp_path: Path) -> None:
