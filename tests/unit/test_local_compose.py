@@ -2,12 +2,18 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
+
+from gateway.cli import cli
+from gateway.issuer import own_key
+from gateway.seed import credentials
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -21,6 +27,9 @@ STEPS = {
     for needed, how in service.get("depends_on", {}).items()
     if how["condition"] == "service_completed_successfully"
 } | {"seed"}
+
+OURS = {name for name, service in SERVICES.items() if service["image"].startswith("fiks-backbone:")}
+(STATE,) = re.findall(r"FIKS_STATE=(\S+)", (ROOT / "Dockerfile").read_text())
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -64,6 +73,45 @@ def test_a_step_runs_once(name: str) -> None:
 def test_data_is_in_named_volumes(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
         assert volume.partition(":")[0] in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_of_ours_can_write_to_its_state_folder(name: str) -> None:
+    """The root is read-only, and a worker makes a folder for Faust there, a gateway one for its numbers."""
+    service = SERVICES[name]
+    mounts = [one.partition(":")[::2] for one in service["tmpfs"]]
+    assert (STATE in dict(mounts)) != (STATE in volumes_of(name))
+    uid, _, gid = service["user"].partition(":")
+    assert all({f"uid={uid}", f"gid={gid}"} <= set(how.split(",")) for where, how in mounts if where.startswith(STATE))
+
+
+@pytest.mark.parametrize(("name", "keep"), [("seed", credentials), ("issuer", own_key)])
+def test_a_secret_that_is_made_once_is_kept(name: str, keep: Callable[[Path], object], tmp_path: Path) -> None:
+    keep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert volumes_of(name).get(STATE) == "trial"
+
+
+def test_blobs_are_kept_and_the_numbers_of_processes_that_are_gone_are_not() -> None:
+    gateway = SERVICES["gateway"]
+    assert gateway["environment"]["FIKS_BLOBS"] == f"${{FIKS_BLOBS:-file://{STATE}/blobs}}"
+    assert volumes_of("gateway").get(STATE) == "blobs"
+    assert f"{STATE}/metrics" in [one.partition(":")[0] for one in gateway["tmpfs"]]
+
+
+@pytest.mark.parametrize("name", ["seed", "issuer"])
+def test_what_is_refused_outside_tests_says_that_it_is_one(name: str, tmp_path: Path) -> None:
+    refused = CliRunner().invoke(
+        cli, SERVICES[name]["command"], env={"FIKS_TEST_MODE": "false", "FIKS_STATE": str(tmp_path)}
+    )
+    assert "only for tests" in refused.output
+    assert SERVICES[name]["environment"]["FIKS_TEST_MODE"] == "true"
+
+
+def volumes_of(name: str) -> dict[str, str]:
+    """The volumes of a service, by where they are mounted."""
+    pairs = (volume.split(":")[:2] for volume in SERVICES[name].get("volumes", []))
+    return {where: volume for volume, where in pairs}
 
 
 def test_a_secret_is_demanded_never_written() -> None:
