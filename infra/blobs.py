@@ -1,6 +1,6 @@
 """Where content lies: a folder (file://) or an object store (s3://). Knows names and bytes, not what they mean.
 
-A blob is there as a whole or not at all, and once ``put`` has returned it survives a power cut.
+Once ``put`` has returned a blob is there as a whole and survives a power cut; nobody is told its name before that.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ async def _in_thread(work: Callable[..., None], *args: Any) -> None:
 
 
 def _full(fault: OSError) -> Unavailable:
-    return Unavailable(f"the blob store does not take more: {fault.strerror}")
+    return Unavailable(f"Lageret tar ikke imot mer: {fault.strerror}. Prøv igjen")
 
 
 async def _gathered(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
@@ -222,7 +222,7 @@ def _translated(name: str) -> Iterator[None]:
     except (NotFoundError, FileNotFoundError) as fault:
         raise NotFound(f"there is no blob {name}") from fault
     except BaseError as fault:
-        raise Unavailable(f"the blob store does not answer: {type(fault).__name__}") from fault
+        raise Unavailable(f"Lageret svarer ikke ({type(fault).__name__}). Prøv igjen") from fault
 
 
 async def _rejoined(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
