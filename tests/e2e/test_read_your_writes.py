@@ -42,7 +42,8 @@ class Callers:
     one: str
     other: str
     phase: int = 0
-    asked: int = 0
+    waiting: int = 0
+    """Questions that are not answered yet."""
     finished: int = 0
     put_off: list[tuple[int, int]] = field(default_factory=list)
     """Of each question answered by 503 (not yet, try again): the phases in which it was asked and answered."""
@@ -81,9 +82,10 @@ class Callers:
     async def ask(self, method: str, url: str, expected: int, **request: Any) -> Any:
         """The answer, asked for again as long as it is 503."""
         while True:
-            self.asked += 1
             asked_in = self.phase
+            self.waiting += 1
             async with self.session.request(method, url, **request) as answer:
+                self.waiting -= 1
                 if answer.status != 503:
                     assert answer.status == expected, await answer.text()
                     return await answer.json() if expected == 200 else None
@@ -112,13 +114,12 @@ async def test_a_thousand_sends_are_read_at_once_through_another_gateway_while_t
 
 
 async def restarts(worker: Node, callers: Callers) -> None:
-    """End the worker now and then, and start it again when somebody has asked in vain."""
+    """End the worker now and then, and start it again when all wait for it."""
     for finished, end in RESTARTS.items():
         await eventually(lambda finished=finished: callers.finished >= finished)  # type: ignore[misc]
         callers.phase += 1
         await end(worker)
-        asked = callers.asked
-        await eventually(lambda asked=asked: callers.asked > asked)  # type: ignore[misc]
+        await eventually(lambda: callers.waiting == CALLERS)
         worker.start()
         await callers.converse(report_read=True)
         callers.phase += 1
