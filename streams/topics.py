@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from confluent_kafka import KafkaError, KafkaException
@@ -21,7 +22,7 @@ def wanted() -> list[Topic]:
 
 
 def apply(bootstrap: str, replication: int) -> list[str]:
-    """Create the topics that are missing. Returns their names."""
+    """Create the topics that are missing, and wait until every partition has a leader. Returns the new ones' names."""
     admin = AdminClient(kafka_settings(bootstrap))
     existing = _existing(admin)
     missing = [one for one in wanted() if one.name not in existing]
@@ -34,7 +35,25 @@ def apply(bootstrap: str, replication: int) -> list[str]:
         except KafkaException as fault:
             if fault.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # somebody else was faster
                 raise
+    _wait_for_leaders(admin)
     return created
+
+
+def _wait_for_leaders(admin: AdminClient) -> None:
+    """Raises Unavailable when some partition stays without."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        known = admin.list_topics(timeout=TIMEOUT).topics
+        if all(
+            one.name in known
+            and len(known[one.name].partitions) >= one.partitions
+            and all(partition.leader >= 0 for partition in known[one.name].partitions.values())
+            for one in wanted()
+        ):
+            return
+        if time.monotonic() > deadline:
+            raise Unavailable("Kafka has made the topics, but some partition has no leader; look at the broker's log")
+        time.sleep(0.05)
 
 
 def check(bootstrap: str, replication: int) -> list[str]:
