@@ -21,6 +21,7 @@ from gateway.auth.middleware import authenticate
 from gateway.auth.tokens import Tokens
 from gateway.context import BLOBS, ENDS, LOG, READS, TRAFFIC, Traffic
 from gateway.ends import Ends
+from gateway.malformed import answer_as_elsewhere
 from gateway.problems import problems
 from gateway.reads import TOPIC, Reads
 from gateway.routes import Routes
@@ -64,6 +65,7 @@ def make_app(settings: Settings) -> web.Application:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then take no new connections, let running calls end, and stop."""
+    answer_as_elsewhere()
     app = make_app(settings)
     traffic, loop = app[TRAFFIC], asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -115,7 +117,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def invite(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Sends 100 Continue to those who wait for it, now that they are known."""
-    if request.headers.get("Expect") and request.transport is not None:
+    if (expected := request.headers.get("Expect")) and expected.lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+    if expected and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return await handler(request)
 

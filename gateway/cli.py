@@ -103,7 +103,9 @@ def explained(error: Exception) -> str | None:
     """What whoever typed the command can do about it; None for a bug, which shall be seen whole."""
     import asyncpg
     import pydantic
+    from confluent_kafka import KafkaException
 
+    from schemas.errors import NotYetKnown, Unreadable
     from streams.domain import errors
 
     match error:
@@ -113,6 +115,10 @@ def explained(error: Exception) -> str | None:
             )
         case errors.Unavailable() | errors.Rejected() | errors.NotFound() | errors.Gone():
             return str(error)
+        case Unreadable() | NotYetKnown():
+            return f"this release cannot read it: {error}"
+        case KafkaException():
+            return f"Kafka does not answer: {error}; is it running? fiks status"
         case ConnectionError() | TimeoutError():
             return f"cannot reach a server ({str(error) or type(error).__name__}): is the system running? fiks status"
         case asyncpg.InvalidAuthorizationSpecificationError():

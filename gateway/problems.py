@@ -105,14 +105,21 @@ def _of_bug(request: web.Request, fault: Exception) -> web.Response:
 def _answer(
     request: web.Request, status: HTTPStatus, message: str, headers: Mapping[str, str], error_id: UUID | None = None
 ) -> web.Response:
+    response = error_message(request.path, status, message, error_id)
+    response.headers.update(headers)
+    return response
+
+
+def error_message(path: str, status: HTTPStatus, message: str, error_id: UUID | None = None) -> web.Response:
+    """The answer to a call that failed."""
     said = ErrorMessage(
         timestamp=time.time_ns() // 1_000_000,
         status=status.value,
         error=status.phrase,
         error_id=error_id or uuid4(),
-        path=request.path,
-        original_path=request.path,
+        path=path,
+        original_path=path,
         message=message,
     )
     body = msgspec.json.encode(said)
-    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+    return web.Response(body=body, status=status, content_type="application/json")

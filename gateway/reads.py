@@ -18,10 +18,13 @@ import asyncpg
 
 from gateway.ends import Ends
 from infra.database import INFRASTRUCTURE, Pool
+from infra.logs import logger
 from projections.freshness import passed
 from schemas.envelope import Position
 from streams.domain.errors import Unavailable
 from streams.log import partition_of
+
+log = logger(__name__)
 
 PROJECTION, DECIDER = "svarut_status", "decider:svarut"
 TOPIC = "fiks.svarut"
@@ -31,9 +34,6 @@ REMEMBERED = 10_000
 """Streams written to lately whose position is remembered."""
 LONGEST_CHAIN = 4
 """Decisions that can follow one after the other from a fact, the fact itself being put off until they are read."""
-
-ASLEEP: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
-"""PostgreSQL is away, or no worker has made the tables yet."""
 
 Rows = Sequence[asyncpg.Record]
 
@@ -162,9 +162,10 @@ class Reads:
     async def _fetch(self, statement: str, *args: Any) -> Rows:
         try:
             return await self._pool.fetch(statement, *args)
-        except ASLEEP as fault:
+        except INFRASTRUCTURE as fault:
             raise _away(fault) from fault
 
 
 def _away(fault: BaseException) -> Unavailable:
-    return Unavailable(f"Oppslag er ikke tilgjengelige akkurat nå ({type(fault).__name__}). Prøv igjen")
+    log.warning("PostgreSQL does not answer", fault=type(fault).__name__)
+    return Unavailable("Oppslag er ikke tilgjengelige akkurat nå. Prøv igjen")

@@ -32,7 +32,7 @@ MOST_METADATA = 1 << 20
 KEPT = 1 << 16
 """Bytes at either end of a document that are kept to look at, so that few have to be read back."""
 
-BROKEN = (TimeoutError, OSError, ClientError, HttpProcessingError)
+BROKEN = (TimeoutError, OSError, ClientError, HttpProcessingError, web.RequestPayloadError)
 """What reading a body raises when its sender is silent, gone or does not keep to HTTP."""
 
 

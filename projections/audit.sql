@@ -17,6 +17,6 @@ create table audit (
 );
 
 -- name: indexes
-create index audit_stream on audit (stream, topic, partition, "offset");
-create index audit_actor on audit (actor, time);
-create index audit_on_behalf_of on audit (on_behalf_of, time) where on_behalf_of is not null;
+create index if not exists audit_stream on audit (stream, topic, partition, "offset");
+create index if not exists audit_actor on audit (actor, time);
+create index if not exists audit_on_behalf_of on audit (on_behalf_of, time) where on_behalf_of is not null;

@@ -12,6 +12,7 @@ from projections.projection import Projection
 from projections.rebuild import (
     Positions,
     Progress,
+    alone,
     cancel,
     end_offsets,
     group_of,
@@ -58,6 +59,7 @@ async def check(
     ``snapshot`` is a second connection: it sees the live version as it was at one moment, with its checkpoint, while
     workers write on; the rebuild then stops exactly there.
     """
+    await alone(connection, [projection])
     building = {projection: await prepare(connection, projection)}
     try:
         ends = end_offsets(bootstrap, topics_of([projection]))

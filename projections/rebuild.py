@@ -21,6 +21,7 @@ from infra.database import INFRASTRUCTURE, Connection
 from projections import versions
 from projections.projection import Projection
 from schemas.topics import TOPICS
+from streams.domain.errors import Rejected
 from streams.log import kafka_settings
 
 Partition = tuple[str, int]
@@ -34,8 +35,8 @@ SWITCH_WAIT = 1.5
 POLL = 0.2
 
 
-class RebuildFailed(Exception):
-    """A process of the rebuild ended; what was built so far is kept and goes on with the next `fiks rebuild`."""
+class RebuildFailed(Rejected):
+    """It cannot begin, or ended early; what was built so far is kept, and the next `fiks rebuild` goes on there."""
 
 
 def end_offsets(bootstrap: str, topics: Sequence[str]) -> Positions:
@@ -54,6 +55,13 @@ def end_offsets(bootstrap: str, topics: Sequence[str]) -> Positions:
 def topics_of(projections: Sequence[Projection]) -> list[str]:
     """The topics that some of the projections read."""
     return sorted({topic for one in projections for topic in one.topics})
+
+
+async def alone(connection: Connection, projections: Sequence[Projection]) -> None:
+    """Let nobody else rebuild these until the connection is closed. Raises RebuildFailed when somebody does."""
+    for projection in projections:
+        if not await connection.fetchval("select pg_try_advisory_lock(hashtext('rebuild:' || $1))", projection.name):
+            raise RebuildFailed(f"{projection.name} is being rebuilt or compared already; wait for that, or stop it")
 
 
 async def prepare(connection: Connection, projection: Projection) -> int:
@@ -165,6 +173,7 @@ async def rebuild(
     connection: Connection, bootstrap: str, projections: Sequence[Projection], count: int, progress: Progress
 ) -> dict[str, int]:
     """Rebuild and switch. Returns the new live version of each. May be interrupted at any time and run again."""
+    await alone(connection, projections)
     building = {one: await prepare(connection, one) for one in projections}
     names, group = [one.name for one in projections], group_of(building)
     topics = topics_of(projections)
@@ -175,6 +184,7 @@ async def rebuild(
                 await versions.index(connection, projection, version)
         while not await switch(connection, building):
             await reached(connection, building, end_offsets(bootstrap, topics), running, progress, CATCH_UP)
+    progress(1, 1)
     return {projection.name: version for projection, version in building.items()}
 
 

@@ -22,4 +22,4 @@ create table svarut_hendelse (
 );
 
 -- name: indexes
-create index svarut_status_referanse on svarut_status (konto_id, ekstern_referanse) where ekstern_referanse is not null;
+create index if not exists svarut_status_referanse on svarut_status (konto_id, ekstern_referanse) where ekstern_referanse is not null;

@@ -6,7 +6,7 @@ CloudEvents 1.0.2, Kafka protocol binding 3.2: attribute ``x`` travels as header
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
@@ -16,6 +16,8 @@ from schemas.catalogue import event_type
 
 Headers = list[tuple[str, bytes]]
 
+LONGEST = 1024
+"""Bytes of a header, at most: what is longer is none of ours, and no index takes it."""
 DECISIONS = UUID("7b9c5e0a-3c0e-5f0e-9a3c-6d1f0f5b8a11")
 """The namespace in which the ids of decisions are derived; it must never change."""
 
@@ -75,9 +77,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> Envelope:
     """The envelope that the headers of the record at ``position`` carry.
 
-    Raises ValueError or KeyError when they are not those of one of our events.
+    Raises ValueError, OverflowError or KeyError when they are not those of one of our events.
     """
     of = dict(headers)
+    if any(len(value) > LONGEST for value in of.values()):
+        raise ValueError(f"a header is longer than {LONGEST} bytes")
     get = of.get
     causation, actor, on_behalf_of = get("ce_causationid"), get("ce_actor"), get("ce_onbehalfof")
     legal_basis, traceparent, cause = get("ce_legalbasis"), get("traceparent"), get("cause")
@@ -86,7 +90,7 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
         id=of["ce_id"].decode(),
         source=of["ce_source"].decode(),
         stream=of["ce_subject"].decode(),
-        time=datetime.fromisoformat(of["ce_time"].decode()),
+        time=datetime.fromisoformat(of["ce_time"].decode()).astimezone(UTC),
         correlation_id=of["ce_correlationid"].decode(),
         causation_id=None if causation is None else causation.decode(),
         actor=None if actor is None else actor.decode(),

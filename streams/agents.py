@@ -29,6 +29,12 @@ Record: TypeAlias = ConsumerRecord
 P = TypeVar("P")
 T = TypeVar("T")
 
+POISON: tuple[type[Exception], ...] = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+"""What PostgreSQL will never take, however often it is asked."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 """What is waited for, in place."""
 
@@ -122,7 +128,7 @@ class Carrier:
                 return
             except NotOurs:
                 await asyncio.sleep(0.02)
-            except asyncpg.DataError as fault:
+            except POISON as fault:
                 await self._find_the_poison(claim, records, following, fault)
                 return
             except PASSING as fault:

@@ -65,6 +65,7 @@ class Worker(Service):
     async def on_start(self) -> None:
         """Open the pool, start the app, then read."""
         self._pool: Pool = await open_pool(self.settings.postgres, most=2 + CONCURRENCY * len(self.works))
+        self.settings.state.mkdir(parents=True, exist_ok=True)
         self._app = _App(
             f"{self.group}.worker",
             broker="kafka://127.0.0.1:9",  # a required argument; it is never contacted

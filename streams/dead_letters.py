@@ -50,8 +50,7 @@ class DeadLetters:
             "offset": str(record.offset),
         }
         headers = [*record.headers, *((HEADER + name, value.encode()) for name, value in about.items())]
-        key = record.key.decode(errors="replace") if record.key else ""
-        await self._log.send(TOPICS[record.topic].dead_letters, key, record.value, headers)
+        await self._log.send(TOPICS[record.topic].dead_letters, record.key or b"", record.value, headers)
         metrics.DLQ_RECORDS.labels(record.topic, reason.partition(":")[0]).inc()
 
     async def replay(self, letter: DeadLetter) -> None:
@@ -60,8 +59,7 @@ class DeadLetters:
         Raises Unreadable or NotYetKnown while this release cannot read it either: it would only come back.
         """
         decode(letter.value)
-        key = letter.key.decode(errors="replace") if letter.key else ""
-        await self._log.send(letter.topic, key, letter.value, letter.headers)
+        await self._log.send(letter.topic, letter.key or b"", letter.value, letter.headers)
 
 
 def read_all(bootstrap: str, topic: str) -> Iterator[DeadLetter]:

@@ -50,8 +50,9 @@ class _Waiting(msgspec.Struct, array_like=True):
     topic: str
     partition: int
     offset: int
-    headers: list[tuple[str, bytes]]
+    key: bytes
     value: bytes
+    headers: list[tuple[str, bytes]]
 
 
 class JournalStore:
@@ -112,4 +113,4 @@ class JournalStore:
 def _waiting(one: Recorded) -> _Waiting:
     assert one.at.position is not None
     topic, partition, offset = one.at.position
-    return _Waiting(topic, partition, offset, one.at.headers(), encode(one.event))
+    return _Waiting(topic, partition, offset, one.at.stream.encode(), encode(one.event), one.at.headers())

@@ -91,7 +91,7 @@ class Log:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def send(self, topic: str, key: str, value: bytes | None, headers: Headers) -> Position:
+    async def send(self, topic: str, key: str | bytes, value: bytes | None, headers: Headers) -> Position:
         """Append a record that is encoded already; otherwise as ``append``."""
         return await self._hand_over(topic, key, value, headers)
 
@@ -102,7 +102,9 @@ class Log:
             return False
         return time.monotonic() - next(iter(self._outstanding.values())) > STALLED_AFTER
 
-    def _hand_over(self, topic: str, key: str, value: bytes | None, headers: Headers) -> asyncio.Future[Position]:
+    def _hand_over(
+        self, topic: str, key: str | bytes, value: bytes | None, headers: Headers
+    ) -> asyncio.Future[Position]:
         if self.stalled:
             metrics.APPEND_FAILURES.labels(topic, "unavailable").inc()
             raise Unavailable("Loggen svarer ikke; ingenting er tatt imot. Prøv igjen")

@@ -16,16 +16,20 @@ class LogRecord(Protocol):
     topic: str
     partition: int
     offset: int
-    headers: Sequence[tuple[str, bytes]]
+    key: bytes
     value: bytes
+    headers: Sequence[tuple[str, bytes]]
 
 
 def envelope_of(record: LogRecord) -> Envelope:
     """The envelope of a record. Raises Unreadable when its headers are not those of an event of ours."""
     try:
-        return read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
-    except (KeyError, ValueError) as fault:
-        raise Unreadable(f"the headers are not those of an event: {fault!r}") from fault
+        envelope = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
+    except (KeyError, ValueError, OverflowError) as fault:
+        raise Unreadable(f"the headers are not those of an event: {type(fault).__name__}") from fault
+    if record.key != envelope.stream.encode():
+        raise Unreadable("the key is not the stream that the headers name, so it may lie in a wrong partition")
+    return envelope
 
 
 def recorded(record: LogRecord) -> Recorded:

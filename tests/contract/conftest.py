@@ -8,7 +8,7 @@ from tests.support.gateway import Caller, running_gateway
 from tests.support.stack import OwnKafka, temporary_folder
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def caller() -> AsyncIterator[Caller]:
     """A client of a gateway with a Kafka of its own and no PostgreSQL: receiving must not need it."""
     with temporary_folder() as folder:

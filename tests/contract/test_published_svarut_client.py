@@ -29,7 +29,6 @@ from tests.support.stack import temporary_folder
 
 pytestmark = [
     pytest.mark.skipif(not client_jar().exists(), reason=f"the published client is not here: no {client_jar()}"),
-    pytest.mark.asyncio(loop_scope="module"),
 ]
 
 FILNAVN = "Søknad om løyve – ærlig talt.pdf"
@@ -46,7 +45,7 @@ class System(NamedTuple):
     files: Path
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def system() -> AsyncIterator[System]:
     """The local system as `fiks up` starts it, on a state folder of its own."""
     with temporary_folder() as state:
@@ -71,13 +70,13 @@ async def _fiks(command: str, environment: dict[str, str], *options: str) -> str
     return output.decode()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def jvm(system: System, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     async with Client.started(tmp_path_factory.mktemp("java") / "client.log") as client:
         yield client
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture
 async def client(jvm: Client, system: System) -> Client:
     """The client, calling as Testvik kommune."""
     await call_as(jvm, system, system.testvik)

@@ -44,7 +44,7 @@ class Written:
     events: list[tuple[Any, Envelope]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def written(kafka: str) -> Written:
     topic = f"stranger-{uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -62,7 +62,7 @@ def _envelope(event: object) -> Envelope:
     return fact(event, time=time, id=str(uuid4()), source="/stranger", actor="Bodø kommune")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def gateway() -> AsyncIterator[str]:
     """The address of what the gateway tells anyone who asks about the log."""
     app = web.Application()
@@ -76,13 +76,11 @@ async def gateway() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-@pytest.mark.asyncio(loop_scope="module")
 async def test_what_there_is_to_read_is_told(gateway: str) -> None:
     async with ClientSession() as session, session.get(f"{gateway}/asyncapi.json") as answer:
         assert (answer.status, await answer.json()) == (200, document())
 
 
-@pytest.mark.asyncio(loop_scope="module")
 async def test_confluents_own_deserializer_reads_every_event_type(written: Written, gateway: str) -> None:
     with SchemaRegistryClient({"url": f"{gateway}/schema-registry"}) as client:
         read = await asyncio.to_thread(_read_with_confluent, written, client)
@@ -112,7 +110,6 @@ def _plain(event: Any) -> Any:
     return json.loads(msgspec.json.encode(event))
 
 
-@pytest.mark.asyncio(loop_scope="module")
 async def test_a_go_client_reads_every_event_type(written: Written, gateway: str, tmp_path: Path) -> None:
     if shutil.which("go") is None:
         pytest.skip("there is no Go on this machine (`go`), so nobody can read in Go")

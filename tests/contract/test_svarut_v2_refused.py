@@ -16,8 +16,6 @@ from gateway.forsendelse import MOST_DOKUMENTER
 from schemas.svarut import Feilkode
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 PDF = pdf()
 A = [('filename="a.pdf"', PDF)]
 AB = [*A, ('filename="b.pdf"', PDF)]

@@ -18,8 +18,6 @@ from schemas.envelope import Recorded
 from schemas.svarut import Dokument
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 PDF = pdf()
 
 

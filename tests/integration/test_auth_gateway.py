@@ -40,7 +40,7 @@ class Seeded:
         return self.server.bootstrap
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def seeded() -> AsyncIterator[Seeded]:
     with temporary_folder() as folder:
         server = OwnKafka(folder)

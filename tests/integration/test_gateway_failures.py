@@ -24,10 +24,8 @@ PDF = pdf()
 LETTER = form(metadata("a.pdf"), [('filename="a.pdf"', PDF)])
 MEGA = 1 << 20
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def caller() -> AsyncIterator[Caller]:
     with temporary_folder() as folder:
         kafka = OwnKafka(folder)

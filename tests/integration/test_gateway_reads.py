@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from gateway.app import make_app
@@ -29,8 +28,6 @@ from projections.projection import projections
 from tests.support.eventually import eventually
 from tests.support.gateway import Caller, form, metadata, pdf, running_gateway, served
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WORK = "import asyncio; from infra.settings import Settings; from projections.worker import ROLES, work; "
 PDF = pdf()
@@ -67,7 +64,7 @@ async def prepare(dsn: str) -> None:
     await connection.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def system() -> AsyncIterator[System]:
     with temporary_folder() as folder:
         kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
@@ -83,7 +80,7 @@ async def system() -> AsyncIterator[System]:
         await kafka.stop()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def working(system: System) -> AsyncIterator[System]:
     async with worker(system.one.settings):
         yield system

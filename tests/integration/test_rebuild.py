@@ -119,6 +119,24 @@ async def test_an_interrupted_rebuild_goes_on_where_it_stopped(system: Backbone,
     assert started[0] >= sum(half.values())
 
 
+async def test_a_rebuild_that_was_interrupted_after_the_indexes_goes_on_too(
+    system: Backbone, operator: Connection
+) -> None:
+    version = await prepare(operator, AUDIT)
+    async with operator.transaction():
+        await versions.index(operator, AUDIT, version)
+    assert await rebuilding.rebuild(operator, system.settings.kafka, [AUDIT], 1, silent) == {"audit": version}
+
+
+async def test_two_do_not_rebuild_the_same_at_once(system: Backbone, operator: Connection) -> None:
+    other = await asyncpg.connect(system.settings.postgres)
+    await rebuilding.alone(other, [AUDIT])
+    with pytest.raises(rebuilding.RebuildFailed, match="already"):
+        await rebuilding.rebuild(operator, system.settings.kafka, [STATUS, AUDIT], 1, silent)
+    await other.close()
+    await rebuilding.alone(operator, [AUDIT])
+
+
 async def test_what_an_interrupted_rebuild_has_made_can_be_dropped(system: Backbone, operator: Connection) -> None:
     version = await prepare(operator, STATUS)
     assert await cancel(operator, STATUS)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psutil
 import pytest
+from confluent_kafka import Producer
 
 from projections.projecting import Projecting
 from projections.projection import projections
@@ -110,6 +111,9 @@ POISON: dict[str, tuple[bytes, dict[str, bytes]]] = {
     "no value": (b"", {}),
     "a NUL that PostgreSQL cannot hold": (encode(mottatt(ekstern_referanse="a\x00b")), {}),
     "headers that are no event's": (encode(mottatt()), {"ce_time": b"yesterday"}),
+    "a time that no clock shows in UTC": (encode(mottatt()), {"ce_time": b"0001-01-01T00:00:00+14:00"}),
+    "a header that no index takes": (encode(mottatt()), {"ce_actor": b"x" * 5000}),
+    "a key that is not its stream": (encode(mottatt()), {"ce_subject": str(mottatt().forsendelse_id).encode()}),
 }
 
 
@@ -129,6 +133,18 @@ async def test_poison_is_set_aside_and_stops_nobody(system: Backbone, name: str)
     assert letters
     assert {one.key for one in letters} == {str(poisoned.forsendelse_id).encode()}
     assert all(one.headers == headers for one in letters)
+
+
+async def test_a_record_in_a_partition_that_is_not_its_stream_s_stops_nobody(system: Backbone) -> None:
+    event = mottatt()
+    at = about(event)
+    producer = Producer({"bootstrap.servers": system.settings.kafka})
+    for partition in range(12):
+        producer.produce(TOPIC, encode(event), at.stream, partition, headers=list(at.headers()))
+    producer.flush()
+    async with system.worker():
+        await system.until_projected("svarut_status")
+        await system.until_status(await system.send(10), "SENDT_ALTINN")
 
 
 async def test_a_dead_letter_is_replayed_once_it_can_be_read(system: Backbone) -> None:

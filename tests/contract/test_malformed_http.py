@@ -1,0 +1,57 @@
+"""What is no HTTP is answered as every other fault, and what was in it is neither sent back nor logged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from gateway.malformed import answer_as_elsewhere
+from tests.support.gateway import Caller
+
+SECRET = b"hemmeligPassord"
+MALFORMED = {
+    "a control character in a header": b"GET /healthz HTTP/1.1\r\nHost: x\r\nIntegrasjonPassord: "
+    + SECRET
+    + b"\x01X\r\n\r\n",
+    "a header that is too long": b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+    + SECRET * 3000
+    + b"\r\n\r\n",
+    "no method": SECRET + b"\r\n\r\n",
+    "a version that does not exist": b"GET /healthz?navn=" + SECRET + b" HTTP/9.9\r\nHost: x\r\n\r\n",
+}
+
+
+async def _raw(caller: Caller, sent: bytes) -> tuple[bytes, bytes]:
+    reader, writer = await asyncio.open_connection(caller.settings.gateway_host, caller.settings.gateway_port)
+    writer.write(sent)
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return head, body
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_malformed_http_is_an_error_message(
+    caller: Caller, name: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer_as_elsewhere()
+    head, body = await _raw(caller, MALFORMED[name])
+    assert head.startswith(b"HTTP/1.") and b" 400 " in head.split(b"\r\n")[0]
+    assert b"application/json" in head
+    assert json.loads(body)["status"] == 400
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert SECRET not in head + body
+    assert SECRET.decode() not in logged
+
+
+async def test_an_unknown_expectation_is_an_error_message(caller: Caller) -> None:
+    async with caller.session.get(f"{caller.url}/healthz", headers={"Expect": "a miracle"}) as answer:
+        assert (answer.status, (await answer.json())["status"]) == (417, 417)
+
+
+async def test_content_that_is_not_encoded_as_it_says_is_a_bad_request(caller: Caller) -> None:
+    headers = caller.headers | {"Content-Encoding": "gzip", "Content-Type": 'multipart/form-data; boundary="x"'}
+    async with caller.session.post(caller.send_url, data=b"plain", headers=headers) as answer:
+        assert (answer.status, (await answer.json())["status"]) == (400, 400)
