@@ -39,6 +39,13 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
 )
 
 
-async def open_pool(dsn: str, *, most: int = 8, **session: str) -> Pool:
-    """A pool whose connections give up rather than hold others up; ``session`` overrides the settings above."""
-    return await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=SESSION | session)
+async def open_pool(dsn: str, most: int) -> Pool:
+    """A pool whose connections give up rather than hold others up.
+
+    Use it for transactions alone: a connection comes back as it was left, which saves a round trip a batch.
+    """
+    return await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=SESSION, reset=_leave)
+
+
+async def _leave(_connection: Connection) -> None:
+    """Nothing of a transaction outlives it, so there is nothing to reset."""

@@ -64,7 +64,7 @@ class Worker(Service):
 
     async def on_start(self) -> None:
         """Open the pool, start the app, then read."""
-        self._pool: Pool = await open_pool(self.settings.postgres, most=2 + CONCURRENCY * len(self.works))
+        self._pool: Pool = await open_pool(self.settings.postgres, 2 + CONCURRENCY * len(self.works))
         self.settings.state.mkdir(parents=True, exist_ok=True)
         self._app = _App(
             f"{self.group}.worker",
