@@ -7,7 +7,7 @@ consumer in any case, whose event loop is ours to close.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -101,28 +101,27 @@ class Worker(Service):
 
         self._app.agent(channel, name=work.role, concurrency=CONCURRENCY)(run)
         if self.settings.metrics_port is not None:
-            self._show_numbers(Gauges(work.role, reader))
+            every(self._app, SHOW, f"numbers of {work.role}", Gauges(work.role, reader).show)
         if isinstance(work, Deciding):
             self._watch_deadlines(work, reader, carrier)
 
-    def _show_numbers(self, gauges: Gauges) -> None:
-        @self._app.timer(interval=SHOW, name="numbers")  # type: ignore[untyped-decorator]
-        async def show() -> None:
-            try:
-                await gauges.show()
-            except Exception as fault:
-                die("numbers", fault)
-
-        _ = show
-
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
-        async def tick() -> None:
-            try:
-                for partition in await carrier.attempt(work.overdue) or ():
-                    claim = reader.claims.get(partition)
-                    if claim is not None and claim.live:
-                        await carrier.attempt(partial(work.expire, partition=partition))
-            except Exception as fault:
-                die(f"deadlines of {work.role}", fault)
+        async def look() -> None:
+            for partition in await carrier.attempt(work.overdue) or ():
+                claim = reader.claims.get(partition)
+                if claim is not None and claim.live:
+                    await carrier.attempt(partial(work.expire, partition=partition))
 
-        self._app.timer(interval=TICK, name=f"deadlines of {work.role}")(tick)
+        every(self._app, TICK, f"deadlines of {work.role}", look)
+
+
+def every(app: faust.App, seconds: float, name: str, body: Callable[[], Awaitable[None]]) -> None:
+    """Run ``body`` again and again. A fault in it stops the process: Faust would stop its timers and live on."""
+
+    async def tick() -> None:
+        try:
+            await body()
+        except Exception as fault:
+            die(name, fault)
+
+    app.timer(interval=seconds, name=name)(tick)

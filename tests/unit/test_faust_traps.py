@@ -12,8 +12,9 @@ import pytest
 from aiokafka import TopicPartition
 
 from streams import agents
+from streams import app as app_module
 from streams.agents import serve
-from streams.app import _App
+from streams.app import _App, every
 from streams.reader import Claim
 
 
@@ -125,3 +126,17 @@ async def test_a_lost_claim_is_not_begun(app: Any) -> None:
     await channel.put(claim)
     await claim.idle.wait()
     assert carrier.carried == []
+
+
+async def test_a_fault_in_a_timer_stops_the_process(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust would stop the timers and leave the process alive."""
+    died = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(app_module, "die", lambda where, fault: died.done() or died.set_result((where, fault)))
+
+    async def broken() -> None:
+        raise KeyError("a bug")
+
+    every(app, 0.01, "deadlines", broken)
+    await app.start()
+    where, fault = await died
+    assert (where, type(fault)) == ("deadlines", KeyError)
