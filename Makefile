@@ -1,4 +1,5 @@
 # Everything that a person or a machine does with this repository. `make help` lists it.
+MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
