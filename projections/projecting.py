@@ -6,10 +6,12 @@ needs no restart and no message: the next batch simply finds another version.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from aiokafka import TopicPartition
+from asyncpg import Record as Row
 
 from infra.database import Connection
 from infra.metrics import PROJECTED_EVENTS
@@ -18,24 +20,31 @@ from projections.tables import Batch, Table, describe
 from projections.versions import schema_of
 from schemas.codec import decode
 from schemas.errors import NotYetKnown
-from streams.agents import NotOurs, Record, check_no_gap
+from streams.agents import Lot, NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
 from streams.records import envelope_of
 
 LIVE = """
-    select p.name, p.logic, c.version, c.next_offset
-    from projection p join checkpoint c on c.name = p.name and c.version = p.live
-    where c.topic = $1 and c.partition = $2 and p.name = any($3) order by p.name for no key update of c
+    select p.name, p.logic, c.version, c.topic, c.partition, c.next_offset
+    from unnest($1::text[], $2::text[], $3::int[]) as wanted (name, topic, partition)
+    join checkpoint c using (name, topic, partition)
+    join projection p on p.name = c.name and p.live = c.version
+    order by c.name, c.topic, c.partition for no key update of c
 """
 BUILDING = """
-    select b.name, b.logic, c.version, c.next_offset
-    from building b join checkpoint c on c.name = b.name and c.version = b.version
-    where c.topic = $1 and c.partition = $2 and b.name = any($3) order by b.name for no key update of c
+    select b.name, b.logic, c.version, c.topic, c.partition, c.next_offset
+    from unnest($1::text[], $2::text[], $3::int[]) as wanted (name, topic, partition)
+    join checkpoint c using (name, topic, partition)
+    join building b on b.name = c.name and b.version = c.version
+    order by c.name, c.topic, c.partition for no key update of c
 """
 MOVE = """
-    update checkpoint c set next_offset = $5 from unnest($3::text[], $4::int[]) as moved (name, version)
-    where c.topic = $1 and c.partition = $2 and c.name = moved.name and c.version = moved.version
+    update checkpoint c set next_offset = moved.next_offset
+    from unnest($1::text[], $2::int[], $3::text[], $4::int[], $5::bigint[])
+      as moved (name, version, topic, partition, next_offset)
+    where c.name = moved.name and c.version = moved.version
+      and c.topic = moved.topic and c.partition = moved.partition
 """
 LOAD = """
     select c.topic, c.partition, min(c.next_offset) as next_offset
@@ -48,36 +57,45 @@ LOAD = """
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A version of a projection that takes records of one partition from ``next_offset`` on."""
+    """A version of a projection that takes the records of a lot from ``next_offset`` on."""
 
     projection: Projection
     version: int
+    lot: Lot
     next_offset: int
+
+    @property
+    def had(self) -> int:
+        """How many of the lot's records were applied before."""
+        first: int = self.lot.records[0].offset
+        return min(max(self.next_offset - first, 0), len(self.lot.records))
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Records, and the writes of each projection that follow from them."""
 
-    records: Sequence[Record]
+    lots: Sequence[Lot]
     batches: dict[str, Batch]
 
 
-def writes_of(records: Sequence[Record], projections: Sequence[Projection]) -> dict[str, Batch]:
-    """What the handlers make of the records. Pure.
+def writes_of(partitions: Iterable[Sequence[Record]], projections: Sequence[Projection]) -> dict[str, Batch]:
+    """What the handlers make of the records of some partitions. Pure.
 
     The envelope of a record is read once; its event is decoded only if a handler wants it, and only what it wants.
     Raises Unreadable or NotYetKnown when that cannot be done.
     """
     batches = {one.name: Batch() for one in projections}
-    for record in records:
-        at = envelope_of(record)
-        for projection in projections:
-            if (take := projection.envelope_handler(at.type)) is not None:
-                batches[projection.name].add(take(at))
-            elif (found := projection.handlers.get(at.type)) is not None:
-                handler, view = found
-                batches[projection.name].add(handler(decode(record.value, view), at))
+    for records in partitions:
+        interested = [(one, batches[one.name]) for one in projections if records and records[0].topic in one.topics]
+        for record in records:
+            at = envelope_of(record)
+            for projection, batch in interested:
+                if (take := projection.envelope_handler(at.type)) is not None:
+                    batch.add(take(at))
+                elif (found := projection.handlers.get(at.type)) is not None:
+                    handler, view = found
+                    batch.add(handler(decode(record.value, view), at))
     return batches
 
 
@@ -93,7 +111,7 @@ class Projecting:
         self._lock = BUILDING if building else LIVE
         table, version = ("building", "version") if building else ("projection", "live")
         self._load = LOAD.format(table=table, version=version)
-        self._count = f"select count(*) from {table} where name = any($1)"
+        self._names = f"select name from {table} where name = any($1)"
         self._dead_letters = dead_letters
         self._tables: dict[tuple[str, int], dict[str, Table]] = {}
 
@@ -106,47 +124,50 @@ class Projecting:
             raise LookupError(f"there is no checkpoint for {missing[0]}; run `fiks migrate`")
         return positions
 
-    def prepare(self, records: Sequence[Record]) -> Prepared:
-        """The writes of every projection that reads the topic, as if none had had these records."""
-        interested = [one for one in self.projections.values() if records[0].topic in one.topics]
-        return Prepared(records, writes_of(records, interested))
+    def prepare(self, lots: Sequence[Lot]) -> Prepared:
+        """The writes of every projection, as if none had had these records."""
+        return Prepared(lots, writes_of([lot.records for lot in lots], list(self.projections.values())))
 
-    async def carry(self, connection: Connection, prepared: Prepared, following: Sequence[Record]) -> None:
-        """Write the rows of every projection that has not had these records, and move its checkpoint."""
-        records = prepared.records
-        targets = await self._targets(connection, records)
-        for target in targets:
-            batch = prepared.batches[target.projection.name]
-            if (had := target.next_offset - records[0].offset) > 0:
-                batch = writes_of(records[had:], [target.projection])[target.projection.name]
-            await batch.write(connection, await self._tables_of(connection, target))
-            PROJECTED_EVENTS.labels(target.projection.name).inc(max(len(records) - max(had, 0), 0))
-        await self._move(connection, targets, records[-1])
+    async def carry(self, connection: Connection, prepared: Prepared) -> None:
+        """Write the rows of every projection that has not had these records, and move its checkpoints."""
+        targets = await self._targets(connection, prepared.lots)
+        for name, of_one in groupby(targets, key=lambda target: target.projection.name):
+            takes = list(of_one)
+            batch = prepared.batches[name]
+            if any(target.had for target in takes):
+                rest = [target.lot.records[target.had :] for target in takes]
+                batch = writes_of(rest, [takes[0].projection])[name]
+            await batch.write(connection, await self._tables_of(connection, takes[0]))
+            PROJECTED_EVENTS.labels(name).inc(sum(len(target.lot.records) - target.had for target in takes))
+        await self._move(connection, targets)
 
-    async def set_aside(self, connection: Connection, record: Record, reason: str) -> None:
+    async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record and move past it."""
-        targets = await self._targets(connection, [record])
-        if any(target.next_offset <= record.offset for target in targets):
-            await self._dead_letters.append(self.role, record, reason)
-        await self._move(connection, targets, record)
+        targets = await self._targets(connection, [lot])
+        if not all(target.had for target in targets):
+            await self._dead_letters.append(self.role, lot.records[0], reason)
+        await self._move(connection, targets)
 
-    async def _targets(self, connection: Connection, records: Sequence[Record]) -> list[Target]:
-        first = records[0]
-        names = [name for name, one in self.projections.items() if first.topic in one.topics]
-        rows = await connection.fetch(self._lock, first.topic, first.partition, names)
-        if len(rows) != len(names) and len(rows) != await connection.fetchval(self._count, names):
-            raise NotOurs  # a switch took the row that we waited for; a projection that was dropped is merely absent
-        targets = []
-        for row in rows:
-            projection = self.projections[row["name"]]
-            if row["logic"] != projection.logic:
-                raise NotYetKnown(
-                    f"{projection.name} was built by logic {row['logic']}, this release has {projection.logic}: "
-                    f"run `fiks rebuild {projection.name}`, or the release that matches"
-                )
-            check_no_gap(projection.name, records, row["next_offset"])
-            targets.append(Target(projection, row["version"], row["next_offset"]))
-        return targets
+    async def _targets(self, connection: Connection, lots: Sequence[Lot]) -> list[Target]:
+        """Each version of a projection with each lot that it takes, by name, under the lock of their checkpoints."""
+        of = {lot.at: lot for lot in lots}
+        wanted = [(name, *at) for name, one in self.projections.items() for at in of if at[0] in one.topics]
+        rows = await connection.fetch(self._lock, *zip(*wanted, strict=True))
+        if len(rows) != len(wanted):
+            there = {row["name"] for row in await connection.fetch(self._names, list(self.projections))}
+            if len(rows) != sum(name in there for name, *_ in wanted):
+                raise NotOurs  # a switch took rows that we waited for; a projection that was dropped is merely absent
+        return [self._target(row, of[row["topic"], row["partition"]]) for row in rows]
+
+    def _target(self, row: Row, lot: Lot) -> Target:
+        projection = self.projections[row["name"]]
+        if row["logic"] != projection.logic:
+            raise NotYetKnown(
+                f"{projection.name} was built by logic {row['logic']}, this release has {projection.logic}: "
+                f"run `fiks rebuild {projection.name}`, or the release that matches"
+            )
+        check_no_gap(projection.name, lot.records, row["next_offset"])
+        return Target(projection, row["version"], lot, row["next_offset"])
 
     async def _tables_of(self, connection: Connection, target: Target) -> dict[str, Table]:
         of = (target.projection.name, target.version)
@@ -157,7 +178,11 @@ class Projecting:
             self._tables[of] = tables
         return self._tables[of]
 
-    async def _move(self, connection: Connection, targets: Sequence[Target], last: Record) -> None:
-        moved = [target for target in targets if target.next_offset <= last.offset]
-        names, versions = [one.projection.name for one in moved], [one.version for one in moved]
-        await connection.execute(MOVE, last.topic, last.partition, names, versions, last.offset + 1)
+    async def _move(self, connection: Connection, targets: Sequence[Target]) -> None:
+        moved = [
+            (one.projection.name, one.version, *one.lot.at, one.lot.records[-1].offset + 1)
+            for one in targets
+            if one.had < len(one.lot.records)
+        ]
+        if moved:
+            await connection.execute(MOVE, *zip(*moved, strict=True))

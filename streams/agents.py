@@ -1,4 +1,4 @@
-"""The generic agents: a Faust agent takes a partition and all that waits there as one batch, and carries it through.
+"""The generic agents: a Faust agent takes partitions and all that waits there as one batch, and carries it through.
 
 What a batch does is a ``Work`` (projecting, deciding). Here is decided what happens when it fails: infrastructure that
 is away is waited for, in place; a record that PostgreSQL or the codec can never take is set aside; a record of a newer
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
@@ -50,8 +51,28 @@ class NotOurs(Exception):
     """The checkpoint's rows changed hands while we waited for their lock: look again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Records of one partition, at least one, in order. ``following`` is what waits behind, to be looked at only."""
+
+    claim: Claim
+    records: Sequence[Record]
+    following: Sequence[Record]
+
+    @property
+    def at(self) -> tuple[str, int]:
+        """The topic and the number of the partition."""
+        return self.claim.partition.topic, self.claim.partition.partition
+
+    def halves(self) -> tuple[Lot, Lot]:
+        """The same records in two lots."""
+        half = len(self.records) // 2
+        first, second = self.records[:half], self.records[half:]
+        return Lot(self.claim, first, [*second, *self.following]), Lot(self.claim, second, self.following)
+
+
 class Work(Protocol[P]):
-    """What is done with the records of a partition, within one transaction."""
+    """What is done with the records of some partitions, within one transaction."""
 
     role: str
     topics: tuple[str, ...]
@@ -61,29 +82,51 @@ class Work(Protocol[P]):
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where each partition is to be read from: the lowest position that still wants its records."""
 
-    def prepare(self, records: Sequence[Record]) -> P:
+    def prepare(self, lots: Sequence[Lot]) -> P:
         """All that can be worked out without the database, before a transaction is open. Pure.
 
         Raises Unreadable or NotYetKnown when one of the records is.
         """
 
-    async def carry(self, connection: Connection, prepared: P, following: Sequence[Record]) -> None:
-        """Lock the checkpoint, write what follows from the records, and move the checkpoint.
+    async def carry(self, connection: Connection, prepared: P) -> None:
+        """Lock the checkpoints, write what follows from the records, and move the checkpoints.
 
-        Runs in a transaction and may be run again. ``following`` is what waits behind, to be looked at only.
+        Runs in a transaction and may be run again.
         """
 
-    async def set_aside(self, connection: Connection, record: Record, reason: str) -> None:
-        """Dead-letter a record that can never be read, and move the checkpoint past it."""
+    async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
+        """Dead-letter the lot's only record, which can never be read, and move the checkpoint past it."""
 
 
 class Carrier:
-    """Carries batches of one work through, whatever happens to PostgreSQL, Kafka or this worker's claim."""
+    """Carries batches of one work through, whatever happens to PostgreSQL, Kafka or this worker's claims.
+
+    Claims are offered one by one and taken together: what waits on many partitions costs one transaction, not many.
+    """
 
     def __init__(self, work: Work[Any], pool: Pool) -> None:
         self.work = work
         self._pool = pool
+        self._offered: dict[Claim, None] = {}
         self._set_aside_in_a_row = 0
+
+    def offer(self, claim: Claim) -> None:
+        """Something waits on the claim, which nobody has taken."""
+        self._offered[claim] = None
+
+    def take(self, claim: Claim) -> list[Claim]:
+        """The claim, and others whose records fit into the same batch; none, when another took it along."""
+        if claim not in self._offered:
+            return []
+        del self._offered[claim]
+        taken, room = [claim], self.work.batch - len(claim.waiting)
+        for other in list(self._offered):
+            if room < len(other.waiting):
+                break
+            del self._offered[other]
+            taken.append(other)
+            room -= len(other.waiting)
+        return taken
 
     async def load(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The work's positions; waits for PostgreSQL as long as it takes."""
@@ -95,11 +138,15 @@ class Carrier:
                 await pause(self.work.role, fault)
         raise AssertionError("unreachable")
 
-    async def carry(self, claim: Claim) -> None:
-        """Carry the oldest records that wait on the claim. Raises NotYetKnown when a newer release must do it."""
-        records = claim.take(self.work.batch)
-        following = list(claim.waiting)
-        await self._carry(claim, records, following)
+    async def carry(self, claims: Sequence[Claim]) -> None:
+        """Carry the oldest records that wait on the claims. Raises NotYetKnown when a newer release must do it."""
+        lots = [
+            Lot(claim, claim.take(self.work.batch), list(claim.waiting))
+            for claim in claims
+            if claim.live and claim.waiting
+        ]
+        if lots:
+            await self._carry(sorted(lots, key=lambda lot: lot.at))
 
     async def attempt(self, action: Callable[[Connection], Awaitable[T]]) -> T | None:
         """Run ``action`` in a transaction, once: a timer comes again by itself. None when something was away."""
@@ -110,54 +157,70 @@ class Carrier:
             log.warning("put off until the next turn", role=self.work.role, fault=f"{type(fault).__name__}: {fault}")
             return None
 
-    async def _carry(self, claim: Claim, records: Sequence[Record], following: Sequence[Record]) -> None:
+    async def _carry(self, lots: Sequence[Lot]) -> None:
         try:
-            prepared = self.work.prepare(records)
-        except Unreadable as fault:
-            await self._find_the_poison(claim, records, following, fault)
+            prepared = self.work.prepare(lots)
+        except (Unreadable, NotYetKnown) as fault:
+            await self._divide(lots, fault)
             return
+        count, oldest = sum(len(lot.records) for lot in lots), min(lot.records[0].timestamp for lot in lots)
         async for pause in _pauses():
-            if not claim.live:  # a lost claim is never begun again
+            if not all(lot.claim.live for lot in lots):  # a lost claim is never begun again
+                if live := [lot for lot in lots if lot.claim.live]:
+                    await self._carry(live)
                 return
             try:
-                with batch_span("carry", map(_traceparent, records), role=self.work.role, events=len(records)):
+                with batch_span("carry", _traceparents(lots), role=self.work.role, events=count):
                     async with self._pool.acquire(timeout=5) as connection, connection.transaction():
-                        await self.work.carry(connection, prepared, following)
+                        await self.work.carry(connection, prepared)
                 self._set_aside_in_a_row = 0
-                metrics.CARRIED_SECONDS.labels(self.work.role).observe(time.time() - records[0].timestamp / 1000)
+                metrics.CARRIED_SECONDS.labels(self.work.role).observe(time.time() - oldest / 1000)
                 return
             except NotOurs:
                 await asyncio.sleep(0.02)
             except POISON as fault:
-                await self._find_the_poison(claim, records, following, fault)
+                await self._divide(lots, fault)
                 return
             except PASSING as fault:
                 await pause(self.work.role, fault)
 
-    async def _find_the_poison(
-        self, claim: Claim, records: Sequence[Record], following: Sequence[Record], fault: Exception
-    ) -> None:
+    async def _divide(self, lots: Sequence[Lot], fault: Exception) -> None:
         """Halve the batch until the record that cannot be taken stands alone, so that it does not stop the rest."""
-        if len(records) == 1:
-            await self._set_aside(claim, records[0], f"{type(fault).__name__}: {fault}")
-            return
-        half = len(records) // 2
-        await self._carry(claim, records[:half], [*records[half:], *following])
-        await self._carry(claim, records[half:], following)
+        if len(lots) > 1:
+            half = len(lots) // 2
+            await self._carry_apart(lots[:half], lots[half:])
+        elif isinstance(fault, NotYetKnown):
+            raise fault
+        elif len(lots[0].records) > 1:
+            for part in lots[0].halves():
+                await self._carry([part])
+        else:
+            await self._set_aside(lots[0], f"{type(fault).__name__}: {fault}")
 
-    async def _set_aside(self, claim: Claim, record: Record, reason: str) -> None:
+    async def _carry_apart(self, *parts: Sequence[Lot]) -> None:
+        """Carry parts that share no partition. One that must wait for a newer release does not stop the others."""
+        newer: NotYetKnown | None = None
+        for part in parts:
+            try:
+                await self._carry(part)
+            except NotYetKnown as fault:
+                newer = fault
+        if newer is not None:
+            raise newer
+
+    async def _set_aside(self, lot: Lot, reason: str) -> None:
         self._set_aside_in_a_row += 1
         if self._set_aside_in_a_row > DEAD_LETTER_LIMIT:
             raise TooManyUnreadable(
                 f"{self._set_aside_in_a_row} records in a row could not be read; the last: {reason}"
             )
         async for pause in _pauses():
-            if not claim.live:
+            if not lot.claim.live:
                 return
             try:
                 async with self._pool.acquire(timeout=5) as connection, connection.transaction():
-                    await self.work.set_aside(connection, record, reason)
-                log.error("a record was dead-lettered", role=self.work.role, at=claim.partition, reason=reason)
+                    await self.work.set_aside(connection, lot, reason)
+                log.error("a record was dead-lettered", role=self.work.role, at=lot.claim.partition, reason=reason)
                 return
             except NotOurs:
                 await asyncio.sleep(0.02)
@@ -187,6 +250,10 @@ def check_no_gap(name: str, records: Sequence[Record], next_offset: int) -> None
         )
 
 
+def _traceparents(lots: Sequence[Lot]) -> Iterator[str | None]:
+    return (_traceparent(record) for lot in lots for record in lot.records)
+
+
 def _traceparent(record: Record) -> str | None:
     for name, value in record.headers:
         if name == "traceparent":
@@ -194,22 +261,29 @@ def _traceparent(record: Record) -> str | None:
     return None
 
 
-async def serve(claims: Any, carrier: Carrier, channel: Any, step_aside: Any) -> None:
-    """The body of a Faust agent: carry each claim's batches. It never raises: Faust would lose the claim."""
+async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitable[None]], step_aside: Any) -> None:
+    """The body of a Faust agent: carry what waits on claims. It never raises: Faust would lose the claim."""
     async for claim in claims:
+        taken = carrier.take(claim)
         try:
-            if claim.live and claim.waiting:
-                await carrier.carry(claim)
+            await carrier.carry(taken)
         except asyncio.CancelledError:
             raise
         except NotYetKnown as fault:
-            log.error("a newer release must read on; this worker steps aside", at=claim.partition, fault=str(fault))
-            claim.live = False
+            at = [one.partition for one in taken]
+            log.error("a newer release must read on; this worker steps aside", at=at, fault=str(fault))
+            for one in taken:  # its records were taken and not all carried; leaving the group has them read again
+                one.live = False
             step_aside()
         except BaseException as fault:
             die(carrier.work.role, fault)
-        if claim.live and claim.waiting:
-            await channel.put(claim)
-        else:
-            claim.busy = False
-            claim.idle.set()
+        for one in taken:
+            await _hand_back(one, offer)
+
+
+async def _hand_back(claim: Claim, offer: Callable[[Claim], Awaitable[None]]) -> None:
+    if claim.live and claim.waiting:
+        await offer(claim)
+    else:
+        claim.busy = False
+        claim.idle.set()

@@ -23,7 +23,7 @@ from streams.gauges import Gauges
 from streams.reader import Claim, Positions, Reader, die
 
 CONCURRENCY = 4
-"""Batches of different partitions that one role carries at the same time."""
+"""Batches, of different partitions, that one role carries at the same time."""
 TICK = 1.0
 """Seconds between two looks at the deadlines."""
 SHOW = 5.0
@@ -91,13 +91,14 @@ class Worker(Service):
         channel = self._app.channel(maxsize=0)
 
         async def offer(claim: Claim) -> None:
+            carrier.offer(claim)
             await channel.put(claim)  # type: ignore[arg-type]  # a channel of claims, not of events
 
         reader = Reader(self.settings.kafka, f"{self.group}.{work.role}", work.topics, carrier.load, offer, self.until)
         self.readers.append(reader)
 
         async def run(claims: Any) -> None:
-            await serve(claims, carrier, channel, reader.step_aside)
+            await serve(claims, carrier, offer, reader.step_aside)
 
         self._app.agent(channel, name=work.role, concurrency=CONCURRENCY)(run)
         if self.settings.metrics_port is not None:

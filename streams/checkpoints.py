@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from infra.database import Connection
+
+VERSION = 1
+"""Of checkpoints that are not a projection's: those have one for each version of its tables."""
 
 START = """
     insert into checkpoint (name, version, topic, partition)
@@ -18,31 +22,39 @@ LOAD = """
     where c.name = $1 and c.version = $2
 """
 LOCK = """
-    select next_offset from checkpoint where name = $1 and version = $2 and topic = $3 and partition = $4 for update
+    select c.topic, c.partition, c.next_offset from checkpoint c
+    join unnest($3::text[], $4::int[]) as wanted (topic, partition) using (topic, partition)
+    where c.name = $1 and c.version = $2 order by c.topic, c.partition for update of c
 """
 MOVE = """
-    update checkpoint set next_offset = $5 where name = $1 and version = $2 and topic = $3 and partition = $4
+    update checkpoint c set next_offset = moved.next_offset
+    from unnest($3::text[], $4::int[], $5::bigint[]) as moved (topic, partition, next_offset)
+    where c.name = $1 and c.version = $2 and (c.topic, c.partition) = (moved.topic, moved.partition)
 """
 
+Positions = Mapping[TopicPartition, int]
 
-async def load(
-    connection: Connection, name: str, partitions: Sequence[TopicPartition], version: int = 1
-) -> Mapping[TopicPartition, int]:
+
+async def load(connection: Connection, name: str, partitions: Sequence[TopicPartition]) -> Positions:
     """The next offset of each partition; one that was never read starts at 0."""
-    columns = [[one.topic for one in partitions], [one.partition for one in partitions]]
-    await connection.execute(START, name, version, *columns)
-    rows = await connection.fetch(LOAD, name, version, *columns)
+    columns = _columns(partitions)
+    await connection.execute(START, name, VERSION, *columns)
+    return _positions(await connection.fetch(LOAD, name, VERSION, *columns))
+
+
+async def lock(connection: Connection, name: str, partitions: Sequence[TopicPartition]) -> Positions:
+    """The next offset of each partition that has a row, which is locked until the transaction ends."""
+    return _positions(await connection.fetch(LOCK, name, VERSION, *_columns(partitions)))
+
+
+async def move(connection: Connection, name: str, positions: Positions) -> None:
+    """Say that everything below these offsets was applied."""
+    await connection.execute(MOVE, name, VERSION, *_columns(positions), list(positions.values()))
+
+
+def _columns(partitions: Iterable[TopicPartition]) -> tuple[list[str], list[int]]:
+    return [one.topic for one in partitions], [one.partition for one in partitions]
+
+
+def _positions(rows: Iterable[Any]) -> Positions:
     return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-
-
-async def lock(connection: Connection, name: str, topic: str, partition: int, version: int = 1) -> int | None:
-    """The next offset, with its row locked until the transaction ends; None when there is no such row."""
-    offset: int | None = await connection.fetchval(LOCK, name, version, topic, partition)
-    return offset
-
-
-async def move(
-    connection: Connection, name: str, record: ConsumerRecord[bytes, bytes], next_offset: int, version: int = 1
-) -> None:
-    """Say that everything below ``next_offset`` in the record's partition was applied."""
-    await connection.execute(MOVE, name, version, record.topic, record.partition, next_offset)

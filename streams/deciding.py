@@ -15,14 +15,14 @@ from infra.database import Connection
 from infra.metrics import DECISIONS
 from schemas.envelope import Envelope, Recorded, decided, derived_id, fact
 from streams import checkpoints
-from streams.agents import NotOurs, Record, check_no_gap
+from streams.agents import Lot, NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
 from streams.domain.decider import Deadline, Decider, Decision, Journal, step
 from streams.journals import Journals, JournalStore
 from streams.log import Log
 from streams.records import recorded
 
-Met = list[tuple[Record, Recorded]]
+Met = list[tuple[Lot, list[Recorded]]]
 
 
 class Deciding:
@@ -41,31 +41,34 @@ class Deciding:
         """The decider's checkpoint of each partition."""
         return await checkpoints.load(connection, self.role, partitions)
 
-    def prepare(self, records: Sequence[Record]) -> Met:
-        """Each record with its event: a decider reads everything on its topic."""
-        return [(record, recorded(record)) for record in records]
+    def prepare(self, lots: Sequence[Lot]) -> Met:
+        """Each lot with its events: a decider reads everything on its topic."""
+        return [(lot, [recorded(record) for record in lot.records]) for lot in lots]
 
-    async def carry(self, connection: Connection, prepared: Met, following: Sequence[Record]) -> None:
+    async def carry(self, connection: Connection, prepared: Met) -> None:
         """Fold the records that were not folded yet, append the decisions, save the journals."""
-        records = [record for record, _ in prepared]
-        at = await self._lock(connection, records[0])
-        check_no_gap(self.role, records, at)
-        todo = records[at - records[0].offset :]
+        positions = await self._lock(connection, [lot.claim.partition for lot, _ in prepared])
+        todo: Met = []
+        for lot, events in prepared:
+            at = positions[lot.claim.partition]
+            check_no_gap(self.role, lot.records, at)
+            if fresh := events[at - lot.records[0].offset :]:
+                todo.append((lot, fresh))
         if not todo:
             return
-        met = [one for _, one in prepared[-len(todo) :]]
-        journals = await self._journals.load(connection, {one.at.stream for one in met})
-        decisions = self._fold(journals, met)
-        await self._append(decisions, [*todo, *following])
-        partition = TopicPartition(todo[0].topic, todo[0].partition)
-        await self._journals.save(connection, partition, journals)
-        await checkpoints.move(connection, self.role, todo[0], todo[-1].offset + 1)
+        journals = await self._journals.load(connection, {one.at.stream for _, events in todo for one in events})
+        decisions = self._fold(journals, [one for _, events in todo for one in events])
+        await self._append(decisions, [record for lot, _ in todo for record in (*lot.records, *lot.following)])
+        await self._journals.save(connection, journals, _partitions_of(todo))
+        after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in todo}
+        await checkpoints.move(connection, self.role, after)
 
-    async def set_aside(self, connection: Connection, record: Record, reason: str) -> None:
+    async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record and move past it: its stream goes on without it."""
-        if await self._lock(connection, record) == record.offset:
+        partition, record = lot.claim.partition, lot.records[0]
+        if (await self._lock(connection, [partition]))[partition] == record.offset:
             await self._dead_letters.append(self.role, record, reason)
-            await checkpoints.move(connection, self.role, record, record.offset + 1)
+            await checkpoints.move(connection, self.role, {partition: record.offset + 1})
 
     async def overdue(self, connection: Connection) -> list[TopicPartition]:
         """The partitions, whoever owns them, in which a deadline has passed."""
@@ -73,7 +76,7 @@ class Deciding:
 
     async def expire(self, connection: Connection, partition: TopicPartition) -> int:
         """Append the deadlines of the partition that have passed, guarded as every write is. Returns how many."""
-        if await checkpoints.lock(connection, self.role, *partition) is None:
+        if not await checkpoints.lock(connection, self.role, [partition]):
             return 0
         due = await self._journals.due(connection, partition)
         if due:
@@ -86,11 +89,11 @@ class Deciding:
         event_id = derived_id(stream, f"{deadline.name}@{deadline.due.isoformat()}")
         return event, fact(event, time=deadline.due, id=event_id, source=self._source, actor=self._source)
 
-    async def _lock(self, connection: Connection, record: Record) -> int:
-        at = await checkpoints.lock(connection, self.role, record.topic, record.partition)
-        if at is None:
+    async def _lock(self, connection: Connection, partitions: Sequence[TopicPartition]) -> checkpoints.Positions:
+        positions = await checkpoints.lock(connection, self.role, partitions)
+        if len(positions) < len(partitions):
             raise NotOurs
-        return at
+        return positions
 
     def _fold(self, journals: Journals, met: Sequence[Recorded]) -> list[tuple[int, Decision]]:
         """Bring ``journals`` past the records. Returns the decisions, each with the offset that set it off."""
@@ -119,3 +122,8 @@ class Deciding:
                 if (one.because.at.stream.encode(), str(cause).encode()) not in there
             ]
         )
+
+
+def _partitions_of(met: Met) -> dict[str, TopicPartition]:
+    """Where each stream lies."""
+    return {one.at.stream: lot.claim.partition for lot, events in met for one in events}

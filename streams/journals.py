@@ -29,7 +29,7 @@ DROP_DEADLINES = """
 """
 SAVE_DEADLINES = """
     insert into frist (decider, topic, partition, stream, name, due)
-    select $1, $2, $3, * from unnest($4::text[], $5::text[], $6::timestamptz[]) on conflict do nothing
+    select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[]) on conflict do nothing
 """
 OVERDUE = "select distinct topic, partition from frist where decider = $1 and not appended and due <= now()"
 DUE = """
@@ -72,15 +72,19 @@ class JournalStore:
         rows = await connection.fetch(LOAD, self._decider.name, sorted(streams))
         return {row["stream"]: self._journal(row["journal"]) for row in rows}
 
-    async def save(self, connection: Connection, partition: TopicPartition, journals: Journals) -> None:
-        """Write the journals and let exactly the deadlines of their states run."""
+    async def save(self, connection: Connection, journals: Journals, partitions: Mapping[str, TopicPartition]) -> None:
+        """Write the journals, whose streams lie in ``partitions``, and let exactly their states' deadlines run."""
         name, streams = self._decider.name, list(journals)
         await connection.execute(SAVE, name, streams, [self._bytes(journal) for journal in journals.values()])
-        running = [(s, one.name, one.due) for s, j in journals.items() for one in self._decider.deadlines(j.state)]
-        columns = [list(column) for column in zip(*running, strict=True)] or [[], [], []]
-        await connection.execute(DROP_DEADLINES, name, streams, *columns)
+        running = [
+            (*partitions[stream], stream, one.name, one.due)
+            for stream, journal in journals.items()
+            for one in self._decider.deadlines(journal.state)
+        ]
+        columns = [list(column) for column in zip(*running, strict=True)] or [[], [], [], [], []]
+        await connection.execute(DROP_DEADLINES, name, streams, *columns[2:])
         if running:
-            await connection.execute(SAVE_DEADLINES, name, *partition, *columns)
+            await connection.execute(SAVE_DEADLINES, name, *columns)
 
     async def overdue(self, connection: Connection) -> list[TopicPartition]:
         """The partitions in which ``due`` would find something."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psutil
 import pytest
+from aiokafka import TopicPartition
 from confluent_kafka import Producer
 
 from projections.projecting import Projecting
@@ -18,9 +19,11 @@ from schemas.codec import encode
 from schemas.errors import NotYetKnown
 from schemas.svarut import Adresse, DokumenterNedlastet, LestMeldt, StansBegjart
 from streams import dead_letters
+from streams.agents import Lot
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain.svarut import svarut
+from streams.reader import Claim
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 from tests.support.records import Record
 
@@ -245,4 +248,4 @@ async def test_a_decider_that_meets_an_unknown_schema_waits(system: Backbone) ->
     deciding = Deciding(svarut, system.log, DeadLetters(system.log))
     newer = Record(TOPIC, 0, 0, at.stream.encode(), b"\x00\x7f\x7f\x7f\x7fnewer", at.headers())
     with pytest.raises(NotYetKnown):
-        deciding.prepare([newer])
+        deciding.prepare([Lot(Claim(TopicPartition(TOPIC, 0)), [newer], [])])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -13,24 +14,21 @@ from aiokafka import TopicPartition
 
 from streams import agents
 from streams import app as app_module
-from streams.agents import serve
+from streams.agents import Carrier, Lot, serve
 from streams.app import _App, every
 from streams.reader import Claim
 
 
-class _Carrier:
-    """Stands in for ``Carrier``: remembers what it was given, and fails as it is told."""
+class _Carrier(Carrier):
+    """Takes claims as every carrier does, remembers what it was given to carry, and fails as it is told."""
 
-    class work:  # noqa: N801 - read as an attribute
-        role = "test"
-
-    def __init__(self, fault: BaseException | None = None) -> None:
+    def __init__(self, fault: BaseException | None = None, batch: int = 1) -> None:
+        super().__init__(SimpleNamespace(role="test", batch=batch), None)  # type: ignore[arg-type]
         self.carried: list[TopicPartition] = []
         self.fault = fault
 
-    async def carry(self, claim: Claim) -> None:
-        claim.take(1)
-        self.carried.append(claim.partition)
+    async def _carry(self, lots: Sequence[Lot]) -> None:
+        self.carried.extend(lot.claim.partition for lot in lots)
         if self.fault is not None:
             raise self.fault
 
@@ -53,20 +51,24 @@ def claim_with(*records: Any, partition: int = 0) -> Claim:
 def _agent(app: Any, carrier: Any, step_aside: Any = lambda: None) -> Any:
     channel = app.channel(maxsize=0)
 
+    async def offer(claim: Claim) -> None:
+        carrier.offer(claim)
+        await channel.put(claim)
+
     async def run(claims: Any) -> None:
-        await serve(claims, carrier, channel, step_aside)
+        await serve(claims, carrier, offer, step_aside)
 
     app.agent(channel, name="test", concurrency=4)(run)
-    return channel
+    return offer
 
 
 async def test_the_app_starts_without_kafka_and_its_channel_delivers(app: Any) -> None:
     """Unless it is told so, Faust waits for a topic; unless flow control is resumed, ``put`` waits for ever."""
     carrier = _Carrier()
-    channel = _agent(app, carrier)
+    offer = _agent(app, carrier)
     await app.start()
     claim = claim_with("a", "b", "c")
-    await channel.put(claim)
+    await offer(claim)
     await claim.idle.wait()
     assert (len(carrier.carried), len(claim.waiting)) == (3, 0)
 
@@ -84,10 +86,10 @@ async def test_a_fault_in_an_agent_stops_the_process_and_is_not_swallowed(
     """Faust would restart the agent in silence and lose the item."""
     died: list[BaseException] = []
     monkeypatch.setattr(agents, "die", lambda where, fault: died.append(fault))
-    channel = _agent(app, _Carrier(KeyError("a bug")))
+    offer = _agent(app, _Carrier(KeyError("a bug")))
     await app.start()
     claim = claim_with("a")
-    await channel.put(claim)
+    await offer(claim)
     await claim.idle.wait()
     assert [type(one) for one in died] == [KeyError]
 
@@ -98,32 +100,52 @@ async def test_claims_are_carried_at_the_same_time_but_none_twice_at_once(app: A
     together = 0
 
     class Slow(_Carrier):
-        async def carry(self, claim: Claim) -> None:
+        async def _carry(self, lots: Sequence[Lot]) -> None:
             nonlocal together
-            assert claim.partition not in under_way
-            under_way.add(claim.partition)
+            partitions = {lot.claim.partition for lot in lots}
+            assert not partitions & under_way
+            under_way.update(partitions)
             together = max(together, len(under_way))
             await asyncio.sleep(0.01)
-            under_way.remove(claim.partition)
-            await super().carry(claim)
+            under_way.difference_update(partitions)
 
-    channel = _agent(app, Slow())
+    offer = _agent(app, Slow())
     await app.start()
     claims = [claim_with("a", "b", "c", partition=number) for number in range(4)]
     for claim in claims:
-        await channel.put(claim)
+        await offer(claim)
     await asyncio.gather(*(claim.idle.wait() for claim in claims))
     assert together > 1
     assert all(not claim.waiting for claim in claims)
 
 
+async def test_what_waits_on_several_claims_is_carried_together_up_to_a_batch(app: Any) -> None:
+    """One transaction for many partitions: at a thousand events a second it is the number of these that costs."""
+    batches: list[list[tuple[int, int]]] = []
+
+    class Noting(_Carrier):
+        async def _carry(self, lots: Sequence[Lot]) -> None:
+            batches.append([(lot.at[1], len(lot.records)) for lot in lots])
+
+    carrier = Noting(batch=5)
+    offer = _agent(app, carrier)
+    claims = [claim_with(*"ab", partition=number) for number in (2, 1, 0)]
+    await app.start()
+    for claim in claims:
+        carrier.offer(claim)
+    await offer(claims[0])
+    await offer(claims[2])
+    await asyncio.gather(*(claim.idle.wait() for claim in claims))
+    assert batches == [[(1, 2), (2, 2)], [(0, 2)]]
+
+
 async def test_a_lost_claim_is_not_begun(app: Any) -> None:
     carrier = _Carrier()
-    channel = _agent(app, carrier)
+    offer = _agent(app, carrier)
     await app.start()
     claim = claim_with("a")
     claim.live = False
-    await channel.put(claim)
+    await offer(claim)
     await claim.idle.wait()
     assert carrier.carried == []
 

@@ -1,0 +1,130 @@
+"""What a carrier does with a batch of several partitions when one of them cannot be carried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import NotYetKnown, Unreadable
+from streams.agents import Carrier, Lot
+from streams.domain.errors import Unavailable
+from streams.reader import Claim
+
+GOOD, POISON, NEWER = b"good", b"poison", b"newer"
+Partitions = list[list[bytes]]
+
+
+class _Record:
+    headers: tuple[Any, ...] = ()
+    timestamp = 0
+
+    def __init__(self, offset: int, value: bytes) -> None:
+        self.offset, self.value = offset, value
+
+
+class _Pool:
+    """Gives connections that can begin a transaction, and nothing else."""
+
+    @asynccontextmanager
+    async def _nothing(self, timeout: float | None = None) -> Any:
+        yield self
+
+    acquire = transaction = _nothing
+
+
+class _Work:
+    """Keeps what it carried, by partition. It is told what cannot be read by the values of the records."""
+
+    role, topics, batch = "test", ("t",), 100
+
+    def __init__(self) -> None:
+        self.carried: dict[int, list[int]] = {}
+        self.aside: list[tuple[int, int]] = []
+        self.transactions = 0
+        self.faults: list[Exception] = []
+
+    def prepare(self, lots: Sequence[Lot]) -> Sequence[Lot]:
+        for lot in lots:
+            for record in lot.records:
+                if record.value == POISON:
+                    raise Unreadable("poison")
+                if record.value == NEWER:
+                    raise NotYetKnown("newer")
+        return lots
+
+    async def carry(self, _connection: Any, prepared: Sequence[Lot]) -> None:
+        if self.faults:
+            raise self.faults.pop()
+        self.transactions += 1
+        for lot in prepared:
+            self.carried.setdefault(lot.at[1], []).extend(record.offset for record in lot.records)
+
+    async def set_aside(self, _connection: Any, lot: Lot, reason: str) -> None:
+        assert len(lot.records) == 1
+        assert "poison" in reason
+        self.aside.append((lot.at[1], lot.records[0].offset))
+
+
+def claims_of(partitions: Partitions) -> list[Claim]:
+    claims = []
+    for number, values in enumerate(partitions):
+        claim = Claim(TopicPartition("t", number))
+        claim.waiting.extend(_Record(offset, value) for offset, value in enumerate(values))  # type: ignore[misc]
+        claims.append(claim)
+    return claims
+
+
+async def carried(partitions: Partitions) -> tuple[_Work, bool]:
+    """What became of the partitions, and whether a newer release is asked for."""
+    work = _Work()
+    try:
+        await Carrier(work, _Pool()).carry(claims_of(partitions))  # type: ignore[arg-type]
+    except NotYetKnown:
+        return work, True
+    return work, False
+
+
+async def test_many_partitions_are_one_transaction() -> None:
+    work, _ = await carried([[GOOD] * 3, [GOOD], [], [GOOD] * 2])
+    assert (work.transactions, work.carried) == (1, {0: [0, 1, 2], 1: [0], 3: [0, 1]})
+
+
+@given(st.lists(st.lists(st.sampled_from([GOOD, GOOD, GOOD, POISON, NEWER]), max_size=6), max_size=4))
+async def test_each_partition_is_carried_in_order_up_to_what_a_newer_release_must_read(partitions: Partitions) -> None:
+    work, newer = await carried(partitions)
+    assert newer == any(NEWER in values for values in partitions)
+    for number, values in enumerate(partitions):
+        done = sorted([*work.carried.get(number, []), *(at for of, at in work.aside if of == number)])
+        assert done == list(range(len(done))), "nothing is passed over"
+        assert NEWER not in values[: len(done)]
+        assert len(done) == len(values) or NEWER in values, "others do not wait for it"
+        assert work.carried.get(number, []) == [at for at in done if values[at] == GOOD]
+    assert max(Counter(work.aside).values(), default=1) == 1
+
+
+@pytest.mark.parametrize("fault", [Unavailable("away"), OSError("gone")])
+async def test_what_is_away_is_waited_for_and_the_whole_batch_carried_once(fault: Exception) -> None:
+    work = _Work()
+    work.faults = [fault]
+    await Carrier(work, _Pool()).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
+    assert (work.transactions, work.carried) == (1, {0: [0], 1: [0]})
+
+
+async def test_a_claim_that_is_lost_meanwhile_is_left_out_and_the_others_go_on() -> None:
+    class Losing(_Work):
+        async def carry(self, connection: Any, prepared: Sequence[Lot]) -> None:
+            if len(prepared) > 1:
+                prepared[0].claim.live = False
+                raise Unavailable("away")
+            await super().carry(connection, prepared)
+
+    work = Losing()
+    await Carrier(work, _Pool()).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
+    assert work.carried == {1: [0]}
