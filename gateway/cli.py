@@ -48,6 +48,11 @@ COMMANDS = {
         "gateway.commands",
         "Run the test issuers, stand-ins for Maskinporten and ID-porten that vouch for anyone.",
     ),
+    "stand-ins": Entry(
+        GATEWAY,
+        "gateway.commands",
+        "Run stand-ins for Altinn and the contact register, which know the persons of the test issuers.",
+    ),
     "seed": Entry(
         GATEWAY,
         "gateway.commands",

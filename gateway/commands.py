@@ -33,6 +33,21 @@ def issuer() -> None:
     web.run_app(issuers(settings), host=settings.issuer_host, port=settings.issuer_port, print=None, access_log=None)
 
 
+@click.command("stand-ins")
+def stand_ins() -> None:
+    """Run stand-ins for Altinn and the contact register, which know the persons of the test issuers."""
+    from aiohttp import web
+
+    from gateway.stand_ins.serving import make_app
+
+    settings = _test_settings()
+
+    async def app() -> web.Application:
+        return make_app(settings)
+
+    web.run_app(app(), host=settings.stand_ins_host, port=settings.stand_ins_port, print=None, access_log=None)
+
+
 @click.command()
 def seed() -> None:
     """Append the organisations that tests and the demo use; what is there already is left alone."""

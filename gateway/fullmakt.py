@@ -44,9 +44,7 @@ class _Kept(NamedTuple):
 class Fullmakter:
     """Asks ``altinn``, and keeps its answers ``lifetime`` seconds. ``clock`` gives seconds."""
 
-    def __init__(
-        self, altinn: AuthorizedParties, lifetime: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, altinn: AuthorizedParties, lifetime: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._altinn, self._lifetime, self._clock = altinn, lifetime, clock
         self._kept: Remembered[str, _Kept] = Remembered(REMEMBERED)
 

@@ -44,6 +44,18 @@ class Settings(BaseSettings):
     )
     issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuers listen")
+    altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
+    altinn_key: str | None = Field(default=None, repr=False, description="subscription key of Altinn's API")
+    krr: str = Field(default="https://kontaktregisteret.no", description="Kontakt- og reservasjonsregisteret")
+    maskinporten_client: Path | None = Field(
+        default=None,
+        description="JSON file {clientId, key: JWK with kid or x5c} of our client, by which we ask registers",
+    )
+    fullmakt_lifetime: float = Field(
+        default=300.0, ge=0, description="seconds in which an answer of Altinn is used again"
+    )
+    stand_ins_host: str = "127.0.0.1"
+    stand_ins_port: int = Field(default=8091, description="where the stand-ins for Altinn and KRR listen")
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
     metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")
     otel: str | None = Field(default=None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")

@@ -22,7 +22,7 @@ from gateway.issuer.assertion import Client, Refused, prove
 from gateway.issuer.signing import Signer
 
 ORGNR = re.compile(r"[0-9]{9}", re.ASCII)
-SCOPE_PREFIX = "ks:"
+SCOPE_PREFIXES = ("ks:", "altinn:", "krr:")
 LIFETIME = 599
 SKEW = 10
 
@@ -49,8 +49,8 @@ class Maskinporten(Signer):
         client, asked = prove(assertion, self._registered, self._clock())
         self._require_fresh(asked, assertion)
         scopes = str(asked.get("scope", "")).split()
-        if not scopes or not all(scope.startswith(SCOPE_PREFIX) for scope in scopes):
-            raise Refused("invalid_scope", f"the client may ask for {SCOPE_PREFIX} scopes only (MP-200)")
+        if not scopes or not all(scope.startswith(SCOPE_PREFIXES) for scope in scopes):
+            raise Refused("invalid_scope", f"the client may ask for {', '.join(SCOPE_PREFIXES)} scopes only (MP-200)")
         token = self.sign(self._claims(client, asked))
         return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME, "scope": asked["scope"]}
 

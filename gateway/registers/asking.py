@@ -49,9 +49,7 @@ async def ask(session: ClientSession, method: str, url: str, headers: Mapping[st
 async def _once(
     session: ClientSession, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
 ) -> tuple[int, str]:
-    async with session.request(
-        method, url, headers=headers, timeout=PATIENCE, allow_redirects=False, **body
-    ) as answer:
+    async with session.request(method, url, headers=headers, timeout=PATIENCE, allow_redirects=False, **body) as answer:
         content = bytearray()
         async for part in answer.content.iter_any():
             content += part

@@ -44,7 +44,9 @@ def client(settings: Settings) -> Client:
     if settings.maskinporten_client is not None:
         return _read(settings.maskinporten_client)
     if not settings.test_mode:
-        raise Unavailable("Ingen klient hos Maskinporten er satt opp (FIKS_MASKINPORTEN_CLIENT), så registre kan ikke spørres")
+        raise Unavailable(
+            "Ingen klient hos Maskinporten er satt opp (FIKS_MASKINPORTEN_CLIENT), så registre kan ikke spørres"
+        )
     key = RSAKey.generate_key(2048)
     assert key.private_key is not None
     return Client(client_id(TEST_ORGNR), key, {"x5c": x5c(certificate(key.private_key, TEST_ORGNR))})
@@ -57,7 +59,9 @@ def _read(file: Path) -> Client:
         header = {"x5c": key["x5c"]} if "x5c" in key else {"kid": key["kid"]}
         return Client(str(told["clientId"]), RSAKey.import_key(key), header)
     except (OSError, ValueError, KeyError, TypeError, JoseError) as fault:
-        log.error("FIKS_MASKINPORTEN_CLIENT must be a JSON file {clientId, key: a JWK with kid or x5c}", fault=repr(fault))
+        log.error(
+            "FIKS_MASKINPORTEN_CLIENT must be a JSON file {clientId, key: a JWK with kid or x5c}", fault=repr(fault)
+        )
         raise Unavailable("Klienten hos Maskinporten kan ikke leses, så registre kan ikke spørres") from fault
 
 

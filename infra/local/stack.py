@@ -34,6 +34,7 @@ class Stack:
         self.kafka = KafkaNode(state / "kafka", ports.take(_port(settings.kafka)), ports.take())
         self.postgres = PostgresNode(state / "postgres", ports.take(urlsplit(settings.postgres).port))
         issuer_port = ports.take(settings.issuer_port)
+        stand_ins_port = ports.take(settings.stand_ins_port)
         self.settings = settings.model_copy(
             update={
                 "state": state,
@@ -43,6 +44,10 @@ class Stack:
                 "issuer_port": issuer_port,
                 "issuer": f"http://127.0.0.1:{issuer_port}/",
                 "idporten_issuer": f"http://127.0.0.1:{issuer_port}/idporten",
+                "stand_ins_port": stand_ins_port,
+                "altinn": f"http://127.0.0.1:{stand_ins_port}/altinn",
+                "altinn_key": "local",
+                "krr": f"http://127.0.0.1:{stand_ins_port}/krr",
                 "test_mode": True,
             }
         )
@@ -63,6 +68,12 @@ class Stack:
                 "issuer",
                 port=self.settings.issuer_port,
                 ready=answers(f"{issuer}.well-known/oauth-authorization-server"),
+            ),
+            self._fiks(
+                "stand-ins",
+                "stand-ins",
+                port=self.settings.stand_ins_port,
+                ready=answers(self.addresses()["stand_ins"]),
             ),
             *(
                 self._fiks(name, "worker", needs=system, port=port, ready=answers(_metrics(port)), metrics_port=port)
@@ -90,6 +101,7 @@ class Stack:
             "postgres": self.settings.postgres,
             "issuer": self.settings.issuer,
             "idporten": self.settings.idporten_issuer,
+            "stand_ins": f"http://127.0.0.1:{self.settings.stand_ins_port}/",
             "metrics": {"gateway": f"{gateway}/metrics"} | {name: _metrics(p) for name, p in self.metrics.items()},
         }
 
