@@ -16,19 +16,23 @@ from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 
 from gateway import routes as routes_package
+from gateway.audit import AUDITOR, Auditor, audited
 from gateway.auth.callers import Callers
 from gateway.auth.integrations import Integrations
 from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
-from gateway.auth.ports import NobodysAuthority
 from gateway.auth.tokens import Tokens
 from gateway.context import BLOBS, ENDS, LOG, READS, TRAFFIC, Traffic
 from gateway.ends import Ends
+from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
 from gateway.problems import problems
 from gateway.reads import TOPIC, Reads
+from gateway.registers.altinn import Altinn
+from gateway.registers.krr import KRR, Krr
+from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
 from infra.blobs import Blobs
 from infra.database import SESSION
@@ -56,9 +60,14 @@ def make_app(settings: Settings) -> web.Application:
     """
     memory, session, named = Memory(settings.kafka), ClientSession(), persons(settings)
     tokens = Tokens(settings.issuer, settings.idporten_issuer, session)
-    callers = Callers(tokens, Integrations(memory, Passwords()), named, NobodysAuthority())
-    app = web.Application(middlewares=[observe, problems, authenticate(callers), invite])
+    maskinporten = Maskinporten(settings.issuer, session, lambda: client(settings))
+    altinn = Altinn(settings.altinn, settings.altinn_key, maskinporten, session)
+    fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
+    callers = Callers(tokens, Integrations(memory, Passwords()), named, fullmakter)
+    app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
     app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka), named
+    app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
+    app[AUDITOR] = Auditor(app[LOG], memory)
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPIC)
     app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings.postgres)])
@@ -139,6 +148,7 @@ async def _started(app: web.Application) -> AsyncIterator[None]:
     for part in (app[LOG], app[MEMORY]):
         await part.start()
     yield
+    await app[AUDITOR].stop()
     for part in (app[LOG], app[MEMORY]):
         await part.stop()
 

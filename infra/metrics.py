@@ -75,6 +75,9 @@ MEMORY_STALENESS = Gauge(
     "Since this gateway's memory of the configuration last was level with the end of the log; the worst process",
     multiprocess_mode="livemax",
 )
+AUDIT_MISSED = Counter(
+    "fiks_audit_missed_total", "Refusals that were given but are not on the log, since it did not answer", ["type"]
+)
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 

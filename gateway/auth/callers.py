@@ -44,6 +44,12 @@ class Callers:
             case _:
                 assert_never(token)
 
+    async def require_authority(self, principal: Principal) -> None:
+        """Demand that a person who wants to act for an organisation may do so. Raises NotAllowed and Unavailable."""
+        pid, named = principal.pid, principal.on_behalf_of
+        if pid is not None and named is not None and not await self._authority.may_act_for(pid, named):
+            raise NotAllowed(f"Den som er logget inn, kan ikke handle på vegne av {named}")
+
     async def _machine(self, request: web.Request, demand: Demand, token: MachineToken) -> Principal:
         if not demand.of(Caller.INTEGRATION):
             raise invalid("her må en person være logget inn, et token fra Maskinporten er ikke nok")
@@ -62,8 +68,6 @@ class Callers:
         integrasjon = None
         if caller is Caller.INTEGRATION_PERSON:
             integrasjon = await self._integrations.prove(request.headers, token.consumer)
-        if named is not None and not await self._authority.may_act_for(token.pid, named):
-            raise NotAllowed(f"Den som er logget inn, kan ikke handle på vegne av {named}")
         return Principal(
             caller,
             pid=token.pid,

@@ -12,21 +12,21 @@ from gateway.auth.demands import RESOURCES, Demand, Way, demand_of, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from schemas.errors import Unreadable
-from streams.domain.errors import NotAllowed, NotFound, Unavailable
+from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
 
 LOVHJEMMEL = "Lovhjemmel"
 LONGEST_BASIS = 500
 
 _WAYS = web.RequestKey("ways", tuple)
 """The ways in that are still open to the caller."""
-_DEMANDED = web.RequestKey("demanded", bool)
-"""Whether the privilege that the route demands was asked for on some resource."""
+DEMANDED = web.RequestKey("demanded", UUID)
+"""``request[DEMANDED]``: the resource on which the privilege that the route demands was asked for."""
 
 
 def authenticate(callers: Callers) -> Middleware:
     """The middleware that sets ``request[PRINCIPAL]`` and ``request[LEGAL_BASIS]``. The application must have MEMORY.
 
-    Raises NotAuthenticated, NotAllowed, Unreadable, and Unavailable while something needed cannot be known.
+    Raises NotAuthenticated, NotAllowed, Rejected, Unreadable, and Unavailable while something needed cannot be known.
     """
 
     @web.middleware
@@ -41,6 +41,7 @@ def authenticate(callers: Callers) -> Middleware:
         if not request.config_dict[MEMORY].ready:
             raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
         principal = request[PRINCIPAL] = await callers.identify(request, demand)
+        await callers.require_authority(principal)
         ways = request[_WAYS] = _with_legal_basis(request, _high_enough(principal, demand))
         if any(way.privilege is None for way in ways):
             return await handler(request)
@@ -60,14 +61,14 @@ def _high_enough(principal: Principal, demand: Demand) -> tuple[Way, ...]:
 
 def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way, ...]:
     basis = request.headers.get(LOVHJEMMEL, "").strip()
-    if len(basis) > LONGEST_BASIS or not basis.isprintable():
-        raise Unreadable(f"Headeren {LOVHJEMMEL} må være lesbar tekst i UTF-8 på høyst {LONGEST_BASIS} tegn")
+    if not basis.isprintable() or len(basis.encode()) > LONGEST_BASIS:
+        raise Unreadable(f"Headeren {LOVHJEMMEL} må være lesbar tekst i UTF-8 på høyst {LONGEST_BASIS} oktetter")
     if basis:
         request[LEGAL_BASIS] = basis
         return ways
     without = tuple(way for way in ways if not way.legal_basis)
     if not without:
-        raise NotAllowed(f"Oppgi hjemmelen i loven for oppslaget i headeren {LOVHJEMMEL}")
+        raise Rejected(f"Oppgi hjemmelen i loven for oppslaget i headeren {LOVHJEMMEL}")
     return without
 
 
@@ -75,7 +76,7 @@ async def _privileged(request: web.Request, handler: Handler) -> web.StreamRespo
     if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
         demand_on(request, _resource_id(request, name))
     response = await handler(request)
-    if not request.get(_DEMANDED):
+    if DEMANDED not in request:
         raise RuntimeError(f"the handler of {request.match_info.route.resource} never called demand_on")
     return response
 
@@ -85,7 +86,7 @@ def demand_on(request: web.Request, ressurs_id: UUID) -> None:
 
     Raises NotAllowed, and says the same of a resource that does not exist.
     """
-    request[_DEMANDED] = True
+    request[DEMANDED] = ressurs_id
     memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
     privileges = [way.privilege for way in request[_WAYS] if way.privilege is not None]
     if not any(memory.may(holder, privilege, ressurs_id) for privilege in privileges):

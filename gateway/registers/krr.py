@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 from aiohttp import ClientSession
+from aiohttp.web import AppKey
 
 from gateway.registers.asking import Refused, ask
 from gateway.registers.maskinporten import KeptToken, Maskinporten
@@ -105,3 +106,7 @@ class Krr:
         except msgspec.ValidationError as fault:
             log.error("the answer of KRR is not of the shape that we know", fault=type(fault).__name__)
             raise Unavailable("Kontaktregisteret svarer ikke slik vi venter. Prøv igjen senere") from fault
+
+
+KRR = AppKey("krr", Krr)
+"""``app[KRR]``: where handlers find it."""

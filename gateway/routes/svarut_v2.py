@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from gateway.auth.demands import integration
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
-from gateway.auth.principal import PRINCIPAL
+from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL
 from gateway.context import BLOBS, LOG, READS
 from gateway.faults import codes_in_words, in_words
 from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
@@ -192,6 +192,7 @@ def _said(request: web.Request, event: object, time: datetime) -> Envelope:
         correlation_id=request[REQUEST_ID],
         actor=principal.actor,
         on_behalf_of=principal.orgnr,
+        legal_basis=request.get(LEGAL_BASIS),
         traceparent=current_traceparent(),
     )
 

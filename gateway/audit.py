@@ -1,0 +1,219 @@
+"""Puts on the log who was refused, and who was shown data about others. Contract: auth.md 8.
+
+A refusal stands when the log is away; it is counted and logged then. Data about others is not shown without its event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.auth.demands import Caller, demand_of
+from gateway.auth.integrations import ID
+from gateway.auth.memory import Memory
+from gateway.auth.middleware import DEMANDED
+from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
+from gateway.problems import REQUEST_ID
+from gateway.randomness import new_uuid
+from infra.logs import logger
+from infra.masking import masked_text
+from infra.metrics import AUDIT_MISSED
+from infra.tracing import current_traceparent
+from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, Kaller, OppslagGjort, TilgangNektet
+from schemas.envelope import Envelope, fact
+from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
+from streams.log import Log
+
+log = logger(__name__)
+
+SOURCE = "urn:fiks:gateway"
+ROOT = UUID(int=0)
+"""The stream of what belongs to no organisation that is known."""
+ONE_BY_ONE = 100
+"""Authentication failures that each process tells one by one within a second; more are told by their number."""
+SECOND = 1.0
+LONGEST = 300
+"""Characters of a reason."""
+
+
+class Auditor:
+    """Appends to ``log``. ``memory`` knows whose a resource is; ``clock`` gives seconds."""
+
+    def __init__(self, log: Log, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._memory, self._clock = log, memory, clock
+        self._second, self._told, self._more = float("-inf"), 0, 0
+        self._summing: asyncio.Task[None] | None = None
+        self._behind: set[asyncio.Task[None]] = set()
+
+    async def stop(self) -> None:
+        """Tell what was not told yet. The log must still be there."""
+        if self._summing is not None:
+            self._summing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._summing
+            await self._tell_sum()
+        await asyncio.gather(*self._behind)
+
+    async def refused(self, request: web.Request, fault: Exception) -> None:
+        """Tell that the call was refused for that reason; what is no refusal is not told. Never raises Unavailable."""
+        match fault:
+            case NotAuthenticated():
+                await self._not_authenticated(request, fault)
+            case NotAllowed():
+                await self._not_allowed(request, fault)
+            case NotFound(__cause__=NotAllowed() as hidden):
+                # Behind the answer: how long it takes would tell that there is something which is hidden.
+                task = asyncio.create_task(self._not_allowed(request, hidden))
+                self._behind.add(task)
+                task.add_done_callback(self._behind.discard)
+
+    async def lookup(
+        self, request: web.Request, *, owner: UUID, tjeneste: str, hva: str, gjelder: Iterable[str], utfall: str
+    ) -> None:
+        """Tell of a look-up of data about others, before its answer is given. Raises Unavailable: then give none.
+
+        ``gjelder`` are persons as ``Persons.actor`` names them, or orgnr; the other words as in ``OppslagGjort``.
+        """
+        event = OppslagGjort(
+            fiks_org_id=owner,
+            tjeneste=tjeneste,
+            hva=hva,
+            gjelder=tuple(gjelder),
+            utfall=utfall,
+            kaller=_kaller(request[PRINCIPAL]),
+        )
+        await self._log.append(event, _about(request, event))
+
+    async def _not_authenticated(self, request: web.Request, fault: NotAuthenticated) -> None:
+        if not self._has_room():
+            self._more += 1
+            if self._summing is None:
+                self._summing = asyncio.create_task(self._sum())
+            return
+        claimed = request.headers.get(ID, "").encode(errors="replace").decode()
+        integrasjon_id = _uuid(claimed)
+        grunn = str(fault) if integrasjon_id or not claimed else str(fault).replace(claimed, "?")
+        known = self._memory.integrasjon(integrasjon_id) if integrasjon_id else None
+        event = AutentiseringFeilet(
+            fiks_org_id=known.fiks_org_id if known else ROOT,
+            grunn=masked_text(grunn)[:LONGEST],
+            rute=_route(request),
+            integrasjon_id=integrasjon_id,
+        )
+        await self._tell(event, _about(request, event))
+
+    async def _not_allowed(self, request: web.Request, fault: NotAllowed) -> None:
+        ressurs_id = request.get(DEMANDED)
+        owned = self._memory.konto(ressurs_id) if ressurs_id else None
+        event = TilgangNektet(
+            fiks_org_id=owned.fiks_org_id if owned else ROOT,
+            grunn=masked_text(str(fault))[:LONGEST],
+            rute=_route(request),
+            kaller=_kaller(request.get(PRINCIPAL)),
+            privilegier=_privileges(request),
+            ressurs_id=ressurs_id,
+        )
+        await self._tell(event, _about(request, event))
+
+    def _has_room(self) -> bool:
+        now = self._clock()
+        if now - self._second >= SECOND:
+            self._second, self._told = now, 0
+        self._told += 1
+        return self._told <= ONE_BY_ONE
+
+    async def _sum(self) -> None:
+        while self._more:
+            await asyncio.sleep(SECOND)
+            await self._tell_sum()
+        self._summing = None
+
+    async def _tell_sum(self) -> None:
+        """Tell the number of those that are not told. While the log is away it grows: nothing is missed."""
+        antall, self._more = self._more, 0
+        if not antall:
+            return
+        event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=antall)
+        about = fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
+        if not await self._tell(event, about):
+            self._more += antall
+
+    async def _tell(self, event: object, about: Envelope) -> bool:
+        try:
+            await self._log.append(event, about)
+        except Unavailable as fault:
+            AUDIT_MISSED.labels(about.type).inc()
+            log.error("a refusal is not on the log", event_id=about.id, type=about.type, fault=str(fault))
+            return False
+        return True
+
+
+AUDITOR = web.AppKey("auditor", Auditor)
+"""``app[AUDITOR]``: where handlers find it."""
+
+
+@web.middleware
+async def audited(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tells of every refusal before it is answered."""
+    try:
+        return await handler(request)
+    except (NotAuthenticated, NotAllowed, NotFound) as fault:
+        await request.config_dict[AUDITOR].refused(request, fault)
+        raise
+
+
+def _about(request: web.Request, event: object) -> Envelope:
+    principal = request.get(PRINCIPAL)
+    return fact(
+        event,
+        time=datetime.now(UTC),
+        id=str(new_uuid()),
+        source=SOURCE,
+        correlation_id=request[REQUEST_ID],
+        actor=principal.actor if principal else None,
+        on_behalf_of=_on_behalf_of(principal) if principal else None,
+        legal_basis=request.get(LEGAL_BASIS),
+        traceparent=current_traceparent(),
+    )
+
+
+def _on_behalf_of(principal: Principal) -> str | None:
+    """The organisation that the call is made for. That of a person's token only owns the client they logged in by."""
+    return principal.orgnr if principal.caller is Caller.INTEGRATION else principal.on_behalf_of
+
+
+def _kaller(principal: Principal | None) -> Kaller:
+    if principal is None:
+        return Kaller()
+    return Kaller(
+        integrasjon_id=principal.integrasjon_id,
+        orgnr=principal.orgnr,
+        leverandor=principal.leverandor,
+        niva=principal.niva,
+    )
+
+
+def _privileges(request: web.Request) -> tuple[str, ...]:
+    demand, principal = demand_of(request.match_info.handler), request.get(PRINCIPAL)
+    ways = demand.of(principal.caller) if demand and principal else ()
+    return tuple(way.privilege for way in ways if way.privilege is not None)
+
+
+def _route(request: web.Request) -> str:
+    """Method and template: words of ours, never the caller's."""
+    route = request.match_info.route
+    return f"{route.method} {route.resource.canonical if route.resource else 'unknown'}"
+
+
+def _uuid(claimed: str) -> UUID | None:
+    try:
+        return UUID(claimed)
+    except ValueError:
+        return None
