@@ -19,7 +19,7 @@ LONGEST_BASIS = 500
 
 _WAYS = web.RequestKey("ways", tuple)
 """The ways in that are still open to the caller."""
-_DEMANDED = web.RequestKey("demanded", bool)
+DEMANDED = web.RequestKey("demanded", bool)
 """Whether the privilege that the route demands was asked for on some resource."""
 
 
@@ -75,7 +75,7 @@ async def _privileged(request: web.Request, handler: Handler) -> web.StreamRespo
     if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
         demand_on(request, _resource_id(request, name))
     response = await handler(request)
-    if not request.get(_DEMANDED):
+    if not request.get(DEMANDED):
         raise RuntimeError(f"the handler of {request.match_info.route.resource} never called demand_on")
     return response
 
@@ -85,7 +85,7 @@ def demand_on(request: web.Request, ressurs_id: UUID) -> None:
 
     Raises NotAllowed, and says the same of a resource that does not exist.
     """
-    request[_DEMANDED] = True
+    request[DEMANDED] = True
     memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
     privileges = [way.privilege for way in request[_WAYS] if way.privilege is not None]
     if not any(memory.may(holder, privilege, ressurs_id) for privilege in privileges):
