@@ -24,6 +24,7 @@ from streams.domain.errors import NotAllowed
 ORGNR = re.compile(r"[0-9]{9}", re.ASCII)
 ON_BEHALF_OF = ("OnBehalfOf", "ON_BEHALF_OF")
 """The headers that name an organisation; the query parameter ``onBehalfOf`` goes before them."""
+PERSONS = {Caller.CITIZEN, Caller.FOR_ORGANISATION, Caller.MANAGER, Caller.INTEGRATION_PERSON}
 
 
 class Callers:
@@ -83,20 +84,20 @@ class Callers:
 
 def _kind_of_person(request: web.Request, demand: Demand, named: str | None) -> Caller:
     """As what a person calls, by what else the call shows. Raises NotAuthenticated, NotAllowed or Unreadable."""
-    if named is not None and not demand.of(Caller.FOR_ORGANISATION):
+    offered = {way.caller for way in demand.ways} & PERSONS
+    if not offered:
+        raise invalid("her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok")
+    if named is not None and Caller.FOR_ORGANISATION not in offered:
         raise NotAllowed("Dette kallet kan ikke gjøres på vegne av en organisasjon")
-    offered = {way.caller for way in demand.ways}
-    alone = offered & {Caller.CITIZEN, Caller.MANAGER}
-    through_integration = ID in request.headers or not (alone or Caller.FOR_ORGANISATION in offered)
-    if Caller.INTEGRATION_PERSON in offered and through_integration:
+    if ID in request.headers or offered == {Caller.INTEGRATION_PERSON}:
+        if Caller.INTEGRATION_PERSON not in offered:
+            raise NotAllowed("Dette kallet kan ikke gjøres gjennom en integrasjon")
         return Caller.INTEGRATION_PERSON
     if named is not None:
         return Caller.FOR_ORGANISATION
-    if alone:
+    if alone := offered & {Caller.CITIZEN, Caller.MANAGER}:
         return alone.pop()
-    if Caller.FOR_ORGANISATION in offered:
-        raise Unreadable("Oppgi hvilken organisasjon det gjelder: onBehalfOf=<organisasjonsnummer>")
-    raise invalid("her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok")
+    raise Unreadable("Oppgi hvilken organisasjon det gjelder: onBehalfOf=<organisasjonsnummer>")
 
 
 def _organisation_named(request: web.Request) -> str | None:

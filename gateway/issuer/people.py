@@ -25,5 +25,6 @@ PEOPLE = (
     Person("24929530019", "Mina Øving"),
     Person("09477211183", "Dolly Fiktiv"),
     Person("17708512036", "Odd Blanding"),
+    Person("52849040073", "Dag Nummer"),
 )
-"""Whom the login page offers: three of Tenor (+80), one of Dolly (+40), one of both (+65)."""
+"""Whom the login page offers: three of Tenor (+80), one of Dolly (+40), one of both (+65), one with a d-number."""
