@@ -8,7 +8,7 @@ from uuid import uuid5
 from gateway.issuer.people import PEOPLE
 from gateway.seed import PROVDAL, SEED, TESTVIK, Organisation
 
-ASE, KARE, MINA, DOLLY, ODD = PEOPLE
+ASE, KARE, MINA, DOLLY, ODD = PEOPLE[:5]
 """Mail at Testvik, mail at Prøvdal, a school of Testvik's alone, nothing and reserved, nothing and not in KRR."""
 SKOLE = Organisation("310994006", "Testvik skole")
 NEDLAGT = Organisation("310995002", "Gamle Testvik kommune")
