@@ -24,7 +24,7 @@ from tests.support.registers import Registers, asking, running_registers
 
 PID, ORGNR = os.environ.get("FIKS_TEST_REGISTERS", f"{ASE.pid},{TESTVIK.orgnr}").split(",")
 NOBODY = "24929530019" if PID != "24929530019" else "03816820005"
-WELL_FORMED_AND_UNUSED = "01810150572"
+WELL_FORMED_AND_UNUSED = "01810110089"
 """A number with right check digits that no register has."""
 
 
