@@ -295,6 +295,12 @@ async def test_logging_out_leads_only_where_the_client_has_said(browser: Browser
     assert await browser.logout(id_token_hint="x.y.z") == (200, None)
 
 
+@pytest.mark.parametrize("client", ["minside", "test-31099100", "test-310991007-", "test-310991007-A"])
+async def test_a_client_says_by_its_name_whose_it_is(browser: Browser, client: str) -> None:
+    async with browser.session.put(f"{browser.issuer.name}/clients/{client}", json={"redirect_uris": [BACK]}) as answer:
+        assert (answer.status, (await answer.json())["error"]) == (401, "invalid_client")
+
+
 async def test_it_is_discovered(browser: Browser) -> None:
     async with browser.session.get(f"{browser.issuer.name}/.well-known/openid-configuration") as answer:
         about = await answer.json()
