@@ -35,7 +35,7 @@ async def tokens(
     session: ClientSession, issuer: str, pid: str, niva: int, orgnr: str, scope: str = "ks:fiks"
 ) -> dict[str, Any]:
     """The whole token response. Raises as ``person_token``."""
-    client, verifier = client_id(orgnr), secrets.token_urlsafe(48)
+    client, verifier = f"{client_id(orgnr)}-login", secrets.token_urlsafe(48)
     registration = {"redirect_uris": [REDIRECT_URI]}
     async with session.put(f"{issuer}/clients/{client}", json=registration, raise_for_status=True):
         pass

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 import msgspec
 
-from gateway.issuer.assertion import CLIENT, Refused
+from gateway.issuer.assertion import Refused
+
+CLIENT = re.compile(r"test-([0-9]{9})(-[a-z0-9]+)?", re.ASCII)
 
 
 class Registration(msgspec.Struct, frozen=True):
@@ -34,7 +37,7 @@ class OidcClient(msgspec.Struct, frozen=True):
 
 
 class Clients:
-    """Forgotten when the issuer ends. The client ``test-<orgnr>`` belongs to that organisation."""
+    """Forgotten when the issuer ends. ``test-<orgnr>`` and ``test-<orgnr>-<word>`` belong to that organisation."""
 
     def __init__(self) -> None:
         self._known: dict[str, OidcClient] = {}
@@ -43,7 +46,7 @@ class Clients:
         """From now on the client is known as this. Raises Refused for a name that follows no rule."""
         named = CLIENT.fullmatch(client_id)
         if named is None:
-            raise Refused("invalid_client", "test clients are called test-<orgnr>")
+            raise Refused("invalid_client", "test clients are called test-<orgnr> or test-<orgnr>-<word>")
         self._known[client_id] = OidcClient(client_id, named[1], registration)
 
     def find(self, client_id: str) -> OidcClient | None:
@@ -57,7 +60,7 @@ class Clients:
         if client is None:
             raise Refused("invalid_client", "no client of that id has registered")
         expected = client.registration.client_secret
-        if (expected or "") != "" and not hmac.compare_digest((secret or "").encode(), str(expected).encode()):
+        if expected is not None and not hmac.compare_digest((secret or "").encode(), expected.encode()):
             raise Refused("invalid_client", "the client_secret is wrong")
         return client
 

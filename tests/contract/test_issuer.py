@@ -13,6 +13,7 @@ from aiohttp import ClientSession
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from joserfc import jwt
 
 from gateway.auth.grant import GRANT_TYPE, assertion, certificate, claims, token_for, x5c
@@ -133,6 +134,8 @@ NOW = int(time.time())
         ({"scope": ""}, "MP-200"),
         ({"scope": "ks:fiks altinn:admin"}, "MP-200"),
         ({"consumer_org": "x"}, "MP-251"),
+        ({"iss_onbehalfof": "310992003"}, "MP-011"),
+        ({"iat": True, "exp": 100}, "MP-011"),
     ],
     ids=str,
 )
@@ -181,8 +184,10 @@ async def test_an_assertion_is_used_once(issuer: Maskinporten, session: ClientSe
     assert "(MP-012)" in (await ask(issuer, session, signed))[1]["error_description"]
 
 
-def unusual_certificate(key: Any, first: datetime, last: datetime) -> list[str]:
-    name = x509.Name([])
+def unusual_certificate(
+    key: Any, first: datetime, last: datetime, named: tuple[x509.NameAttribute[str], ...] = ()
+) -> list[str]:
+    name = x509.Name(named)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     dated = builder.not_valid_before(first).not_valid_after(last).serial_number(1)
     return x5c(dated.sign(KEY.private_key, hashes.SHA256()))
@@ -195,6 +200,32 @@ async def test_refuses_certificates_that_are_over_or_not_rsa(issuer: Maskinporte
     for chain in (over, elliptic):
         signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=chain)
         assert "(MP-120)" in (await ask(issuer, session, signed))[1]["error_description"]
+
+
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        ((), 401),
+        ((x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRNO-{ORGNR}"),), 200),
+        ((x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, "NTRNO-310992003"),), 401),
+        (
+            (
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, ORGNR),
+                x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, "NTRNO-310992003"),
+            ),
+            401,
+        ),
+    ],
+    ids=str,
+)
+async def test_a_certificate_names_the_organisation_and_no_other(
+    issuer: Maskinporten, session: ClientSession, named: tuple[x509.NameAttribute[str], ...], status: int
+) -> None:
+    now, day = datetime.now(UTC), timedelta(days=1)
+    chain = unusual_certificate(KEY.private_key, now - day, now + day, named)
+    answered, answer = await ask(issuer, session, assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=chain))
+    assert answered == status
+    assert status == 200 or "(MP-122)" in answer["error_description"]
 
 
 def test_the_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
