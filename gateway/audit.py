@@ -49,16 +49,15 @@ class Auditor:
     def __init__(self, log: Log, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
         self._log, self._memory, self._clock = log, memory, clock
         self._second, self._told, self._more = float("-inf"), 0, 0
+        self._stopping = asyncio.Event()
         self._summing: asyncio.Task[None] | None = None
         self._behind: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
         """Tell what was not told yet. The log must still be there."""
+        self._stopping.set()
         if self._summing is not None:
-            self._summing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._summing
-            await self._tell_sum()
+            await self._summing
         await asyncio.gather(*self._behind)
 
     async def refused(self, request: web.Request, fault: Exception) -> None:
@@ -131,19 +130,21 @@ class Auditor:
 
     async def _sum(self) -> None:
         while self._more:
-            await asyncio.sleep(SECOND)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SECOND):
+                    await self._stopping.wait()
             await self._tell_sum()
+            if self._stopping.is_set():
+                break
         self._summing = None
 
     async def _tell_sum(self) -> None:
         """Tell the number of those that are not told. While the log is away it grows: nothing is missed."""
-        antall, self._more = self._more, 0
-        if not antall:
-            return
+        antall = self._more
         event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=antall)
         about = fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
-        if not await self._tell(event, about):
-            self._more += antall
+        if await self._tell(event, about):
+            self._more -= antall
 
     async def _tell(self, event: object, about: Envelope) -> bool:
         try:

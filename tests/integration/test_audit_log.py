@@ -1,0 +1,97 @@
+"""Refusals on a real log: each is there before it is answered, a flood is bounded, and the audit trail has them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest_asyncio
+
+from gateway.audit import ONE_BY_ONE, ROOT
+from gateway.seed import PROVDAL, TESTVIK
+from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, TilgangNektet
+from schemas.envelope import Recorded
+from tests.support.backbone import Backbone
+from tests.support.gateway import Caller, ends_of, events_after, running_gateway
+from tests.support.stack import OwnKafka, temporary_folder
+
+TOPIC = "fiks.audit"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def caller(own_kafka: OwnKafka) -> AsyncIterator[Caller]:
+    with temporary_folder() as folder:
+        async with running_gateway(own_kafka.bootstrap, folder) as caller:
+            yield caller
+
+
+async def call(caller: Caller, konto: UUID, **headers: str) -> tuple[int, str]:
+    url = f"{caller.url}/api/v2/kontoer/{konto}/forsendelser?eksternRef=a"
+    async with caller.session.get(url, headers=caller.headers | headers) as answer:
+        return answer.status, str(await answer.json())
+
+
+async def said_since(caller: Caller, marks: dict[int, int]) -> list[Recorded]:
+    return await events_after(caller.settings.kafka, marks, TOPIC)
+
+
+async def test_a_wrong_password_is_on_the_log_when_it_is_answered(caller: Caller) -> None:
+    marks = await ends_of(caller.settings.kafka, TOPIC)
+    status, _ = await call(caller, caller.konto_id, IntegrasjonPassord="hemmelig-passord")
+    assert status == 401
+    [(event, at)] = await said_since(caller, marks)
+    assert isinstance(event, AutentiseringFeilet)
+    assert str(event.integrasjon_id) == caller.headers["IntegrasjonId"]
+    assert (event.rute, at.stream) == ("GET /api/v2/kontoer/{kontoId}/forsendelser", str(TESTVIK.id("organisasjon")))
+    assert "hemmelig-passord" not in str((event, at))
+    assert caller.headers["Authorization"].removeprefix("Bearer ") not in str((event, at))
+
+
+async def test_another_organisations_account_is_told_to_its_owner(caller: Caller) -> None:
+    marks = await ends_of(caller.settings.kafka, TOPIC)
+    assert (await call(caller, PROVDAL.id("konto")))[0] == 403
+    [(event, at)] = await said_since(caller, marks)
+    assert isinstance(event, TilgangNektet)
+    assert (event.fiks_org_id, event.ressurs_id) == (PROVDAL.id("organisasjon"), PROVDAL.id("konto"))
+    assert event.privilegier == ("svarut-send",)
+    assert at.actor == f"integrasjon:{caller.headers['IntegrasjonId']}"
+    assert at.on_behalf_of == TESTVIK.orgnr
+
+
+async def test_a_flood_is_bounded_and_every_failure_is_counted(caller: Caller) -> None:
+    marks, calls = await ends_of(caller.settings.kafka, TOPIC), ONE_BY_ONE * 4
+    answers = await asyncio.gather(*(call(caller, caller.konto_id, Authorization="Bearer x") for _ in range(calls)))
+    assert {status for status, _ in answers} == {401}
+    events: list[Any] = []
+    while sum(event.antall if isinstance(event, AutentiseringerFeilet) else 1 for event in events) < calls:
+        await asyncio.sleep(0.2)
+        events = [one.event for one in await said_since(caller, marks)]
+    assert sum(event.antall if isinstance(event, AutentiseringerFeilet) else 1 for event in events) == calls
+    sums = [event for event in events if isinstance(event, AutentiseringerFeilet)]
+    assert len(events) < calls
+    assert {event.fiks_org_id for event in sums} == {ROOT}
+
+
+async def test_the_audit_trail_has_who_was_refused(caller: Caller, system: Backbone) -> None:
+    assert (await call(caller, PROVDAL.id("konto"), **{"X-Request-Id": "revisjon-1"}))[0] == 403
+    async with system.worker():
+        await system.until_projected("audit")
+    line = await system.connection.fetchrow(
+        "select topic, type, actor, on_behalf_of, stream from read.audit where correlation_id = 'revisjon-1'"
+    )
+    assert line is not None
+    assert tuple(line) == (
+        TOPIC,
+        "TilgangNektet",
+        f"integrasjon:{caller.headers['IntegrasjonId']}",
+        TESTVIK.orgnr,
+        str(PROVDAL.id("organisasjon")),
+    )
+
+
+async def test_while_the_log_is_away_refusals_stand(caller: Caller, own_kafka: OwnKafka) -> None:
+    await own_kafka.kill()  # the last test of the module, for that reason
+    assert (await call(caller, caller.konto_id, IntegrasjonPassord="feil"))[0] == 401
+    assert (await call(caller, PROVDAL.id("konto")))[0] == 403

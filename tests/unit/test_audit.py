@@ -1,0 +1,287 @@
+"""Refusals and look-ups become events: what is in them, what never is, and how many there are of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
+
+from gateway import audit
+from gateway.audit import AUDITOR, ONE_BY_ONE, ROOT, Auditor, audited
+from gateway.auth.demands import Caller, demanding, integration, manager
+from gateway.auth.middleware import DEMANDED
+from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
+from gateway.problems import hidden, problems
+from infra.metrics import AUDIT_MISSED
+from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, Kaller, OppslagGjort, TilgangNektet
+from schemas.codec import encode
+from schemas.envelope import Envelope
+from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
+from streams.domain.konfigurasjon import Integrasjon, Konto
+
+OWNER, KONTO, MASKIN = UUID(int=1), UUID(int=2), UUID(int=3)
+PERSON = Principal(Caller.MANAGER, pid="12858010053", person="person:ab", niva=4, on_behalf_of="310991007")
+MACHINE = Principal(
+    Caller.INTEGRATION, integrasjon_id=MASKIN, fiks_org_id=OWNER, orgnr="310992003", leverandor="310993999"
+)
+
+
+@dataclass
+class Log:
+    """Keeps what is appended, unless it is away."""
+
+    said: list[tuple[Any, Envelope]] = field(default_factory=list)
+    away: bool = False
+    gate: asyncio.Event | None = None
+
+    async def append(self, event: object, about: Envelope) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.away:
+            raise Unavailable("away")
+        encode(event)
+        self.said.append((event, about))
+
+    @property
+    def events(self) -> list[Any]:
+        return [event for event, _ in self.said]
+
+
+class Memory:
+    """Knows one account and one integration."""
+
+    def konto(self, konto_id: UUID) -> Konto | None:
+        return Konto(KONTO, OWNER, "svarut", "Post") if konto_id == KONTO else None
+
+    def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
+        return Integrasjon(MASKIN, OWNER, "310992003", "Fagsystem", "hash") if integrasjon_id == MASKIN else None
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Gateway:
+    """One route, which refuses as the test says."""
+
+    log: Log
+    auditor: Auditor
+    clock: Clock
+    server: TestServer
+    session: ClientSession
+    refuse: list[Callable[[web.Request], Any]]
+
+    async def call(self, refuse: Callable[[web.Request], Any], **headers: str) -> int:
+        self.refuse[:] = [refuse]
+        async with self.session.get(self.server.make_url("/konto/12858010053"), headers=headers) as answer:
+            assert (await answer.json())["status"] == answer.status
+            return answer.status
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    refuse: list[Callable[[web.Request], Any]] = []
+
+    @web.middleware
+    async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse:
+        outcome = refuse[0](request)
+        if isinstance(outcome, Exception):
+            raise outcome
+        await outcome
+        return web.json_response({"status": 200})
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response()
+
+    log, clock = Log(), Clock()
+    auditor = Auditor(log, Memory(), clock)  # type: ignore[arg-type]
+    app = web.Application(middlewares=[problems, audited, refusing])
+    app[AUDITOR] = auditor
+    demand = manager("ADMIN") | integration("X") | integration("Y")
+    app.router.add_get("/konto/{kontoId}", demanding(demand, handler))
+    async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
+        yield Gateway(log, auditor, clock, server, session, refuse)
+
+
+def not_known(text: str = "Klarte ikke å validere access_token: feil utsteder") -> Callable[[web.Request], Exception]:
+    return lambda _: NotAuthenticated(text)
+
+
+def denied(principal: Principal, resource: UUID = KONTO) -> Callable[[web.Request], Exception]:
+    def refuse(request: web.Request) -> Exception:
+        request[PRINCIPAL], request[DEMANDED] = principal, resource
+        return NotAllowed(f"Mangler privilegiet X på {resource}")
+
+    return refuse
+
+
+async def test_who_is_not_known_is_told_of_by_route_and_reason(gateway: Gateway) -> None:
+    assert await gateway.call(not_known(), **{"X-Request-Id": "kall-1", "Authorization": "Bearer hemmelig"}) == 401
+    [(event, about)] = gateway.log.said
+    assert event == AutentiseringFeilet(
+        fiks_org_id=ROOT, grunn="Klarte ikke å validere access_token: feil utsteder", rute="GET /konto/{kontoId}"
+    )
+    assert (about.correlation_id, about.actor, about.stream) == ("kall-1", None, str(ROOT))
+
+
+async def test_the_claimed_integration_is_told_to_its_owner(gateway: Gateway) -> None:
+    text = f"Autentisering feilet for integrasjon med id {MASKIN}"
+    await gateway.call(not_known(text), IntegrasjonId=str(MASKIN), IntegrasjonPassord="hemmelig")
+    [event] = gateway.log.events
+    assert (event.fiks_org_id, event.integrasjon_id, event.grunn) == (OWNER, MASKIN, text)
+    other = uuid4()
+    await gateway.call(not_known(), IntegrasjonId=str(other))
+    assert (gateway.log.events[1].fiks_org_id, gateway.log.events[1].integrasjon_id) == (ROOT, other)
+
+
+@pytest.mark.parametrize("claimed", ["hemmelig-passord", "12858010053", "x" * 5000, "æ"])
+async def test_what_a_caller_wrote_where_an_id_belongs_is_not_told(gateway: Gateway, claimed: str) -> None:
+    await gateway.call(not_known(f"Autentisering feilet for integrasjon med id {claimed}"), IntegrasjonId=claimed)
+    [event] = gateway.log.events
+    assert claimed not in str(event)
+    assert event.integrasjon_id is None
+    assert len(event.grunn) <= audit.LONGEST
+
+
+async def test_who_may_not_is_told_of_by_name_privilege_and_resource(gateway: Gateway) -> None:
+    assert await gateway.call(denied(MACHINE)) == 403
+    [(event, about)] = gateway.log.said
+    assert event == TilgangNektet(
+        fiks_org_id=OWNER,
+        grunn=f"Mangler privilegiet X på {KONTO}",
+        rute="GET /konto/{kontoId}",
+        kaller=Kaller(integrasjon_id=MASKIN, orgnr="310992003", leverandor="310993999"),
+        privilegier=("X", "Y"),
+        ressurs_id=KONTO,
+    )
+    assert (about.actor, about.on_behalf_of) == (f"integrasjon:{MASKIN}", "310992003")
+
+
+async def test_a_person_is_a_hash_and_acts_for_an_organisation(gateway: Gateway) -> None:
+    await gateway.call(denied(PERSON, UUID(int=9)))
+    [(event, about)] = gateway.log.said
+    assert (about.actor, about.on_behalf_of) == ("person:ab", "310991007")
+    assert (event.kaller.niva, event.privilegier, event.fiks_org_id) == (4, ("ADMIN",), ROOT)
+    assert PERSON.pid is not None
+    assert PERSON.pid not in str(gateway.log.said)
+
+
+async def test_a_number_of_a_person_in_a_reason_is_masked(gateway: Gateway) -> None:
+    await gateway.call(lambda _: NotAllowed("12858010053 har ikke tilgang"))
+    assert gateway.log.events[0].grunn == "*** har ikke tilgang"
+
+
+async def test_a_refusal_that_hides_itself_is_told_and_does_not_keep_the_answer_waiting(gateway: Gateway) -> None:
+    gateway.log.gate = asyncio.Event()
+
+    def refuse(request: web.Request) -> Exception:
+        request[PRINCIPAL], request[DEMANDED] = MACHINE, KONTO
+        try:
+            with hidden("Fant ikke forsendelsen"):
+                raise NotAllowed("Mangler privilegiet")
+        except NotFound as fault:
+            return fault
+
+    assert await gateway.call(refuse) == 404
+    assert gateway.log.said == []
+    gateway.log.gate.set()
+    await gateway.auditor.stop()
+    assert [type(event) for event in gateway.log.events] == [TilgangNektet]
+
+
+async def test_what_is_no_refusal_is_not_told(gateway: Gateway) -> None:
+    assert await gateway.call(lambda _: NotFound("Finnes ikke")) == 404
+    assert await gateway.call(lambda _: Unavailable("Nede")) == 503
+    await gateway.auditor.stop()
+    assert gateway.log.said == []
+
+
+@pytest.mark.parametrize(("refuse", "status"), [(not_known(), 401), (denied(MACHINE), 403)])
+async def test_a_refusal_stands_when_the_log_is_away(
+    gateway: Gateway, refuse: Callable[[web.Request], Exception], status: int
+) -> None:
+    kind = "AutentiseringFeilet" if status == 401 else "TilgangNektet"
+    before = AUDIT_MISSED.labels(kind)._value.get()
+    gateway.log.away = True
+    assert await gateway.call(refuse) == status
+    assert AUDIT_MISSED.labels(kind)._value.get() == before + 1
+
+
+async def test_a_flood_is_told_one_by_one_and_then_by_its_number(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "SECOND", 0.05)
+    for _ in range(ONE_BY_ONE + 7):
+        await gateway.call(not_known())
+    await _until_summed(gateway)
+    assert _failures(gateway.log.events) == ONE_BY_ONE + 7
+    assert sum(isinstance(event, AutentiseringFeilet) for event in gateway.log.events) == ONE_BY_ONE
+    gateway.clock.now += 1
+    await gateway.call(not_known())
+    assert isinstance(gateway.log.events[-1], AutentiseringFeilet)
+
+
+async def test_a_sum_waits_for_a_log_that_is_away(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "SECOND", 0.05)
+    for _ in range(ONE_BY_ONE):
+        await gateway.call(not_known())
+    missed = AUDIT_MISSED.labels("AutentiseringerFeilet")._value
+    before = missed.get()
+    gateway.log.away = True
+    for _ in range(5):
+        await gateway.call(not_known())
+    while missed.get() < before + 2:
+        await asyncio.sleep(0.01)
+    gateway.log.away = False
+    await _until_summed(gateway)
+    assert _failures(gateway.log.events) == ONE_BY_ONE + 5
+
+
+async def test_what_is_not_told_yet_is_told_when_the_gateway_stops(gateway: Gateway) -> None:
+    for _ in range(ONE_BY_ONE + 3):
+        await gateway.call(not_known())
+    await gateway.auditor.stop()
+    assert gateway.log.events[-1] == AutentiseringerFeilet(fiks_org_id=ROOT, antall=3)
+
+
+async def _until_summed(gateway: Gateway) -> None:
+    while not any(isinstance(event, AutentiseringerFeilet) for event in gateway.log.events):
+        await asyncio.sleep(0.01)
+
+
+def _failures(events: list[Any]) -> int:
+    return sum(event.antall if isinstance(event, AutentiseringerFeilet) else 1 for event in events)
+
+
+async def test_a_look_up_is_told_with_its_legal_basis_before_it_is_answered(gateway: Gateway) -> None:
+    def look_up(request: web.Request) -> Any:
+        request[PRINCIPAL], request[LEGAL_BASIS] = PERSON, "Sosialtjenesteloven § 43"
+        return gateway.auditor.lookup(
+            request, owner=OWNER, tjeneste="krr", hva="kontaktinformasjon", gjelder=["person:cd"], utfall="FUNNET"
+        )
+
+    assert await gateway.call(look_up) == 200
+    [(event, about)] = gateway.log.said
+    assert event == OppslagGjort(
+        fiks_org_id=OWNER,
+        tjeneste="krr",
+        hva="kontaktinformasjon",
+        gjelder=("person:cd",),
+        utfall="FUNNET",
+        kaller=Kaller(niva=4),
+    )
+    assert (about.actor, about.on_behalf_of) == ("person:ab", "310991007")
+    assert about.legal_basis == "Sosialtjenesteloven § 43"
+    gateway.log.away = True
+    assert await gateway.call(look_up) == 503
