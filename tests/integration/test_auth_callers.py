@@ -43,9 +43,13 @@ async def open_door() -> AsyncIterator[Door]:
     async def managed(request: web.Request) -> web.Response:
         return await machine(request)
 
+    async def only_machines(request: web.Request) -> web.Response:
+        return await machine(request)
+
     routes.get("/machine/{fiksOrgId}", demands=integration("X") | integration_person("X"))(machine)
     routes.get("/person", demands=citizen(niva=3) | for_organisation(niva=4))(person)
     routes.get("/managed/{fiksOrgId}", demands=manager("ADMIN"))(managed)
+    routes.get("/only-machines", demands=integration())(only_machines)
     async with running_issuers() as issuers, door(issuers) as made:
         routes.add_to(made.app)
         async with made.server:
@@ -133,6 +137,13 @@ async def test_a_manager_acts_neither_for_an_organisation_nor_through_an_integra
     assert (await open_door.knock("GET", path, shown(open_door.person())))[0] == 200
     assert (await open_door.knock("GET", path, shown(open_door.person(), OnBehalfOf=COMPANY)))[0] == 403
     assert (await open_door.knock("GET", path, shown(open_door.person(), integration=True)))[0] == 403
+
+
+async def test_the_token_of_the_other_issuer_is_answered_as_a_wrong_token(open_door: Door) -> None:
+    for path, token in (("/only-machines", open_door.person()), (PERSON, open_door.machine(pid=PID))):
+        for integration_shown in (True, False):
+            status, body = await open_door.knock("GET", path, shown(token, integration=integration_shown))
+            assert (status, body["message"].partition(":")[0]) == (401, "Klarte ikke å validere access_token")
 
 
 async def test_the_ways_an_integration_may_fail_are_as_much_work_with_a_person_as_without(
