@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -59,6 +60,9 @@ class Auditor:
         if self._summing is not None:
             await self._summing
         await asyncio.gather(*self._behind)
+        if self._more:
+            AUDIT_MISSED.inc(self._more)
+            log.error("authentication failures are not on the log", count=self._more)
 
     async def refused(self, request: web.Request, fault: Exception) -> None:
         """Tell that the call was refused for that reason; what is no refusal is not told. Never raises Unavailable."""
@@ -143,17 +147,17 @@ class Auditor:
         antall = self._more
         event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=antall)
         about = fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
-        if await self._tell(event, about):
+        with suppress(Unavailable):
+            await self._log.append(event, about)
             self._more -= antall
 
-    async def _tell(self, event: object, about: Envelope) -> bool:
+    async def _tell(self, event: object, about: Envelope) -> None:
         try:
             await self._log.append(event, about)
         except Unavailable as fault:
-            AUDIT_MISSED.labels(about.type).inc()
-            log.error("a refusal is not on the log", event_id=about.id, type=about.type, fault=str(fault))
-            return False
-        return True
+            AUDIT_MISSED.inc()
+            told = {"type": about.type, "actor": about.actor, **msgspec.to_builtins(event)}
+            log.error("a refusal is not on the log", told=told, event_id=about.id, fault=str(fault))
 
 
 AUDITOR = web.AppKey("auditor", Auditor)

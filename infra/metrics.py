@@ -76,7 +76,7 @@ MEMORY_STALENESS = Gauge(
     multiprocess_mode="livemax",
 )
 AUDIT_MISSED = Counter(
-    "fiks_audit_missed_total", "Refusals that were given but are not on the log, since it did not answer", ["type"]
+    "fiks_audit_missed_total", "Refusals that were given but are not on the log, since it did not answer"
 )
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"

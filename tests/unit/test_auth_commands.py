@@ -7,7 +7,7 @@ from gateway import commands
 from gateway.issuer.people import is_synthetic
 
 
-@pytest.mark.parametrize("command", [commands.issuer, commands.seed, commands.test_token])
+@pytest.mark.parametrize("command", [commands.issuer, commands.stand_ins, commands.seed, commands.test_token])
 def test_refused_outside_test_mode(command, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.delenv("FIKS_TEST_MODE", raising=False)
     monkeypatch.setenv("FIKS_STATE", str(tmp_path / "state"))

@@ -99,7 +99,7 @@ def test_blobs_are_kept_and_the_numbers_of_processes_that_are_gone_are_not() -> 
     assert f"{STATE}/metrics" in [one.partition(":")[0] for one in gateway["tmpfs"]]
 
 
-@pytest.mark.parametrize("name", ["seed", "issuer"])
+@pytest.mark.parametrize("name", ["seed", "issuer", "stand-ins"])
 def test_what_is_refused_outside_tests_says_that_it_is_one(name: str, tmp_path: Path) -> None:
     refused = CliRunner().invoke(
         cli, SERVICES[name]["command"], env={"FIKS_TEST_MODE": "false", "FIKS_STATE": str(tmp_path)}
@@ -124,10 +124,10 @@ def test_a_secret_is_demanded_never_written() -> None:
 
 
 def test_what_only_tests_may_use_is_in_the_test_profile() -> None:
-    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"seed", "issuer"}
-    assert all(SERVICES[name]["profiles"] == ["test"] for name in ("seed", "issuer"))
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"seed", "issuer", "stand-ins"}
+    assert all(SERVICES[name]["profiles"] == ["test"] for name in ("seed", "issuer", "stand-ins"))
     needed = {need for service in SERVICES.values() for need in service.get("depends_on", {})}
-    assert not needed & {"seed", "issuer"}
+    assert not needed & {"seed", "issuer", "stand-ins"}
 
 
 def test_only_what_faces_callers_leaves_the_inner_network() -> None:
