@@ -22,7 +22,7 @@ from gateway.issuer.assertion import Client, Refused, prove
 from gateway.issuer.signing import Signer
 
 ORGNR = re.compile(r"[0-9]{9}", re.ASCII)
-SCOPE_PREFIXES = ("ks:", "altinn:", "krr:")
+SCOPE_PREFIXES = ("ks:", "altinn:accessmanagement/", "krr:global/")
 LIFETIME = 599
 SKEW = 10
 

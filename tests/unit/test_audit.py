@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
+from structlog.testing import capture_logs
 
 from gateway import audit
 from gateway.audit import AUDITOR, ONE_BY_ONE, ROOT, Auditor, audited
@@ -215,7 +216,10 @@ async def test_a_refusal_stands_when_the_log_is_away(
 ) -> None:
     before = AUDIT_MISSED._value.get()
     gateway.log.away = True
-    assert await gateway.call(refuse) == status
+    with capture_logs() as lines:
+        assert await gateway.call(refuse) == status
+    [line] = lines
+    assert (line["event"], line["told"]["rute"]) == ("a refusal is not on the log", "GET /konto/{kontoId}")
     assert AUDIT_MISSED._value.get() == before + 1
 
 
