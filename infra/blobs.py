@@ -73,6 +73,19 @@ class Blobs:
     async def _put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         if self._folder:
             return await self._folder.put_large(name, chunks)
+        given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        putting = asyncio.ensure_future(self._put_parts(name, _until(given_up, chunks)))
+        try:
+            await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            # Cancelled itself, obstore would leave the parts where they are, for ever: it is made to fail instead.
+            given_up.set_result(None)
+            with contextlib.suppress(Unavailable, _GivenUp):
+                await putting
+                await self.delete([name])
+            raise
+
+    async def _put_parts(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         with _translated(name):
             await obstore.put_async(self._store, name, chunks, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
 
@@ -193,6 +206,28 @@ async def _in_thread(work: Callable[..., None], *args: Any) -> None:
 
 def _full(fault: OSError) -> Unavailable:
     return Unavailable(f"Lageret tar ikke imot mer: {fault.strerror}. Prøv igjen")
+
+
+class _GivenUp(Exception):
+    """Nobody waits for the content any more."""
+
+
+async def _until(given_up: asyncio.Future[None], chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks. Raises _GivenUp instead of the next one once that is done."""
+    while True:
+        following = asyncio.create_task(_next(chunks))
+        await asyncio.wait({following, given_up}, return_when=asyncio.FIRST_COMPLETED)
+        if given_up.done():
+            following.cancel()
+            await asyncio.wait([following])
+            raise _GivenUp
+        if (chunk := following.result()) is None:
+            return
+        yield chunk
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
 
 
 async def _gathered(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
