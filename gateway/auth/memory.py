@@ -56,9 +56,10 @@ class Memory:
         """The account of that id."""
         return self.configuration.kontoer.get(konto_id)
 
-    def has(self, integrasjon_id: UUID, ressurs_id: UUID, privilegium: str) -> bool:
-        """Whether the integration holds the privilege on the resource."""
-        return self.configuration.has(integrasjon_id, ressurs_id, privilegium)
+    def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
+        """Whether the integration (``integrasjon:<id>``) holds the privilege on the resource."""
+        kind, _, id_ = aktor.partition(":")
+        return kind == "integrasjon" and self.configuration.has(UUID(id_), ressurs_id, privilegium)
 
     def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
         """The mottakersystem that takes forsendelser to ``orgnr`` of that type and level (3 or 4)."""

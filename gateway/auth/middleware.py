@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from typing import assert_never
 from uuid import UUID
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.auth.demands import KONTO, Caller, Demand, demand_of
-from gateway.auth.integrations import Integrations
-from gateway.auth.memory import MEMORY, Memory
-from gateway.auth.passwords import Passwords
-from gateway.auth.principal import PRINCIPAL, Principal
-from gateway.auth.tokens import Tokens
-from streams.domain.errors import NotAllowed, NotFound
+from gateway.auth.callers import Callers
+from gateway.auth.demands import RESOURCES, Demand, Way, demand_of, open_to_all
+from gateway.auth.memory import MEMORY
+from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
+from schemas.errors import Unreadable
+from streams.domain.errors import NotAllowed, NotFound, Unavailable
 
-_DEMANDED = web.RequestKey("demanded", bool)
-"""Whether the privilege that the route demands was asked for on some account."""
+LOVHJEMMEL = "Lovhjemmel"
+LONGEST_BASIS = 500
+
+_WAYS = web.RequestKey("ways", tuple)
+"""The ways in that are still open to the caller."""
+DEMANDED = web.RequestKey("demanded", bool)
+"""Whether the privilege that the route demands was asked for on some resource."""
 
 
-def authenticate(memory: Memory, tokens: Tokens) -> Middleware:
-    """The middleware that sets ``request[PRINCIPAL]``. The application must have ``memory`` at ``app[MEMORY]``.
+def authenticate(callers: Callers) -> Middleware:
+    """The middleware that sets ``request[PRINCIPAL]`` and ``request[LEGAL_BASIS]``. The application must have MEMORY.
 
-    Raises NotAuthenticated, NotAllowed, and Unavailable while the memory is not ready or a token's key cannot be had.
+    Raises NotAuthenticated, NotAllowed, Unreadable, and Unavailable while something needed cannot be known.
     """
-    integrations = Integrations(memory, tokens, Passwords())
-
-    async def identify(request: web.Request, demand: Demand) -> Principal | None:
-        match demand.caller:
-            case Caller.ANYONE:
-                return None
-            case Caller.INTEGRATION:
-                return await integrations.identify(request.headers)
-            case _:
-                assert_never(demand.caller)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -43,38 +36,64 @@ def authenticate(memory: Memory, tokens: Tokens) -> Middleware:
         demand = demand_of(request.match_info.handler)
         if demand is None:
             raise NotAllowed("Ingen har sagt hvem som kan bruke denne adressen, så ingen kan")
-        if (principal := await identify(request, demand)) is not None:
-            request[PRINCIPAL] = principal
-        if demand.privilege is None:
+        if demand == open_to_all:
+            return await handler(request)
+        if not request.config_dict[MEMORY].ready:
+            raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+        principal = request[PRINCIPAL] = await callers.identify(request, demand)
+        ways = request[_WAYS] = _with_legal_basis(request, _high_enough(principal, demand))
+        if any(way.privilege is None for way in ways):
             return await handler(request)
         return await _privileged(request, handler)
 
     return middleware
 
 
+def _high_enough(principal: Principal, demand: Demand) -> tuple[Way, ...]:
+    ways = demand.of(principal.caller)
+    level = principal.niva or 0
+    enough = tuple(way for way in ways if way.niva is None or way.niva <= level)
+    if not enough:
+        raise NotAllowed(f"Dette krever innlogging på nivå {min(way.niva or 0 for way in ways)}")
+    return enough
+
+
+def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    basis = request.headers.get(LOVHJEMMEL, "").strip()
+    if len(basis) > LONGEST_BASIS or not basis.isprintable():
+        raise Unreadable(f"Headeren {LOVHJEMMEL} må være lesbar tekst i UTF-8 på høyst {LONGEST_BASIS} tegn")
+    if basis:
+        request[LEGAL_BASIS] = basis
+        return ways
+    without = tuple(way for way in ways if not way.legal_basis)
+    if not without:
+        raise NotAllowed(f"Oppgi hjemmelen i loven for oppslaget i headeren {LOVHJEMMEL}")
+    return without
+
+
 async def _privileged(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if KONTO in request.match_info:
-        demand_on(request, _konto_id(request))
+    if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
+        demand_on(request, _resource_id(request, name))
     response = await handler(request)
-    if not request.get(_DEMANDED):
+    if not request.get(DEMANDED):
         raise RuntimeError(f"the handler of {request.match_info.route.resource} never called demand_on")
     return response
 
 
-def demand_on(request: web.Request, konto_id: UUID) -> None:
-    """Demand on ``konto_id`` what the route demands; for handlers that find the account themselves.
+def demand_on(request: web.Request, ressurs_id: UUID) -> None:
+    """Demand on ``ressurs_id`` what the route demands; for handlers that find the resource themselves.
 
-    Raises NotAllowed, and says the same of an account that does not exist.
+    Raises NotAllowed, and says the same of a resource that does not exist.
     """
-    demand, principal = demand_of(request.match_info.handler), request[PRINCIPAL]
-    assert demand is not None and demand.privilege is not None
-    request[_DEMANDED] = True
-    if not request.config_dict[MEMORY].has(principal.integrasjon_id, konto_id, demand.privilege):
-        raise NotAllowed(f"Integrasjonen har ikke privilegiet {demand.privilege} på kontoen {konto_id}")
+    request[DEMANDED] = True
+    memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
+    privileges = [way.privilege for way in request[_WAYS] if way.privilege is not None]
+    if not any(memory.may(holder, privilege, ressurs_id) for privilege in privileges):
+        raise NotAllowed(f"Mangler privilegiet {' eller '.join(privileges)} på {ressurs_id}")
 
 
-def _konto_id(request: web.Request) -> UUID:
+def _resource_id(request: web.Request, name: str) -> UUID:
     try:
-        return UUID(request.match_info[KONTO])
+        return UUID(request.match_info[name])
     except ValueError:
-        raise NotFound("Kontoens id er ikke en UUID") from None
+        raise NotFound(f"{name} i adressen er ikke en UUID") from None
