@@ -118,7 +118,9 @@ def explained(error: Exception) -> str | None:
     match error:
         case pydantic.ValidationError():
             return "; ".join(
-                f"FIKS_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+                f"FIKS_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+                for fault in error.errors()
+                if fault["type"] != "default_factory_not_called"  # only what is wrong, not what depends on it
             )
         case errors.Unavailable() | errors.Rejected() | errors.NotFound() | errors.Gone():
             return str(error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -68,13 +68,29 @@ class Blobs:
         if self._folder:
             return await self._folder.put(name, content)
         with _translated(name):
-            await obstore.put_async(self._store, name, content, use_multipart=False)
+            await self._whole(name, obstore.put_async(self._store, name, content, use_multipart=False))
 
     async def _put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         if self._folder:
             return await self._folder.put_large(name, chunks)
+        stop = asyncio.Event()
+        parts = _until(stop, chunks)
+        putting = obstore.put_async(self._store, name, parts, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
         with _translated(name):
-            await obstore.put_async(self._store, name, chunks, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
+            await self._whole(name, putting, stop)
+
+    async def _whole(self, name: str, putting: Awaitable[Any], stop: asyncio.Event | None = None) -> None:
+        """Let ``putting`` end in any case: cancelled, it would leave its parts, or a blob that nobody knows."""
+        running = asyncio.ensure_future(putting)
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            if stop:
+                stop.set()
+            with contextlib.suppress(BaseError, _Stopped):
+                await running
+                await obstore.delete_async(self._store, name)
+            raise
 
 
 class _Folder:
@@ -193,6 +209,33 @@ async def _in_thread(work: Callable[..., None], *args: Any) -> None:
 
 def _full(fault: OSError) -> Unavailable:
     return Unavailable(f"Lageret tar ikke imot mer: {fault.strerror}. Prøv igjen")
+
+
+class _Stopped(Exception):
+    """Nobody waits for the content any more."""
+
+
+async def _until(stop: asyncio.Event, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks. Raises _Stopped instead of the next one once ``stop`` is set."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        while True:
+            following = asyncio.create_task(_next(chunks))
+            either: set[asyncio.Task[Any]] = {following, stopped}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
+                following.cancel()
+                await asyncio.wait([following])
+                raise _Stopped
+            if (chunk := following.result()) is None:
+                return
+            yield chunk
+    finally:
+        stopped.cancel()
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
 
 
 async def _gathered(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -108,14 +109,27 @@ class Carrier:
         self.work = work
         self._pool = pool
         self._offered: dict[Claim, None] = {}
+        self._turn = asyncio.Lock()
         self._set_aside_in_a_row = 0
 
     def offer(self, claim: Claim) -> None:
         """Something waits on the claim, which nobody has taken."""
         self._offered[claim] = None
 
-    def take(self, claim: Claim) -> list[Claim]:
-        """The claim, and others whose records fit into the same batch; none, when another took it along."""
+    @asynccontextmanager
+    async def taking(self, claim: Claim) -> AsyncIterator[list[Claim]]:
+        """The claim, and others whose records fit into the same batch; none, when another took it along.
+
+        Small batches are carried one after the other, so that what comes meanwhile is carried together. Full ones go
+        side by side: then this process works on one while PostgreSQL works on another.
+        """
+        if sum(len(one.waiting) for one in self._offered) >= self.work.batch:
+            yield self._take(claim)
+        else:
+            async with self._turn:
+                yield self._take(claim)
+
+    def _take(self, claim: Claim) -> list[Claim]:
         if claim not in self._offered:
             return []
         del self._offered[claim]
@@ -264,19 +278,19 @@ def _traceparent(record: Record) -> str | None:
 async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitable[None]], step_aside: Any) -> None:
     """The body of a Faust agent: carry what waits on claims. It never raises: Faust would lose the claim."""
     async for claim in claims:
-        taken = carrier.take(claim)
-        try:
-            await carrier.carry(taken)
-        except asyncio.CancelledError:
-            raise
-        except NotYetKnown as fault:
-            at = [one.partition for one in taken]
-            log.error("a newer release must read on; this worker steps aside", at=at, fault=str(fault))
-            for one in taken:  # its records were taken and not all carried; leaving the group has them read again
-                one.live = False
-            step_aside()
-        except BaseException as fault:
-            die(carrier.work.role, fault)
+        async with carrier.taking(claim) as taken:
+            try:
+                await carrier.carry(taken)
+            except asyncio.CancelledError:
+                raise
+            except NotYetKnown as fault:
+                at = [one.partition for one in taken]
+                log.error("a newer release must read on; this worker steps aside", at=at, fault=str(fault))
+                for one in taken:  # what it was given is not all carried; leaving the group has it read again
+                    one.live = False
+                step_aside()
+            except BaseException as fault:
+                die(carrier.work.role, fault)
         for one in taken:
             await _hand_back(one, offer)
 

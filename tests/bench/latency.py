@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 SECONDS = {10: 20, 100: 5, 1_000: 5}
 """How long each rate is kept up; 200 events are the fewest of which a hundredth part can be told."""
-WARM_UP = 1_000, 2
+WARM_UP = 1_000, 15
 AWAITED = 50
 """Events a second whose rows are awaited."""
 REST = 0.001

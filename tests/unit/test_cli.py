@@ -75,11 +75,13 @@ def test_what_is_not_so_ends_with_one() -> None:
     assert CliRunner().invoke(cli, ["status"]).exit_code == 1
 
 
-def test_a_wrong_setting_is_named_in_one_line() -> None:
-    result = CliRunner().invoke(cli, ["status"], env={"FIKS_GATEWAY_PORT": "many"})
+@pytest.mark.parametrize("name", ["FIKS_GATEWAY_PORT", "FIKS_REPLICATION"])
+def test_a_wrong_setting_is_named_in_one_line_and_no_other_is_blamed(name: str) -> None:
+    result = CliRunner().invoke(cli, ["status"], env={name: "many", "FIKS_STATE": None})
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
-    assert line.startswith("Error: FIKS_GATEWAY_PORT: ")
+    assert line.startswith(f"Error: {name}: ")
+    assert line.count("FIKS_") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,170 @@
+"""The blob store: whole or not at all, and nothing left of what was given up. One suite over a folder and over S3."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from infra.blobs import SMALL, Blobs
+from streams.domain.errors import NotFound, Unavailable
+
+SIZES = (0, 1, SMALL, SMALL + 1, 12 * SMALL + 7)
+
+
+@dataclass
+class Store:
+    """A store, and a way past it to see what it holds."""
+
+    blobs: Blobs
+    left: Callable[[], list[str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "blo bs"
+
+
+@pytest.fixture
+def blobs(folder: Path) -> Blobs:
+    return Blobs(folder.as_uri())
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The address of an S3 of our own."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A new bucket, which the store finds by AWS's own variables."""
+    secrets = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
+    for name, value in (secrets | {"AWS_ENDPOINT": s3, "AWS_ALLOW_HTTP": "true"}).items():
+        monkeypatch.setenv(name, value)
+    client, name = boto3.client("s3", endpoint_url=s3, region_name="us-east-1"), f"b{os.urandom(8).hex()}"
+    client.create_bucket(Bucket=name)
+
+    def left() -> list[str]:
+        objects = [one["Key"] for one in client.list_objects_v2(Bucket=name).get("Contents", [])]
+        return objects + [one["Key"] for one in client.list_multipart_uploads(Bucket=name).get("Uploads", [])]
+
+    return Store(Blobs(f"s3://{name}"), left)
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "bucket":
+        made: Store = request.getfixturevalue("bucket")
+        return made
+    folder: Path = request.getfixturevalue("folder")
+    return Store(request.getfixturevalue("blobs"), lambda: [file.name for file in folder.iterdir()])
+
+
+async def chunks(content: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
+    for at in range(0, len(content), size):
+        yield content[at : at + size]
+
+
+async def read(blobs: Blobs, name: str) -> bytes:
+    return b"".join([chunk async for chunk in blobs.get(name)])
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_is_put_can_be_got(store: Store, size: int) -> None:
+    content = os.urandom(size)
+
+    await store.blobs.put("a1", chunks(content))
+
+    assert await read(store.blobs, "a1") == content
+    assert await store.blobs.get_range("a1", size // 2, 10) == content[size // 2 : size // 2 + 10] if size else True
+    assert store.left() == ["a1"]
+
+
+async def test_many_at_once(store: Store) -> None:
+    await asyncio.gather(*(store.blobs.put(f"n{number}", chunks(b"%d" % number)) for number in range(200)))
+
+    assert [await read(store.blobs, f"n{number}") for number in range(200)] == [b"%d" % number for number in range(200)]
+    assert len(store.left()) == 200
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
+async def test_nothing_is_left_when_the_content_breaks_off(store: Store, size: int) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        async for chunk in chunks(bytes(size)):
+            yield chunk
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError):
+        await store.blobs.put("a1", broken())
+
+    assert store.left() == []
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
+async def test_nothing_is_left_when_we_are_cancelled(store: Store, size: int) -> None:
+    stuck = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        async for chunk in chunks(bytes(size)):
+            yield chunk
+        stuck.set()
+        await asyncio.Event().wait()
+
+    putting = asyncio.create_task(store.blobs.put("a1", endless()))
+    await stuck.wait()
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+
+    assert store.left() == []
+
+
+async def test_nothing_is_left_when_we_are_cancelled_while_it_is_written(store: Store) -> None:
+    puts = [asyncio.create_task(store.blobs.put(f"n{number}", chunks(b"x"))) for number in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for put in puts[::2]:
+        put.cancel()
+    await asyncio.gather(*puts, return_exceptions=True)
+    await store.blobs.put("last", chunks(b"x"))  # behind all that was under way
+
+    assert sorted(store.left()) == sorted(["last", *(f"n{number}" for number in range(1, 20, 2))])
+
+
+async def test_a_blob_is_there_as_a_whole_or_not_at_all(blobs: Blobs, folder: Path) -> None:
+    taken = folder / "n0"
+    taken.mkdir()  # where nothing can be renamed to
+
+    with pytest.raises(Unavailable):
+        await blobs.put("n0", chunks(b"x"))
+
+    assert os.listdir(folder) == ["n0"]  # noqa: PTH208 - async, and one call
+
+
+async def test_a_store_that_is_away_is_unavailable(bucket: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
+    blobs = Blobs("s3://away")
+    for call in (blobs.put("a1", chunks(b"x")), blobs.put("a2", chunks(bytes(2 * SMALL))), blobs.delete(["a1"])):
+        with pytest.raises(Unavailable):
+            await call
+
+
+async def test_deleted_and_unknown_blobs_are_not_found(store: Store) -> None:
+    await store.blobs.put("a1", chunks(b"x"))
+    await store.blobs.delete(["a1", "a2"])
+
+    with pytest.raises(NotFound):
+        await read(store.blobs, "a1")
+    with pytest.raises(NotFound):
+        await store.blobs.get_range("a1", 0, 1)
