@@ -1,7 +1,7 @@
 """The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
-``integrasjon``, ``konto`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
+``integrasjon``, ``svarut``, ``konto`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ from schemas.konfigurasjon import (
     KontoOpprettet,
     MottakersystemRegistrert,
     OrganisasjonOpprettet,
+    Organisasjonstype,
     PrivilegieTildelt,
+    TjenesteInitialisert,
+    TjenesteKonfigurert,
 )
 from streams.domain.errors import Rejected, Unavailable
-from streams.domain.konfigurasjon import KonfigurasjonEvent, evolve
+from streams.domain.konfigurasjon import KonfigurasjonEvent, integrasjon_aktor
 from streams.log import Log
 
 SEED = UUID("5f1c3d0e-6a53-5c6c-8f0b-3b1d5f3f6a10")
 SOURCE = "urn:fiks:seed"
-PRIVILEGIUM = "svarut-send"
+PRIVILEGIUM = "SVARUT.SEND"
 PATIENCE = 30.0
 
 
@@ -74,28 +77,44 @@ def _credentials() -> list[dict[str, str]]:
     ]
 
 
-def events(hashes: Mapping[str, str]) -> Iterator[KonfigurasjonEvent]:
-    """What is seeded, in order. ``hashes`` has the password hash of each integration by orgnr."""
-    for organisation in ORGANISATIONS:
-        owner, konto, integrasjon = map(organisation.id, ("organisasjon", "konto", "integrasjon"))
-        yield OrganisasjonOpprettet(fiks_org_id=owner, orgnr=organisation.orgnr, navn=organisation.navn)
-        yield KontoOpprettet(fiks_org_id=owner, konto_id=konto, tjeneste="svarut", navn=f"SvarUt {organisation.navn}")
-        yield IntegrasjonOpprettet(
-            fiks_org_id=owner,
-            integrasjon_id=integrasjon,
-            autorisert_orgnr=organisation.orgnr,
-            navn=f"Fagsystem {organisation.navn}",
-            passord_hash=hashes[organisation.orgnr],
-        )
-        yield PrivilegieTildelt(
-            fiks_org_id=owner, integrasjon_id=integrasjon, ressurs_id=konto, privilegium=PRIVILEGIUM
-        )
-    yield MottakersystemRegistrert(
-        fiks_org_id=MOTTAR_SELV.id("organisasjon"),
-        mottakersystem_id=MOTTAR_SELV.id("mottakersystem"),
-        navn=f"Postmottak {MOTTAR_SELV.navn}",
-        orgnr=MOTTAR_SELV.orgnr,
+def events(hashes: Mapping[str, str]) -> dict[UUID, list[KonfigurasjonEvent]]:
+    """What is seeded of each organisation, in order. ``hashes`` has the integrations' password hashes by orgnr.
+
+    That the organisation exists is said last: one that is known is complete, and is left as it has become since.
+    """
+    return {one.id("organisasjon"): [*_events(one, hashes[one.orgnr])] for one in ORGANISATIONS}
+
+
+def _events(organisation: Organisation, passord_hash: str) -> Iterator[KonfigurasjonEvent]:
+    owner, konto, integrasjon = map(organisation.id, ("organisasjon", "konto", "integrasjon"))
+    yield TjenesteInitialisert(
+        fiks_org_id=owner,
+        tjeneste="SVARUT",
+        ressurs_id=organisation.id("svarut"),
+        ressurstype="SVARUT",
+        navn="SvarUt",
     )
+    yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste="SVARUT")
+    yield KontoOpprettet(fiks_org_id=owner, konto_id=konto, tjeneste="svarut", navn=f"SvarUt {organisation.navn}")
+    yield IntegrasjonOpprettet(
+        fiks_org_id=owner,
+        integrasjon_id=integrasjon,
+        autorisert_orgnr=organisation.orgnr,
+        navn=f"Fagsystem {organisation.navn}",
+        passord_hash=passord_hash,
+    )
+    yield PrivilegieTildelt(
+        fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=PRIVILEGIUM
+    )
+    if organisation is MOTTAR_SELV:
+        yield MottakersystemRegistrert(
+            fiks_org_id=owner,
+            mottakersystem_id=organisation.id("mottakersystem"),
+            navn=f"Postmottak {organisation.navn}",
+            orgnr=organisation.orgnr,
+        )
+    kind = Organisasjonstype.KOMMUNE
+    yield OrganisasjonOpprettet(fiks_org_id=owner, orgnr=organisation.orgnr, navn=organisation.navn, type=kind)
 
 
 async def seed(bootstrap: str, state: Path) -> int:
@@ -111,10 +130,12 @@ async def seed(bootstrap: str, state: Path) -> int:
     try:
         await _caught_up(memory)
         _require_same_passwords(memory, known)
-        missing = [event for event in events(hashes) if evolve(memory.configuration, event) != memory.configuration]
-        for event in missing:
-            await log.append(event, fact(event, time=datetime.now(UTC), id=_event_id(event), source=SOURCE))
-        return len(missing)
+        missing = {id_: said for id_, said in events(hashes).items() if memory.organisasjon(id_) is None}
+        for id_, said in missing.items():
+            for number, event in enumerate(said):
+                event_id = str(uuid5(id_, f"{number}/{event_type(event).name}"))
+                await log.append(event, fact(event, time=datetime.now(UTC), id=event_id, source=SOURCE))
+        return sum(map(len, missing.values()))
     finally:
         await memory.stop()
         await log.stop()
@@ -134,8 +155,3 @@ def _require_same_passwords(memory: Memory, known: list[dict[str, str]]) -> None
         integrasjon = memory.integrasjon(UUID(one["integrasjonId"]))
         if integrasjon and not matches(integrasjon.passord_hash, one["integrasjonPassord"]):
             raise Rejected("the log was seeded with other passwords than those in seed.json; put back the old file")
-
-
-def _event_id(event: KonfigurasjonEvent) -> str:
-    kind = event_type(event)
-    return str(uuid5(SEED, f"{kind.name}/{kind.stream(event)}"))

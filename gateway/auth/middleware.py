@@ -69,7 +69,7 @@ def demand_on(request: web.Request, konto_id: UUID) -> None:
     demand, principal = demand_of(request.match_info.handler), request[PRINCIPAL]
     assert demand is not None and demand.privilege is not None
     request[_DEMANDED] = True
-    if not request.config_dict[MEMORY].has(principal.integrasjon_id, konto_id, demand.privilege):
+    if not request.config_dict[MEMORY].may(principal.actor, demand.privilege, konto_id):
         raise NotAllowed(f"Integrasjonen har ikke privilegiet {demand.privilege} på kontoen {konto_id}")
 
 

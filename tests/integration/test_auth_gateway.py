@@ -211,7 +211,7 @@ async def test_without_the_privilege_the_door_stays_shut(door: Door) -> None:
             status, body = await door.knock(path)
             assert (status, body["message"]) == (
                 403,
-                f"Integrasjonen har ikke privilegiet svarut-send på kontoen {konto}",
+                f"Integrasjonen har ikke privilegiet SVARUT.SEND på kontoen {konto}",
             )
 
 
@@ -264,7 +264,7 @@ async def test_seeding_again_appends_nothing(seeded: Seeded, memory: Memory) -> 
     assert await seed(seeded.bootstrap, seeded.state) == 0
     assert memory.mottakersystem(PROVDAL.orgnr, None, 3).id == PROVDAL.id("mottakersystem")
     assert memory.mottakersystem(TESTVIK.orgnr, None, 3) is None
-    assert memory.konto(TESTVIK.id("konto")).tjeneste == "svarut"
+    assert memory.konto(TESTVIK.id("konto")).type == "SVARUT_KONTO"
 
 
 async def test_seeding_with_other_passwords_than_the_log_has_says_so(seeded: Seeded, tmp_path: Path) -> None:
