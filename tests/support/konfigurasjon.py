@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, get_args
 from uuid import UUID
 
@@ -55,12 +56,13 @@ def any_of(union: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(get_args(union)).flatmap(_built)
 
 
+@cache
 def _built(cls: type) -> st.SearchStrategy[Any]:
-    known = {
-        field.name: st.sampled_from(Organisasjonstype) if kind is Organisasjonstype else _OF.get(field.name)
-        for field, kind in fields_of(cls)
-    }
-    return st.builds(cls, **{field.name: known[field.name] or values(kind) for field, kind in fields_of(cls)})
+    return st.builds(cls, **{field.name: _value(field.name, kind) for field, kind in fields_of(cls)})
+
+
+def _value(name: str, kind: Any) -> st.SearchStrategy[Any]:
+    return values(kind) if name not in _OF or kind is Organisasjonstype else _OF[name]
 
 
 any_configuration_event = any_of(KonfigurasjonEvent)
@@ -103,4 +105,4 @@ GENESIS = (
     grant(B, ADMIN_B, B),
     grant(ROOT, OPERATOR, ROOT),
 )
-"""A with a service (1) and an account (2) below it, B with a service (3), each with its administrator, and a root operator."""
+"""A with a service (1) and an account (2) below it, B with a service (3), an administrator of each, a root operator."""
