@@ -8,34 +8,84 @@ from typing import Any
 
 from aiohttp import web
 
-KONTO = "kontoId"
-"""The name that every path gives to the account which the call is about."""
+RESOURCES = ("kontoId", "ressursId", "fiksOrgId")
+"""The names that paths give to the resource which a call is about; where a path has several, the first of these."""
 
 
 class Caller(Enum):
     """The kinds of callers. Contract: auth.md 1."""
 
     ANYONE = auto()
+    CITIZEN = auto()
+    FOR_ORGANISATION = auto()
+    MANAGER = auto()
     INTEGRATION = auto()
+    INTEGRATION_PERSON = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in: the kind of caller, the privilege it must hold, its least level of login (3 or 4), and whether it
+    must say by which law it calls.
+    """
+
+    caller: Caller
+    privilege: str | None = None
+    niva: int | None = None
+    legal_basis: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Who may call, and the privilege it must hold on the account in the path."""
+    """The ways into a route; one is enough. ``citizen() | integration("X")`` joins them."""
 
-    caller: Caller
-    privilege: str | None = None
+    ways: tuple[Way, ...]
+
+    def __or__(self, other: Demand) -> Demand:
+        joined = Demand(self.ways + other.ways)
+        if joined.of(Caller.CITIZEN) and joined.of(Caller.MANAGER):
+            raise ValueError("nothing that a call shows tells a citizen from a manager: make two routes of it")
+        if joined.of(Caller.ANYONE):
+            raise ValueError("open_to_all cannot be joined with a demand: one of them would mean nothing")
+        return joined
+
+    def of(self, caller: Caller) -> tuple[Way, ...]:
+        """The ways in for callers of that kind."""
+        return tuple(way for way in self.ways if way.caller is caller)
 
 
-open_to_all = Demand(Caller.ANYONE)
+open_to_all = Demand((Way(Caller.ANYONE),))
 
 
-def integration(privilege: str | None = None) -> Demand:
-    """An integration that holds ``privilege`` on the ``{kontoId}`` of the path.
+def citizen(*, niva: int = 3, legal_basis: bool = False) -> Demand:
+    """Somebody who has logged in, about what is their own: the handler looks at ``Principal.pid`` and ``niva``."""
+    return Demand((Way(Caller.CITIZEN, None, niva, legal_basis),))
 
-    Where the path names no account the handler finds it and asks ``demand_on``. None: any integration may call.
+
+def for_organisation(*, niva: int = 3, legal_basis: bool = False) -> Demand:
+    """Somebody who has logged in and may act for the organisation that the call names (``Principal.on_behalf_of``)."""
+    return Demand((Way(Caller.FOR_ORGANISATION, None, niva, legal_basis),))
+
+
+def manager(privilege: str | None = None, *, niva: int = 3, legal_basis: bool = False) -> Demand:
+    """Somebody who has logged in and holds ``privilege`` on the resource, found as ``integration`` says."""
+    return Demand((Way(Caller.MANAGER, privilege, niva, legal_basis),))
+
+
+def integration(privilege: str | None = None, *, legal_basis: bool = False) -> Demand:
+    """An integration that holds ``privilege`` on the resource in the path (``RESOURCES``).
+
+    Where the path names none the handler finds it and asks ``demand_on``. None: any integration may call.
     """
-    return Demand(Caller.INTEGRATION, privilege)
+    return Demand((Way(Caller.INTEGRATION, privilege, None, legal_basis),))
+
+
+def integration_person(privilege: str | None = None, *, niva: int = 3, legal_basis: bool = False) -> Demand:
+    """Somebody who has logged in, through an integration that holds ``privilege`` on the resource.
+
+    The person's own access counts, narrowed to the organisation on which ``demand_on`` was asked.
+    """
+    return Demand((Way(Caller.INTEGRATION_PERSON, privilege, niva, legal_basis),))
 
 
 def demanding(demand: Demand, handler: Any) -> Any:

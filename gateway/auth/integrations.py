@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
+from gateway.auth.demands import Caller
 from gateway.auth.memory import Memory
 from gateway.auth.passwords import Passwords
 from gateway.auth.principal import Principal
@@ -34,7 +35,13 @@ class Integrations:
         # The password of another organisation's integration is not tried: how fast a right one is known would tell.
         if not await self._passwords.verify(integrasjon, passord) or integrasjon is None:
             raise NotAuthenticated(f"Autentisering feilet for integrasjon med id {claimed}")
-        return Principal(integrasjon.id, integrasjon.fiks_org_id, token.consumer, token.supplier)
+        return Principal(
+            Caller.INTEGRATION,
+            integrasjon_id=integrasjon.id,
+            fiks_org_id=integrasjon.fiks_org_id,
+            orgnr=token.consumer,
+            leverandor=token.supplier,
+        )
 
     def _of_organisation(self, claimed: str, orgnr: str) -> Integrasjon | None:
         try:

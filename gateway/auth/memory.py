@@ -79,7 +79,10 @@ class Memory:
 
     @asynccontextmanager
     async def expecting(self, event_id: str) -> AsyncIterator[asyncio.Future[Any]]:
-        """What follows from the event ``event_id``, which is appended inside: done once it is folded here."""
+        """What follows from the event ``event_id``, which is appended inside: done once it is folded here.
+
+        Of a command that is what was decided about it, of a fact the fact itself.
+        """
         outcome = self._expected[event_id.encode()] = asyncio.get_running_loop().create_future()
         try:
             yield outcome
@@ -98,7 +101,7 @@ class Memory:
             log.error("an event of the configuration can never be read", at=at, fault=str(fault))
             return
         counts = self.configuration.meet(event, cause, record.offset)
-        outcome = self._expected.get(headers.get("ce_causationid", b""))
+        outcome = self._expected.get(headers.get("ce_causationid") or headers.get("ce_id", b""))
         if counts and outcome is not None and not outcome.done():
             outcome.set_result(event)
 

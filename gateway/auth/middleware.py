@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import assert_never
 from uuid import UUID
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.auth.demands import KONTO, Caller, Demand, demand_of
+from gateway.auth.demands import RESOURCES, Caller, Demand, demand_of, open_to_all
 from gateway.auth.integrations import Integrations
 from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.passwords import Passwords
-from gateway.auth.principal import PRINCIPAL, Principal
+from gateway.auth.principal import PRINCIPAL
 from gateway.auth.tokens import Tokens
-from streams.domain.errors import NotAllowed, NotFound
+from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound
 
 _DEMANDED = web.RequestKey("demanded", bool)
-"""Whether the privilege that the route demands was asked for on some account."""
+"""Whether the privilege that the route demands was asked for on some resource."""
 
 
 def authenticate(memory: Memory, tokens: Tokens) -> Middleware:
@@ -27,15 +26,6 @@ def authenticate(memory: Memory, tokens: Tokens) -> Middleware:
     """
     integrations = Integrations(memory, tokens, Passwords())
 
-    async def identify(request: web.Request, demand: Demand) -> Principal | None:
-        match demand.caller:
-            case Caller.ANYONE:
-                return None
-            case Caller.INTEGRATION:
-                return await integrations.identify(request.headers)
-            case _:
-                assert_never(demand.caller)
-
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.match_info.http_exception is not None:  # no such path or method: nobody's route
@@ -43,38 +33,44 @@ def authenticate(memory: Memory, tokens: Tokens) -> Middleware:
         demand = demand_of(request.match_info.handler)
         if demand is None:
             raise NotAllowed("Ingen har sagt hvem som kan bruke denne adressen, så ingen kan")
-        if (principal := await identify(request, demand)) is not None:
-            request[PRINCIPAL] = principal
-        if demand.privilege is None:
+        if demand == open_to_all:
             return await handler(request)
-        return await _privileged(request, handler)
+        if not demand.of(Caller.INTEGRATION):
+            raise NotAuthenticated("Bare integrasjoner kan logge inn her")
+        request[PRINCIPAL] = await integrations.identify(request.headers)
+        return await let_through(request, handler, demand)
 
     return middleware
 
 
-async def _privileged(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if KONTO in request.match_info:
-        demand_on(request, _konto_id(request))
+async def let_through(request: web.Request, handler: Handler, demand: Demand) -> web.StreamResponse:
+    """Call the handler for a caller who is known, if it holds what is demanded."""
+    if any(way.privilege is None for way in demand.of(request[PRINCIPAL].caller)):
+        return await handler(request)
+    if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
+        demand_on(request, _resource_id(request, name))
     response = await handler(request)
     if not request.get(_DEMANDED):
         raise RuntimeError(f"the handler of {request.match_info.route.resource} never called demand_on")
     return response
 
 
-def demand_on(request: web.Request, konto_id: UUID) -> None:
-    """Demand on ``konto_id`` what the route demands; for handlers that find the account themselves.
+def demand_on(request: web.Request, ressurs_id: UUID) -> None:
+    """Demand on ``ressurs_id`` what the route demands; for handlers that find the resource themselves.
 
-    Raises NotAllowed, and says the same of an account that does not exist.
+    Raises NotAllowed, and says the same of a resource that does not exist.
     """
     demand, principal = demand_of(request.match_info.handler), request[PRINCIPAL]
-    assert demand is not None and demand.privilege is not None
+    assert demand is not None
     request[_DEMANDED] = True
-    if not request.config_dict[MEMORY].may(principal.actor, demand.privilege, konto_id):
-        raise NotAllowed(f"Integrasjonen har ikke privilegiet {demand.privilege} på kontoen {konto_id}")
+    memory = request.config_dict[MEMORY]
+    privileges = [way.privilege for way in demand.of(principal.caller) if way.privilege is not None]
+    if not any(memory.may(principal.holder, privilege, ressurs_id) for privilege in privileges):
+        raise NotAllowed(f"Mangler privilegiet {' eller '.join(privileges)} på {ressurs_id}")
 
 
-def _konto_id(request: web.Request) -> UUID:
+def _resource_id(request: web.Request, name: str) -> UUID:
     try:
-        return UUID(request.match_info[KONTO])
+        return UUID(request.match_info[name])
     except ValueError:
-        raise NotFound("Kontoens id er ikke en UUID") from None
+        raise NotFound(f"{name} i adressen er ikke en UUID") from None

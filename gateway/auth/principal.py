@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp.web import RequestKey
 
+from gateway.auth.demands import Caller
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An integration whose token, id and password were checked.
+    """Whom the door let through, as which kind of caller. Each field is None where that kind does not have it.
 
-    ``orgnr`` is the organisation of the token (the vendor, as a rule), ``fiks_org_id`` the one that owns the
-    integration, ``leverandor`` the orgnr of the supplier that really called, where the token was delegated.
+    ``pid`` is the fødselsnummer or d-number of who has logged in, at ``niva`` (3 or 4); ``person`` is how the log names
+    that person. ``orgnr`` is the organisation of the token (its consumer: the vendor, as a rule), ``leverandor`` the
+    orgnr of the supplier that really called, where the token was delegated. ``fiks_org_id`` owns the integration.
+    ``on_behalf_of`` is the orgnr that the person acts for.
     """
 
-    integrasjon_id: UUID
-    fiks_org_id: UUID
-    orgnr: str
+    caller: Caller
+    pid: str | None = field(default=None, repr=False)
+    person: str | None = None
+    niva: int | None = None
+    integrasjon_id: UUID | None = None
+    fiks_org_id: UUID | None = None
+    orgnr: str | None = None
     leverandor: str | None = None
+    on_behalf_of: str | None = None
 
     @property
     def actor(self) -> str:
-        """How the log names who did it."""
+        """How the log names who did it: the person, or else the integration."""
+        return self.person or self.integrasjon
+
+    @property
+    def integrasjon(self) -> str:
+        """How the log names the integration."""
         return f"integrasjon:{self.integrasjon_id}"
+
+    @property
+    def holder(self) -> str:
+        """Whose privileges count: the integration's, also when a person calls through it; else the person's own."""
+        return self.actor if self.integrasjon_id is None else self.integrasjon
 
 
 PRINCIPAL = RequestKey("principal", Principal)
 """``request[PRINCIPAL]``: set before a handler runs, except on routes that are open to all."""
+
+LEGAL_BASIS = RequestKey("legal_basis", str)
+"""``request[LEGAL_BASIS]``: the law by which the call is made; set where the caller named one."""

@@ -103,6 +103,19 @@ class Configuration:
         found = self.virksomheter[owner].integrasjoner.get(integrasjon_id) if owner else None
         return None if found is None or found.slettet else found
 
+    def is_offered(self, integrasjon_id: UUID, fiks_org_id: UUID) -> bool:
+        """Whether the organisation may use the integration: it is its own, or offered to all."""
+        found, offered = self.integrasjon(integrasjon_id), self.virksomheter[ROOT].globale.get(integrasjon_id)
+        return found is not None and (found.fiks_org_id == fiks_org_id or bool(offered and offered.er_global))
+
+    def sees(self, aktor: str, fiks_org_id: UUID) -> bool:
+        """Whether the organisation exists for the actor: it holds some right there, or rules all."""
+        virksomhet = self.virksomhet(fiks_org_id)
+        if virksomhet.organisasjon is None or aktor in self._deleted:
+            return False
+        own = aktor in virksomhet.rettigheter and aktor not in virksomhet.inaktive
+        return own or self.administrates_by_root(aktor, fiks_org_id)
+
     def ressurs(self, ressurs_id: UUID) -> Ressurs | None:
         """The resource of that id."""
         owner = self._owners.get(ressurs_id)

@@ -211,7 +211,7 @@ async def test_without_the_privilege_the_door_stays_shut(door: Door) -> None:
             status, body = await door.knock(path)
             assert (status, body["message"]) == (
                 403,
-                f"Integrasjonen har ikke privilegiet SVARUT.SEND på kontoen {konto}",
+                f"Mangler privilegiet SVARUT.SEND på {konto}",
             )
 
 
