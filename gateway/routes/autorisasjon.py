@@ -1,4 +1,4 @@
-"""Who may what: the questions. Contract: auth.md 6.3. Nothing of an organisation is told to others, not even that it is."""
+"""Who may what: the questions. Contract: auth.md 6.3. Nothing of one organisation is told to another."""
 
 from __future__ import annotations
 
