@@ -1,4 +1,4 @@
-"""Actors as callers name them, by fnr or an integration's id, and as the log does, ``person:…`` or ``integrasjon:…``."""
+"""Actors as callers name them, by fnr or id of an integration, and as the log does: ``person:…``, ``integrasjon:…``."""
 
 from __future__ import annotations
 
