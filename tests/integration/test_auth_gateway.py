@@ -46,7 +46,7 @@ async def seeded() -> AsyncIterator[Seeded]:
         server = OwnKafka(folder)
         await server.start()
         topics.apply(server.bootstrap, 1)
-        assert await seed(server.bootstrap, folder / "state") == 9
+        assert await seed(server.bootstrap, folder / "state") == 13
         yield Seeded(server, folder / "state")
         await server.stop()
 
