@@ -16,8 +16,13 @@ from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 
 from gateway import routes as routes_package
+from gateway.auth.callers import Callers
+from gateway.auth.integrations import Integrations
 from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
+from gateway.auth.passwords import Passwords
+from gateway.auth.persons import PERSONS, persons
+from gateway.auth.ports import NobodysAuthority
 from gateway.auth.tokens import Tokens
 from gateway.context import BLOBS, ENDS, LOG, READS, TRAFFIC, Traffic
 from gateway.ends import Ends
@@ -49,18 +54,24 @@ def make_app(settings: Settings) -> web.Application:
 
     What it depends on is started with it and may be away at that time.
     """
-    memory, session = Memory(settings.kafka), ClientSession()
-    identify = authenticate(memory, Tokens(settings.issuer, session))
-    app = web.Application(middlewares=[observe, problems, identify, invite])
-    app[MEMORY], app[LOG] = memory, Log(settings.kafka)
+    memory, session, named = Memory(settings.kafka), ClientSession(), persons(settings)
+    tokens = Tokens(settings.issuer, settings.idporten_issuer, session)
+    callers = Callers(tokens, Integrations(memory, Passwords()), named, NobodysAuthority())
+    app = web.Application(middlewares=[observe, problems, authenticate(callers), invite])
+    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka), named
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPIC)
     app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings.postgres)])
     app.on_cleanup.append(lambda _: session.close())
+    add_routes(app)
+    return app
+
+
+def add_routes(app: web.Application) -> None:
+    """Serve every route that there is: those of all modules in ``gateway.routes``."""
     for module in iter_modules(routes_package.__path__):
         routes: Routes = import_module(f"{routes_package.__name__}.{module.name}").routes
         routes.add_to(app)
-    return app
 
 
 async def serve(settings: Settings) -> None:

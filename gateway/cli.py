@@ -44,14 +44,16 @@ COMMANDS = {
     ),
     "gateway": Entry(GATEWAY, "gateway.commands", "Run a gateway."),
     "issuer": Entry(
-        GATEWAY, "gateway.commands", "Run the test issuer, a stand-in for Maskinporten that gives a token to anyone."
+        GATEWAY,
+        "gateway.commands",
+        "Run the test issuers, stand-ins for Maskinporten and ID-porten that vouch for anyone.",
     ),
     "seed": Entry(
         GATEWAY,
         "gateway.commands",
         "Append the organisations that tests and the demo use; what is there already is left alone.",
     ),
-    "test-token": Entry(GATEWAY, "gateway.commands", "Print an access token of the test issuer."),
+    "test-token": Entry(GATEWAY, "gateway.commands", "Print an access token of the test issuers."),
 }
 ALONE = ("infra.local.commands", "schemas.commands")
 """Modules whose commands have no use for the addresses of a running stack."""

@@ -24,14 +24,13 @@ def gateway() -> None:
 
 @click.command()
 def issuer() -> None:
-    """Run the test issuer, a stand-in for Maskinporten that gives a token to anyone."""
+    """Run the test issuers, stand-ins for Maskinporten and ID-porten that vouch for anyone."""
     from aiohttp import web
 
-    from gateway.issuer import Issuer, make_app, own_key
+    from gateway.issuer.serving import issuers
 
     settings = _test_settings()
-    app = make_app(Issuer(settings.issuer, own_key(settings.state)))
-    web.run_app(app, host=settings.issuer_host, port=settings.issuer_port, print=None, access_log=None)
+    web.run_app(issuers(settings), host=settings.issuer_host, port=settings.issuer_port, print=None, access_log=None)
 
 
 @click.command()
@@ -45,21 +44,35 @@ def seed() -> None:
 
 
 @click.command("test-token")
-@click.option("--orgnr", default="310991007", show_default=True, help="the organisation that calls")
+@click.argument("who", type=click.Choice(["machine", "person"]), default="machine")
+@click.option(
+    "--orgnr", default="310991007", show_default=True, help="the organisation that calls, or whose client it is"
+)
 @click.option("--scope", default="ks:fiks", show_default=True)
-@click.option("--consumer-org", help="an organisation that ORGNR acts for")
-def test_token(orgnr: str, scope: str, consumer_org: str | None) -> None:
-    """Print an access token of the test issuer."""
+@click.option("--consumer-org", help="machine: an organisation that ORGNR acts for")
+@click.option("--pid", default="12858010053", show_default=True, help="person: a synthetic fødselsnummer")
+@click.option("--niva", type=click.Choice(["3", "4"]), default="4", show_default=True, help="person: level of login")
+def test_token(who: str, orgnr: str, scope: str, consumer_org: str | None, pid: str, niva: str) -> None:
+    """Print an access token of the test issuers.
+
+    A machine's is as from Maskinporten. A person's is as from ID-porten after a login, for citizens, managers, whoever
+    acts for an organisation, and integrations that call with a person.
+    """
     import aiohttp
 
     from gateway.auth.grant import token_for
+    from gateway.auth.login import person_token
 
     settings = _test_settings()
     delegation = {"consumer_org": consumer_org} if consumer_org else {}
+    if who == "machine":
+        asking = token_for(settings.issuer, orgnr, scope, **delegation)
+    else:
+        asking = person_token(settings.idporten_issuer, pid, int(niva), orgnr, scope)
     try:
-        click.echo(asyncio.run(token_for(settings.issuer, orgnr, scope, **delegation)))
+        click.echo(asyncio.run(asking))
     except aiohttp.ClientError as fault:
-        raise click.ClickException(f"no token from {settings.issuer}: {fault}") from fault
+        raise click.ClickException(f"no token: {fault}") from fault
 
 
 def _test_settings() -> Settings:

@@ -34,8 +34,16 @@ class Settings(BaseSettings):
     issuer: str = Field(
         default="https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly"
     )
+    idporten_issuer: str = Field(
+        default="https://idporten.no", description="the trusted ID-porten issuer, compared exactly"
+    )
+    person_key_file: Path | None = Field(
+        default=None,
+        description="file with the key that names persons on the log, in hex; the same on all gateways, for ever; "
+        "none: one is kept in the state folder",
+    )
     issuer_host: str = "127.0.0.1"
-    issuer_port: int = Field(default=8090, description="where the local test issuer listens")
+    issuer_port: int = Field(default=8090, description="where the local test issuers listen")
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
     metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")
     otel: str | None = Field(default=None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")

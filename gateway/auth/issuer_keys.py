@@ -1,4 +1,4 @@
-"""The public keys of a token issuer, found through its discovery document (RFC 8414) and kept.
+"""The public keys of a token issuer, found through its discovery document (RFC 8414, OpenID Connect) and kept.
 
 Fetched anew after a day, and for a key id that is not known, but not more often than a stranger with made-up key ids
 may make us ask.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
@@ -24,6 +25,7 @@ MAX_AGE = 24 * 3600.0
 """Digdir's advice. While the issuer is away, older keys go on to count."""
 ASK_AGAIN = 5.0
 PATIENCE = ClientTimeout(total=2)
+RFC8414, OPENID = ".well-known/oauth-authorization-server", ".well-known/openid-configuration"
 
 
 class IssuerKeys:
@@ -62,10 +64,21 @@ class IssuerKeys:
         self._asked = asked
 
     async def _fetch(self) -> dict[str, RSAKey]:
-        about = await self._get(f"{self._issuer.rstrip('/')}/.well-known/oauth-authorization-server")
+        about = await self._discover()
         if about["issuer"] != self._issuer:
-            raise ValueError(f"it calls itself {about['issuer']!r}; set FIKS_ISSUER to the same, or to another issuer")
+            raise ValueError(
+                f"it calls itself {about['issuer']!r}; FIKS_ISSUER or FIKS_IDPORTEN_ISSUER must be the very same"
+            )
         return signing_keys(await self._get(about["jwks_uri"]))
+
+    async def _discover(self) -> Any:
+        base = self._issuer.rstrip("/")
+        try:
+            return await self._get(f"{base}/{RFC8414}")
+        except ClientResponseError as fault:
+            if fault.status != HTTPStatus.NOT_FOUND:
+                raise
+            return await self._get(f"{base}/{OPENID}")
 
     async def _get(self, url: str) -> Any:
         async with self._session.get(url, timeout=PATIENCE, allow_redirects=False, raise_for_status=True) as answer:

@@ -7,24 +7,27 @@ from uuid import UUID
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.auth.demands import RESOURCES, Caller, Demand, demand_of, open_to_all
-from gateway.auth.integrations import Integrations
-from gateway.auth.memory import MEMORY, Memory
-from gateway.auth.passwords import Passwords
-from gateway.auth.principal import PRINCIPAL
-from gateway.auth.tokens import Tokens
-from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound
+from gateway.auth.callers import Callers
+from gateway.auth.demands import RESOURCES, Demand, Way, demand_of, open_to_all
+from gateway.auth.memory import MEMORY
+from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
+from schemas.errors import Unreadable
+from streams.domain.errors import NotAllowed, NotFound, Unavailable
 
-_DEMANDED = web.RequestKey("demanded", bool)
+LOVHJEMMEL = "Lovhjemmel"
+LONGEST_BASIS = 500
+
+_WAYS = web.RequestKey("ways", tuple)
+"""The ways in that are still open to the caller."""
+DEMANDED = web.RequestKey("demanded", bool)
 """Whether the privilege that the route demands was asked for on some resource."""
 
 
-def authenticate(memory: Memory, tokens: Tokens) -> Middleware:
-    """The middleware that sets ``request[PRINCIPAL]``. The application must have ``memory`` at ``app[MEMORY]``.
+def authenticate(callers: Callers) -> Middleware:
+    """The middleware that sets ``request[PRINCIPAL]`` and ``request[LEGAL_BASIS]``. The application must have MEMORY.
 
-    Raises NotAuthenticated, NotAllowed, and Unavailable while the memory is not ready or a token's key cannot be had.
+    Raises NotAuthenticated, NotAllowed, Unreadable, and Unavailable while something needed cannot be known.
     """
-    integrations = Integrations(memory, tokens, Passwords())
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -35,22 +38,44 @@ def authenticate(memory: Memory, tokens: Tokens) -> Middleware:
             raise NotAllowed("Ingen har sagt hvem som kan bruke denne adressen, så ingen kan")
         if demand == open_to_all:
             return await handler(request)
-        if not demand.of(Caller.INTEGRATION):
-            raise NotAuthenticated("Bare integrasjoner kan logge inn her")
-        request[PRINCIPAL] = await integrations.identify(request.headers)
-        return await let_through(request, handler, demand)
+        if not request.config_dict[MEMORY].ready:
+            raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+        principal = request[PRINCIPAL] = await callers.identify(request, demand)
+        ways = request[_WAYS] = _with_legal_basis(request, _high_enough(principal, demand))
+        if any(way.privilege is None for way in ways):
+            return await handler(request)
+        return await _privileged(request, handler)
 
     return middleware
 
 
-async def let_through(request: web.Request, handler: Handler, demand: Demand) -> web.StreamResponse:
-    """Call the handler for a caller who is known, if it holds what is demanded."""
-    if any(way.privilege is None for way in demand.of(request[PRINCIPAL].caller)):
-        return await handler(request)
+def _high_enough(principal: Principal, demand: Demand) -> tuple[Way, ...]:
+    ways = demand.of(principal.caller)
+    level = principal.niva or 0
+    enough = tuple(way for way in ways if way.niva is None or way.niva <= level)
+    if not enough:
+        raise NotAllowed(f"Dette krever innlogging på nivå {min(way.niva or 0 for way in ways)}")
+    return enough
+
+
+def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    basis = request.headers.get(LOVHJEMMEL, "").strip()
+    if len(basis) > LONGEST_BASIS or not basis.isprintable():
+        raise Unreadable(f"Headeren {LOVHJEMMEL} må være lesbar tekst i UTF-8 på høyst {LONGEST_BASIS} tegn")
+    if basis:
+        request[LEGAL_BASIS] = basis
+        return ways
+    without = tuple(way for way in ways if not way.legal_basis)
+    if not without:
+        raise NotAllowed(f"Oppgi hjemmelen i loven for oppslaget i headeren {LOVHJEMMEL}")
+    return without
+
+
+async def _privileged(request: web.Request, handler: Handler) -> web.StreamResponse:
     if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
         demand_on(request, _resource_id(request, name))
     response = await handler(request)
-    if not request.get(_DEMANDED):
+    if not request.get(DEMANDED):
         raise RuntimeError(f"the handler of {request.match_info.route.resource} never called demand_on")
     return response
 
@@ -60,12 +85,10 @@ def demand_on(request: web.Request, ressurs_id: UUID) -> None:
 
     Raises NotAllowed, and says the same of a resource that does not exist.
     """
-    demand, principal = demand_of(request.match_info.handler), request[PRINCIPAL]
-    assert demand is not None
-    request[_DEMANDED] = True
-    memory = request.config_dict[MEMORY]
-    privileges = [way.privilege for way in demand.of(principal.caller) if way.privilege is not None]
-    if not any(memory.may(principal.holder, privilege, ressurs_id) for privilege in privileges):
+    request[DEMANDED] = True
+    memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
+    privileges = [way.privilege for way in request[_WAYS] if way.privilege is not None]
+    if not any(memory.may(holder, privilege, ressurs_id) for privilege in privileges):
         raise NotAllowed(f"Mangler privilegiet {' eller '.join(privileges)} på {ressurs_id}")
 
 

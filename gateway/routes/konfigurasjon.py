@@ -185,9 +185,10 @@ async def initialiser(request: web.Request) -> web.Response:
 @routes.post(f"{BASE}/organisasjoner/{{orgId}}/tjenester/{{tjenesteKode}}/konfigurer", demands=manager(ADMIN))
 async def konfigurer(request: web.Request) -> web.Response:
     """The service is set up: said by an administrator of the service, or of the organisation."""
-    of, one = _fiks_org_id(request), _service(request.match_info["tjenesteKode"])
-    known = request.app[MEMORY].configuration.virksomhet(of).tjenester.get(one.kode)
+    of, kode = _fiks_org_id(request), request.match_info["tjenesteKode"]
+    known = request.app[MEMORY].configuration.virksomhet(of).tjenester.get(kode)
     demand_on(request, known.ressurs_id if known else of)
+    one = _service(kode)
     await decide(request, ConfigureTjeneste, of=of, tjeneste=one.kode)
     return _json(_tjeneste_for(request, one))
 

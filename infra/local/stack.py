@@ -42,6 +42,7 @@ class Stack:
                 "gateway_port": ports.take(settings.gateway_port),
                 "issuer_port": issuer_port,
                 "issuer": f"http://127.0.0.1:{issuer_port}/",
+                "idporten_issuer": f"http://127.0.0.1:{issuer_port}/idporten",
                 "test_mode": True,
             }
         )
@@ -88,6 +89,7 @@ class Stack:
             "kafka": self.settings.kafka,
             "postgres": self.settings.postgres,
             "issuer": self.settings.issuer,
+            "idporten": self.settings.idporten_issuer,
             "metrics": {"gateway": f"{gateway}/metrics"} | {name: _metrics(p) for name, p in self.metrics.items()},
         }
 

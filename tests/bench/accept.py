@@ -28,10 +28,10 @@ from aiohttp import ClientSession, web
 
 from gateway.app import tune_garbage_collection
 from gateway.auth.grant import token_for
-from gateway.issuer import Issuer, own_key
-from gateway.issuer import make_app as make_issuer
+from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
+from infra.settings import Settings
 from schemas.envelope import fact
 from schemas.svarut import ForsendelseMottatt
 from streams import topics
@@ -258,7 +258,8 @@ async def bench(folder: Path, bootstrap: str) -> Report:
         "FIKS_POSTGRES": "postgresql://nobody:none@127.0.0.1:1/none",
         "FIKS_LOG_LEVEL": "WARNING",
     }
-    async with served(make_issuer(Issuer(issuer, own_key(state))), issuer_port):
+    settings = Settings(issuer=issuer, idporten_issuer=f"{issuer}idporten", state=state)
+    async with served(issuers(settings), issuer_port):
         known = credentials(state)[0]
         headers = {
             "Authorization": f"Bearer {await token_for(issuer, known['orgnr'])}",

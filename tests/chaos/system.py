@@ -118,6 +118,7 @@ async def system(gateways: int, workers: int) -> AsyncIterator[System]:
             "FIKS_KAFKA": kafka.bootstrap,
             "FIKS_POSTGRES": postgres.dsn,
             "FIKS_ISSUER": f"http://127.0.0.1:{issuer_port}/",
+            "FIKS_IDPORTEN_ISSUER": f"http://127.0.0.1:{issuer_port}/idporten",
             "FIKS_ISSUER_PORT": str(issuer_port),
             "FIKS_TEST_MODE": "true",
             "FIKS_LOG_LEVEL": "WARNING",

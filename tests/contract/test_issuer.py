@@ -13,13 +13,15 @@ from aiohttp import ClientSession
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from joserfc import jwt
 
 from gateway.auth.grant import GRANT_TYPE, assertion, certificate, claims, token_for, x5c
 from gateway.auth.tokens import Tokens
-from gateway.issuer import Issuer, own_key
+from gateway.issuer.maskinporten import Maskinporten
+from gateway.issuer.signing import own_key
 from streams.domain.errors import Rejected
-from tests.support.issuer import rsa_key, running_issuer
+from tests.support.issuer import NO_IDPORTEN, rsa_key, running_issuer
 
 ORGNR = "310991007"
 KEY = rsa_key(7)
@@ -27,7 +29,7 @@ CERTIFICATE = x5c(certificate(KEY.private_key, ORGNR))
 
 
 @pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
+async def issuer() -> AsyncIterator[Maskinporten]:
     async with running_issuer() as issuer:
         yield issuer
 
@@ -39,7 +41,7 @@ async def session() -> AsyncIterator[ClientSession]:
 
 
 async def ask(
-    issuer: Issuer, session: ClientSession, signed: str, grant_type: str = GRANT_TYPE
+    issuer: Maskinporten, session: ClientSession, signed: str, grant_type: str = GRANT_TYPE
 ) -> tuple[int, dict[str, Any]]:
     """Asks on the wire as the Java client does: colons as they are, and a Charset header."""
     body = f"grant_type={grant_type}&assertion={signed}".encode()
@@ -48,14 +50,16 @@ async def ask(
         return answer.status, await answer.json()
 
 
-async def granted(issuer: Issuer, session: ClientSession, signed: str) -> dict[str, Any]:
+async def granted(issuer: Maskinporten, session: ClientSession, signed: str) -> dict[str, Any]:
     """The claims of the token that is granted."""
     status, answer = await ask(issuer, session, signed)
     assert status == 200, answer
     return jwt.decode(answer["access_token"], rsa_key()).claims
 
 
-async def test_a_certificate_is_granted_a_token_for_its_organisation(issuer: Issuer, session: ClientSession) -> None:
+async def test_a_certificate_is_granted_a_token_for_its_organisation(
+    issuer: Maskinporten, session: ClientSession
+) -> None:
     about = claims(ORGNR, issuer.name, "ks:fiks")
     assert about["exp"] - about["iat"] == 120, "the published client asks for exactly this, and it must pass"
     status, answer = await ask(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
@@ -74,7 +78,7 @@ async def test_a_certificate_is_granted_a_token_for_its_organisation(issuer: Iss
     assert not {"aud", "pid", "supplier", "delegation_source"} & set(token.claims)
 
 
-async def test_the_dotnet_client_percent_encodes(issuer: Issuer, session: ClientSession) -> None:
+async def test_the_dotnet_client_percent_encodes(issuer: Maskinporten, session: ClientSession) -> None:
     signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=CERTIFICATE)
     form = urlencode({"grant_type": GRANT_TYPE, "assertion": signed})
     headers = {"Content-Type": "application/x-www-form-urlencoded", "consumer_org": "310992003"}
@@ -82,7 +86,7 @@ async def test_the_dotnet_client_percent_encodes(issuer: Issuer, session: Client
         assert answer.status == 200
 
 
-async def test_what_is_asked_for_more_is_in_the_token(issuer: Issuer, session: ClientSession) -> None:
+async def test_what_is_asked_for_more_is_in_the_token(issuer: Maskinporten, session: ClientSession) -> None:
     about = claims(ORGNR, issuer.name, "ks:fiks", consumer_org="310992003", resource="https://api.x", pid="01810199999")
     token = await granted(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
     assert (token["consumer"]["ID"], token["supplier"]["ID"]) == ("0192:310992003", f"0192:{ORGNR}")
@@ -90,7 +94,7 @@ async def test_what_is_asked_for_more_is_in_the_token(issuer: Issuer, session: C
     assert (token["aud"], token["pid"]) == ("https://api.x", "01810199999")
 
 
-async def test_a_registered_key_is_as_good_as_a_certificate(issuer: Issuer, session: ClientSession) -> None:
+async def test_a_registered_key_is_as_good_as_a_certificate(issuer: Maskinporten, session: ClientSession) -> None:
     keys = {"keys": [KEY.as_dict(private=False)]}
     async with session.put(f"{issuer.name}clients/test-{ORGNR}/jwks", json=keys) as answer:
         assert answer.status == 204
@@ -101,12 +105,12 @@ async def test_a_registered_key_is_as_good_as_a_certificate(issuer: Issuer, sess
     assert (status, answer["error"]) == (400, "invalid_grant"), "another client's key"
 
 
-async def test_its_tokens_are_let_in_and_it_is_discovered(issuer: Issuer, session: ClientSession) -> None:
-    token = await Tokens(issuer.name, session).verify(await token_for(issuer.name, ORGNR))
+async def test_its_tokens_are_let_in_and_it_is_discovered(issuer: Maskinporten, session: ClientSession) -> None:
+    token = await Tokens(issuer.name, NO_IDPORTEN, session).verify(await token_for(issuer.name, ORGNR))
     assert token.consumer == ORGNR
 
 
-async def test_who_asks_for_a_test_token_learns_why_there_is_none(issuer: Issuer) -> None:
+async def test_who_asks_for_a_test_token_learns_why_there_is_none(issuer: Maskinporten) -> None:
     with pytest.raises(Rejected, match="MP-200"):
         await token_for(issuer.name, ORGNR, "altinn:admin")
 
@@ -130,10 +134,12 @@ NOW = int(time.time())
         ({"scope": ""}, "MP-200"),
         ({"scope": "ks:fiks altinn:admin"}, "MP-200"),
         ({"consumer_org": "x"}, "MP-251"),
+        ({"iss_onbehalfof": "310992003"}, "MP-011"),
+        ({"iat": True, "exp": 100}, "MP-011"),
     ],
     ids=str,
 )
-async def test_refuses(issuer: Issuer, session: ClientSession, changes: dict[str, Any], code: str) -> None:
+async def test_refuses(issuer: Maskinporten, session: ClientSession, changes: dict[str, Any], code: str) -> None:
     about = claims(ORGNR, issuer.name, "ks:fiks") | changes
     status, answer = await ask(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
     assert status in (400, 401)
@@ -141,13 +147,13 @@ async def test_refuses(issuer: Issuer, session: ClientSession, changes: dict[str
     assert answer["error"] in ("invalid_grant", "invalid_client", "invalid_scope")
 
 
-async def test_refuses_what_is_not_signed_by_its_certificate(issuer: Issuer, session: ClientSession) -> None:
+async def test_refuses_what_is_not_signed_by_its_certificate(issuer: Maskinporten, session: ClientSession) -> None:
     signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), rsa_key(8), x5c=CERTIFICATE)
     assert "(MP-124)" in (await ask(issuer, session, signed))[1]["error_description"]
 
 
 @pytest.mark.parametrize("chain", [[], ["x"], "x", ["eA=="], {}, [1]], ids=str)
-async def test_refuses_what_is_no_certificate(issuer: Issuer, session: ClientSession, chain: Any) -> None:
+async def test_refuses_what_is_no_certificate(issuer: Maskinporten, session: ClientSession, chain: Any) -> None:
     about = claims(ORGNR, issuer.name, "ks:fiks")
     signed = assertion(about, KEY, x5c=CERTIFICATE)
     head = jwt.encode({"alg": "RS256"}, {"alg": "RS256", "x5c": chain}, KEY).split(".")[1]
@@ -158,18 +164,18 @@ async def test_refuses_what_is_no_certificate(issuer: Issuer, session: ClientSes
 
 
 @pytest.mark.parametrize("garbage", ["", "x", "a.b.c", "æ", "e30.e30.", "e30.W10."])
-async def test_refuses_what_cannot_be_read(issuer: Issuer, session: ClientSession, garbage: str) -> None:
+async def test_refuses_what_cannot_be_read(issuer: Maskinporten, session: ClientSession, garbage: str) -> None:
     status, answer = await ask(issuer, session, garbage)
     assert (status, answer["error"]) == (400, "invalid_grant")
 
 
-async def test_refuses_another_grant_type(issuer: Issuer, session: ClientSession) -> None:
+async def test_refuses_another_grant_type(issuer: Maskinporten, session: ClientSession) -> None:
     signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=CERTIFICATE)
     assert (await ask(issuer, session, signed, "client_credentials"))[1]["error"] == "unsupported_grant_type"
 
 
 @pytest.mark.parametrize("jti", ["the-same", None])
-async def test_an_assertion_is_used_once(issuer: Issuer, session: ClientSession, jti: str | None) -> None:
+async def test_an_assertion_is_used_once(issuer: Maskinporten, session: ClientSession, jti: str | None) -> None:
     about = claims(ORGNR, issuer.name, "ks:fiks")
     if jti is None:
         del about["jti"]
@@ -178,20 +184,48 @@ async def test_an_assertion_is_used_once(issuer: Issuer, session: ClientSession,
     assert "(MP-012)" in (await ask(issuer, session, signed))[1]["error_description"]
 
 
-def unusual_certificate(key: Any, first: datetime, last: datetime) -> list[str]:
-    name = x509.Name([])
+def unusual_certificate(
+    key: Any, first: datetime, last: datetime, named: tuple[x509.NameAttribute[str], ...] = ()
+) -> list[str]:
+    name = x509.Name(named)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     dated = builder.not_valid_before(first).not_valid_after(last).serial_number(1)
     return x5c(dated.sign(KEY.private_key, hashes.SHA256()))
 
 
-async def test_refuses_certificates_that_are_over_or_not_rsa(issuer: Issuer, session: ClientSession) -> None:
+async def test_refuses_certificates_that_are_over_or_not_rsa(issuer: Maskinporten, session: ClientSession) -> None:
     now, day = datetime.now(UTC), timedelta(days=1)
     over = unusual_certificate(KEY.private_key, now - 2 * day, now - day)
     elliptic = unusual_certificate(ec.generate_private_key(ec.SECP256R1()), now - day, now + day)
     for chain in (over, elliptic):
         signed = assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=chain)
         assert "(MP-120)" in (await ask(issuer, session, signed))[1]["error_description"]
+
+
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        ((), 401),
+        ((x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRNO-{ORGNR}"),), 200),
+        ((x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, "NTRNO-310992003"),), 401),
+        (
+            (
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, ORGNR),
+                x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, "NTRNO-310992003"),
+            ),
+            401,
+        ),
+    ],
+    ids=str,
+)
+async def test_a_certificate_names_the_organisation_and_no_other(
+    issuer: Maskinporten, session: ClientSession, named: tuple[x509.NameAttribute[str], ...], status: int
+) -> None:
+    now, day = datetime.now(UTC), timedelta(days=1)
+    chain = unusual_certificate(KEY.private_key, now - day, now + day, named)
+    answered, answer = await ask(issuer, session, assertion(claims(ORGNR, issuer.name, "ks:fiks"), KEY, x5c=chain))
+    assert answered == status
+    assert status == 200 or "(MP-122)" in answer["error_description"]
 
 
 def test_the_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:

@@ -12,19 +12,24 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from gateway.auth import passwords
+from gateway.auth.callers import Callers
 from gateway.auth.demands import demanding, integration, open_to_all, silent_routes
 from gateway.auth.grant import token_for
+from gateway.auth.integrations import Integrations
 from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate, demand_on
+from gateway.auth.passwords import Passwords
+from gateway.auth.persons import Persons
+from gateway.auth.ports import NobodysAuthority
 from gateway.auth.principal import PRINCIPAL
 from gateway.auth.tokens import Tokens
-from gateway.issuer import Issuer
+from gateway.issuer.maskinporten import Maskinporten
 from gateway.problems import problems
 from gateway.seed import PRIVILEGIUM, PROVDAL, TESTVIK, credentials, seed
 from streams import topics
 from streams.domain.errors import Rejected, Unavailable
 from tests.support.eventually import eventually
-from tests.support.issuer import running_issuer
+from tests.support.issuer import NO_IDPORTEN, running_issuer
 from tests.support.stack import OwnKafka, temporary_folder
 
 
@@ -61,7 +66,7 @@ async def memory(seeded: Seeded) -> AsyncIterator[Memory]:
 
 
 @pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
+async def issuer() -> AsyncIterator[Maskinporten]:
     async with running_issuer() as issuer:
         yield issuer
 
@@ -92,8 +97,10 @@ async def silent(request: web.Request) -> web.Response:
     return await who(request)
 
 
-def make_app(memory: Memory, issuer: Issuer, session: ClientSession) -> web.Application:
-    app = web.Application(middlewares=[problems, authenticate(memory, Tokens(issuer.name, session))])
+def make_app(memory: Memory, issuer: Maskinporten, session: ClientSession) -> web.Application:
+    tokens = Tokens(issuer.name, NO_IDPORTEN, session)
+    callers = Callers(tokens, Integrations(memory, Passwords()), Persons(bytes(32)), NobodysAuthority())
+    app = web.Application(middlewares=[problems, authenticate(callers)])
     app[MEMORY] = memory
     app.router.add_get("/kontoer/{kontoId}", demanding(integration(PRIVILEGIUM), who))
     app.router.add_get("/late/{other}", demanding(integration(PRIVILEGIUM), late))
@@ -126,7 +133,7 @@ class Door:
 
 
 @pytest.fixture
-async def door(memory: Memory, issuer: Issuer, seeded: Seeded) -> AsyncIterator[Door]:
+async def door(memory: Memory, issuer: Maskinporten, seeded: Seeded) -> AsyncIterator[Door]:
     async with ClientSession() as session, TestServer(make_app(memory, issuer, session), host="127.0.0.1") as server:
         token = await token_for(issuer.name, TESTVIK.orgnr)
         yield Door(server, session, token, credentials(seeded.state)[0])
@@ -145,7 +152,7 @@ async def test_the_right_caller_is_let_in(door: Door) -> None:
     )
 
 
-async def test_a_delegated_token_names_the_supplier(door: Door, issuer: Issuer) -> None:
+async def test_a_delegated_token_names_the_supplier(door: Door, issuer: Maskinporten) -> None:
     token = await token_for(issuer.name, "310993999", consumer_org=TESTVIK.orgnr)
     assert (await door.knock(Authorization=f"Bearer {token}"))[1]["supplier"] == "310993999"
     reverse = await token_for(issuer.name, TESTVIK.orgnr, consumer_org="310993999")
@@ -171,14 +178,14 @@ async def test_without_a_token_the_answer_is_about_the_token(door: Door, changes
     assert body["message"].startswith("Klarte ikke å validere access_token")
 
 
-async def test_a_token_with_another_scope_is_refused(door: Door, issuer: Issuer) -> None:
+async def test_a_token_with_another_scope_is_refused(door: Door, issuer: Maskinporten) -> None:
     token = await token_for(issuer.name, TESTVIK.orgnr, "ks:fiksoom")
     status, body = await door.knock(Authorization=f"Bearer {token}")
     assert (status, body["message"]) == (401, "Klarte ikke å validere access_token: mangler scope ks:fiks")
 
 
 async def test_which_of_the_three_was_wrong_is_neither_said_nor_to_be_measured(
-    door: Door, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    door: Door, issuer: Maskinporten, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wrong password, wrong organisation (with the right password) and an unknown id: one text, one slow proof each."""
     await door.knock()  # from here on the right password is remembered
@@ -224,7 +231,7 @@ async def test_who_is_nobody_may_use_what_is_open_and_learns_what_does_not_exist
     assert (await door.knock("/nothing/here", **NOTHING))[0] == 404
 
 
-async def test_a_route_that_says_nothing_lets_nobody_in(door: Door, memory: Memory, issuer: Issuer) -> None:
+async def test_a_route_that_says_nothing_lets_nobody_in(door: Door, memory: Memory, issuer: Maskinporten) -> None:
     assert (await door.knock("/silent"))[0] == 403
     assert all("/silent" in route for route in silent_routes(make_app(memory, issuer, None)))
 
@@ -243,7 +250,7 @@ def test_a_handler_has_one_demand() -> None:
         demanding(integration(), handler)
 
 
-async def test_while_the_memory_is_not_ready_nobody_is_a_stranger(issuer: Issuer, seeded: Seeded) -> None:
+async def test_while_the_memory_is_not_ready_nobody_is_a_stranger(issuer: Maskinporten, seeded: Seeded) -> None:
     unread = Memory(seeded.bootstrap)
     async with ClientSession() as session, TestServer(make_app(unread, issuer, session), host="127.0.0.1") as server:
         door = Door(server, session, await token_for(issuer.name, TESTVIK.orgnr), credentials(seeded.state)[0])

@@ -18,10 +18,10 @@ from joserfc.util import urlsafe_b64encode
 from gateway.auth import issuer_keys
 from gateway.auth.issuer_keys import IssuerKeys, signing_keys
 from gateway.auth.tokens import Tokens
-from gateway.issuer import Issuer
+from gateway.issuer.maskinporten import Maskinporten
 from infra.local.ports import free_port
 from streams.domain.errors import NotAuthenticated, Unavailable
-from tests.support.issuer import rsa_key, running_issuer
+from tests.support.issuer import NO_IDPORTEN, rsa_key, running_issuer
 
 
 class Clock:
@@ -41,12 +41,12 @@ async def session() -> AsyncIterator[ClientSession]:
 
 
 @pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
+async def issuer() -> AsyncIterator[Maskinporten]:
     async with running_issuer() as issuer:
         yield issuer
 
 
-def claims(issuer: Issuer, **changes: Any) -> dict[str, Any]:
+def claims(issuer: Maskinporten, **changes: Any) -> dict[str, Any]:
     now = int(time.time())
     consumer = {"authority": "iso6523-actorid-upis", "ID": "0192:310991007"}
     made = {"iss": issuer.name, "consumer": consumer, "scope": "ks:fiks", "iat": now, "exp": now + 120}
@@ -68,20 +68,20 @@ def rs256(said: bytes) -> bytes:
     return rsa_key().private_key.sign(said, padding.PKCS1v15(), hashes.SHA256())
 
 
-async def test_a_token_of_the_issuer_holds(issuer: Issuer, session: ClientSession) -> None:
-    assert (await Tokens(issuer.name, session).verify(issuer.sign(claims(issuer)))).consumer == "310991007"
+async def test_a_token_of_the_issuer_holds(issuer: Maskinporten, session: ClientSession) -> None:
+    assert (await Tokens(issuer.name, NO_IDPORTEN, session).verify(issuer.sign(claims(issuer)))).consumer == "310991007"
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512"])
-async def test_the_allowed_algorithms(issuer: Issuer, session: ClientSession, algorithm: str) -> None:
+async def test_the_allowed_algorithms(issuer: Maskinporten, session: ClientSession, algorithm: str) -> None:
     header = {"alg": algorithm, "kid": rsa_key().kid, "x-new": "passed over"}
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
     issuer.jwks = lambda: {"keys": [rsa_key().as_dict(private=False)]}  # type: ignore[method-assign]  # for any of them
     token = jws.serialize_compact(header, json.dumps(claims(issuer)), rsa_key(), registry=registry)
-    assert (await Tokens(issuer.name, session).verify(token)).consumer == "310991007"
+    assert (await Tokens(issuer.name, NO_IDPORTEN, session).verify(token)).consumer == "310991007"
 
 
-def forged(issuer: Issuer) -> dict[str, str]:
+def forged(issuer: Maskinporten) -> dict[str, str]:
     """Tokens that nobody may be let in with, by what is wrong with them."""
     kid, about = rsa_key().kid, claims(issuer)
     good = issuer.sign(about)
@@ -109,8 +109,8 @@ def forged(issuer: Issuer) -> dict[str, str]:
     }
 
 
-async def test_forged_tokens_do_not_hold(issuer: Issuer, session: ClientSession) -> None:
-    tokens = Tokens(issuer.name, session)
+async def test_forged_tokens_do_not_hold(issuer: Maskinporten, session: ClientSession) -> None:
+    tokens = Tokens(issuer.name, NO_IDPORTEN, session)
     await tokens.verify(issuer.sign(claims(issuer)))
     for fault, token in forged(issuer).items():
         with pytest.raises(NotAuthenticated, match="Klarte ikke å validere access_token"):
@@ -118,17 +118,17 @@ async def test_forged_tokens_do_not_hold(issuer: Issuer, session: ClientSession)
 
 
 async def test_what_is_signed_by_hand_would_hold_with_an_ordinary_header(
-    issuer: Issuer, session: ClientSession
+    issuer: Maskinporten, session: ClientSession
 ) -> None:
     token = by_hand({"alg": "RS256", "kid": rsa_key().kid}, claims(issuer), rs256)
-    assert (await Tokens(issuer.name, session).verify(token)).consumer == "310991007"
+    assert (await Tokens(issuer.name, NO_IDPORTEN, session).verify(token)).consumer == "310991007"
 
 
 async def test_a_verified_token_is_looked_up_and_ends_all_the_same(
-    issuer: Issuer, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+    issuer: Maskinporten, session: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(time.time())
-    tokens, token = Tokens(issuer.name, session, clock), issuer.sign(claims(issuer))
+    tokens, token = Tokens(issuer.name, NO_IDPORTEN, session, clock), issuer.sign(claims(issuer))
     first = await tokens.verify(token)
     monkeypatch.setattr(jws, "validate_compact", lambda *_, **__: pytest.fail("verified a second time"))
     assert await tokens.verify(token) is first
@@ -144,13 +144,13 @@ async def test_an_issuer_that_is_away_makes_a_token_neither_good_nor_bad(session
     async with running_issuer(port=port) as issuer:
         token = issuer.sign(claims(issuer))
     with pytest.raises(Unavailable):
-        await Tokens(issuer.name, session).verify(token)
+        await Tokens(issuer.name, NO_IDPORTEN, session).verify(token)
 
 
 async def test_known_keys_count_while_the_issuer_is_away(session: ClientSession) -> None:
     port = free_port()
     async with running_issuer(port=port) as issuer:
-        tokens = Tokens(issuer.name, session)
+        tokens = Tokens(issuer.name, NO_IDPORTEN, session)
         await tokens.verify(issuer.sign(claims(issuer)))
     another = issuer.sign(claims(issuer, jti="another"))
     assert (await tokens.verify(another)).consumer == "310991007"
@@ -159,7 +159,7 @@ async def test_known_keys_count_while_the_issuer_is_away(session: ClientSession)
 class Asked:
     """Counts how often an issuer was asked for its keys."""
 
-    def __init__(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, issuer: Maskinporten, monkeypatch: pytest.MonkeyPatch) -> None:
         self.times = 0
         self.keys = [rsa_key().as_dict(private=False)]
         monkeypatch.setattr(issuer, "jwks", self)
@@ -170,7 +170,7 @@ class Asked:
 
 
 async def test_keys_are_asked_for_again_when_unknown_but_not_often(
-    issuer: Issuer, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+    issuer: Maskinporten, session: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, asked = Clock(1000.0), Asked(issuer, monkeypatch)
     keys = IssuerKeys(issuer.name, session, clock)
@@ -185,7 +185,7 @@ async def test_keys_are_asked_for_again_when_unknown_but_not_often(
 
 
 async def test_many_that_need_the_keys_at_once_ask_once(
-    issuer: Issuer, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+    issuer: Maskinporten, session: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(issuer, monkeypatch)
     keys = IssuerKeys(issuer.name, session)
@@ -195,7 +195,7 @@ async def test_many_that_need_the_keys_at_once_ask_once(
 
 
 async def test_old_keys_are_asked_for_again_and_those_withdrawn_count_no_more(
-    issuer: Issuer, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+    issuer: Maskinporten, session: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, asked = Clock(1000.0), Asked(issuer, monkeypatch)
     keys = IssuerKeys(issuer.name, session, clock)
@@ -208,7 +208,9 @@ async def test_old_keys_are_asked_for_again_and_those_withdrawn_count_no_more(
     assert asked.times == 2
 
 
-async def test_an_issuer_that_calls_itself_otherwise_is_not_believed(issuer: Issuer, session: ClientSession) -> None:
+async def test_an_issuer_that_calls_itself_otherwise_is_not_believed(
+    issuer: Maskinporten, session: ClientSession
+) -> None:
     address = issuer.name
     issuer.name = "https://maskinporten.no/"
     with pytest.raises(Unavailable):

@@ -11,14 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from aiohttp.typedefs import Handler
 
-from gateway.auth.demands import Caller, demand_of, open_to_all, silent_routes
+from gateway.auth.demands import Caller, Demand, silent_routes
 from gateway.auth.memory import MEMORY, Memory
-from gateway.auth.middleware import let_through
+from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import matches
 from gateway.auth.persons import PERSONS, Persons
-from gateway.auth.principal import PRINCIPAL, Principal
+from gateway.auth.principal import Principal
 from gateway.context import LOG
 from gateway.problems import problems
 from gateway.routes import (
@@ -45,20 +44,20 @@ KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autor
 MODULES = (konfigurasjon, konfigurasjon_integrasjoner, konfigurasjon_personer, autorisasjon, autorisasjon_update)
 
 
-@web.middleware
-async def whoever_says(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Believes the header Who (an fnr) or Machine (an integration's id); the door itself has tests of its own."""
-    demand = demand_of(request.match_info.handler)
-    if demand is None or demand == open_to_all:
-        return await handler(request)
-    if (pid := request.headers.get("Who")) is not None:
-        principal = Principal(Caller.MANAGER, pid=pid, person=request.app[PERSONS].actor(pid), niva=4)
-    else:
-        principal = Principal(Caller.INTEGRATION, integrasjon_id=UUID(request.headers["Machine"]))
-    if not demand.of(principal.caller):
-        raise NotAllowed("not this kind of caller")
-    request[PRINCIPAL] = principal
-    return await let_through(request, handler, demand)
+class Believed:
+    """Callers who are believed: the header Who is an fnr, Machine an integration. The door has tests of its own."""
+
+    def __init__(self, names: Persons) -> None:
+        self._names = names
+
+    async def identify(self, request: web.Request, demand: Demand) -> Principal:
+        if (pid := request.headers.get("Who")) is not None:
+            principal = Principal(Caller.MANAGER, pid=pid, person=self._names.actor(pid), niva=4)
+        else:
+            principal = Principal(Caller.INTEGRATION, integrasjon_id=UUID(request.headers["Machine"]))
+        if not demand.of(principal.caller):
+            raise NotAllowed("not this kind of caller")
+        return principal
 
 
 @dataclass
@@ -86,7 +85,7 @@ class Gateway:
 
 @asynccontextmanager
 async def running(of: Backbone, names: Persons) -> AsyncIterator[Gateway]:
-    app = web.Application(middlewares=[problems, whoever_says])
+    app = web.Application(middlewares=[problems, authenticate(Believed(names))])
     memory = app[MEMORY] = Memory(of.settings.kafka)
     app[LOG], app[PERSONS] = of.log, names
     for module in (

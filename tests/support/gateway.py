@@ -18,8 +18,7 @@ from pypdf import PdfWriter
 from gateway.app import make_app
 from gateway.auth.grant import token_for
 from gateway.auth.memory import MEMORY
-from gateway.issuer import Issuer, own_key
-from gateway.issuer import make_app as make_issuer
+from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
 from infra.settings import Settings
@@ -78,11 +77,12 @@ async def running_gateway(kafka: str, state: Path, postgres: str = NOWHERE) -> A
         postgres=postgres,
         state=state,
         issuer=f"http://127.0.0.1:{issuer_port}/",
+        idporten_issuer=f"http://127.0.0.1:{issuer_port}/idporten",
         issuer_port=issuer_port,
         gateway_port=free_port(),
     )
     await seed(kafka, state)
-    async with served(make_issuer(Issuer(settings.issuer, own_key(state))), issuer_port):
+    async with served(issuers(settings), issuer_port):
         app = make_app(settings)
         async with served(app, settings.gateway_port), ClientSession() as session:
             await eventually(lambda: app[MEMORY].ready)

@@ -1,15 +1,28 @@
-"""A test issuer in the test's own process, and keys that are made once a run, since making one is slow."""
+"""The test issuers in the test's own process, and keys that are made once a run, since making one is slow."""
 
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
+from typing import NamedTuple
 
 from aiohttp.test_utils import TestServer
 from joserfc.jwk import RSAKey
 
-from gateway.issuer import Issuer, make_app
+from gateway.issuer.idporten import IdPorten
+from gateway.issuer.maskinporten import Maskinporten
+from gateway.issuer.serving import make_app
 from infra.local.ports import free_port
+
+NO_IDPORTEN = "http://127.0.0.1:1/idporten"
+"""The name of an issuer that never answers."""
+
+
+class Issuers(NamedTuple):
+    """Both, at the addresses that are their names."""
+
+    maskinporten: Maskinporten
+    idporten: IdPorten
 
 
 @cache
@@ -19,9 +32,19 @@ def rsa_key(number: int = 1) -> RSAKey:
 
 
 @asynccontextmanager
-async def running_issuer(clock: Callable[[], float] = time.time, port: int | None = None) -> AsyncIterator[Issuer]:
-    """An issuer that answers at the address that is its name."""
+async def running_issuers(clock: Callable[[], float] = time.time, port: int | None = None) -> AsyncIterator[Issuers]:
+    """Issuers that answer. Maskinporten signs with ``rsa_key()``, ID-porten with ``rsa_key(5)``."""
     port = port or free_port()
-    issuer = Issuer(f"http://127.0.0.1:{port}/", rsa_key(), clock)
-    async with TestServer(make_app(issuer), host="127.0.0.1", port=port):
-        yield issuer
+    address = f"http://127.0.0.1:{port}/"
+    both = Issuers(Maskinporten(address, rsa_key(), clock), IdPorten(f"{address}idporten", rsa_key(5), clock))
+    async with TestServer(make_app(*both), host="127.0.0.1", port=port):
+        yield both
+
+
+@asynccontextmanager
+async def running_issuer(
+    clock: Callable[[], float] = time.time, port: int | None = None
+) -> AsyncIterator[Maskinporten]:
+    """Maskinporten alone, as far as the test can tell."""
+    async with running_issuers(clock, port) as both:
+        yield both.maskinporten

@@ -45,7 +45,7 @@ class Client:
     @asynccontextmanager
     async def started(cls, log: Path) -> AsyncIterator[Self]:
         """A JVM with the client; what the client logs goes to ``log``."""
-        class_path = f"{client_jar()}:{await _libraries()}/*"
+        class_path = f"{client_jar()}:{await libraries()}/*"
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 *("java", "-XX:+UseSerialGC", "-cp", class_path, str(JAVA / "SvarUt.java")),
@@ -73,7 +73,7 @@ class Client:
         return said["answer"]
 
 
-async def _libraries() -> Path:
+async def libraries() -> Path:
     """The folder of the client's third-party jars, fetched once a machine."""
     pom = JAVA / "pom.xml"
 

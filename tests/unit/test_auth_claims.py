@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.auth.claims import MachineToken, PersonToken, read_machine, read_person
 from gateway.auth.remembered import Remembered
-from gateway.auth.tokens import AccessToken, read_claims
 from streams.domain.errors import NotAuthenticated
 
 ISSUER = "https://test.maskinporten.no/"
@@ -45,21 +45,18 @@ def party(identifier: Any, authority: str = "iso6523-actorid-upis") -> dict[str,
     ids=str,
 )
 def test_holds(changes: dict[str, Any]) -> None:
-    token = read_claims(with_(**changes), ISSUER, NOW)
-    assert token == AccessToken("310991007", None, changes.get("exp", NOW + 100))
+    token = read_machine(with_(**changes), NOW)
+    assert token == MachineToken("310991007", None, changes.get("exp", NOW + 100))
 
 
 def test_the_supplier_is_known_and_the_consumer_counts() -> None:
-    token = read_claims(with_(supplier=party("0192:310992003")), ISSUER, NOW)
+    token = read_machine(with_(supplier=party("0192:310992003")), NOW)
     assert (token.consumer, token.supplier) == ("310991007", "310992003")
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"iss": ISSUER.rstrip("/")}, "utsteder"),
-        ({"iss": ISSUER.upper()}, "utsteder"),
-        ({"iss": MISSING}, "utsteder"),
         ({"exp": NOW - 10}, "utløpt"),
         ({"exp": MISSING}, "exp"),
         ({"exp": str(NOW + 100)}, "exp"),
@@ -93,13 +90,61 @@ def test_the_supplier_is_known_and_the_consumer_counts() -> None:
 )
 def test_does_not_hold(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(NotAuthenticated, match=f"Klarte ikke å validere access_token: .*{reason}"):
-        read_claims(with_(**changes), ISSUER, NOW)
+        read_machine(with_(**changes), NOW)
 
 
-@pytest.mark.parametrize("claims", [None, [], "x", 1])
-def test_claims_that_are_no_object_do_not_hold(claims: Any) -> None:
-    with pytest.raises(NotAuthenticated):
-        read_claims(claims, ISSUER, NOW)
+PERSON = {name: value for name, value in CLAIMS.items() if name != "consumer"} | {
+    "pid": "12858010053",
+    "acr": "idporten-loa-high",
+}
+
+
+@pytest.mark.parametrize(
+    ("acr", "niva"),
+    [
+        ("idporten-loa-high", 4),
+        ("Level4", 4),
+        ("idporten-loa-substantial", 3),
+        ("Level3", 3),
+        ("idporten-loa-low", None),
+        ("level4", None),
+        ("eidas-loa-high", None),
+        (4, None),
+        (None, None),
+    ],
+)
+def test_the_level_of_a_login_is_that_of_its_acr(acr: Any, niva: int | None) -> None:
+    assert read_person(PERSON | {"acr": acr}, NOW) == PersonToken("12858010053", niva, None, None, NOW + 100)
+
+
+def test_the_client_of_a_login_is_known_and_the_person_is_not_shown() -> None:
+    token = read_person(PERSON | {"consumer": party("0192:310991007"), "supplier": party("0192:310992003")}, NOW)
+    assert (token.consumer, token.supplier) == ("310991007", "310992003")
+    assert "12858010053" not in repr(token)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"at_hash": "x"}, "id_token"),
+        ({"c_hash": "x"}, "id_token"),
+        ({"scope": "openid"}, "scope"),
+        ({"scope": "openid ks:fiksoom"}, "scope"),
+        ({"exp": NOW - 10}, "utløpt"),
+        ({"iat": NOW + 11}, "ennå"),
+        ({"pid": None}, "pid"),
+        ({"pid": 12858010053}, "pid"),
+        ({"pid": "1285801005"}, "pid"),
+        ({"pid": "12858010053\n"}, "pid"),
+        ({"pid": "١٢٨٥٨٠١٠٠٥٣"}, "pid"),
+        ({"consumer": party("9908:310991007")}, "organisasjonen"),
+        ({"supplier": party("0192:x")}, "organisasjonen"),
+    ],
+    ids=str,
+)
+def test_is_no_login(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(NotAuthenticated, match=f"Klarte ikke å validere access_token: .*{reason}"):
+        read_person(PERSON | changes, NOW)
 
 
 def test_what_is_remembered_is_bounded_and_the_least_used_goes_first() -> None:

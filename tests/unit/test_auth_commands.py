@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway import commands
+from gateway.issuer.people import is_synthetic
 
 
 @pytest.mark.parametrize("command", [commands.issuer, commands.seed, commands.test_token])
@@ -14,3 +15,8 @@ def test_refused_outside_test_mode(command, monkeypatch: pytest.MonkeyPatch, tmp
     assert result.exit_code == 1
     assert "FIKS_TEST_MODE" in result.output
     assert not (tmp_path / "state").exists()
+
+
+def test_who_logs_in_by_default_does_not_exist() -> None:
+    (pid,) = (option for option in commands.test_token.params if option.name == "pid")
+    assert is_synthetic(pid.default)

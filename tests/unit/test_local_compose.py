@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner
 
 from gateway.cli import cli
-from gateway.issuer import own_key
+from gateway.issuer.signing import own_key
 from gateway.seed import credentials
 
 ROOT = Path(__file__).parents[2]

@@ -20,6 +20,8 @@ from gateway.auth.grant import GrantHeaders
 from gateway.auth.tokens import ALGORITHMS
 
 CLIENT = re.compile(r"test-([0-9]{9})", re.ASCII)
+NAMES = (NameOID.SERIAL_NUMBER, NameOID.ORGANIZATION_IDENTIFIER)
+"""Where a virksomhetssertifikat names its orgnr: the older and the newer field (which says ``NTRNO-<orgnr>``)."""
 GRANTS = GrantHeaders(algorithms=ALGORITHMS, strict_check_header=False)
 
 Registered = Mapping[str, Mapping[str, RSAKey]]
@@ -79,12 +81,16 @@ def _leaf(chain: Any) -> x509.Certificate:
 
 def _key_of(certificate: x509.Certificate, orgnr: str, now: datetime) -> RSAKey:
     """The key of the client's certificate."""
-    named = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
-    if named and named[0].value != orgnr:
-        raise Refused("invalid_client", "the certificate belongs to another organisation (MP-122)")
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise Refused("invalid_grant", "the certificate is not valid now (MP-120)")
     public = certificate.public_key()
     if not isinstance(public, RSAPublicKey):
         raise Refused("invalid_grant", "the certificate's key is not RSA (MP-120)")
+    named = {_orgnr_of(attribute) for oid in NAMES for attribute in certificate.subject.get_attributes_for_oid(oid)}
+    if named != {orgnr}:
+        raise Refused("invalid_client", "the certificate does not name the client's organisation (MP-122)")
     return RSAKey.import_key(public)
+
+
+def _orgnr_of(attribute: x509.NameAttribute[str | bytes]) -> str:
+    return str(attribute.value).removeprefix("NTRNO-")

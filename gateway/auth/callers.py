@@ -1,0 +1,112 @@
+"""Who calls: makes a Principal of what a call shows, as a kind that its route is open to. Contract: auth.md 1.
+
+A machine is told from a person by the issuer of the token (trap 4). It asks for no privilege.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import assert_never
+
+from aiohttp import web
+
+from gateway.auth.claims import MachineToken, PersonToken, invalid
+from gateway.auth.demands import Caller, Demand
+from gateway.auth.integrations import ID, Integrations
+from gateway.auth.persons import Persons
+from gateway.auth.ports import Authority
+from gateway.auth.principal import Principal
+from gateway.auth.tokens import Tokens
+from schemas.errors import Unreadable
+from streams.domain.errors import NotAllowed
+
+ORGNR = re.compile(r"[0-9]{9}", re.ASCII)
+ON_BEHALF_OF = ("OnBehalfOf", "ON_BEHALF_OF")
+"""The headers that name an organisation; the query parameter ``onBehalfOf`` goes before them."""
+PERSONS = {Caller.CITIZEN, Caller.FOR_ORGANISATION, Caller.MANAGER, Caller.INTEGRATION_PERSON}
+
+
+class Callers:
+    """Identifies the callers of a gateway."""
+
+    def __init__(self, tokens: Tokens, integrations: Integrations, persons: Persons, authority: Authority) -> None:
+        self._tokens, self._integrations = tokens, integrations
+        self._persons, self._authority = persons, authority
+
+    async def identify(self, request: web.Request, demand: Demand) -> Principal:
+        """Who makes the request. Raises NotAuthenticated, NotAllowed, Unreadable and Unavailable."""
+        token = await self._tokens.verify(_bearer(request.headers))
+        match token:
+            case MachineToken():
+                return await self._machine(request, demand, token)
+            case PersonToken():
+                return await self._person(request, demand, token)
+            case _:
+                assert_never(token)
+
+    async def _machine(self, request: web.Request, demand: Demand, token: MachineToken) -> Principal:
+        if not demand.of(Caller.INTEGRATION):
+            raise invalid("her må en person være logget inn, et token fra Maskinporten er ikke nok")
+        integrasjon = await self._integrations.prove(request.headers, token.consumer)
+        return Principal(
+            Caller.INTEGRATION,
+            integrasjon_id=integrasjon.id,
+            fiks_org_id=integrasjon.fiks_org_id,
+            orgnr=token.consumer,
+            leverandor=token.supplier,
+        )
+
+    async def _person(self, request: web.Request, demand: Demand, token: PersonToken) -> Principal:
+        named = _organisation_named(request)
+        caller = _kind_of_person(request, demand, named)
+        integrasjon = None
+        if caller is Caller.INTEGRATION_PERSON:
+            integrasjon = await self._integrations.prove(request.headers, token.consumer)
+        if named is not None and not await self._authority.may_act_for(token.pid, named):
+            raise NotAllowed(f"Den som er logget inn, kan ikke handle på vegne av {named}")
+        return Principal(
+            caller,
+            pid=token.pid,
+            person=self._persons.actor(token.pid),
+            niva=token.niva,
+            integrasjon_id=integrasjon.id if integrasjon else None,
+            fiks_org_id=integrasjon.fiks_org_id if integrasjon else None,
+            orgnr=token.consumer,
+            leverandor=token.supplier,
+            on_behalf_of=named,
+        )
+
+
+def _kind_of_person(request: web.Request, demand: Demand, named: str | None) -> Caller:
+    """As what a person calls, by what else the call shows. Raises NotAuthenticated, NotAllowed or Unreadable."""
+    offered = {way.caller for way in demand.ways} & PERSONS
+    if not offered:
+        raise invalid("her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok")
+    if named is not None and Caller.FOR_ORGANISATION not in offered:
+        raise NotAllowed("Dette kallet kan ikke gjøres på vegne av en organisasjon")
+    if ID in request.headers or offered == {Caller.INTEGRATION_PERSON}:
+        if Caller.INTEGRATION_PERSON not in offered:
+            raise NotAllowed("Dette kallet kan ikke gjøres gjennom en integrasjon")
+        return Caller.INTEGRATION_PERSON
+    if named is not None:
+        return Caller.FOR_ORGANISATION
+    if alone := offered & {Caller.CITIZEN, Caller.MANAGER}:
+        return alone.pop()
+    raise Unreadable("Oppgi hvilken organisasjon det gjelder: onBehalfOf=<organisasjonsnummer>")
+
+
+def _organisation_named(request: web.Request) -> str | None:
+    """The orgnr that a person wants to act for. Raises Unreadable when it is none."""
+    headers = (request.headers.get(name) for name in ON_BEHALF_OF)
+    named = next((value for value in (request.query.get("onBehalfOf"), *headers) if value is not None), None)
+    if named is not None and not ORGNR.fullmatch(named):
+        raise Unreadable("onBehalfOf må være et organisasjonsnummer på ni siffer")
+    return named
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise invalid("kallet har ikke noe token i Authorization: Bearer")
+    return token.strip()

@@ -1,0 +1,341 @@
+"""Every route x every kind of caller x every fault: exactly the one without a fault is let in. Routes are found.
+
+The real routes stand behind the real door, with tokens of issuers that really answer. What a handler does once its
+caller is let in is not tried here: only that it is reached, or, where it finds the resource itself, that it asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.app import add_routes
+from gateway.auth.claims import ACR
+from gateway.auth.demands import (
+    RESOURCES,
+    Caller,
+    Demand,
+    Way,
+    citizen,
+    demand_of,
+    for_organisation,
+    integration,
+    integration_person,
+    manager,
+    open_to_all,
+)
+from gateway.auth.middleware import DEMANDED, demand_on
+from gateway.auth.principal import PRINCIPAL
+from gateway.context import READS
+from gateway.issuer.maskinporten import party
+from gateway.routes import Routes
+from schemas.konfigurasjon import ROOT
+from streams.domain.errors import NotAllowed, NotFound
+from tests.support.door import ACR_BELOW, COMPANY, INTEGRASJON, NAMED, OTHER_VENDOR, PID, Door, door, shown
+from tests.support.issuer import rsa_key, running_issuers
+
+OURS, OTHERS = UUID(int=0xA), UUID(int=0xB)
+"""What the calls are about, and what another organisation owns."""
+REFUSED = {400, 401, 403, 404}
+LET_IN = 204
+REACHED = web.AppKey("reached", list)
+PATH_VALUES = dict.fromkeys((*RESOURCES, "orgId"), str(OURS)) | {
+    "integrasjonId": str(INTEGRASJON.id),
+    "tjenesteKode": "SVARUT",
+}
+SPANNING = ("/root/", "/typeTilganger")
+"""What the addresses have in common that are about no single organisation."""
+BODY = {"fiksOrganisasjonUuid": str(OURS), "autorisertOrgnr": COMPANY, "forelderRessurs": str(OURS)} | {
+    "navn": "Noe",
+    "type": "KOMMUNE",
+    "intern": False,
+}
+"""What names the resource where the address does not."""
+KINDS = [kind for kind in Caller if kind is not Caller.ANYONE]
+
+samples = Routes()
+"""One route for each kind of demand, since the product does not have all of them."""
+
+
+async def _late(request: web.Request) -> web.Response:
+    demand_on(request, OURS)
+    return web.Response()
+
+
+def _sample(name: str, demand: Demand) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response()
+
+    samples.post(f"/sample/{name}/{{fiksOrgId}}", demands=demand)(handler)
+
+
+_sample("citizen3", citizen(niva=3))
+_sample("citizen4", citizen(niva=4))
+_sample("organisation", for_organisation(niva=3))
+_sample("manager", manager("ADMIN", niva=4))
+_sample("any-manager", manager())
+_sample("integration", integration("X"))
+_sample("any-integration", integration())
+_sample("integration-person", integration_person("X", niva=4))
+_sample("manager-or-integration", manager("ADMIN") | integration("FIKS.KONFIGURER"))
+_sample("either-privilege", integration("X") | integration("Y"))
+_sample("citizen-or-organisation", citizen(niva=3) | for_organisation(niva=4))
+_sample("legal-basis", manager("ADMIN", legal_basis=True) | integration("X", legal_basis=True))
+_sample("all", citizen() | for_organisation() | integration("X") | integration_person("X"))
+samples.get("/sample/late", demands=manager("ADMIN") | integration("X"))(_late)
+
+
+def all_routes() -> Iterator[tuple[str, str, Demand]]:
+    """Method, path and demand of every route of the gateway, and of the samples."""
+    app = web.Application()
+    add_routes(app)
+    samples.add_to(app)
+    for route in app.router.routes():
+        assert route.resource is not None
+        names = route.resource.get_info().get("pattern")
+        values = {name: PATH_VALUES.get(name, str(UUID(int=0xC))) for name in (names.groupindex if names else ())}
+        demand = demand_of(route.handler)
+        assert demand is not None, f"{route.method} {route.resource} says nothing about who may call"
+        method = "GET" if route.method == "*" else route.method
+        yield method, str(route.resource.url_for(**values)) if names else route.resource.canonical, demand
+
+
+ROUTES = list(all_routes())
+CLOSED = [route for route in ROUTES if route[2] != open_to_all]
+
+
+class OwnedReads:
+    """Says of everything that the resource which the calls are about owns it."""
+
+    async def konto_of(self, _: UUID) -> UUID:
+        return OURS
+
+
+@web.middleware
+async def reached(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Stands in for the handler, except where only the handler knows what resource it is about."""
+    demand, principal = demand_of(request.match_info.handler), request.get(PRINCIPAL)
+    asks = demand and principal and any(way.privilege for way in demand.of(principal.caller))
+    if asks and not any(name in request.match_info for name in RESOURCES):
+        try:
+            await handler(request)
+        except (NotAllowed, NotFound):
+            raise
+        except Exception:
+            if not request.get(DEMANDED):
+                raise
+    request.app[REACHED].append(principal)
+    return web.Response(status=LET_IN)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shut() -> AsyncIterator[Door]:
+    async with running_issuers() as issuers, door(issuers, reached) as made:
+        made.app[REACHED], made.app[READS] = [], OwnedReads()  # type: ignore[misc]
+        add_routes(made.app)
+        samples.add_to(made.app)
+        async with made.server:
+            yield made
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that shows all that a kind of caller has to show, but for one fault."""
+
+    door: Door
+    way: Way
+    about: UUID = OURS
+
+    @property
+    def is_machine(self) -> bool:
+        return self.way.caller is Caller.INTEGRATION
+
+    @property
+    def through_integration(self) -> bool:
+        return self.way.caller in (Caller.INTEGRATION, Caller.INTEGRATION_PERSON)
+
+    def token(self, **changes: object) -> str:
+        if self.is_machine:
+            return self.door.machine(**changes)
+        return self.door.person(**({"acr": ACR[self.way.niva or 3]} | changes))
+
+    def headers(self, token: str | None = None) -> dict[str, str]:
+        named = {"OnBehalfOf": COMPANY} if self.way.caller is Caller.FOR_ORGANISATION else {}
+        if self.way.legal_basis:
+            named["Lovhjemmel"] = "Sosialtjenesteloven § 43"
+        return shown(token or self.token(), integration=self.through_integration, **named)
+
+    def give(self, resource: UUID | None = None, orgnr: str = COMPANY) -> None:
+        """Nothing but this right, on what the call is about or on another resource."""
+        self.take()
+        resource = self.about if resource is None else resource
+        holder = f"integrasjon:{INTEGRASJON.id}" if self.through_integration else NAMED.actor(PID)
+        if self.way.privilege:
+            self.door.known.rights.add((holder, self.way.privilege, resource))
+        if self.way.caller is Caller.FOR_ORGANISATION:
+            self.door.powers.held.add((PID, orgnr))
+
+    def take(self) -> None:
+        self.door.known.rights.clear()
+        self.door.powers.held.clear()
+
+    @property
+    def needs_right(self) -> bool:
+        return self.way.privilege is not None or self.way.caller is Caller.FOR_ORGANISATION
+
+
+def no_right(call: Call) -> dict[str, str]:
+    call.take()
+    return call.headers()
+
+
+def another_privilege(call: Call) -> dict[str, str]:
+    call.give()
+    call.door.known.rights = {(holder, "ANNET", resource) for holder, _, resource in call.door.known.rights}
+    call.door.powers.held.clear()
+    return call.headers()
+
+
+def other_organisations_right(call: Call) -> dict[str, str]:
+    call.give(OTHERS, OTHER_VENDOR)
+    return call.headers()
+
+
+def expired(call: Call) -> dict[str, str]:
+    return call.headers(call.token(iat=int(time.time()) - 500, exp=int(time.time()) - 100))
+
+
+def unknown_issuer(call: Call) -> dict[str, str]:
+    return call.headers(call.token(iss="https://idporten.no" if call.is_machine else "https://maskinporten.no/"))
+
+
+def issuer_of_the_other_kind(call: Call) -> dict[str, str]:
+    """All claims of both, truly signed by the issuer that vouches for the other kind (trap 4)."""
+    if call.is_machine:
+        return call.headers(call.door.person(scope="ks:fiks"))
+    return call.headers(call.door.machine(pid=PID, acr=ACR[4], scope="openid ks:fiks"))
+
+
+def signed_by_the_other_issuer(call: Call) -> dict[str, str]:
+    issuers = call.door.issuers
+    name, other = issuers.maskinporten.name, issuers.idporten
+    if call.is_machine:
+        return call.headers(call.door.person(iss=name))
+    assert other.jwks() != issuers.maskinporten.jwks()
+    return call.headers(call.door.machine(iss=other.name, pid=PID, acr=ACR[4]))
+
+
+def wrong_scope(call: Call) -> dict[str, str]:
+    return call.headers(call.token(scope="openid ks:fiksoom"))
+
+
+def wrong_level(call: Call) -> dict[str, str]:
+    return call.headers(call.token(acr=ACR_BELOW[call.way.niva or 3]))
+
+
+def no_token(call: Call) -> dict[str, str]:
+    return {name: value for name, value in call.headers().items() if name != "Authorization"}
+
+
+def opaque_token(call: Call) -> dict[str, str]:
+    return call.headers("k3Jd-0pak-token")
+
+
+def id_token(call: Call) -> dict[str, str]:
+    return call.headers(call.token(at_hash="x", nonce="y"))
+
+
+def no_legal_basis(call: Call) -> dict[str, str]:
+    return call.headers() | {"Lovhjemmel": " "}
+
+
+def wrong_password(call: Call) -> dict[str, str]:
+    return call.headers() | {"IntegrasjonPassord": "feil"}
+
+
+def other_consumer(call: Call) -> dict[str, str]:
+    return call.headers(call.token(consumer=party(OTHER_VENDOR), supplier=party(INTEGRASJON.autorisert_orgnr)))
+
+
+Fault = Callable[[Call], dict[str, str]]
+
+
+def faults_of(call: Call) -> list[Fault]:
+    """What can be wrong with that kind of call."""
+    faults: list[Fault] = [expired, unknown_issuer, issuer_of_the_other_kind, signed_by_the_other_issuer]
+    faults += [wrong_scope, no_token, opaque_token]
+    if call.needs_right:
+        faults += [no_right, another_privilege, other_organisations_right]
+    if not call.is_machine:
+        faults += [wrong_level, id_token]
+    if call.way.legal_basis:
+        faults += [no_legal_basis]
+    if call.through_integration:
+        faults += [wrong_password, other_consumer]
+    return faults
+
+
+def ways_into(demand: Demand) -> list[Way]:
+    """The ways in, and for each kind of caller that has none, one that would lead in if it were offered."""
+    missing = [kind for kind in KINDS if not demand.of(kind)]
+    if demand.of(Caller.CITIZEN) or demand.of(Caller.MANAGER):
+        missing = [kind for kind in missing if kind not in (Caller.CITIZEN, Caller.MANAGER)]  # they show the same
+    privilege = next((way.privilege for way in demand.ways if way.privilege), None)
+    return [*demand.ways, *(Way(kind, privilege, 4) for kind in missing)]
+
+
+def test_there_are_routes_and_every_kind_of_caller_has_one() -> None:
+    assert {way.caller for _, _, demand in ROUTES for way in demand.ways} == set(Caller)
+    assert any(path.startswith("/api/v2/kontoer/") for _, path, _ in CLOSED)
+
+
+@pytest.mark.parametrize(("method", "path", "demand"), CLOSED, ids=[f"{method} {path}" for method, path, _ in CLOSED])
+async def test_exactly_who_has_no_fault_is_let_in(shut: Door, method: str, path: str, demand: Demand) -> None:
+    about = ROOT if any(one in path for one in SPANNING) else OURS
+    for way in ways_into(demand):
+        call, offered = Call(shut, way, about), way in demand.ways
+        call.give()
+        assert await _let_in(shut, method, path, call.headers()) is offered, f"{way} without a fault"
+        for fault in faults_of(call) if offered else ():
+            call.give()
+            same_as_other_kind = fault is issuer_of_the_other_kind and _is_right_of_another_kind(call, demand)
+            if not same_as_other_kind:
+                assert not await _let_in(shut, method, path, fault(call)), f"{way} with {fault.__name__}"
+        if offered and call.needs_right:
+            call.give()
+            assert await _let_in(shut, method, path, call.headers())
+            call.take()
+            assert not await _let_in(shut, method, path, call.headers()), f"{way} whose right was revoked"
+
+
+def _is_right_of_another_kind(call: Call, demand: Demand) -> bool:
+    """Where a route is open to an integration with and without a person, the token of either is right."""
+    pair = {Caller.INTEGRATION, Caller.INTEGRATION_PERSON}
+    return call.way.caller in pair and pair <= {way.caller for way in demand.ways}
+
+
+async def _let_in(shut: Door, method: str, path: str, headers: dict[str, str]) -> bool:
+    before = len(shut.app[REACHED])
+    status, body = await shut.knock(method, path, headers, None if method == "GET" else BODY)
+    came_in = len(shut.app[REACHED]) > before
+    assert came_in is (status == LET_IN)
+    assert came_in or (status in REFUSED and PID not in str(body)), (status, body)
+    return came_in
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [route[:2] for route in ROUTES if route[2] == open_to_all], ids=lambda value: value
+)
+async def test_what_is_open_is_open_to_who_shows_nothing(shut: Door, method: str, path: str) -> None:
+    assert await _let_in(shut, method, path, {})
+
+
+def test_the_issuers_of_the_matrix_have_keys_of_their_own() -> None:
+    assert rsa_key().kid != rsa_key(5).kid
