@@ -23,7 +23,7 @@ from streams.domain.konfigurasjon import Integrasjon, KonfigurasjonEvent, Mottak
 log = logger(__name__)
 
 FOLDED: dict[str, type] = {cls.__name__: cls for cls in (*get_args(KonfigurasjonEvent), PersonRegistrert, PersonEndret)}
-COMMANDS = {cls.__name__ for cls in get_args(Command)}
+COMMANDS = {cls.__name__.encode() for cls in get_args(Command)}
 """Types that lie on the topic for those who decide; here only what was decided matters."""
 
 
@@ -90,11 +90,14 @@ class Memory:
             del self._expected[event_id.encode()]
 
     def _receive(self, record: Record) -> None:
-        headers = dict(record.headers)
+        name = next((value for name, value in record.headers if name == "ce_type"), b"")
+        if name in COMMANDS:
+            return
         try:
-            event = self._read(record, headers)
+            event = self._read(record, name.decode(errors="replace"))
             if event is None:
                 return
+            headers = dict(record.headers)
             cause = None if (said := headers.get("cause")) is None else _offset(said)
         except Unreadable as fault:
             at = f"{record.topic}/{record.partition}/{record.offset}"
@@ -105,11 +108,8 @@ class Memory:
         if counts and outcome is not None and not outcome.done():
             outcome.set_result(event)
 
-    def _read(self, record: Record, headers: dict[str, bytes]) -> Any | None:
-        """The event in the record, None if it is of no type that the memory folds. Raises as ``decode`` does."""
-        name = headers.get("ce_type", b"").decode(errors="replace")
-        if name in COMMANDS:
-            return None
+    def _read(self, record: Record, name: str) -> Any | None:
+        """The event in the record, None if ``name`` is no type that the memory folds. Raises as ``decode`` does."""
         if name not in FOLDED:
             if name not in self._skipped:
                 self._skipped.add(name)
