@@ -41,11 +41,16 @@ def named(request: web.Request, known: str) -> str:
     return person.fnr if person else known
 
 
+def person_id(aktor: str) -> UUID:
+    """The stream of a person."""
+    return uuid5(PERSON_IDS, aktor)
+
+
 async def register(request: web.Request, fnr: str, navn: str = "") -> str:
     """Make a person known, if need be. Returns the actor."""
     who = request.app[PERSONS].actor(fnr)
     if who not in request.app[MEMORY].configuration.personer:
-        await say(request, PersonRegistrert(person_id=uuid5(PERSON_IDS, who), aktor=who, fnr=fnr, navn=navn))
+        await say(request, PersonRegistrert(person_id=person_id(who), aktor=who, fnr=fnr, navn=navn))
     return who
 
 

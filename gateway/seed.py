@@ -1,4 +1,5 @@
-"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt.
+"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt,
+an administrator of each and a root operator.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
 ``integrasjon``, ``svarut``, ``konto`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
@@ -11,26 +12,33 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from gateway.aktorer import person_id
 from gateway.auth.kept import kept
 from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
+from gateway.auth.persons import Persons, persons
+from gateway.issuer.people import PEOPLE
+from infra.settings import Settings
 from schemas.catalogue import event_type
 from schemas.envelope import fact
 from schemas.konfigurasjon import (
+    ROOT,
     IntegrasjonOpprettet,
     KontoOpprettet,
     MottakersystemRegistrert,
     OrganisasjonOpprettet,
     Organisasjonstype,
+    PersonRegistrert,
     PrivilegieTildelt,
     TjenesteInitialisert,
     TjenesteKonfigurert,
 )
 from streams.domain.errors import Rejected, Unavailable
 from streams.domain.konfigurasjon import KonfigurasjonEvent, integrasjon_aktor
+from streams.domain.rettigheter import ADMIN
 from streams.log import Log
 
 SEED = UUID("5f1c3d0e-6a53-5c6c-8f0b-3b1d5f3f6a10")
@@ -53,6 +61,9 @@ class Organisation(NamedTuple):
 TESTVIK = Organisation("310991007", "Testvik kommune")
 PROVDAL = Organisation("310992003", "Prøvdal kommune")
 ORGANISATIONS = (TESTVIK, PROVDAL)
+OPERATOR = PEOPLE[3]
+ADMINISTRATORS = {TESTVIK: PEOPLE[0], PROVDAL: PEOPLE[1]}
+"""Who may everything, and who may everything in each municipality. They log in at the test issuer."""
 MOTTAR_SELV = PROVDAL
 """The one whose own mottakersystem fetches what is sent to it; the other gets its letters by Altinn."""
 
@@ -77,15 +88,11 @@ def _credentials() -> list[dict[str, str]]:
     ]
 
 
-def events(hashes: Mapping[str, str]) -> dict[UUID, list[KonfigurasjonEvent]]:
-    """What is seeded of each organisation, in order. ``hashes`` has the integrations' password hashes by orgnr.
+def events(organisation: Organisation, passord_hash: str, administrator: str) -> Iterator[KonfigurasjonEvent]:
+    """What is seeded of an organisation, in order.
 
     That the organisation exists is said last: one that is known is complete, and is left as it has become since.
     """
-    return {one.id("organisasjon"): [*_events(one, hashes[one.orgnr])] for one in ORGANISATIONS}
-
-
-def _events(organisation: Organisation, passord_hash: str) -> Iterator[KonfigurasjonEvent]:
     owner, konto, integrasjon = map(organisation.id, ("organisasjon", "konto", "integrasjon"))
     yield TjenesteInitialisert(
         fiks_org_id=owner,
@@ -106,6 +113,7 @@ def _events(organisation: Organisation, passord_hash: str) -> Iterator[Konfigura
     yield PrivilegieTildelt(
         fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=PRIVILEGIUM
     )
+    yield PrivilegieTildelt(fiks_org_id=owner, aktor=administrator, ressurs_id=owner, privilegium=ADMIN)
     if organisation is MOTTAR_SELV:
         yield MottakersystemRegistrert(
             fiks_org_id=owner,
@@ -130,15 +138,33 @@ async def seed(bootstrap: str, state: Path) -> int:
     try:
         await _caught_up(memory)
         _require_same_passwords(memory, known)
-        missing = {id_: said for id_, said in events(hashes).items() if memory.organisasjon(id_) is None}
-        for id_, said in missing.items():
-            for number, event in enumerate(said):
-                event_id = str(uuid5(id_, f"{number}/{event_type(event).name}"))
-                await log.append(event, fact(event, time=datetime.now(UTC), id=event_id, source=SOURCE))
-        return sum(map(len, missing.values()))
+        missing = [*_missing(memory, hashes, persons(Settings(state=state)))]
+        for number, event in enumerate(missing):
+            about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE)
+            await log.append(event, about)
+        return len(missing)
     finally:
         await memory.stop()
         await log.stop()
+
+
+def _missing(memory: Memory, hashes: Mapping[str, str], named: Persons) -> Iterator[Any]:
+    """What the memory does not know of the people, of ROOT, and of each organisation."""
+    for person in (OPERATOR, *ADMINISTRATORS.values()):
+        aktor = named.actor(person.pid)
+        if aktor not in memory.configuration.personer:
+            yield PersonRegistrert(person_id=person_id(aktor), aktor=aktor, fnr=person.pid, navn=person.navn)
+    if not memory.configuration.virksomhet(ROOT).rettigheter:
+        root = named.actor(OPERATOR.pid)
+        yield PrivilegieTildelt(fiks_org_id=ROOT, aktor=root, ressurs_id=ROOT, privilegium=ADMIN)
+    for one in ORGANISATIONS:
+        if memory.organisasjon(one.id("organisasjon")) is None:
+            yield from events(one, hashes[one.orgnr], named.actor(ADMINISTRATORS[one].pid))
+
+
+def _event_id(number: int, event: object) -> str:
+    kind = event_type(event)
+    return str(uuid5(SEED, f"{kind.name}/{kind.stream(event)}/{number}"))
 
 
 async def _caught_up(memory: Memory) -> None:

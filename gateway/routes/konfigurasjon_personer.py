@@ -7,13 +7,12 @@ the person; to all others it is as if nobody had that number.
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import uuid5
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import PERSON_IDS, register
+from gateway.aktorer import person_id, register
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
@@ -83,7 +82,7 @@ async def oppdater(request: web.Request) -> web.Response:
         raise NotFound("Personen finnes ikke")
     said = msgspec.structs.asdict(endret)
     del said["fnr"]
-    await say(request, PersonEndret(person_id=uuid5(PERSON_IDS, known.aktor), aktor=known.aktor, **said))
+    await say(request, PersonEndret(person_id=person_id(known.aktor), aktor=known.aktor, **said))
     return _json(_shown(request.app[MEMORY].configuration.personer[known.aktor]))
 
 
