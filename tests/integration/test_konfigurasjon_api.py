@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+import jsonschema
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from gateway.aktorer import person_id
 from gateway.auth.demands import Caller, Demand, silent_routes
 from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
@@ -27,7 +31,8 @@ from gateway.routes import (
     konfigurasjon_integrasjoner,
     konfigurasjon_personer,
 )
-from schemas.konfigurasjon import ROOT, OrganisasjonOpprettet, PrivilegieTildelt
+from gateway.routes.docs import descriptions
+from schemas.konfigurasjon import ROOT, OrganisasjonOpprettet, PersonRegistrert, PrivilegieTildelt
 from streams import topics
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
@@ -60,6 +65,19 @@ class Believed:
         return principal
 
 
+DESCRIBED = [json.loads(descriptions()[f"{name}-api-v1.json"]) for name in ("konfigurasjon", "autorisasjon")]
+COMPONENTS = {"schemas": DESCRIBED[0]["components"]["schemas"] | DESCRIBED[1]["components"]["schemas"]}
+
+
+def described(method: str, path: str) -> dict[str, Any]:
+    """The answers that the contract has for a call, by status; the address without placeholders goes first."""
+    paths = [one for of in DESCRIBED for one in of["paths"].items()]
+    for template, methods in sorted(paths, key=lambda one: one[0].count("{")):
+        if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), path) and method.lower() in methods:
+            return methods[method.lower()]["responses"]
+    raise AssertionError(f"{method} {path} is not described")
+
+
 @dataclass
 class Gateway:
     """A gateway, and a client of it."""
@@ -67,6 +85,7 @@ class Gateway:
     server: TestServer
     session: ClientSession
     memory: Memory
+    names: Persons
 
     async def ask(self, who: str, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
         """The status and the answer, as text where it is no JSON."""
@@ -79,7 +98,10 @@ class Gateway:
     async def done(self, who: str, method: str, path: str, body: Any = None, **query: str) -> Any:
         """The answer of what must succeed."""
         status, said = await self.ask(who, method, path, body, **query)
-        assert status in (200, 201), said
+        answers = described(method, path)
+        assert str(status) in answers, said
+        if content := answers[str(status)].get("content", {}).get("application/json"):
+            jsonschema.validate(said, content["schema"] | {"components": COMPONENTS})
         return said
 
 
@@ -100,7 +122,7 @@ async def running(of: Backbone, names: Persons) -> AsyncIterator[Gateway]:
     await memory.start()
     async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
         await eventually(lambda: memory.ready)
-        yield Gateway(server, session, memory)
+        yield Gateway(server, session, memory, names)
     await memory.stop()
 
 
@@ -131,6 +153,9 @@ async def town(kafka: str, database: str, tmp_path: Any) -> AsyncIterator[Town]:
             right = PrivilegieTildelt(
                 fiks_org_id=fiks_org_id, aktor=names.actor(fnr), ressurs_id=fiks_org_id, privilegium="ADMIN"
             )
+            aktor = names.actor(fnr)
+            person = PersonRegistrert(person_id=person_id(aktor), aktor=aktor, fnr=fnr, navn="En administrator")
+            await of.log.append(person, about(person))
             for event in (organisasjon, right) if fiks_org_id != ROOT else (right,):
                 await of.log.append(event, about(event))
         deciding = Deciding(konfigurasjon_commands.konfigurasjon, of.log, DeadLetters(of.log))
@@ -266,3 +291,58 @@ async def test_a_global_integration_is_offered_to_all_and_used_where_it_is_grant
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.a)
     await town.one.done(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
+
+
+async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town: Town) -> None:
+    machine, ask = await town.integrasjon(), town.one.done
+    org = f"{KONF}/organisasjoner/{town.a}"
+    faktura = {"orgnr": "310991007", "navn": "n", "juridiskNavn": "n", "referanse": "r"} | {
+        "postnummer": "0001",
+        "poststed": "Oslo",
+        "endepunktId": "310991007",
+    }
+    assert await ask(ADMIN_A, "PUT", f"{org}/faktura", faktura) == faktura
+    assert await ask(ADMIN_A, "GET", f"{org}/faktura") == faktura
+    changed = await ask(ADMIN_A, "PATCH", org, {"epost": ["post@example.no"], "avtaleadminFnr": CLERK})
+    assert (changed["epost"], changed["avtaleadminFnr"]) == (["post@example.no"], CLERK)
+    renamed = await ask(
+        ROOT_FNR, "PATCH", f"{KONF}/root/organisasjoner/{town.a}", {"intern": True, "kommunenr": "0301"}
+    )
+    assert (renamed["intern"], renamed["kommunenr"]) == (True, "0301")
+    assert await ask(ADMIN_A, "PATCH", f"{KONF}/integrasjoner/{machine}", {"navn": "Nytt navn"})
+    for path in ("", "/SVARUT"):
+        await ask(ADMIN_A, "GET", f"{org}/tjenester{path}")
+    for path in (
+        "tjenester",
+        "privilegier/SVARUT",
+        "organisasjoner/kontaktinformasjon",
+        "organisasjoner/fakturaoversikt",
+    ):
+        await ask(ADMIN_A, "GET", f"{KONF}/{path}")
+    for path in ("integrasjoner", "integrasjoner/SVARUT", "kontaktinformasjon"):
+        await ask(ADMIN_A, "GET", f"{org}/{path}")
+    for path in ("tjenester", "tjenester/SVARUT", "organisasjoner", "integrasjoner", "privilegier"):
+        await ask(ROOT_FNR, "GET", f"{KONF}/root/{path}")
+    assert (await ask(ROOT_FNR, "GET", f"{KONF}/root/organisasjoner/tjenester")).startswith("fiksOrgId;")
+    assert await ask(ADMIN_A, "POST", f"{KONF}/organisasjoner", {"ids": [str(town.a)], "kommunenr": ["0301"]})
+    kind = f"{UPDATE}/typeTilganger/ORGANISASJON/tilganger"
+    right = {"aktor": CLERK, "privilegium": "ADMIN"}
+    await ask(ROOT_FNR, "POST", kind, right)
+    assert town.one.memory.may(town.one.names.actor(CLERK), "ADMIN", town.b)
+    [typed] = await ask(ROOT_FNR, "GET", f"{QUERY}/typeTilganger")
+    assert right in typed["tilganger"]
+    await ask(ROOT_FNR, "POST", f"{kind}/delete", right)
+    assert not town.one.memory.may(town.one.names.actor(CLERK), "ADMIN", town.b)
+    await ask(ADMIN_A, "PATCH", f"{UPDATE}/ressurs/{town.a}", {"navn": "Omdøpt"})
+    own = await ask(ADMIN_A, "GET", f"{QUERY}/autorisasjoner", type="ORGANISASJON")
+    assert [(one["aktor"], one["privilegium"], one["ressursNavn"]) for one in own] == [(ADMIN_A, "ADMIN", "Omdøpt")]
+    seen = await ask(ADMIN_A, "GET", f"{QUERY}/synlige", privilegier="ADMIN", ressursType="ORGANISASJON")
+    assert [one["id"] for one in seen["ressurser"]] == [str(town.a)]
+    asked = {"ressurser": [str(town.a)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
+    [counted] = (await ask(ADMIN_A, "POST", f"{QUERY}/ressurser/oversikt", asked))["ressurser"]
+    assert (counted["antallPersoner"], counted["antallTotalt"]) == (1, 1)
+    assert (await town.one.ask(ADMIN_B, "POST", f"{QUERY}/ressurser/oversikt", asked))[0] == 404
+    await ask(ADMIN_A, "PUT", f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.a}")
+    await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.a}")
+    await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
+    assert (await town.one.ask(ADMIN_A, "GET", f"{KONF}/integrasjoner/{machine}"))[0] == 404
