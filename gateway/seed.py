@@ -1,7 +1,8 @@
-"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt.
+"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt,
+an administrator of each and a root operator.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
-``integrasjon``, ``konto`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
+``integrasjon``, ``svarut``, ``konto`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
 """
 
 from __future__ import annotations
@@ -11,28 +12,38 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from gateway.aktorer import person_id
 from gateway.auth.kept import kept
 from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
+from gateway.auth.persons import Persons, persons
+from gateway.issuer.people import PEOPLE
+from infra.settings import Settings
 from schemas.catalogue import event_type
 from schemas.envelope import fact
 from schemas.konfigurasjon import (
+    ROOT,
     IntegrasjonOpprettet,
     KontoOpprettet,
     MottakersystemRegistrert,
     OrganisasjonOpprettet,
+    Organisasjonstype,
+    PersonRegistrert,
     PrivilegieTildelt,
+    TjenesteInitialisert,
+    TjenesteKonfigurert,
 )
 from streams.domain.errors import Rejected, Unavailable
-from streams.domain.konfigurasjon import KonfigurasjonEvent, evolve
+from streams.domain.konfigurasjon import KonfigurasjonEvent, integrasjon_aktor
+from streams.domain.rettigheter import ADMIN
 from streams.log import Log
 
 SEED = UUID("5f1c3d0e-6a53-5c6c-8f0b-3b1d5f3f6a10")
 SOURCE = "urn:fiks:seed"
-PRIVILEGIUM = "svarut-send"
+PRIVILEGIUM = "SVARUT.SEND"
 PATIENCE = 30.0
 
 
@@ -50,6 +61,9 @@ class Organisation(NamedTuple):
 TESTVIK = Organisation("310991007", "Testvik kommune")
 PROVDAL = Organisation("310992003", "Prøvdal kommune")
 ORGANISATIONS = (TESTVIK, PROVDAL)
+OPERATOR = PEOPLE[3]
+ADMINISTRATORS = {TESTVIK: PEOPLE[0], PROVDAL: PEOPLE[1]}
+"""Who may everything, and who may everything in each municipality. They log in at the test issuer."""
 MOTTAR_SELV = PROVDAL
 """The one whose own mottakersystem fetches what is sent to it; the other gets its letters by Altinn."""
 
@@ -74,28 +88,41 @@ def _credentials() -> list[dict[str, str]]:
     ]
 
 
-def events(hashes: Mapping[str, str]) -> Iterator[KonfigurasjonEvent]:
-    """What is seeded, in order. ``hashes`` has the password hash of each integration by orgnr."""
-    for organisation in ORGANISATIONS:
-        owner, konto, integrasjon = map(organisation.id, ("organisasjon", "konto", "integrasjon"))
-        yield OrganisasjonOpprettet(fiks_org_id=owner, orgnr=organisation.orgnr, navn=organisation.navn)
-        yield KontoOpprettet(fiks_org_id=owner, konto_id=konto, tjeneste="svarut", navn=f"SvarUt {organisation.navn}")
-        yield IntegrasjonOpprettet(
-            fiks_org_id=owner,
-            integrasjon_id=integrasjon,
-            autorisert_orgnr=organisation.orgnr,
-            navn=f"Fagsystem {organisation.navn}",
-            passord_hash=hashes[organisation.orgnr],
-        )
-        yield PrivilegieTildelt(
-            fiks_org_id=owner, integrasjon_id=integrasjon, ressurs_id=konto, privilegium=PRIVILEGIUM
-        )
-    yield MottakersystemRegistrert(
-        fiks_org_id=MOTTAR_SELV.id("organisasjon"),
-        mottakersystem_id=MOTTAR_SELV.id("mottakersystem"),
-        navn=f"Postmottak {MOTTAR_SELV.navn}",
-        orgnr=MOTTAR_SELV.orgnr,
+def events(organisation: Organisation, passord_hash: str, administrator: str) -> Iterator[KonfigurasjonEvent]:
+    """What is seeded of an organisation, in order.
+
+    That the organisation exists is said last: one that is known is complete, and is left as it has become since.
+    """
+    owner, konto, integrasjon = map(organisation.id, ("organisasjon", "konto", "integrasjon"))
+    yield TjenesteInitialisert(
+        fiks_org_id=owner,
+        tjeneste="SVARUT",
+        ressurs_id=organisation.id("svarut"),
+        ressurstype="SVARUT",
+        navn="SvarUt",
     )
+    yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste="SVARUT")
+    yield KontoOpprettet(fiks_org_id=owner, konto_id=konto, tjeneste="svarut", navn=f"SvarUt {organisation.navn}")
+    yield IntegrasjonOpprettet(
+        fiks_org_id=owner,
+        integrasjon_id=integrasjon,
+        autorisert_orgnr=organisation.orgnr,
+        navn=f"Fagsystem {organisation.navn}",
+        passord_hash=passord_hash,
+    )
+    yield PrivilegieTildelt(
+        fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=PRIVILEGIUM
+    )
+    yield PrivilegieTildelt(fiks_org_id=owner, aktor=administrator, ressurs_id=owner, privilegium=ADMIN)
+    if organisation is MOTTAR_SELV:
+        yield MottakersystemRegistrert(
+            fiks_org_id=owner,
+            mottakersystem_id=organisation.id("mottakersystem"),
+            navn=f"Postmottak {organisation.navn}",
+            orgnr=organisation.orgnr,
+        )
+    kind = Organisasjonstype.KOMMUNE
+    yield OrganisasjonOpprettet(fiks_org_id=owner, orgnr=organisation.orgnr, navn=organisation.navn, type=kind)
 
 
 async def seed(bootstrap: str, state: Path) -> int:
@@ -111,13 +138,33 @@ async def seed(bootstrap: str, state: Path) -> int:
     try:
         await _caught_up(memory)
         _require_same_passwords(memory, known)
-        missing = [event for event in events(hashes) if evolve(memory.configuration, event) != memory.configuration]
-        for event in missing:
-            await log.append(event, fact(event, time=datetime.now(UTC), id=_event_id(event), source=SOURCE))
+        missing = [*_missing(memory, hashes, persons(Settings(state=state)))]
+        for number, event in enumerate(missing):
+            about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE)
+            await log.append(event, about)
         return len(missing)
     finally:
         await memory.stop()
         await log.stop()
+
+
+def _missing(memory: Memory, hashes: Mapping[str, str], named: Persons) -> Iterator[Any]:
+    """What the memory does not know of the people, of ROOT, and of each organisation."""
+    for person in (OPERATOR, *ADMINISTRATORS.values()):
+        aktor = named.actor(person.pid)
+        if aktor not in memory.configuration.personer:
+            yield PersonRegistrert(person_id=person_id(aktor), aktor=aktor, fnr=person.pid, navn=person.navn)
+    if not memory.configuration.virksomhet(ROOT).rettigheter:
+        root = named.actor(OPERATOR.pid)
+        yield PrivilegieTildelt(fiks_org_id=ROOT, aktor=root, ressurs_id=ROOT, privilegium=ADMIN)
+    for one in ORGANISATIONS:
+        if memory.organisasjon(one.id("organisasjon")) is None:
+            yield from events(one, hashes[one.orgnr], named.actor(ADMINISTRATORS[one].pid))
+
+
+def _event_id(number: int, event: object) -> str:
+    kind = event_type(event)
+    return str(uuid5(SEED, f"{kind.name}/{kind.stream(event)}/{number}"))
 
 
 async def _caught_up(memory: Memory) -> None:
@@ -134,8 +181,3 @@ def _require_same_passwords(memory: Memory, known: list[dict[str, str]]) -> None
         integrasjon = memory.integrasjon(UUID(one["integrasjonId"]))
         if integrasjon and not matches(integrasjon.passord_hash, one["integrasjonPassord"]):
             raise Rejected("the log was seeded with other passwords than those in seed.json; put back the old file")
-
-
-def _event_id(event: KonfigurasjonEvent) -> str:
-    kind = event_type(event)
-    return str(uuid5(SEED, f"{kind.name}/{kind.stream(event)}"))

@@ -28,7 +28,9 @@ def encode(event: object) -> bytes:
     schema_id = newest()[event_type(event).name].id
     out = io.BytesIO()
     out.write(PREFIX.pack(MAGIC, schema_id))
-    fastavro.schemaless_writer(out, _parsed(schema_id), msgspec.to_builtins(event, builtin_types=(datetime, bytes)))
+    said = msgspec.to_builtins(event, builtin_types=(datetime, bytes))
+    # Without the option a tuple in an optional field is taken for a hint of its type.
+    fastavro.schemaless_writer(out, _parsed(schema_id), said, disable_tuple_notation=True)
     return out.getvalue()
 
 

@@ -27,6 +27,18 @@ class Routes:
         """Serve POST to ``path``."""
         return self._route("POST", path, demands)
 
+    def put(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve PUT to ``path``."""
+        return self._route("PUT", path, demands)
+
+    def patch(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve PATCH of ``path``."""
+        return self._route("PATCH", path, demands)
+
+    def delete(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve DELETE of ``path``."""
+        return self._route("DELETE", path, demands)
+
     def any(self, path: str, *, demands: Demand) -> Callable[[H], H]:
         """Serve every method of ``path`` that no other route serves."""
         return self._route("*", path, demands)

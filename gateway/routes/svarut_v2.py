@@ -35,7 +35,7 @@ routes = Routes()
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-SEND = "svarut-send"
+SEND = "SVARUT.SEND"
 SOURCE = "urn:fiks:gateway"
 FRESHNESS = "Fiks-Fresh-As-Of"
 """The header that says up to when the answer knows everything: an RFC 3339 time, or ``unknown``."""

@@ -1,38 +1,109 @@
-"""Who exists and who may what: the pure fold of ``fiks.konfigurasjon``.
+"""Who exists and who may what in one organisation: the pure fold of its stream on ``fiks.konfigurasjon``.
 
-The topic is ordered within an organisation only, so the fold must not mind how organisations are interleaved, nor
-repeats. It never decides whether a right may be given; that was done before the event was on the log.
+It never asks whether something may be done; that was decided before the event was on the log. What cannot be is void.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, TypeVar, assert_never
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar, assert_never
 from uuid import UUID
 
-from rpds import HashTrieMap, HashTrieSet
+import msgspec
+from msgspec import Struct
 
 from schemas.konfigurasjon import (
+    AktorAktivert,
+    AktorDeaktivert,
+    FakturaEndret,
+    GlobalIntegrasjonEndret,
+    IntegrasjonEndret,
     IntegrasjonOpprettet,
+    IntegrasjonSlettet,
+    KommandoAvvist,
     KontoOpprettet,
     MottakersystemRegistrert,
+    OrganisasjonEndret,
     OrganisasjonOpprettet,
+    Organisasjonstype,
+    PassordLaget,
     PrivilegieTildelt,
+    PrivilegieTrukketTilbake,
+    RessursEndret,
+    RessursFrakoblet,
+    RessursOpprettet,
+    RessursTilknyttet,
+    TjenesteInitialisert,
+    TjenesteKonfigurert,
+    TypePrivilegieTildelt,
+    TypePrivilegieTrukketTilbake,
 )
 
-KonfigurasjonEvent = (
-    OrganisasjonOpprettet | IntegrasjonOpprettet | KontoOpprettet | PrivilegieTildelt | MottakersystemRegistrert
+OrganisasjonEvent = OrganisasjonOpprettet | OrganisasjonEndret | FakturaEndret
+RessursEvent = TjenesteInitialisert | TjenesteKonfigurert | RessursOpprettet | RessursEndret | KontoOpprettet
+IntegrasjonEvent = (
+    IntegrasjonOpprettet | IntegrasjonEndret | IntegrasjonSlettet | PassordLaget | GlobalIntegrasjonEndret
 )
+TilknytningEvent = RessursTilknyttet | RessursFrakoblet
+RettighetEvent = (
+    PrivilegieTildelt
+    | PrivilegieTrukketTilbake
+    | TypePrivilegieTildelt
+    | TypePrivilegieTrukketTilbake
+    | AktorDeaktivert
+    | AktorAktivert
+)
+KonfigurasjonEvent = (
+    OrganisasjonEvent
+    | RessursEvent
+    | IntegrasjonEvent
+    | TilknytningEvent
+    | RettighetEvent
+    | MottakersystemRegistrert
+    | KommandoAvvist
+)
+
+ORGANISASJON = "ORGANISASJON"
+"""The type of the resource that an organisation is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Organisasjon:
-    """A Fiks organisation. It is its own owner."""
+    """A Fiks organisation, called ``virksomhet`` too."""
+
+    id: UUID
+    navn: str
+    orgnr: str | None = None
+    type: Organisasjonstype = Organisasjonstype.UKJENT
+    kommunenr: str | None = None
+    intern: bool = False
+    epost: tuple[str, ...] = ()
+    innbyggerkontakt_epost: str | None = None
+    avtaleadmin: str | None = None
+    konfigurert: bool = False
+    synlig: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ressurs:
+    """Something that privileges are given on. ``sti`` is the way up: itself first, the organisation last."""
 
     id: UUID
     fiks_org_id: UUID
-    orgnr: str
+    type: str
     navn: str
+    sti: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tjeneste:
+    """A service that the organisation has, and whether it is set up."""
+
+    ressurs_id: UUID
+    konfigurert: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,106 +115,257 @@ class Integrasjon:
     autorisert_orgnr: str
     navn: str
     passord_hash: str = field(repr=False)
+    beskrivelse: str | None = None
+    opprettet: datetime | None = None
+    slettet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Konto:
-    """An account of a service, the resource that privileges are given on."""
+class GlobalIntegrasjon:
+    """How an integration is offered to all organisations."""
 
-    id: UUID
-    fiks_org_id: UUID
-    tjeneste: str
-    navn: str
+    kode: str | None = None
+    er_global: bool = False
+    forespurte_privilegier: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Mottakersystem:
-    """A system that fetches forsendelser."""
+    """A system that fetches forsendelser to ``orgnr``; no type or no level means all. Contract: svarut.md 7.3."""
 
     id: UUID
     fiks_org_id: UUID
     navn: str
-
-
-class Tildeling(NamedTuple):
-    """A privilege that an organisation gave to an integration on a resource."""
-
-    fiks_org_id: UUID
-    integrasjon_id: UUID
-    ressurs_id: UUID
-    privilegium: str
-
-
-class Rute(NamedTuple):
-    """What a mottakersystem takes; no type or no level means all. Contract: svarut.md 7.3."""
-
     orgnr: str
     forsendelsestype: str | None
     niva: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """Everything folded, in persistent maps: the next state shares what did not change, and every lookup is O(1)."""
-
-    organisasjoner: HashTrieMap[UUID, Organisasjon] = field(default_factory=HashTrieMap)
-    integrasjoner: HashTrieMap[UUID, Integrasjon] = field(default_factory=HashTrieMap)
-    kontoer: HashTrieMap[UUID, Konto] = field(default_factory=HashTrieMap)
-    tildelinger: HashTrieSet[Tildeling] = field(default_factory=HashTrieSet)
-    ruter: HashTrieMap[Rute, Mottakersystem] = field(default_factory=HashTrieMap)
-
-    def has(self, integrasjon_id: UUID, ressurs_id: UUID, privilegium: str) -> bool:
-        """Whether the integration holds the privilege, given by the organisation that owns the resource."""
-        konto = self.kontoer.get(ressurs_id)
-        if konto is None:
-            return False
-        return Tildeling(konto.fiks_org_id, integrasjon_id, ressurs_id, privilegium) in self.tildelinger
-
-    def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
-        """The system that takes forsendelser to ``orgnr``; a row with a type goes before one for all types."""
-        types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
-        rows = (Rute(orgnr, of_type, of_level) for of_type in types for of_level in (niva, None))
-        return next((found for row in rows if (found := self.ruter.get(row)) is not None), None)
+Privilegier = Mapping[UUID, frozenset[str]]
 
 
-def evolve(state: Configuration, event: KonfigurasjonEvent) -> Configuration:
-    """The configuration after ``event``."""
+class Virksomhet(Struct, frozen=True):
+    """All that an organisation's stream says. The last two are set in the stream of ROOT alone.
+
+    ``rettigheter`` are privileges by actor and resource, as they were granted: inheritance is ``rettigheter.holds``.
+    ``tilknyttet`` are the resources that an integration, own or global, is attached to.
+    The maps are never changed, each state has its own: those that change often are small.
+    """
+
+    organisasjon: Organisasjon | None = None
+    faktura: FakturaEndret | None = None
+    tjenester: dict[str, Tjeneste] = {}
+    ressurser: dict[UUID, Ressurs] = {}
+    integrasjoner: dict[UUID, Integrasjon] = {}
+    rettigheter: dict[str, dict[UUID, frozenset[str]]] = {}
+    inaktive: frozenset[str] = frozenset()
+    tilknyttet: dict[UUID, frozenset[UUID]] = {}
+    mottakersystemer: tuple[Mottakersystem, ...] = ()
+    typerettigheter: dict[str, dict[str, frozenset[str]]] = {}
+    globale: dict[UUID, GlobalIntegrasjon] = {}
+
+
+def integrasjon_aktor(integrasjon_id: UUID) -> str:
+    """How the log names an integration that acts."""
+    return f"integrasjon:{integrasjon_id}"
+
+
+def evolve(state: Virksomhet, event: KonfigurasjonEvent) -> Virksomhet:
+    """The organisation after an event of its stream."""
+    if isinstance(event, RettighetEvent):
+        return _with_right(state, event)
+    if isinstance(event, IntegrasjonEvent):
+        return _with_integrasjon(state, event)
+    if isinstance(event, RessursEvent):
+        return _with_ressurs(state, event)
+    if isinstance(event, OrganisasjonEvent):
+        return _with_organisasjon(state, event)
     match event:
-        case OrganisasjonOpprettet(fiks_org_id=id):
-            organisasjon = Organisasjon(id, id, event.orgnr, event.navn)
-            return replace(state, organisasjoner=_with(state.organisasjoner, id, organisasjon))
-        case IntegrasjonOpprettet(fiks_org_id=owner, integrasjon_id=id):
-            integrasjon = Integrasjon(id, owner, event.autorisert_orgnr, event.navn, event.passord_hash)
-            return replace(state, integrasjoner=_with(state.integrasjoner, id, integrasjon))
-        case KontoOpprettet(fiks_org_id=owner, konto_id=id):
-            konto = Konto(id, owner, event.tjeneste, event.navn)
-            return replace(state, kontoer=_with(state.kontoer, id, konto))
-        case PrivilegieTildelt(fiks_org_id=owner):
-            tildeling = Tildeling(owner, event.integrasjon_id, event.ressurs_id, event.privilegium)
-            return replace(state, tildelinger=state.tildelinger.insert(tildeling))
-        case MottakersystemRegistrert(fiks_org_id=owner):
-            rute = Rute(event.orgnr, event.forsendelsestype, event.niva)
-            system = Mottakersystem(event.mottakersystem_id, owner, event.navn)
-            return replace(state, ruter=_with(state.ruter, rute, system))
+        case RessursTilknyttet() | RessursFrakoblet():
+            return _with_tilknytning(state, event)
+        case MottakersystemRegistrert():
+            return _with_mottakersystem(state, event)
+        case KommandoAvvist():
+            return state
         case _:
             assert_never(event)
 
 
-class _Owned(Protocol):
-    @property
-    def fiks_org_id(self) -> UUID: ...
+def _with_organisasjon(state: Virksomhet, event: OrganisasjonEvent) -> Virksomhet:
+    match event:
+        case OrganisasjonOpprettet():
+            if state.organisasjon is not None:
+                return state
+            id_, navn = event.fiks_org_id, event.navn
+            made = Organisasjon(id_, navn, event.orgnr, event.type, event.kommunenr, event.intern)
+            return _new_ressurs(_but(state, organisasjon=made), Ressurs(id_, id_, ORGANISASJON, navn, (id_,)))
+        case OrganisasjonEndret():
+            if state.organisasjon is None:
+                return state
+            now = changed(state.organisasjon, event)
+            above = replace(state.ressurser[now.id], navn=now.navn)
+            return _but(state, organisasjon=now, ressurser={**state.ressurser, now.id: above})
+        case FakturaEndret():
+            return _but(state, faktura=event)
+        case _:
+            assert_never(event)
+
+
+def _with_ressurs(state: Virksomhet, event: RessursEvent) -> Virksomhet:
+    match event:
+        case KontoOpprettet(fiks_org_id=owner):
+            tjeneste = state.tjenester.get(event.tjeneste.upper())
+            sti = (event.konto_id, *_way_up(state, owner, tjeneste.ressurs_id if tjeneste else owner))
+            kind = f"{event.tjeneste.upper()}_KONTO"
+            return _new_ressurs(state, Ressurs(event.konto_id, owner, kind, event.navn, sti))
+        case RessursOpprettet(fiks_org_id=owner):
+            sti = (event.ressurs_id, *_way_up(state, owner, event.forelder_id))
+            return _new_ressurs(state, Ressurs(event.ressurs_id, owner, event.type, event.navn, sti))
+        case RessursEndret():
+            if (known := state.ressurser.get(event.ressurs_id)) is None:
+                return state
+            return _but(state, ressurser={**state.ressurser, known.id: replace(known, navn=event.navn)})
+        case TjenesteInitialisert(fiks_org_id=owner, ressurs_id=id_):
+            if event.tjeneste in state.tjenester:
+                return state
+            had = _but(state, tjenester={**state.tjenester, event.tjeneste: Tjeneste(id_)})
+            return _new_ressurs(had, Ressurs(id_, owner, event.ressurstype, event.navn, (id_, owner)))
+        case TjenesteKonfigurert():
+            if (had_one := state.tjenester.get(event.tjeneste)) is None:
+                return state
+            return _but(state, tjenester={**state.tjenester, event.tjeneste: replace(had_one, konfigurert=True)})
+        case _:
+            assert_never(event)
+
+
+def _with_integrasjon(state: Virksomhet, event: IntegrasjonEvent) -> Virksomhet:
+    id_ = event.integrasjon_id
+    if isinstance(event, GlobalIntegrasjonEndret):
+        offered = changed(state.globale.get(id_, GlobalIntegrasjon()), event)
+        return _but(state, globale={**state.globale, id_: offered})
+    known = state.integrasjoner.get(id_)
+    if isinstance(event, IntegrasjonOpprettet):
+        return state if known else _with_one(state, _integrasjon(event))
+    if known is None or known.slettet:
+        return state
+    match event:
+        case IntegrasjonEndret():
+            return _with_one(state, changed(known, event))
+        case PassordLaget():
+            return _with_one(state, replace(known, passord_hash=event.passord_hash))
+        case IntegrasjonSlettet():
+            return _without(_with_one(state, replace(known, slettet=True)), integrasjon_aktor(id_))
+        case _:
+            assert_never(event)
+
+
+def _integrasjon(event: IntegrasjonOpprettet) -> Integrasjon:
+    return Integrasjon(
+        event.integrasjon_id,
+        event.fiks_org_id,
+        event.autorisert_orgnr,
+        event.navn,
+        event.passord_hash,
+        event.beskrivelse,
+        event.opprettet,
+    )
+
+
+def _with_one(state: Virksomhet, integrasjon: Integrasjon) -> Virksomhet:
+    return _but(state, integrasjoner={**state.integrasjoner, integrasjon.id: integrasjon})
+
+
+def _with_right(state: Virksomhet, event: RettighetEvent) -> Virksomhet:
+    aktor = event.aktor
+    match event:
+        case PrivilegieTildelt():
+            if aktor in state.inaktive:
+                return state
+            known = state.ressurser.get(event.ressurs_id)
+            on = known.id if known else event.ressurs_id  # one object an id: half a million of them are remembered
+            return _but(state, rettigheter=_granted(state.rettigheter, aktor, on, event.privilegium))
+        case PrivilegieTrukketTilbake():
+            taken = _revoked(state.rettigheter, aktor, event.ressurs_id, event.privilegium)
+            return _but(state, rettigheter=taken)
+        case TypePrivilegieTildelt():
+            given = _granted(state.typerettigheter, aktor, event.ressurstype, event.privilegium)
+            return _but(state, typerettigheter=given)
+        case TypePrivilegieTrukketTilbake():
+            left = _revoked(state.typerettigheter, aktor, event.ressurstype, event.privilegium)
+            return _but(state, typerettigheter=left)
+        case AktorDeaktivert():
+            return _without(state, aktor)
+        case AktorAktivert():
+            return _but(state, inaktive=state.inaktive - {aktor})
+        case _:
+            assert_never(event)
+
+
+def _with_tilknytning(state: Virksomhet, event: TilknytningEvent) -> Virksomhet:
+    had = state.tilknyttet.get(event.integrasjon_id, frozenset())
+    has = had | {event.ressurs_id} if isinstance(event, RessursTilknyttet) else had - {event.ressurs_id}
+    return _but(state, tilknyttet={**state.tilknyttet, event.integrasjon_id: has})
+
+
+def _with_mottakersystem(state: Virksomhet, event: MottakersystemRegistrert) -> Virksomhet:
+    owner, takes = event.fiks_org_id, (event.orgnr, event.forsendelsestype, event.niva)
+    if any((one.orgnr, one.forsendelsestype, one.niva) == takes for one in state.mottakersystemer):
+        return state
+    made = Mottakersystem(event.mottakersystem_id, owner, event.navn, *takes)
+    return _but(state, mottakersystemer=(*state.mottakersystemer, made))
+
+
+def _way_up(state: Virksomhet, owner: UUID, forelder_id: UUID) -> tuple[UUID, ...]:
+    """The way up from a parent; what has no parent in this organisation lies directly below it."""
+    known = state.ressurser.get(forelder_id)
+    return known.sti if known else (owner,)
+
+
+def _new_ressurs(state: Virksomhet, ressurs: Ressurs) -> Virksomhet:
+    """The state with ``ressurs``, unless its id is taken: the first on the log counts."""
+    if ressurs.id in state.ressurser:
+        return state
+    return _but(state, ressurser={**state.ressurser, ressurs.id: ressurs})
+
+
+def _without(state: Virksomhet, aktor: str) -> Virksomhet:
+    left = {one: held for one, held in state.rettigheter.items() if one != aktor}
+    return _but(state, rettigheter=left, inaktive=state.inaktive | {aktor})
 
 
 K = TypeVar("K")
-V = TypeVar("V", bound=_Owned)
+Rights = dict[str, dict[K, frozenset[str]]]
 
 
-def _with(known: HashTrieMap[K, V], key: K, new: V) -> HashTrieMap[K, V]:
-    """``known`` with ``new``, unless the key is taken: the first on the log counts.
+def _granted(rights: Rights[K], aktor: str, on: K, privilegium: str) -> Rights[K]:
+    held = rights.get(aktor, {})
+    return {**rights, aktor: {**held, on: _more(held.get(on, frozenset()), privilegium)}}
 
-    Between organisations the log has no order; then the lower id counts, so that every reader comes to the same.
-    """
-    taken = known.get(key)
-    if taken is not None and taken.fiks_org_id <= new.fiks_org_id:
-        return known
-    return known.insert(key, new)
+
+def _revoked(rights: Rights[K], aktor: str, on: K, privilegium: str) -> Rights[K]:
+    held = dict(rights.get(aktor, {}))
+    if left := held.pop(on, frozenset()) - {privilegium}:
+        held[on] = left
+    others = {one: of for one, of in rights.items() if one != aktor}
+    return {**others, aktor: held} if held else others
+
+
+@lru_cache(4096)
+def _more(held: frozenset[str], privilegium: str) -> frozenset[str]:
+    """One object for each set of privileges: there are few, and many who hold them."""
+    return held | {privilegium}
+
+
+T = TypeVar("T")
+
+
+def changed(known: T, event: Any) -> T:
+    """``known``, a dataclass, with those fields of the event that are not null."""
+    own = {one.name for one in fields(known)}  # type: ignore[arg-type]  # a dataclass
+    said = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
+    return replace(known, **{name: said[name] for name in own & said.keys() - {"id", "fiks_org_id"}})  # type: ignore[type-var]
+
+
+def _but(state: Virksomhet, **other: Any) -> Virksomhet:
+    return msgspec.structs.replace(state, **other)

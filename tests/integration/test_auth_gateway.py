@@ -51,7 +51,7 @@ async def seeded() -> AsyncIterator[Seeded]:
         server = OwnKafka(folder)
         await server.start()
         topics.apply(server.bootstrap, 1)
-        assert await seed(server.bootstrap, folder / "state") == 9
+        assert await seed(server.bootstrap, folder / "state") == 19
         yield Seeded(server, folder / "state")
         await server.stop()
 
@@ -218,7 +218,7 @@ async def test_without_the_privilege_the_door_stays_shut(door: Door) -> None:
             status, body = await door.knock(path)
             assert (status, body["message"]) == (
                 403,
-                f"Mangler privilegiet svarut-send på {konto}",
+                f"Mangler privilegiet SVARUT.SEND på {konto}",
             )
 
 
@@ -271,7 +271,7 @@ async def test_seeding_again_appends_nothing(seeded: Seeded, memory: Memory) -> 
     assert await seed(seeded.bootstrap, seeded.state) == 0
     assert memory.mottakersystem(PROVDAL.orgnr, None, 3).id == PROVDAL.id("mottakersystem")
     assert memory.mottakersystem(TESTVIK.orgnr, None, 3) is None
-    assert memory.konto(TESTVIK.id("konto")).tjeneste == "svarut"
+    assert memory.konto(TESTVIK.id("konto")).type == "SVARUT_KONTO"
 
 
 async def test_seeding_with_other_passwords_than_the_log_has_says_so(seeded: Seeded, tmp_path: Path) -> None:

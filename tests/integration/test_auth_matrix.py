@@ -36,6 +36,7 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.context import READS
 from gateway.issuer.maskinporten import party
 from gateway.routes import Routes
+from schemas.konfigurasjon import ROOT
 from streams.domain.errors import NotAllowed, NotFound
 from tests.support.door import ACR_BELOW, COMPANY, INTEGRASJON, NAMED, OTHER_VENDOR, PID, Door, door, shown
 from tests.support.issuer import rsa_key, running_issuers
@@ -45,7 +46,18 @@ OURS, OTHERS = UUID(int=0xA), UUID(int=0xB)
 REFUSED = {400, 401, 403, 404}
 LET_IN = 204
 REACHED = web.AppKey("reached", list)
-PATH_VALUES = dict.fromkeys(RESOURCES, str(OURS))
+PATH_VALUES = dict.fromkeys((*RESOURCES, "orgId"), str(OURS)) | {
+    "integrasjonId": str(INTEGRASJON.id),
+    "tjenesteKode": "SVARUT",
+}
+SPANNING = ("/root/", "/typeTilganger")
+"""What the addresses have in common that are about no single organisation."""
+BODY = {"fiksOrganisasjonUuid": str(OURS), "autorisertOrgnr": COMPANY, "forelderRessurs": str(OURS)} | {
+    "navn": "Noe",
+    "type": "KOMMUNE",
+    "intern": False,
+}
+"""What names the resource where the address does not."""
 KINDS = [kind for kind in Caller if kind is not Caller.ANYONE]
 
 samples = Routes()
@@ -139,6 +151,7 @@ class Call:
 
     door: Door
     way: Way
+    about: UUID = OURS
 
     @property
     def is_machine(self) -> bool:
@@ -159,9 +172,10 @@ class Call:
             named["Lovhjemmel"] = "Sosialtjenesteloven § 43"
         return shown(token or self.token(), integration=self.through_integration, **named)
 
-    def give(self, resource: UUID = OURS, orgnr: str = COMPANY) -> None:
-        """Nothing but this right."""
+    def give(self, resource: UUID | None = None, orgnr: str = COMPANY) -> None:
+        """Nothing but this right, on what the call is about or on another resource."""
         self.take()
+        resource = self.about if resource is None else resource
         holder = f"integrasjon:{INTEGRASJON.id}" if self.through_integration else NAMED.actor(PID)
         if self.way.privilege:
             self.door.known.rights.add((holder, self.way.privilege, resource))
@@ -284,8 +298,9 @@ def test_there_are_routes_and_every_kind_of_caller_has_one() -> None:
 
 @pytest.mark.parametrize(("method", "path", "demand"), CLOSED, ids=[f"{method} {path}" for method, path, _ in CLOSED])
 async def test_exactly_who_has_no_fault_is_let_in(shut: Door, method: str, path: str, demand: Demand) -> None:
+    about = ROOT if any(one in path for one in SPANNING) else OURS
     for way in ways_into(demand):
-        call, offered = Call(shut, way), way in demand.ways
+        call, offered = Call(shut, way, about), way in demand.ways
         call.give()
         assert await _let_in(shut, method, path, call.headers()) is offered, f"{way} without a fault"
         for fault in faults_of(call) if offered else ():
@@ -308,7 +323,7 @@ def _is_right_of_another_kind(call: Call, demand: Demand) -> bool:
 
 async def _let_in(shut: Door, method: str, path: str, headers: dict[str, str]) -> bool:
     before = len(shut.app[REACHED])
-    status, body = await shut.knock(method, path, headers)
+    status, body = await shut.knock(method, path, headers, None if method == "GET" else BODY)
     came_in = len(shut.app[REACHED]) > before
     assert came_in is (status == LET_IN)
     assert came_in or (status in REFUSED and PID not in str(body)), (status, body)

@@ -23,12 +23,13 @@ from gateway.auth.persons import PERSONS, Persons
 from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import party
 from gateway.problems import problems
+from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon import Integrasjon
 from tests.support.issuer import Issuers
 
 VENDOR, OTHER_VENDOR, COMPANY = "310991007", "310992003", "310993999"
 PID = "12858010053"
-INTEGRASJON = Integrasjon(UUID(int=0xA1), UUID(int=0xA0), VENDOR, "Fagsystem", hashed("riktig"))
+INTEGRASJON = Integrasjon(UUID(int=0xA1), UUID(int=0xA), VENDOR, "Fagsystem", hashed("riktig"))
 ACR_BELOW = {3: "idporten-loa-low", 4: ACR[3]}
 NAMED = Persons(bytes(32))
 
@@ -40,6 +41,7 @@ class Known:
     ready: bool = True
     integrasjoner: dict[UUID, Integrasjon] = field(default_factory=lambda: {INTEGRASJON.id: INTEGRASJON})
     rights: set[tuple[str, str, UUID]] = field(default_factory=set)
+    configuration: Configuration = field(default_factory=Configuration)
 
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         return self.integrasjoner.get(integrasjon_id)
@@ -69,8 +71,11 @@ class Door:
     server: TestServer
     session: ClientSession
 
-    async def knock(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        async with self.session.request(method, self.server.make_url(path), headers=headers) as answer:
+    async def knock(
+        self, method: str, path: str, headers: dict[str, str], body: Any = None
+    ) -> tuple[int, dict[str, Any]]:
+        url = self.server.make_url(path)
+        async with self.session.request(method, url, headers=headers, json=body) as answer:
             text = await answer.text()
             return answer.status, await answer.json() if text.startswith("{") else {}
 

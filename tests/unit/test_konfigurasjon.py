@@ -1,4 +1,4 @@
-"""The fold of the configuration: repeats do nothing, and organisations do not depend on each other's order."""
+"""The fold of the configuration: what holds, what does not, and in what order things may come."""
 
 from functools import reduce
 from uuid import UUID
@@ -8,56 +8,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.konfigurasjon import (
+    ROOT,
+    AktorAktivert,
+    AktorDeaktivert,
     IntegrasjonOpprettet,
-    KontoOpprettet,
+    IntegrasjonSlettet,
     MottakersystemRegistrert,
-    OrganisasjonOpprettet,
-    PrivilegieTildelt,
+    PassordLaget,
+    PersonEndret,
+    PersonRegistrert,
+    PrivilegieTrukketTilbake,
+    TypePrivilegieTildelt,
+    TypePrivilegieTrukketTilbake,
 )
-from streams.domain.konfigurasjon import Configuration, KonfigurasjonEvent, evolve
-
-A, B = UUID(int=0xA), UUID(int=0xB)
-KONTO, INTEGRASJON = UUID(int=1), UUID(int=2)
-
-owners = st.sampled_from([A, B, UUID(int=0xC)])
-ids = st.integers(1, 3).map(lambda number: UUID(int=number))
-texts = st.sampled_from(["x", "y", "z"])
-events = st.one_of(
-    st.builds(OrganisasjonOpprettet, fiks_org_id=owners, orgnr=texts, navn=texts),
-    st.builds(
-        IntegrasjonOpprettet,
-        fiks_org_id=owners,
-        integrasjon_id=ids,
-        autorisert_orgnr=texts,
-        navn=texts,
-        passord_hash=texts,
-    ),
-    st.builds(KontoOpprettet, fiks_org_id=owners, konto_id=ids, tjeneste=texts, navn=texts),
-    st.builds(PrivilegieTildelt, fiks_org_id=owners, integrasjon_id=ids, ressurs_id=ids, privilegium=texts),
-    st.builds(
-        MottakersystemRegistrert,
-        fiks_org_id=owners,
-        mottakersystem_id=ids,
-        navn=texts,
-        orgnr=texts,
-        forsendelsestype=st.none() | texts,
-        niva=st.none() | st.sampled_from([3, 4]),
-    ),
+from streams.domain.konfigurasjon import KonfigurasjonEvent, Virksomhet, evolve
+from tests.support.konfigurasjon import (
+    ADMIN_A,
+    ADMIN_B,
+    AKTORER,
+    GENESIS,
+    IDS,
+    MASKIN,
+    NOBODY,
+    OPERATOR,
+    PRIVILEGIER,
+    A,
+    B,
+    any_configuration_event,
+    fold,
+    grant,
+    konto,
+    organisasjon,
+    ressurs,
 )
-histories = st.lists(events, max_size=30)
+
+SERVICE, ACCOUNT, OTHERS = (UUID(int=number) for number in (1, 2, 3))
+INTEGRASJON = f"integrasjon:{MASKIN}"
+histories = st.lists(any_configuration_event, max_size=30)
 
 
-def fold(history: list[KonfigurasjonEvent]) -> Configuration:
-    return reduce(evolve, history, Configuration())
-
-
-@given(histories, st.data())
-def test_an_event_that_comes_again_changes_nothing(history: list[KonfigurasjonEvent], data: st.DataObject) -> None:
-    repeated = []
-    for event in history:
-        repeated.append(event)
-        repeated += data.draw(st.lists(st.sampled_from(repeated), max_size=2))
-    assert fold(repeated) == fold(history)
+def rights(configuration) -> set[tuple[str, str, UUID]]:
+    return {(a, p, r) for a in AKTORER for p in PRIVILEGIER for r in IDS if configuration.may(a, p, r)}
 
 
 @given(histories, st.randoms(use_true_random=False))
@@ -65,38 +56,172 @@ def test_it_does_not_matter_how_organisations_are_interleaved(history: list[Konf
     whose = [event.fiks_org_id for event in history]
     random.shuffle(whose)
     in_order = {owner: iter([e for e in history if e.fiks_org_id == owner]) for owner in whose}
-    assert fold([next(in_order[owner]) for owner in whose]) == fold(history)
+    one, other = fold([next(in_order[owner]) for owner in whose]), fold(history)
+    assert one.virksomheter == other.virksomheter
+    assert rights(one) == rights(other)
+    assert [one.mottakersystem("310991007", t, 3) for t in (None, "byggesak")] == [
+        other.mottakersystem("310991007", t, 3) for t in (None, "byggesak")
+    ]
 
 
-def konto(owner: UUID) -> KontoOpprettet:
-    return KontoOpprettet(fiks_org_id=owner, konto_id=KONTO, tjeneste="svarut", navn="k")
+@given(histories)
+def test_an_event_that_comes_twice_at_once_changes_nothing(history: list[KonfigurasjonEvent]) -> None:
+    doubled = fold([event for one in history for event in (one, one)])
+    assert doubled.virksomheter == fold(history).virksomheter
 
 
-def grant(owner: UUID, privilegium: str = "svarut-send") -> PrivilegieTildelt:
-    return PrivilegieTildelt(fiks_org_id=owner, integrasjon_id=INTEGRASJON, ressurs_id=KONTO, privilegium=privilegium)
+@given(st.lists(st.tuples(any_configuration_event, st.integers(0, 3)), max_size=30))
+def test_decisions_that_come_again_late_change_nothing(history: list[tuple[KonfigurasjonEvent, int]]) -> None:
+    """Each decision has the offset before it as its cause; repeats of old ones come anywhere behind."""
+    once, again, offset = fold(()), fold(()), 0
+    met: list[tuple[KonfigurasjonEvent, int]] = []
+    for event, back in history:
+        cause, offset = offset, offset + 2
+        once.meet(event, cause, offset)
+        again.meet(event, cause, offset)
+        met.append((event, cause))
+        for repeated, old in met[-1 - back :]:
+            if repeated.fiks_org_id == event.fiks_org_id:
+                offset += 1
+                assert not again.meet(repeated, old, offset)
+    assert again.virksomheter == once.virksomheter
 
 
-def test_the_owner_of_an_account_gives_privileges_on_it() -> None:
-    configuration = fold([konto(A), grant(A)])
-    assert configuration.has(INTEGRASJON, KONTO, "svarut-send")
-    assert not configuration.has(INTEGRASJON, KONTO, "svarut-les")
-    assert not configuration.has(UUID(int=9), KONTO, "svarut-send")
-    assert not configuration.has(INTEGRASJON, UUID(int=9), "svarut-send")
+@given(st.lists(st.tuples(st.sampled_from(AKTORER), st.sampled_from(IDS), st.sampled_from(PRIVILEGIER)), max_size=8))
+def test_grants_commute(granted: list[tuple[str, UUID, str]]) -> None:
+    events = [grant(A, *one) for one in granted]
+    assert fold([*GENESIS, *events]).virksomheter == fold([*GENESIS, *reversed(events)]).virksomheter
 
 
-def test_nobody_else_does() -> None:
-    assert not fold([konto(A), grant(B)]).has(INTEGRASJON, KONTO, "svarut-send")
+@given(histories, st.sampled_from(AKTORER), st.sampled_from(PRIVILEGIER))
+def test_what_holds_above_holds_below(history: list[KonfigurasjonEvent], aktor: str, privilegium: str) -> None:
+    configuration = fold([*GENESIS, *history])
+    for virksomhet in configuration.virksomheter.values():
+        for one in virksomhet.ressurser.values():
+            if configuration.ressurs(one.id) == one and configuration.may(aktor, privilegium, one.sti[-1]):
+                assert configuration.may(aktor, privilegium, one.id)
 
 
-def test_there_is_no_privilege_on_an_account_that_does_not_exist() -> None:
-    assert not fold([grant(A)]).has(INTEGRASJON, KONTO, "svarut-send")
+@given(histories, st.sampled_from(AKTORER), st.sampled_from(IDS))
+def test_an_administrator_may_everything(history: list[KonfigurasjonEvent], aktor: str, on: UUID) -> None:
+    configuration = fold([*GENESIS, *history])
+    if configuration.may(aktor, "ADMIN", on):
+        assert all(configuration.may(aktor, one, on) for one in PRIVILEGIER)
 
 
-def test_a_password_hash_is_not_in_what_is_printed() -> None:
-    event = IntegrasjonOpprettet(
-        fiks_org_id=A, integrasjon_id=INTEGRASJON, autorisert_orgnr="1", navn="i", passord_hash="$argon2id$hemmelig"
+@given(histories, st.sampled_from(AKTORER))
+def test_whoever_is_deactivated_may_nothing_and_gets_nothing_back(history: list[KonfigurasjonEvent], who: str) -> None:
+    off = fold([*GENESIS, *history, AktorDeaktivert(fiks_org_id=A, aktor=who), grant(A, who, SERVICE)])
+    in_a = {one.id for one in off.virksomhet(A).ressurser.values() if off.ressurs(one.id) == one}
+    assert not [one for one in rights(off) if one[0] == who and one[2] in in_a]
+    off.meet(AktorAktivert(fiks_org_id=A, aktor=who))
+    assert who not in off.virksomhet(A).rettigheter
+
+
+@given(histories, st.sampled_from(AKTORER), st.sampled_from(IDS), st.sampled_from(PRIVILEGIER))
+def test_a_revoked_grant_is_gone(history: list[KonfigurasjonEvent], who: str, on: UUID, what: str) -> None:
+    taken = PrivilegieTrukketTilbake(fiks_org_id=A, aktor=who, ressurs_id=on, privilegium=what)
+    assert what not in fold([*GENESIS, *history, taken]).virksomhet(A).rettigheter.get(who, {}).get(on, ())
+
+
+@given(histories)
+def test_the_state_of_a_stream_is_stored_and_read_back(history: list[KonfigurasjonEvent]) -> None:
+    import msgspec
+
+    state = reduce(evolve, [one for one in history if one.fiks_org_id == A], Virksomhet())
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=Virksomhet) == state
+
+
+def test_rights_go_down_the_tree_and_nowhere_else() -> None:
+    now = fold([*GENESIS, grant(A, INTEGRASJON, SERVICE, "SVARUT.SEND")])
+    assert now.may(INTEGRASJON, "SVARUT.SEND", SERVICE)
+    assert now.may(INTEGRASJON, "SVARUT.SEND", ACCOUNT)
+    assert not now.may(INTEGRASJON, "SVARUT.SEND", A)
+    assert not now.may(INTEGRASJON, "SVARUT.SEND", OTHERS)
+    assert not now.may(INTEGRASJON, "FIKS.KONFIGURER", ACCOUNT)
+    assert not now.may(NOBODY, "SVARUT.SEND", ACCOUNT)
+    assert not now.may(INTEGRASJON, "SVARUT.SEND", UUID(int=99))
+
+
+def test_administrators_rule_their_own_and_root_rules_all() -> None:
+    now = fold(GENESIS)
+    assert [now.may(ADMIN_A, "SVARUT.SEND", on) for on in (A, SERVICE, ACCOUNT, B, OTHERS, ROOT)] == [True] * 3 + [
+        False
+    ] * 3
+    assert all(now.may(OPERATOR, "ADMIN", on) for on in (A, SERVICE, ACCOUNT, B, OTHERS, ROOT))
+    assert now.administrates_by_root(OPERATOR, ACCOUNT)
+    assert not now.administrates_by_root(ADMIN_A, ACCOUNT)
+
+
+def test_nobody_gives_rights_on_what_is_anothers() -> None:
+    assert not fold([*GENESIS, grant(B, ADMIN_B, ACCOUNT)]).may(ADMIN_B, "ADMIN", ACCOUNT)
+    assert not fold([*GENESIS, grant(B, ADMIN_B, ROOT)]).may(ADMIN_B, "ADMIN", ROOT)
+    assert not fold([*GENESIS, grant(ROOT, NOBODY, ACCOUNT)]).may(NOBODY, "ADMIN", ACCOUNT)
+    stolen = fold([*GENESIS, ressurs(B, 2, OTHERS)])
+    assert not stolen.may(ADMIN_B, "ADMIN", ACCOUNT)
+
+
+def test_a_right_on_a_type_holds_in_every_organisation_and_below() -> None:
+    given_ = TypePrivilegieTildelt(fiks_org_id=ROOT, aktor=NOBODY, ressurstype="SVARUT", privilegium="SVARUT.SEND")
+    now = fold([given_, *GENESIS])
+    assert [now.may(NOBODY, "SVARUT.SEND", on) for on in (SERVICE, ACCOUNT, OTHERS, A)] == [True, True, True, False]
+    now.meet(
+        TypePrivilegieTrukketTilbake(fiks_org_id=ROOT, aktor=NOBODY, ressurstype="SVARUT", privilegium="SVARUT.SEND")
     )
-    assert "hemmelig" not in repr(fold([event]).integrasjoner[INTEGRASJON])
+    assert not now.may(NOBODY, "SVARUT.SEND", SERVICE)
+
+
+def test_a_deactivated_actor_loses_root_rights_there_but_not_elsewhere() -> None:
+    now = fold([*GENESIS, AktorDeaktivert(fiks_org_id=A, aktor=OPERATOR)])
+    assert not now.may(OPERATOR, "ADMIN", ACCOUNT)
+    assert now.may(OPERATOR, "ADMIN", OTHERS)
+
+
+def integrasjon(owner: UUID = A) -> IntegrasjonOpprettet:
+    return IntegrasjonOpprettet(
+        fiks_org_id=owner, integrasjon_id=MASKIN, autorisert_orgnr="310991007", navn="i", passord_hash="$a$hemmelig"
+    )
+
+
+def test_a_deleted_integration_has_no_rights_anywhere_and_does_not_come_back() -> None:
+    gone = IntegrasjonSlettet(fiks_org_id=A, integrasjon_id=MASKIN)
+    now = fold([*GENESIS, integrasjon(), grant(A, INTEGRASJON, ACCOUNT), grant(B, INTEGRASJON, OTHERS)])
+    assert now.may(INTEGRASJON, "ADMIN", ACCOUNT)
+    assert now.may(INTEGRASJON, "ADMIN", OTHERS)
+    for event in (gone, integrasjon(), grant(A, INTEGRASJON, ACCOUNT)):
+        now.meet(event)
+        assert now.integrasjon(MASKIN) is None
+        assert not now.may(INTEGRASJON, "ADMIN", ACCOUNT)
+        assert not now.may(INTEGRASJON, "ADMIN", OTHERS)
+
+
+def test_only_the_owner_makes_a_password_and_the_newest_counts() -> None:
+    now = fold([integrasjon(), PassordLaget(fiks_org_id=A, integrasjon_id=MASKIN, passord_hash="ny")])
+    assert now.integrasjon(MASKIN).passord_hash == "ny"
+    now.meet(PassordLaget(fiks_org_id=B, integrasjon_id=MASKIN, passord_hash="stjålet"))
+    assert now.integrasjon(MASKIN).passord_hash == "ny"
+
+
+def test_an_account_needs_no_organisation_event_before_it() -> None:
+    now = fold([konto(A), grant(A, INTEGRASJON, SERVICE, "SVARUT.SEND")])
+    assert now.may(INTEGRASJON, "SVARUT.SEND", SERVICE)
+    assert (now.ressurs(SERVICE).type, now.ressurs(SERVICE).fiks_org_id) == ("SVARUT_KONTO", A)
+
+
+def test_secrets_and_persons_are_not_in_what_is_printed() -> None:
+    person = PersonRegistrert(person_id=UUID(int=7), aktor="person:x", fnr="26867396532", navn="Kari")
+    now = fold([integrasjon(), person, PersonEndret(person_id=UUID(int=7), aktor="person:x", epost="k@example.no")])
+    printed = repr(now.integrasjon(MASKIN)) + repr(now.personer["person:x"])
+    assert not [one for one in ("hemmelig", "26867396532", "Kari", "k@example.no") if one in printed]
+    assert (now.personer["person:x"].navn, now.personer["person:x"].epost) == ("Kari", "k@example.no")
+
+
+def test_organisations_are_renamed_with_their_resource() -> None:
+    from schemas.konfigurasjon import OrganisasjonEndret
+
+    now = fold([organisasjon(A), OrganisasjonEndret(fiks_org_id=A, navn="Nyvik", epost=("a@example.no",))])
+    assert (now.virksomhet(A).organisasjon.navn, now.ressurs(A).navn) == ("Nyvik", "Nyvik")
+    assert now.virksomhet(A).organisasjon.orgnr == "310991007"
 
 
 def system(number: int, forsendelsestype: str | None, niva: int | None) -> MottakersystemRegistrert:

@@ -1,0 +1,65 @@
+"""Asks for a change of the configuration and waits for what is decided. The gateway itself decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from gateway.auth.memory import MEMORY
+from gateway.auth.principal import PRINCIPAL
+from gateway.context import LOG
+from gateway.problems import REQUEST_ID
+from gateway.randomness import new_uuid
+from infra.tracing import current_traceparent
+from schemas.envelope import fact
+from schemas.konfigurasjon import Avslagsgrunn, KommandoAvvist
+from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
+
+SOURCE = "urn:fiks:gateway"
+PATIENCE = 15.0
+"""Seconds that a caller waits for a decision; clients wait 30 for an answer."""
+
+REFUSED: dict[Avslagsgrunn, type[Exception]] = {
+    Avslagsgrunn.IKKE_TILGANG: NotAllowed,
+    Avslagsgrunn.FINNES_IKKE: NotFound,
+    Avslagsgrunn.UGYLDIG: Rejected,
+}
+
+
+async def decide(request: web.Request, command: type, *, of: UUID, **says: Any) -> Any:
+    """Ask ``command`` of the organisation ``of``; the event that was decided, which this gateway has folded.
+
+    Raises NotAllowed, NotFound or Rejected when it was refused, Unavailable when that is not known in time.
+    """
+    actor = request[PRINCIPAL].actor
+    som_rot = request.app[MEMORY].configuration.administrates_by_root(actor, says.get("ressurs_id", of))
+    decided = await say(request, command(fiks_org_id=of, av=actor, som_rot=som_rot, **says))
+    if isinstance(decided, KommandoAvvist):
+        raise REFUSED[decided.grunn](decided.melding)
+    return decided
+
+
+async def say(request: web.Request, event: object) -> Any:
+    """Append what the caller says; returns what this gateway has folded because of it. Raises Unavailable."""
+    principal, event_id = request[PRINCIPAL], str(new_uuid())
+    about = fact(
+        event,
+        time=datetime.now(UTC),
+        id=event_id,
+        source=SOURCE,
+        correlation_id=request[REQUEST_ID],
+        actor=principal.actor,
+        on_behalf_of=principal.orgnr,
+        traceparent=current_traceparent(),
+    )
+    async with request.app[MEMORY].expecting(event_id) as outcome:
+        await request.app[LOG].append(event, about)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await outcome
+        except TimeoutError:
+            raise Unavailable("Endringen er mottatt, men ikke avgjort ennå. Se etter den før du prøver igjen") from None

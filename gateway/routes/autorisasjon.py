@@ -1,0 +1,251 @@
+"""Who may what: the questions. Contract: auth.md 6.3. Nothing of one organisation is told to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from gateway.aktorer import aktor, named
+from gateway.auth.demands import Caller, integration, manager
+from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import demand_on
+from gateway.auth.principal import PRINCIPAL
+from gateway.metadata import read_json
+from gateway.routes import Routes
+from schemas.errors import Unreadable
+from schemas.konfigurasjon import ROOT
+from streams.domain.configuration import Configuration
+from streams.domain.errors import NotAllowed, NotFound
+from streams.domain.konfigurasjon import Ressurs
+from streams.domain.rettigheter import ADMIN
+
+routes = Routes()
+
+BASE = "/autorisasjon-query/api/v1/autorisasjon"
+MOST = 1000
+"""Rows in an answer, at most."""
+
+
+class Oversikt(Struct, rename="camel", frozen=True):
+    """``BulkTilgangOppsummeringRequest``."""
+
+    ressurser: list[UUID]
+    privilegium: str
+    ressurs_type: str
+    ekskluder_aktorer: list[str] = []
+
+
+@routes.get(f"{BASE}/isAutorisert", demands=manager() | integration())
+async def is_autorisert(request: web.Request) -> web.Response:
+    """Whether an actor may: oneself anything, others on what one administrates."""
+    try:
+        who, ressurs_id = aktor(request, request.query["aktor"]), UUID(request.query["ressurs"])
+        privilegium = request.query["privilegium"]
+    except (KeyError, ValueError):
+        raise Unreadable("Oppgi aktor, privilegium og ressurs i adressen") from None
+    if who != request[PRINCIPAL].holder and not _administrates(request, ressurs_id):
+        raise NotAllowed(f"Du er ikke administrator for ressursen {ressurs_id}")
+    return _json(request.app[MEMORY].may(who, privilegium, ressurs_id))
+
+
+@routes.get(f"{BASE}/autorisasjoner", demands=manager() | integration())
+async def autorisasjoner(request: web.Request) -> web.Response:
+    """The rights of an actor, the caller's own unless another is named, as far as the caller may see them."""
+    query, holder = request.query, request[PRINCIPAL].holder
+    who = aktor(request, query["aktor"]) if "aktor" in query else holder
+    above, deepest = _uuid(query.get("forelderRessurs", str(ROOT))), _number(query.get("maksDybde"))
+    found = [
+        _autorisasjon(request, who, privilegium, ressurs, niva)
+        for ressurs in _below(request, above, deepest)
+        if query.get("type") in (None, ressurs.type) and (who == holder or _administrates(request, ressurs.id))
+        for privilegium, niva in _held(request, who, ressurs, inherited=query.get("arvPrivilegier") == "true")
+        if query.get("privilegium") in (None, privilegium)
+    ]
+    return _json(found[:MOST])
+
+
+@routes.get(f"{BASE}/ressurser", demands=manager() | integration())
+async def ressurser(request: web.Request) -> web.Response:
+    """The resources that the caller sees."""
+    kind = request.query.get("type")
+    return _json([_ressurs(request, one) for one in _visible(request) if kind in (None, one.type)][:MOST])
+
+
+@routes.post(f"{BASE}/ressurser/oversikt", demands=manager())
+async def oversikt(request: web.Request) -> web.Response:
+    """How many hold a privilege on each resource."""
+    asked = read_json(await request.read(), Oversikt, request.charset)
+    left_out = {aktor(request, one) for one in asked.ekskluder_aktorer}
+    counted = []
+    for ressurs_id in asked.ressurser:
+        if not _administrates(request, ressurs_id) or (ressurs := _of(request).ressurs(ressurs_id)) is None:
+            raise NotFound(f"Ressursen {ressurs_id} finnes ikke")
+        held = {who for who, what in _granted(request, ressurs) if what == asked.privilegium} - left_out
+        persons = sum(who.startswith("person:") for who in held)
+        counted.append(
+            {
+                "ressurs": ressurs_id,
+                "privilegium": asked.privilegium,
+                "antallPersoner": persons,
+                "antallIntegrasjoner": len(held) - persons,
+                "antallEksterneBrukere": 0,
+                "antallEksterneGrupper": 0,
+                "antallTotalt": len(held),
+            }
+        )
+    return _json({"ressurser": counted, "type": asked.ressurs_type})
+
+
+@routes.get(f"{BASE}/ressurser/{{ressurs}}", demands=manager() | integration())
+async def ressurs(request: web.Request) -> web.Response:
+    """One resource, with the way down to it."""
+    return _json(_ressurs(request, _asked(request)))
+
+
+@routes.get(f"{BASE}/{{ressurs}}/barn", demands=manager() | integration())
+async def barn(request: web.Request) -> web.Response:
+    """What lies directly below a resource."""
+    kind = request.query.get("type")
+    found = [one for one in _children(request, _asked(request)) if kind in (None, one.type)]
+    return _json([_ressurs(request, one) for one in found])
+
+
+@routes.get(f"{BASE}/{{ressurs}}/isLeaf", demands=manager() | integration())
+async def is_leaf(request: web.Request) -> web.Response:
+    """Whether nothing lies below a resource."""
+    return _json(not _children(request, _asked(request)))
+
+
+@routes.get(f"{BASE}/ressurser/{{ressursId}}/tilganger", demands=manager(ADMIN))
+async def tilganger(request: web.Request) -> web.Response:
+    """The rights granted on a resource itself: neither inherited ones nor those on its type."""
+    found = _of(request).ressurs(UUID(request.match_info["ressursId"]))
+    who = aktor(request, request.query["aktor"]) if "aktor" in request.query else None
+    granted = _granted(request, found) if found else ()
+    return _json(
+        [{"aktor": named(request, one), "privilegium": what} for one, what in granted if who in (None, one)],
+    )
+
+
+@routes.get(f"{BASE}/typeTilganger", demands=manager(ADMIN))
+async def type_tilganger(request: web.Request) -> web.Response:
+    """The rights granted on types of resources. They span organisations, so only root sees them."""
+    demand_on(request, ROOT)
+    by_type: dict[str, list[dict[str, str]]] = {}
+    for who, held in _of(request).virksomheter[ROOT].typerettigheter.items():
+        for kind, privilegier in held.items():
+            rows = ({"aktor": named(request, who), "privilegium": one} for one in sorted(privilegier))
+            by_type.setdefault(kind, []).extend(rows)
+    return _json([{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())])
+
+
+@routes.get(f"{BASE}/synlige", demands=manager() | integration())
+async def synlige(request: web.Request) -> web.Response:
+    """The resources below ``parent`` on which the caller holds one of the privileges."""
+    query, may = request.query, request.app[MEMORY].may
+    wanted, holder = query.getall("privilegier", [ADMIN]), request[PRINCIPAL].holder
+    found = [
+        {"id": one.id, "type": one.type, "navn": one.navn}
+        for one in _below(request, _uuid(query.get("parent", str(ROOT))), None)
+        if query.get("ressursType") in (None, one.type) and any(may(holder, what, one.id) for what in wanted)
+    ]
+    return _json({"ressurser": found[:MOST]})
+
+
+def _of(request: web.Request) -> Configuration:
+    return request.app[MEMORY].configuration
+
+
+def _administrates(request: web.Request, ressurs_id: UUID) -> bool:
+    principal = request[PRINCIPAL]
+    return principal.caller is Caller.MANAGER and request.app[MEMORY].may(principal.holder, ADMIN, ressurs_id)
+
+
+def _visible(request: web.Request) -> Iterator[Ressurs]:
+    """What the caller holds a right on, or on something above it; organisation by organisation."""
+    configuration, holder = _of(request), request[PRINCIPAL].holder
+    for fiks_org_id, virksomhet in configuration.virksomheter.items():
+        if configuration.sees(holder, fiks_org_id):
+            rules = configuration.administrates_by_root(holder, fiks_org_id)
+            held = virksomhet.rettigheter.get(holder, {})
+            yield from (one for one in virksomhet.ressurser.values() if rules or not held.keys().isdisjoint(one.sti))
+
+
+def _below(request: web.Request, above: UUID, deepest: int | None) -> Iterator[Ressurs]:
+    """What the caller sees at or below a resource, at most so many steps down."""
+    for one in _visible(request):
+        way = (*one.sti, ROOT)
+        if above in way and (deepest is None or way.index(above) <= deepest):
+            yield one
+
+
+def _asked(request: web.Request) -> Ressurs:
+    """The resource in the path. Raises NotFound also where the caller does not see it."""
+    ressurs_id = _uuid(request.match_info["ressurs"])
+    for one in _visible(request):
+        if one.id == ressurs_id:
+            return one
+    raise NotFound(f"Ressursen {ressurs_id} finnes ikke")
+
+
+def _children(request: web.Request, ressurs: Ressurs) -> list[Ressurs]:
+    known = _of(request).virksomhet(ressurs.fiks_org_id).ressurser
+    return [one for one in known.values() if one.sti[1:2] == (ressurs.id,)]
+
+
+def _granted(request: web.Request, ressurs: Ressurs) -> Iterator[tuple[str, str]]:
+    for who, held in _of(request).virksomhet(ressurs.fiks_org_id).rettigheter.items():
+        yield from ((who, one) for one in sorted(held.get(ressurs.id, ())))
+
+
+def _held(request: web.Request, who: str, ressurs: Ressurs, *, inherited: bool) -> Iterator[tuple[str, int]]:
+    """The privileges of an actor on a resource, each with the level at which it was granted (ROOT is 0)."""
+    held = _of(request).virksomhet(ressurs.fiks_org_id).rettigheter.get(who, {})
+    for up, on in enumerate(ressurs.sti if inherited else ressurs.sti[:1]):
+        yield from ((one, len(ressurs.sti) - up) for one in sorted(held.get(on, ())))
+
+
+def _autorisasjon(request: web.Request, who: str, privilegium: str, ressurs: Ressurs, niva: int) -> dict[str, Any]:
+    return {
+        "aktor": named(request, who),
+        "privilegium": privilegium,
+        "privilegiumNiva": niva,
+        "ressurs": ressurs.id,
+        "ressursNiva": len(ressurs.sti),
+        "ressursNavn": ressurs.navn,
+        "type": ressurs.type,
+        "path": _path(request, ressurs),
+    }
+
+
+def _ressurs(request: web.Request, ressurs: Ressurs) -> dict[str, Any]:
+    return {"id": ressurs.id, "type": ressurs.type, "navn": ressurs.navn, "path": _path(request, ressurs)}
+
+
+def _path(request: web.Request, ressurs: Ressurs) -> list[dict[str, Any]]:
+    known = _of(request).virksomhet(ressurs.fiks_org_id).ressurser
+    above = (known[one] for one in reversed(ressurs.sti) if one in known)
+    return [{"id": one.id, "type": one.type, "navn": one.navn} for one in above]
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Unreadable("Id-en til ressursen er ikke en UUID") from None
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        raise Unreadable("maksDybde er ikke et tall") from None
+
+
+def _json(said: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

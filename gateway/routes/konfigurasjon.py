@@ -1,0 +1,372 @@
+"""Organisations, their services, and where their invoices go. Contract: auth.md 6.1 and 6.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from gateway.aktorer import named, register
+from gateway.auth.demands import manager
+from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import demand_on
+from gateway.auth.principal import PRINCIPAL
+from gateway.kommando import decide
+from gateway.metadata import read_json
+from gateway.randomness import new_uuid
+from gateway.routes import Routes
+from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
+from schemas.errors import Unreadable
+from schemas.konfigurasjon import ROOT, Organisasjonstype
+from schemas.konfigurasjon_commands import (
+    ChangeFaktura,
+    ChangeOrganisasjon,
+    ConfigureTjeneste,
+    CreateOrganisasjon,
+    InitialiseTjeneste,
+)
+from streams.domain.errors import NotFound, Rejected
+from streams.domain.konfigurasjon import Organisasjon
+from streams.domain.rettigheter import ADMIN
+
+routes = Routes()
+
+BASE = "/konfigurasjon/api/v1"
+ORG = f"{BASE}/organisasjoner/{{fiksOrgId}}"
+AT_ONCE = 100
+"""Organisations that may be asked for by id at once."""
+
+Orgnr = Annotated[str, Meta(pattern=r"\A[0-9]{9}\Z")]
+Kommunenr = Annotated[str, Meta(pattern=r"\A[0-9]{4}\Z")]
+Fnr = Annotated[str, Meta(pattern=r"\A[0-9]{11}\Z")]
+
+
+class Sok(Struct, frozen=True):
+    """``OrganisasjonGetRequest``."""
+
+    ids: list[UUID] = []
+    kommunenr: list[str] = []
+
+
+class NyOrganisasjon(Struct, frozen=True):
+    """``OrganisasjonCreateRequest``."""
+
+    navn: str
+    type: Organisasjonstype
+    intern: bool
+    kommunenr: Kommunenr | None = None
+    orgnr: Orgnr | None = None
+
+
+class EndretOrganisasjon(Struct, rename="camel", frozen=True):
+    """``OrganisasjonUpdateRequest``."""
+
+    navn: str | None = None
+    epost: tuple[str, ...] | None = None
+    innbyggerkontakt_epost: str | None = None
+    orgnr: Orgnr | None = None
+    avtaleadmin_fnr: Fnr | None = None
+    konfigurert: bool | None = None
+
+
+class EndretAvRoot(Struct, frozen=True):
+    """``RootOrganisasjonUpdateRequest``."""
+
+    intern: bool
+    navn: str | None = None
+    kommunenr: Kommunenr | None = None
+    orgnr: Orgnr | None = None
+    synlig: bool | None = None
+
+
+class Faktura(Struct, rename="camel", frozen=True):
+    """``Faktura``, but for ``sistEndret``, which is ours to say."""
+
+    orgnr: Orgnr
+    navn: str
+    juridisk_navn: str
+    referanse: str
+    postnummer: str
+    poststed: str
+    epost: str | None = None
+    telefon: str | None = None
+    adresselinje1: str | None = None
+    adresselinje2: str | None = None
+    kundenummer: str | None = None
+    endepunkt_id: Orgnr | None = None
+
+
+@routes.get(f"{BASE}/organisasjoner", demands=manager())
+async def organisasjoner(request: web.Request) -> web.Response:
+    """Organisations by id or kommunenr, of those that the caller sees."""
+    try:
+        ids = [UUID(one) for one in request.query.getall("orgId", [])]
+    except ValueError:
+        raise Unreadable("orgId må være UUID-er") from None
+    return _found(request, Sok(ids, request.query.getall("kommunenr", [])))
+
+
+@routes.post(f"{BASE}/organisasjoner", demands=manager())
+async def sok(request: web.Request) -> web.Response:
+    """The same question with a body; nothing is made here."""
+    return _found(request, read_json(await request.read(), Sok, request.charset))
+
+
+@routes.get(f"{BASE}/organisasjoner/synlige", demands=manager())
+async def synlige(request: web.Request) -> web.Response:
+    """The organisations that the caller sees."""
+    return _json([_shown(request, one) for one in _visible(request)])
+
+
+@routes.get(f"{BASE}/organisasjoner/info", demands=manager())
+async def info(request: web.Request) -> web.Response:
+    """A little about each."""
+    left_out = ("navn", "orgnr", "avtaleadminFnr")
+    found = _with_kommunenr(_visible(request), request.query.getall("kommunenr", []))
+    shown = (_shown(request, one) for one in found)
+    return _json([{name: value for name, value in one.items() if name not in left_out} for one in shown])
+
+
+@routes.get(f"{BASE}/organisasjoner/kontaktinformasjon", demands=manager())
+async def kontakter(request: web.Request) -> web.Response:
+    """How citizens reach each."""
+    return _json({"organisasjoner": [_contact(one) for one in _visible(request)]})
+
+
+@routes.get(f"{BASE}/organisasjoner/fakturaoversikt", demands=manager())
+async def fakturaoversikt(request: web.Request) -> web.Response:
+    """Which of the organisations that the caller administrates have said where invoices go."""
+    memory, holder = request.app[MEMORY], request[PRINCIPAL].holder
+    own = (one for one in _visible(request) if memory.may(holder, ADMIN, one.id))
+    return _json({str(one.id): memory.configuration.virksomhet(one.id).faktura is not None for one in own})
+
+
+@routes.patch(ORG, demands=manager(ADMIN))
+async def endre(request: web.Request) -> web.Response:
+    """Other properties of an organisation; what is not said stays."""
+    endret = msgspec.structs.asdict(read_json(await request.read(), EndretOrganisasjon, request.charset))
+    if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
+        endret["avtaleadmin"] = await register(request, fnr)
+    await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
+    return _json(_shown(request, _organisasjon(request)))
+
+
+@routes.get(f"{ORG}/kontaktinformasjon", demands=manager(ADMIN))
+async def kontakt(request: web.Request) -> web.Response:
+    """How citizens reach it."""
+    return _json(_contact(_organisasjon(request)))
+
+
+@routes.get(f"{ORG}/tjenester", demands=manager(ADMIN))
+async def tjenester(request: web.Request) -> web.Response:
+    """All services there are, and which of them the organisation has."""
+    return _json([_tjeneste_for(request, one) for one in TJENESTER.values()])
+
+
+@routes.get(f"{ORG}/tjenester/{{kode}}", demands=manager(ADMIN))
+async def tjeneste(request: web.Request) -> web.Response:
+    """One service."""
+    return _json(_tjeneste_for(request, _service(request.match_info["kode"])))
+
+
+@routes.post(f"{ORG}/tjenester/{{tjenesteKode}}/initialiser", demands=manager(ADMIN))
+async def initialiser(request: web.Request) -> web.Response:
+    """Make the resource of a service."""
+    one = _service(request.match_info["tjenesteKode"])
+    says = {"tjeneste": one.kode, "ressurs_id": new_uuid(), "ressurstype": one.ressurs_type, "navn": one.navn}
+    made = await decide(request, InitialiseTjeneste, of=_fiks_org_id(request), **says)
+    return _json({"ressursId": made.ressurs_id})
+
+
+@routes.post(f"{BASE}/organisasjoner/{{orgId}}/tjenester/{{tjenesteKode}}/konfigurer", demands=manager(ADMIN))
+async def konfigurer(request: web.Request) -> web.Response:
+    """The service is set up: said by an administrator of the service, or of the organisation."""
+    of, kode = _fiks_org_id(request), request.match_info["tjenesteKode"]
+    known = request.app[MEMORY].configuration.virksomhet(of).tjenester.get(kode)
+    demand_on(request, known.ressurs_id if known else of)
+    one = _service(kode)
+    await decide(request, ConfigureTjeneste, of=of, tjeneste=one.kode)
+    return _json(_tjeneste_for(request, one))
+
+
+@routes.get(f"{ORG}/faktura", demands=manager(ADMIN))
+async def faktura(request: web.Request) -> web.Response:
+    """Where invoices go."""
+    known = request.app[MEMORY].configuration.virksomhet(_fiks_org_id(request)).faktura
+    if known is None:
+        raise NotFound("Organisasjonen har ikke oppgitt noe om faktura")
+    return _json(_without_nulls({name: getattr(known, name) for name in Faktura.__struct_fields__}))
+
+
+@routes.put(f"{ORG}/faktura", demands=manager(ADMIN))
+async def endre_faktura(request: web.Request) -> web.Response:
+    """Invoices go elsewhere."""
+    ny = msgspec.structs.asdict(read_json(await request.read(), Faktura, request.charset))
+    await decide(request, ChangeFaktura, of=_fiks_org_id(request), **ny)
+    return _json(_without_nulls(ny))
+
+
+@routes.get(f"{BASE}/tjenester", demands=manager())
+async def katalog(_request: web.Request) -> web.Response:
+    """All services there are."""
+    return _json({"tjenester": [_tjeneste(one) for one in TJENESTER.values()]})
+
+
+@routes.get(f"{BASE}/privilegier/{{ressursType}}", demands=manager())
+async def privilegier(request: web.Request) -> web.Response:
+    """The privileges that are given on resources of a type."""
+    return _json({"privilegier": privilegier_for(request.match_info["ressursType"])})
+
+
+@routes.get(f"{BASE}/root/privilegier", demands=manager(ADMIN))
+async def alle_privilegier(request: web.Request) -> web.Response:
+    """All privileges, by the type of resource."""
+    demand_on(request, ROOT)
+    return _json({"privilegier": {kind: privilegier_for(kind) for kind in RESSURSTYPER}})
+
+
+@routes.get(f"{BASE}/root/tjenester", demands=manager(ADMIN))
+async def alle_tjenester(request: web.Request) -> web.Response:
+    """All services there are."""
+    demand_on(request, ROOT)
+    return _json([_tjeneste(one) for one in TJENESTER.values()])
+
+
+@routes.get(f"{BASE}/root/tjenester/{{tjenesteKode}}", demands=manager(ADMIN))
+async def en_tjeneste(request: web.Request) -> web.Response:
+    """One service."""
+    demand_on(request, ROOT)
+    return _json(_tjeneste(_service(request.match_info["tjenesteKode"])))
+
+
+@routes.get(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
+async def alle(request: web.Request) -> web.Response:
+    """Every organisation."""
+    demand_on(request, ROOT)
+    return _json([_shown(request, one) for one in _visible(request)])
+
+
+@routes.post(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
+async def opprett(request: web.Request) -> web.Response:
+    """A new organisation. Its administrator is then made by a grant on it."""
+    demand_on(request, ROOT)
+    ny = read_json(await request.read(), NyOrganisasjon, request.charset)
+    if ny.type is Organisasjonstype.UKJENT:
+        raise Rejected("Organisasjonens type kan ikke være UKJENT")
+    made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
+    return _json(_shown(request, _organisasjon_of(request, made.fiks_org_id)))
+
+
+@routes.get(f"{BASE}/root/organisasjoner/tjenester", demands=manager(ADMIN))
+async def alle_organisasjoners_tjenester(request: web.Request) -> web.Response:
+    """Who has which service, as CSV."""
+    demand_on(request, ROOT)
+    lines = ["fiksOrgId;orgnr;tjeneste;konfigurert"]
+    for one in _visible(request):
+        for kode, had in request.app[MEMORY].configuration.virksomhet(one.id).tjenester.items():
+            lines.append(f"{one.id};{one.orgnr or ''};{kode};{str(had.konfigurert).lower()}")
+    return web.Response(text="\n".join([*lines, ""]), content_type="text/csv")
+
+
+@routes.patch(f"{BASE}/root/organisasjoner/{{orgId}}", demands=manager(ADMIN))
+async def endre_som_root(request: web.Request) -> web.Response:
+    """Properties that only root may change."""
+    demand_on(request, ROOT)
+    endret = read_json(await request.read(), EndretAvRoot, request.charset)
+    await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
+    return _json(_shown(request, _organisasjon(request)))
+
+
+def _found(request: web.Request, asked: Sok) -> web.Response:
+    if len(asked.ids) > AT_ONCE:
+        raise Rejected(f"Det kan spørres om høyst {AT_ONCE} organisasjoner om gangen")
+    by_id = [one for one in _visible(request) if not asked.ids or one.id in asked.ids]
+    return _json([_shown(request, one) for one in _with_kommunenr(by_id, asked.kommunenr)])
+
+
+def _visible(request: web.Request) -> list[Organisasjon]:
+    configuration, holder = request.app[MEMORY].configuration, request[PRINCIPAL].holder
+    known = ((id_, one.organisasjon) for id_, one in configuration.virksomheter.items())
+    return [one for id_, one in known if one is not None and configuration.sees(holder, id_)]
+
+
+def _with_kommunenr(found: Iterable[Organisasjon], kommunenr: list[str]) -> list[Organisasjon]:
+    return [one for one in found if not kommunenr or one.kommunenr in kommunenr]
+
+
+def _fiks_org_id(request: web.Request) -> UUID:
+    text = request.match_info.get("fiksOrgId") or request.match_info["orgId"]
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(f"Organisasjonen {text} finnes ikke") from None
+
+
+def _organisasjon(request: web.Request) -> Organisasjon:
+    return _organisasjon_of(request, _fiks_org_id(request))
+
+
+def _organisasjon_of(request: web.Request, fiks_org_id: UUID) -> Organisasjon:
+    known = request.app[MEMORY].organisasjon(fiks_org_id)
+    if known is None:
+        raise NotFound(f"Organisasjonen {fiks_org_id} finnes ikke")
+    return known
+
+
+def _service(kode: str) -> Tjeneste:
+    if kode not in TJENESTER:
+        raise NotFound(f"Tjenesten {kode} finnes ikke")
+    return TJENESTER[kode]
+
+
+def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:
+    return _without_nulls(
+        {
+            "uuid": one.id,
+            "navn": one.navn,
+            "type": one.type,
+            "intern": one.intern,
+            "kommunenr": one.kommunenr,
+            "orgnr": one.orgnr,
+            "epost": one.epost,
+            "innbyggerkontakt_epost": one.innbyggerkontakt_epost,
+            "avtaleadmin_fnr": named(request, one.avtaleadmin) if one.avtaleadmin else None,
+            "synlig": one.synlig,
+            "konfigurert": one.konfigurert,
+        }
+    )
+
+
+def _contact(one: Organisasjon) -> dict[str, Any]:
+    epost = one.innbyggerkontakt_epost or next(iter(one.epost), "")
+    return _without_nulls(
+        {"fiks_organisasjon_id": one.id, "navn": one.navn, "epost": epost, "kommunenr": one.kommunenr}
+    )
+
+
+def _tjeneste(one: Tjeneste) -> dict[str, Any]:
+    return {"kode": one.kode, "navn": one.navn, "beskrivelse": one.beskrivelse}
+
+
+def _tjeneste_for(request: web.Request, one: Tjeneste) -> dict[str, Any]:
+    had = request.app[MEMORY].configuration.virksomhet(_fiks_org_id(request)).tjenester.get(one.kode)
+    has = {"initialisert": had is not None, "konfigurert": had is not None and had.konfigurert}
+    return _tjeneste(one) | {"ressursType": one.ressurs_type} | has
+
+
+def _without_nulls(said: dict[str, Any]) -> dict[str, Any]:
+    """What is known, with the contract's names."""
+    return {_camel(name): value for name, value in said.items() if value is not None}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(one.capitalize() for one in rest)
+
+
+def _json(said: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

@@ -1,0 +1,255 @@
+"""Integrations: made, changed, given passwords, attached to resources. Contract: auth.md 4 and 6.2."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from gateway.auth.demands import integration, manager
+from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import demand_on
+from gateway.auth.passwords import hashed, new_password
+from gateway.kommando import decide
+from gateway.metadata import read_json
+from gateway.problems import hidden
+from gateway.randomness import new_uuid
+from gateway.routes import Routes
+from schemas.konfigurasjon import ROOT
+from schemas.konfigurasjon_commands import (
+    AttachRessurs,
+    ChangeGlobalIntegrasjon,
+    ChangeIntegrasjon,
+    CreateIntegrasjon,
+    DeleteIntegrasjon,
+    DetachRessurs,
+    MakePassord,
+)
+from streams.domain.errors import NotFound
+from streams.domain.konfigurasjon import GlobalIntegrasjon, Integrasjon
+from streams.domain.rettigheter import ADMIN
+
+routes = Routes()
+
+BASE = "/konfigurasjon/api/v1"
+ONE = f"{BASE}/integrasjoner/{{integrasjonId}}"
+OF_ORG = f"{BASE}/organisasjoner/{{fiksOrgId}}/integrasjoner"
+
+Orgnr = Annotated[str, Meta(pattern=r"\A[0-9]{9}\Z")]
+Navn = Annotated[str, Meta(pattern=r"\A[A-Za-zæøåÆØÅ0-9_.,/\-_ ]+\Z")]
+Kode = Annotated[str, Meta(pattern=r"\A[0-9A-Z_.]+\Z")]
+
+
+class NyIntegrasjon(Struct, rename="camel", frozen=True):
+    """``IntegrasjonCreateRequest``."""
+
+    autorisert_orgnr: Orgnr
+    navn: Navn
+    fiks_organisasjon_uuid: UUID
+    beskrivelse: str | None = None
+
+
+class EndretIntegrasjon(Struct, rename="camel", frozen=True):
+    """``IntegrasjonUpdateRequest``."""
+
+    autorisert_orgnr: Orgnr | None = None
+    navn: Navn | None = None
+    beskrivelse: str | None = None
+
+
+class EndretGlobal(Struct, rename={"er_global": "global", "forespurte_privilegier": "forespurtePrivilegier"}):
+    """``RootIntegrasjonUpdateRequest``."""
+
+    kode: Kode | None = None
+    er_global: bool | None = None
+    forespurte_privilegier: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+
+
+@routes.get(f"{BASE}/integrasjoner/autentisering", demands=integration())
+async def autentisering(_request: web.Request) -> web.Response:
+    """Whether the caller is an integration; who is not has met 401 before."""
+    return _json(True)
+
+
+@routes.post(f"{BASE}/integrasjoner", demands=manager(ADMIN))
+async def opprett(request: web.Request) -> web.Response:
+    """A new integration. Its first password is one that nobody knows, so it needs ``lagPassord``."""
+    ny = read_json(await request.read(), NyIntegrasjon, request.charset)
+    demand_on(request, ny.fiks_organisasjon_uuid)
+    made = await decide(
+        request,
+        CreateIntegrasjon,
+        of=ny.fiks_organisasjon_uuid,
+        integrasjon_id=new_uuid(),
+        autorisert_orgnr=ny.autorisert_orgnr,
+        navn=ny.navn,
+        beskrivelse=ny.beskrivelse,
+        opprettet=datetime.now(UTC),
+        passord_hash=await asyncio.to_thread(hashed, new_password()),
+    )
+    return _json(_shown(request, made.fiks_org_id, made.integrasjon_id))
+
+
+@routes.get(ONE, demands=manager(ADMIN))
+async def hent(request: web.Request) -> web.Response:
+    """One integration, to the administrators of its owner."""
+    own = _own(request)
+    return _json(_shown(request, own.fiks_org_id, own.id))
+
+
+@routes.patch(ONE, demands=manager(ADMIN))
+async def endre(request: web.Request) -> web.Response:
+    """Other properties of an integration; what is not said stays."""
+    endret = read_json(await request.read(), EndretIntegrasjon, request.charset)
+    own = _own(request)
+    says = msgspec.structs.asdict(endret)
+    await decide(request, ChangeIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id, **says)
+    return _json(_shown(request, own.fiks_org_id, own.id))
+
+
+@routes.delete(ONE, demands=manager(ADMIN))
+async def slett(request: web.Request) -> web.Response:
+    """The integration is gone, and all that it was granted."""
+    own = _own(request)
+    await decide(request, DeleteIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id)
+    return web.Response()
+
+
+@routes.post(f"{ONE}/lagPassord", demands=manager(ADMIN))
+async def lag_passord(request: web.Request) -> web.Response:
+    """A new password, shown here and never again; the old one is dead when this is answered."""
+    own, passord = _own(request), new_password()
+    slow = await asyncio.to_thread(hashed, passord)
+    await decide(request, MakePassord, of=own.fiks_org_id, integrasjon_id=own.id, passord_hash=slow)
+    return web.Response(
+        body=msgspec.json.encode({"passord": passord}),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@routes.put(f"{ONE}/tilknyttede-ressurser/{{ressursId}}", demands=manager(ADMIN))
+async def tilknytt(request: web.Request) -> web.Response:
+    """Attach an integration to a resource, also one that is offered to all."""
+    return await _attach(request, AttachRessurs)
+
+
+@routes.delete(f"{ONE}/tilknyttede-ressurser/{{ressursId}}", demands=manager(ADMIN))
+async def koble_fra(request: web.Request) -> web.Response:
+    """Detach an integration from a resource."""
+    return await _attach(request, DetachRessurs)
+
+
+@routes.get(OF_ORG, demands=manager(ADMIN))
+async def alle(request: web.Request) -> web.Response:
+    """The organisation's own integrations and those that are offered to all."""
+    ids, koder = request.query.getall("integrasjonId", []), request.query.getall("integrasjonKode", [])
+    shown = [
+        one
+        for one in _usable(request)
+        if (not ids or str(one["uuid"]) in ids) and (not koder or one.get("kode") in koder)
+    ]
+    return _json(shown)
+
+
+@routes.get(f"{OF_ORG}/{{tag}}", demands=manager(ADMIN))
+async def med_tag(request: web.Request) -> web.Response:
+    """Those that may be attached to a service."""
+    return _json([one for one in _usable(request) if request.match_info["tag"] in one["tags"]])
+
+
+@routes.get(f"{BASE}/root/integrasjoner", demands=manager(ADMIN))
+async def alle_globale(request: web.Request) -> web.Response:
+    """Every integration that is offered to all."""
+    demand_on(request, ROOT)
+    memory = request.app[MEMORY]
+    known = (memory.integrasjon(id_) for id_, one in _offered(request).items() if one.er_global)
+    return _json([_shown(request, one.fiks_org_id, one.id) for one in known if one])
+
+
+@routes.patch(f"{BASE}/root/integrasjoner/{{integrasjonId}}", demands=manager(ADMIN))
+async def endre_global(request: web.Request) -> web.Response:
+    """How an integration is offered to all."""
+    demand_on(request, ROOT)
+    endret = read_json(await request.read(), EndretGlobal, request.charset)
+    known = request.app[MEMORY].integrasjon(_integrasjon_id(request))
+    if known is None:
+        raise NotFound(_missing(request))
+    says = msgspec.structs.asdict(endret)
+    await decide(request, ChangeGlobalIntegrasjon, of=ROOT, integrasjon_id=known.id, **says)
+    return _json(_shown(request, known.fiks_org_id, known.id))
+
+
+async def _attach(request: web.Request, command: type) -> web.Response:
+    integrasjon_id, memory = _integrasjon_id(request), request.app[MEMORY]
+    ressurs = memory.configuration.ressurs(UUID(request.match_info["ressursId"]))
+    if ressurs is None or not memory.configuration.is_offered(integrasjon_id, ressurs.fiks_org_id):
+        raise NotFound(_missing(request))
+    await decide(request, command, of=ressurs.fiks_org_id, integrasjon_id=integrasjon_id, ressurs_id=ressurs.id)
+    return web.Response()
+
+
+def _own(request: web.Request) -> Integrasjon:
+    """The integration in the path, which an administrator of its owner asks for. Nobody else learns that it is."""
+    known = request.app[MEMORY].integrasjon(_integrasjon_id(request))
+    with hidden(_missing(request)):
+        demand_on(request, known.fiks_org_id if known else _integrasjon_id(request))
+    assert known is not None, "nobody administrates what is not there"
+    return known
+
+
+def _integrasjon_id(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["integrasjonId"])
+    except ValueError:
+        raise NotFound(_missing(request)) from None
+
+
+def _missing(request: web.Request) -> str:
+    return f"Integrasjonen {request.match_info['integrasjonId']} finnes ikke"
+
+
+def _offered(request: web.Request) -> dict[UUID, GlobalIntegrasjon]:
+    return request.app[MEMORY].configuration.virksomhet(ROOT).globale
+
+
+def _usable(request: web.Request) -> list[dict[str, Any]]:
+    """What the organisation in the path may use."""
+    of, memory = UUID(request.match_info["fiksOrgId"]), request.app[MEMORY]
+    own = memory.configuration.virksomhet(of).integrasjoner
+    offered = [id_ for id_, one in _offered(request).items() if one.er_global and id_ not in own]
+    return [_shown(request, of, id_) for id_ in (*own, *offered) if memory.integrasjon(id_)]
+
+
+def _shown(request: web.Request, of: UUID, integrasjon_id: UUID) -> dict[str, Any]:
+    """An integration as the organisation ``of`` sees it."""
+    configuration = request.app[MEMORY].configuration
+    known = configuration.integrasjon(integrasjon_id)
+    assert known is not None
+    owner = configuration.virksomhet(known.fiks_org_id).organisasjon
+    offered = _offered(request).get(known.id, GlobalIntegrasjon())
+    said = {
+        "uuid": known.id,
+        "autorisertOrgnr": known.autorisert_orgnr,
+        "navn": known.navn,
+        "beskrivelse": known.beskrivelse,
+        "kode": offered.kode,
+        "global": offered.er_global,
+        "forespurtePrivilegier": offered.forespurte_privilegier,
+        "fiksOrganisasjonUuid": known.fiks_org_id,
+        "fiksOrganisasjonNavn": owner and owner.navn,
+        "opprettet": known.opprettet.isoformat() if known.opprettet else "",
+        "tags": offered.tags,
+        "tilknyttedeRessurser": sorted(configuration.virksomhet(of).tilknyttet.get(known.id, ())),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _json(said: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

@@ -1,0 +1,152 @@
+"""Every organisation's configuration together, for one who meets the whole topic and is asked often.
+
+Only keeps each organisation's state beside what finds it; what an event means stands in ``konfigurasjon.evolve``.
+Organisations may be interleaved in any way. Not a value: who holds it feeds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.konfigurasjon import ROOT, PersonEndret, PersonRegistrert
+from streams.domain.konfigurasjon import (
+    Integrasjon,
+    KonfigurasjonEvent,
+    Mottakersystem,
+    Ressurs,
+    Virksomhet,
+    changed,
+    evolve,
+    integrasjon_aktor,
+)
+from streams.domain.rettigheter import ADMIN, holds, holds_by_root
+
+NONE = Virksomhet()
+
+
+class Rute(NamedTuple):
+    """What a mottakersystem takes; no type or no level means all. Contract: svarut.md 7.3."""
+
+    orgnr: str
+    forsendelsestype: str | None
+    niva: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person who may hold rights. Nothing of it is ever printed."""
+
+    aktor: str
+    fnr: str = field(repr=False)
+    navn: str = field(repr=False)
+    tittel: str | None = field(default=None, repr=False)
+    telefon: str | None = field(default=None, repr=False)
+    epost: str | None = field(default=None, repr=False)
+
+
+class Configuration:
+    """What was folded so far. An id that two organisations claim belongs to the lower of them, whoever came first."""
+
+    def __init__(self) -> None:
+        self.virksomheter: dict[UUID, Virksomhet] = {ROOT: NONE}
+        self.personer: dict[str, Person] = {}
+        self._last: dict[UUID, int] = {}
+        self._owners: dict[UUID, UUID] = {ROOT: ROOT}
+        self._routes: dict[Rute, Mottakersystem] = {}
+        self._deleted: set[str] = set()
+
+    def meet(
+        self, event: KonfigurasjonEvent | PersonRegistrert | PersonEndret, cause: int | None = None, offset: int = -1
+    ) -> bool:
+        """Fold the event that lies at ``offset``. Returns whether it counts.
+
+        ``cause`` is that of the envelope: a decision whose maker had not met the last one that counted is void, as
+        ``streams.domain.decider`` says.
+        """
+        if isinstance(event, PersonRegistrert | PersonEndret):
+            self._meet_person(event)
+            return True
+        stream = event.fiks_org_id
+        if cause is not None:
+            if cause < self._last.get(stream, -1):
+                return False
+            self._last[stream] = offset
+        before = self.virksomhet(stream)
+        after = self.virksomheter[stream] = evolve(before, event)
+        self._index(stream, before, after)
+        return True
+
+    def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
+        """Whether the actor holds the privilege on the resource: granted there or above, on its type, or by ADMIN."""
+        owner = self._owners.get(ressurs_id)
+        if owner is None or aktor in self._deleted:
+            return False
+        virksomhet = self.virksomheter[owner]
+        return holds(virksomhet, aktor, privilegium, ressurs_id) or holds_by_root(
+            self.virksomheter[ROOT], virksomhet, aktor, privilegium, ressurs_id
+        )
+
+    def virksomhet(self, fiks_org_id: UUID) -> Virksomhet:
+        """What the stream of that id has said; nothing of one that is not known."""
+        return self.virksomheter.get(fiks_org_id, NONE)
+
+    def administrates_by_root(self, aktor: str, ressurs_id: UUID) -> bool:
+        """Whether the actor administrates the resource by the stream of ROOT."""
+        virksomhet = self.virksomhet(self._owners.get(ressurs_id, ROOT))
+        return holds_by_root(self.virksomheter[ROOT], virksomhet, aktor, ADMIN, ressurs_id)
+
+    def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
+        """The integration of that id, unless it is deleted."""
+        owner = self._owners.get(integrasjon_id)
+        found = self.virksomheter[owner].integrasjoner.get(integrasjon_id) if owner else None
+        return None if found is None or found.slettet else found
+
+    def is_offered(self, integrasjon_id: UUID, fiks_org_id: UUID) -> bool:
+        """Whether the organisation may use the integration: it is its own, or offered to all."""
+        found, offered = self.integrasjon(integrasjon_id), self.virksomheter[ROOT].globale.get(integrasjon_id)
+        return found is not None and (found.fiks_org_id == fiks_org_id or bool(offered and offered.er_global))
+
+    def sees(self, aktor: str, fiks_org_id: UUID) -> bool:
+        """Whether the organisation exists for the actor: it holds some right there, or rules all."""
+        virksomhet = self.virksomhet(fiks_org_id)
+        if virksomhet.organisasjon is None or aktor in self._deleted:
+            return False
+        own = aktor in virksomhet.rettigheter and aktor not in virksomhet.inaktive
+        return own or self.administrates_by_root(aktor, fiks_org_id)
+
+    def ressurs(self, ressurs_id: UUID) -> Ressurs | None:
+        """The resource of that id."""
+        owner = self._owners.get(ressurs_id)
+        return self.virksomheter[owner].ressurser.get(ressurs_id) if owner else None
+
+    def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
+        """The system that takes forsendelser to ``orgnr``; a row with a type goes before one for all types."""
+        types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
+        rows = (Rute(orgnr, of_type, of_level) for of_type in types for of_level in (niva, None))
+        return next((found for row in rows if (found := self._routes.get(row)) is not None), None)
+
+    def _meet_person(self, event: PersonRegistrert | PersonEndret) -> None:
+        known = self.personer.get(event.aktor)
+        if isinstance(event, PersonRegistrert):
+            self.personer.setdefault(event.aktor, Person(event.aktor, event.fnr, event.navn))
+        elif known is not None:
+            self.personer[event.aktor] = changed(known, event)
+
+    def _index(self, stream: UUID, before: Virksomhet, after: Virksomhet) -> None:
+        if after.ressurser is not before.ressurser:
+            self._claim(stream, after.ressurser.keys() - before.ressurser.keys())
+        if after.integrasjoner is not before.integrasjoner:
+            self._claim(stream, after.integrasjoner.keys() - before.integrasjoner.keys())
+            if after.inaktive is not before.inaktive:
+                self._deleted |= {integrasjon_aktor(id_) for id_, one in after.integrasjoner.items() if one.slettet}
+        for system in after.mottakersystemer[len(before.mottakersystemer) :]:
+            rute = Rute(system.orgnr, system.forsendelsestype, system.niva)
+            if (taken := self._routes.get(rute)) is None or stream < taken.fiks_org_id:
+                self._routes[rute] = system
+
+    def _claim(self, stream: UUID, ids: set[UUID]) -> None:
+        for id_ in ids:
+            if (owner := self._owners.get(id_)) is None or stream < owner:
+                self._owners[id_] = stream

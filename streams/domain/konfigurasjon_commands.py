@@ -1,0 +1,220 @@
+"""What is decided about a command: the event that it asks for, or its refusal. Contract: auth.md 6.3, administrator.
+
+Whoever asks must administrate the resource concerned at this place in the log, so a right that was lost earlier in the
+log gives nothing. What spans organisations is decided by the stream of ROOT in the same way.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, get_args
+from uuid import UUID
+
+import msgspec
+
+from schemas.konfigurasjon import (
+    ROOT,
+    AktorAktivert,
+    AktorDeaktivert,
+    Avslagsgrunn,
+    FakturaEndret,
+    GlobalIntegrasjonEndret,
+    IntegrasjonEndret,
+    IntegrasjonOpprettet,
+    IntegrasjonSlettet,
+    KommandoAvvist,
+    OrganisasjonEndret,
+    OrganisasjonOpprettet,
+    PassordLaget,
+    PrivilegieTildelt,
+    PrivilegieTrukketTilbake,
+    RessursEndret,
+    RessursFrakoblet,
+    RessursOpprettet,
+    RessursTilknyttet,
+    TjenesteInitialisert,
+    TjenesteKonfigurert,
+    TypePrivilegieTildelt,
+    TypePrivilegieTrukketTilbake,
+)
+from schemas.konfigurasjon_commands import (
+    ActivateAktor,
+    AttachRessurs,
+    ChangeFaktura,
+    ChangeGlobalIntegrasjon,
+    ChangeIntegrasjon,
+    ChangeOrganisasjon,
+    Command,
+    ConfigureTjeneste,
+    CreateIntegrasjon,
+    CreateOrganisasjon,
+    CreateRessurs,
+    DeactivateAktor,
+    DeleteIntegrasjon,
+    DetachRessurs,
+    GrantPrivilegium,
+    GrantTypePrivilegium,
+    InitialiseTjeneste,
+    MakePassord,
+    RenameRessurs,
+    RevokePrivilegium,
+    RevokeTypePrivilegium,
+)
+from streams.domain.decider import Decider
+from streams.domain.konfigurasjon import KonfigurasjonEvent, Virksomhet
+from streams.domain.konfigurasjon import evolve as evolve_virksomhet
+from streams.domain.rettigheter import ADMIN, holds
+
+FOLLOWS: dict[type, type] = {
+    CreateOrganisasjon: OrganisasjonOpprettet,
+    ChangeOrganisasjon: OrganisasjonEndret,
+    ChangeFaktura: FakturaEndret,
+    InitialiseTjeneste: TjenesteInitialisert,
+    ConfigureTjeneste: TjenesteKonfigurert,
+    CreateRessurs: RessursOpprettet,
+    RenameRessurs: RessursEndret,
+    CreateIntegrasjon: IntegrasjonOpprettet,
+    ChangeIntegrasjon: IntegrasjonEndret,
+    DeleteIntegrasjon: IntegrasjonSlettet,
+    MakePassord: PassordLaget,
+    AttachRessurs: RessursTilknyttet,
+    DetachRessurs: RessursFrakoblet,
+    ChangeGlobalIntegrasjon: GlobalIntegrasjonEndret,
+    GrantPrivilegium: PrivilegieTildelt,
+    RevokePrivilegium: PrivilegieTrukketTilbake,
+    GrantTypePrivilegium: TypePrivilegieTildelt,
+    RevokeTypePrivilegium: TypePrivilegieTrukketTilbake,
+    ActivateAktor: AktorAktivert,
+    DeactivateAktor: AktorDeaktivert,
+}
+"""The event that each command asks for. It has the command's fields but for who asked."""
+
+IN_ROOT = (ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
+OF_INTEGRASJON = (ChangeIntegrasjon, DeleteIntegrasjon, MakePassord)
+OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
+
+Refused = tuple[Avslagsgrunn, str]
+
+
+def react(state: Virksomhet, event: Command | KonfigurasjonEvent, _time: datetime) -> Any | None:
+    """What is decided because of an event: something about every command, nothing about anything else."""
+    if not isinstance(event, get_args(Command)):
+        return None
+    if (refused := refusal(state, event)) is not None:
+        grunn, melding = refused
+        return KommandoAvvist(fiks_org_id=event.fiks_org_id, grunn=grunn, melding=melding)
+    said = msgspec.structs.asdict(event)
+    if isinstance(event, InitialiseTjeneste) and event.tjeneste in state.tjenester:
+        said["ressurs_id"] = state.tjenester[event.tjeneste].ressurs_id
+    return FOLLOWS[type(event)](**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
+
+
+def refusal(state: Virksomhet, command: Command) -> Refused | None:
+    """Why the command is refused in this state; None when it is not."""
+    if isinstance(command, CreateOrganisasjon):
+        return _refused_organisasjon(state, command)
+    if isinstance(command, IN_ROOT) and command.fiks_org_id != ROOT:
+        return Avslagsgrunn.UGYLDIG, "Dette kan bare gjøres på tvers av organisasjoner"
+    on = _administered(state, command)
+    if not _administrates(state, command, on):
+        return Avslagsgrunn.IKKE_TILGANG, f"Du er ikke administrator for ressursen {on}"
+    return _refused_by_rule(state, command)
+
+
+def _refused_organisasjon(state: Virksomhet, command: CreateOrganisasjon) -> Refused | None:
+    if not command.som_rot:
+        return Avslagsgrunn.IKKE_TILGANG, "Bare rotadministratorer kan opprette organisasjoner"
+    if state.organisasjon is not None or command.fiks_org_id == ROOT:
+        return Avslagsgrunn.UGYLDIG, "Organisasjonen finnes fra før"
+    return None
+
+
+def _administered(state: Virksomhet, command: Command) -> UUID:
+    """The resource that whoever asks must administrate."""
+    match command:
+        case GrantPrivilegium() | RevokePrivilegium() | RenameRessurs() | AttachRessurs() | DetachRessurs():
+            return command.ressurs_id
+        case CreateRessurs():
+            return command.forelder_id
+        case ConfigureTjeneste():
+            known = state.tjenester.get(command.tjeneste)
+            return known.ressurs_id if known else command.fiks_org_id
+        case _:
+            return command.fiks_org_id
+
+
+def _administrates(state: Virksomhet, command: Command, ressurs_id: UUID) -> bool:
+    if command.av in state.inaktive:
+        return False
+    if command.fiks_org_id != ROOT and command.som_rot:
+        return True
+    return holds(state, command.av, ADMIN, ressurs_id)
+
+
+def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
+    """Why it cannot be done by anybody, or not by this administrator."""
+    if command.fiks_org_id != ROOT and state.organisasjon is None:
+        return Avslagsgrunn.FINNES_IKKE, "Organisasjonen finnes ikke"
+    if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
+        return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.ressurs_id} finnes ikke"
+    if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
+        return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    match command:
+        case CreateRessurs():
+            return _refused_ressurs(state, command)
+        case CreateIntegrasjon() if command.integrasjon_id in state.integrasjoner:
+            return Avslagsgrunn.UGYLDIG, "Integrasjonen finnes fra før"
+        case ConfigureTjeneste() if command.tjeneste not in state.tjenester:
+            return Avslagsgrunn.UGYLDIG, f"Tjenesten {command.tjeneste} må initialiseres før den konfigureres"
+        case GrantPrivilegium() if command.aktor in state.inaktive:
+            return Avslagsgrunn.UGYLDIG, "Aktøren er deaktivert i organisasjonen"
+        case ChangeOrganisasjon() if not command.som_rot and _for_root_alone(command):
+            return Avslagsgrunn.IKKE_TILGANG, "Bare rotadministratorer kan endre kommunenr, synlig og intern"
+        case ChangeGlobalIntegrasjon() if _kode_is_taken(state, command):
+            return Avslagsgrunn.UGYLDIG, f"Koden {command.kode} er i bruk av en annen integrasjon"
+        case _:
+            return None
+
+
+def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | None:
+    if not _is_ressurs(state, command.fiks_org_id, command.forelder_id):
+        return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.forelder_id} finnes ikke"
+    if command.ressurs_id in state.ressurser:
+        return Avslagsgrunn.UGYLDIG, f"Ressursen {command.ressurs_id} finnes fra før"
+    return None
+
+
+def _for_root_alone(command: ChangeOrganisasjon) -> bool:
+    return any(one is not None for one in (command.kommunenr, command.synlig, command.intern))
+
+
+def _is_ressurs(state: Virksomhet, fiks_org_id: UUID, ressurs_id: UUID) -> bool:
+    return ressurs_id in state.ressurser or ressurs_id == fiks_org_id == ROOT
+
+
+def _is_integrasjon(state: Virksomhet, integrasjon_id: UUID) -> bool:
+    known = state.integrasjoner.get(integrasjon_id)
+    return known is not None and not known.slettet
+
+
+def _kode_is_taken(state: Virksomhet, command: ChangeGlobalIntegrasjon) -> bool:
+    if command.kode is None:
+        return False
+    return any(one.kode == command.kode for id_, one in state.globale.items() if id_ != command.integrasjon_id)
+
+
+def evolve(state: Virksomhet, event: Any) -> Virksomhet:
+    """The organisation after an event; commands and persons change nothing."""
+    return evolve_virksomhet(state, event) if isinstance(event, get_args(KonfigurasjonEvent)) else state
+
+
+konfigurasjon = Decider(
+    name="konfigurasjon",
+    topic="fiks.konfigurasjon",
+    state=Virksomhet,
+    initial=Virksomhet(),
+    evolve=evolve,
+    react=react,
+    deadlines=lambda _: (),
+    expired=lambda stream, deadline: None,
+)

@@ -1,0 +1,39 @@
+"""Who may what, given what was granted: inheritance from above, rights on types, and ADMIN. Contract: auth.md 6.3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from schemas.konfigurasjon import ROOT
+from streams.domain.konfigurasjon import Virksomhet
+
+ADMIN = "ADMIN"
+"""The privilege that contains every other, on the resource that it is held on and on all below."""
+
+
+def holds(virksomhet: Virksomhet, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
+    """Whether the actor holds the privilege on a resource by the organisation's own grants, inherited ones included."""
+    held = virksomhet.rettigheter.get(aktor)
+    if held is None or aktor in virksomhet.inaktive:
+        return False
+    ressurs = virksomhet.ressurser.get(ressurs_id)
+    return any(_contains(held.get(one), privilegium) for one in (ressurs.sti if ressurs else (ressurs_id,)))
+
+
+def holds_by_root(rot: Virksomhet, virksomhet: Virksomhet, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
+    """Whether the actor holds it by the stream of ROOT: a grant on ROOT itself, or a right on a type on the way up."""
+    if aktor in virksomhet.inaktive or aktor in rot.inaktive:
+        return False
+    if holds(rot, aktor, privilegium, ROOT):
+        return True
+    by_type: Mapping[str, frozenset[str]] | None = rot.typerettigheter.get(aktor)
+    ressurs = virksomhet.ressurser.get(ressurs_id)
+    if by_type is None or ressurs is None:
+        return False
+    above = (virksomhet.ressurser.get(one) for one in ressurs.sti)
+    return any(one and _contains(by_type.get(one.type), privilegium) for one in above)
+
+
+def _contains(held: frozenset[str] | None, privilegium: str) -> bool:
+    return held is not None and (privilegium in held or ADMIN in held)

@@ -1,0 +1,311 @@
+"""What knowing who may what costs: decisions, start-up and memory, revocation on two gateways, and the send call.
+
+Run: ``python -m tests.bench.auth``. The configuration is 500 organisations, 20,000 integrations and 500,000 grants;
+each change lies on the log as it does in earnest, a command and what was decided about it. ``ARGS=small`` is a tenth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+from uuid import UUID, uuid5
+
+import asyncpg
+import psutil
+import uvloop
+from aiohttp import web
+
+import gateway.app
+from gateway.auth.demands import Caller
+from gateway.auth.grant import token_for
+from gateway.auth.memory import Memory
+from gateway.auth.principal import PRINCIPAL, Principal
+from gateway.seed import credentials, seed
+from infra.local.ports import free_port
+from infra.migrate import migrate
+from infra.settings import Settings
+from schemas.envelope import Envelope, decided, fact
+from schemas.konfigurasjon import (
+    IntegrasjonOpprettet,
+    OrganisasjonOpprettet,
+    PrivilegieTildelt,
+    RessursOpprettet,
+)
+from schemas.konfigurasjon_commands import GrantPrivilegium, RevokePrivilegium
+from streams import topics
+from streams.app import Worker
+from streams.dead_letters import DeadLetters
+from streams.deciding import Deciding
+from streams.domain.configuration import Configuration
+from streams.domain.konfigurasjon import integrasjon_aktor
+from streams.domain.konfigurasjon_commands import konfigurasjon
+from streams.log import Log
+from tests.bench.accept import LOAD, ROUNDS, SERVER, accepting, load, medians, process, ready, request
+from tests.bench.report import Report
+from tests.support.eventually import eventually
+from tests.support.issuer import running_issuer
+from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
+
+NAMES = UUID("0d4a2f6e-3f0b-5c52-9a7e-64a1b0a0c001")
+ORGANISATIONS, INTEGRATIONS, GRANTS, ACCOUNTS = 500, 40, 25, 30
+"""How many organisations, integrations of each, grants of each integration, and accounts of each organisation."""
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
+ADMIN = "person:administrator"
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$" + "x" * 22 + "$" + "y" * 43
+DECISIONS = 300_000
+REVOCATIONS = 200
+AT_ONCE = 1_000
+
+
+def made(organisation: int, what: str, number: int = 0) -> UUID:
+    """The id of something in an organisation."""
+    return uuid5(NAMES, f"{organisation}/{what}/{number}")
+
+
+def configuration_of(number: int) -> Iterator[Any]:
+    """All that happened in an organisation."""
+    owner, service = made(number, "organisasjon"), made(number, "tjeneste")
+    yield OrganisasjonOpprettet(fiks_org_id=owner, orgnr="310991007", navn=f"Kommune {number}")
+    yield PrivilegieTildelt(fiks_org_id=owner, aktor=ADMIN, ressurs_id=owner, privilegium="ADMIN")
+    below = partial(RessursOpprettet, fiks_org_id=owner)
+    yield below(ressurs_id=service, forelder_id=owner, type="SVARUT", navn="SvarUt")
+    for account in range(ACCOUNTS):
+        yield below(ressurs_id=made(number, "konto", account), forelder_id=service, type="SVARUT_KONTO", navn="Konto")
+    for one in range(INTEGRATIONS):
+        id_ = made(number, "integrasjon", one)
+        yield IntegrasjonOpprettet(
+            fiks_org_id=owner, integrasjon_id=id_, autorisert_orgnr="310991007", navn="Fagsystem", passord_hash=HASH
+        )
+        for account in range(GRANTS):
+            on = made(number, "konto", account)
+            aktor = integrasjon_aktor(id_)
+            yield PrivilegieTildelt(fiks_org_id=owner, aktor=aktor, ressurs_id=on, privilegium="SVARUT.SEND")
+
+
+def on_the_log(number: int) -> Iterator[tuple[object, Envelope]]:
+    """The same as it lies on the log: grants as a command and a decision. Causes rise within the stream."""
+    for cause, event in enumerate(configuration_of(number)):
+        if isinstance(event, PrivilegieTildelt):
+            command = GrantPrivilegium(
+                fiks_org_id=event.fiks_org_id,
+                av=ADMIN,
+                aktor=event.aktor,
+                ressurs_id=event.ressurs_id,
+                privilegium=event.privilegium,
+            )
+            asked = _fact(command, f"{number}/{cause}")
+            yield command, asked
+            yield event, decided(event, because=asked, cause=1_000_000_000 + cause, source="urn:fiks:bench")
+        else:
+            yield event, _fact(event, f"{number}/{cause}")
+
+
+def _fact(event: object, name: str) -> Envelope:
+    return fact(event, time=WHEN, id=str(uuid5(NAMES, name)), source="urn:fiks:bench", actor=ADMIN)
+
+
+async def fill(bootstrap: str, organisations: int) -> int:
+    """Put it all on the log. Returns the number of records."""
+    log, count = Log(bootstrap), 0
+    await log.start()
+    everything = chain.from_iterable(on_the_log(number) for number in range(organisations))
+    while batch := list(islice(everything, AT_ONCE)):
+        count += len(batch)
+        await log.append_all(batch)
+    await log.stop()
+    return count
+
+
+def decisions(report: Report, organisations: int) -> None:
+    """How many questions a second one core answers, half of them with no."""
+    configuration = Configuration()
+    for number in range(organisations):
+        for event in configuration_of(number):
+            configuration.meet(event)
+    chance = random.Random(1)
+    asked = []
+    for _ in range(DECISIONS):
+        number = chance.randrange(organisations)
+        aktor = integrasjon_aktor(made(number, "integrasjon", chance.randrange(INTEGRATIONS)))
+        owner = number if chance.random() < 0.5 else (number + 1) % organisations
+        asked.append((aktor, "SVARUT.SEND", made(owner, "konto", chance.randrange(GRANTS))))
+    may, begin = configuration.may, time.perf_counter()
+    yes = sum(may(*one) for one in asked)
+    elapsed = time.perf_counter() - begin
+    assert 0.4 < yes / DECISIONS < 0.6
+    report.add("decisions", DECISIONS / elapsed, "1/s")
+
+
+async def start_up(bootstrap: str) -> None:
+    """What a gateway does until it is ready. Prints seconds and MiB."""
+    gateway.app.tune_garbage_collection()
+    begin, memory = time.perf_counter(), Memory(bootstrap)
+    await memory.start()
+    while not memory.ready:
+        await asyncio.sleep(0.01)
+    elapsed = time.perf_counter() - begin
+    print(elapsed, psutil.Process().memory_info().rss / 2**20, len(memory.configuration.virksomheter))
+    await memory.stop()
+
+
+async def revocation(report: Report, bootstrap: str, dsn: str, state: Path) -> None:
+    """From the command on the log to the refusal on both of two gateways."""
+    settings = Settings(kafka=bootstrap, postgres=dsn, state=state)
+    connection = await asyncpg.connect(dsn)
+    await migrate(connection)
+    await connection.close()
+    log, gateways = Log(bootstrap), [Memory(bootstrap) for _ in range(2)]
+    await log.start()
+    org, aktor = made(0, "revocation"), integrasjon_aktor(made(0, "integrasjon"))
+    admin = PrivilegieTildelt(fiks_org_id=org, aktor=ADMIN, ressurs_id=org, privilegium="ADMIN")
+    organisation = OrganisasjonOpprettet(fiks_org_id=org, navn="Kommune")
+    await log.append_all([(one, _fact(one, str(number))) for number, one in enumerate((organisation, admin))])
+    for one in gateways:
+        await one.start()
+    await eventually(lambda: all(one.ready for one in gateways))
+    worker = Worker(settings, [Deciding(konfigurasjon, log, DeadLetters(log))], group="bench")
+    await worker.start()
+
+    async def ask(command: type, name: str, may: bool) -> float:
+        event = command(fiks_org_id=org, av=ADMIN, aktor=aktor, ressurs_id=org, privilegium="SVARUT.SEND")
+        about = _fact(event, name)
+        async with gateways[0].expecting(about.id) as one, gateways[1].expecting(about.id) as other:
+            begin = time.perf_counter()
+            await log.append(event, about)
+            await asyncio.gather(one, other)
+            elapsed = time.perf_counter() - begin
+        assert all(memory.may(aktor, "SVARUT.SEND", org) is may for memory in gateways)
+        return elapsed
+
+    await ask(GrantPrivilegium, "first", True)  # the worker has come so far then
+    took = []
+    for number in range(REVOCATIONS):
+        await ask(GrantPrivilegium, f"grant {number}", True)
+        took.append(await ask(RevokePrivilegium, f"revoke {number}", False))
+    await worker.stop()
+    for one in gateways:
+        await one.stop()
+    await log.stop()
+    cuts = quantiles(took, n=100)
+    report.add("revocation_p50", cuts[49] * 1000, "ms")
+    report.add("revocation_p99", cuts[98] * 1000, "ms")
+
+
+async def sending(report: Report, bootstrap: str, state: Path) -> None:
+    """The send call with and without the door, in turn, each gateway pinned to one core."""
+    await seed(bootstrap, state)
+    known = credentials(state)[0]
+    path = f"/api/v2/kontoer/{known['kontoId']}/forsendelser/"
+    async with running_issuer() as issuer:
+        headers = {
+            "Authorization": f"Bearer {await token_for(issuer.name, known['orgnr'])}",
+            "IntegrasjonId": known["integrasjonId"],
+            "IntegrasjonPassord": known["integrasjonPassord"],
+        }
+        ports = {"door": free_port(), "no-door": free_port()}
+        environments = {
+            name: {
+                "FIKS_KAFKA": bootstrap,
+                "FIKS_STATE": str(state),
+                "FIKS_ISSUER": issuer.name,
+                "FIKS_GATEWAY_PORT": str(port),
+                "FIKS_POSTGRES": "postgresql://nobody:none@127.0.0.1:1/none",
+                "FIKS_LOG_LEVEL": "WARNING",
+            }
+            for name, port in ports.items()
+        }
+        call = request(path, headers)
+        with (
+            process("-m", "gateway.cli", "gateway", environment=environments["door"], cores=SERVER) as door,
+            process("-m", "tests.bench.auth", "no-door", environment=environments["no-door"], cores=SERVER) as open_,
+        ):
+            for port in ports.values():
+                await ready(f"http://127.0.0.1:{port}/readyz")
+                await accepting(f"http://127.0.0.1:{port}{path}", headers)
+            rounds = [
+                (await load(ports["no-door"], call, open_), await load(ports["door"], call, door))
+                for _ in range(ROUNDS)
+            ]
+    without, checked = map(medians, zip(*rounds, strict=True))
+    report.add("send_without_identity", without.per_second, "1/s")
+    report.add("send_with_identity", checked.per_second, "1/s", to="send_without_identity")
+    report.add("send_without_identity_cpu", without.cpu, "us")
+    report.add("send_with_identity_cpu", checked.cpu, "us", to="send_without_identity_cpu")
+
+
+def without_door(settings: Settings) -> None:
+    """A gateway that believes everybody to be the seeded integration."""
+    known = credentials(settings.state)[0]
+    integrasjon_id, owner = UUID(known["integrasjonId"]), UUID(known["fiksOrgId"])
+    principal = Principal(Caller.INTEGRATION, integrasjon_id=integrasjon_id, fiks_org_id=owner, orgnr=known["orgnr"])
+
+    @web.middleware
+    async def believe(request: web.Request, handler: Any) -> web.StreamResponse:
+        request[PRINCIPAL] = principal
+        return await handler(request)
+
+    gateway.app.authenticate = lambda _: believe
+    uvloop.run(gateway.app.serve(settings))
+
+
+async def bench(folder: Path, organisations: int) -> Report:
+    """Measure all there is."""
+    report = Report("auth")
+    decisions(report, organisations)
+    kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+    await kafka.start()
+    await postgres.start()
+    topics.apply(kafka.bootstrap, 1)
+    await sending(report, kafka.bootstrap, folder / "state")
+    await revocation(report, kafka.bootstrap, postgres.dsn, folder / "state")
+    await postgres.stop()
+    begin = time.perf_counter()
+    count = await fill(kafka.bootstrap, organisations)
+    report.add("records", count, "records")
+    report.add("fill", time.perf_counter() - begin, "s")
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.auth", "start-up", kafka.bootstrap, stdout=subprocess.PIPE
+    )
+    out, _ = await child.communicate()
+    seconds, mebibytes, known = map(float, out.split())
+    assert known >= organisations
+    report.add("start_up", seconds, "s")
+    report.add("memory", mebibytes, "MiB")
+    await kafka.stop()
+    return report
+
+
+async def main(organisations: int) -> None:
+    """Everything, on a Kafka and a PostgreSQL of its own."""
+    os.sched_setaffinity(0, LOAD)
+    with temporary_folder() as folder:
+        report = await bench(folder, organisations)
+    report.finish()
+
+
+def run(arguments: Sequence[str]) -> None:
+    """A part in a process of its own, or the benchmark."""
+    match arguments:
+        case ["start-up", bootstrap]:
+            uvloop.run(start_up(bootstrap))
+        case ["no-door"]:
+            without_door(Settings())
+        case ["small"]:
+            uvloop.run(main(ORGANISATIONS // 10))
+        case _:
+            uvloop.run(main(ORGANISATIONS))
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

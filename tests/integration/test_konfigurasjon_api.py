@@ -1,0 +1,348 @@
+"""The configuration and authorisation APIs on a real log, decided by a real worker; two organisations throughout."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import jsonschema
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from gateway.aktorer import person_id
+from gateway.auth.demands import Caller, Demand, silent_routes
+from gateway.auth.memory import MEMORY, Memory
+from gateway.auth.middleware import authenticate
+from gateway.auth.passwords import matches
+from gateway.auth.persons import PERSONS, Persons
+from gateway.auth.principal import Principal
+from gateway.context import LOG
+from gateway.problems import problems
+from gateway.routes import (
+    autorisasjon,
+    autorisasjon_update,
+    konfigurasjon,
+    konfigurasjon_integrasjoner,
+    konfigurasjon_personer,
+)
+from gateway.routes.docs import descriptions
+from schemas.konfigurasjon import ROOT, OrganisasjonOpprettet, PersonRegistrert, PrivilegieTildelt
+from streams import topics
+from streams.dead_letters import DeadLetters
+from streams.deciding import Deciding
+from streams.domain import konfigurasjon_commands
+from streams.domain.errors import NotAllowed
+from tests.support.backbone import Backbone, about, backbone
+from tests.support.eventually import eventually
+from tests.support.records import records_on
+
+ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "26867396532", "01010700066", "15819000066", "25865499815"
+KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autorisasjon", "/autorisasjon-update/api/v1"
+
+
+MODULES = (konfigurasjon, konfigurasjon_integrasjoner, konfigurasjon_personer, autorisasjon, autorisasjon_update)
+
+
+class Believed:
+    """Callers who are believed: the header Who is an fnr, Machine an integration. The door has tests of its own."""
+
+    def __init__(self, names: Persons) -> None:
+        self._names = names
+
+    async def identify(self, request: web.Request, demand: Demand) -> Principal:
+        if (pid := request.headers.get("Who")) is not None:
+            principal = Principal(Caller.MANAGER, pid=pid, person=self._names.actor(pid), niva=4)
+        else:
+            principal = Principal(Caller.INTEGRATION, integrasjon_id=UUID(request.headers["Machine"]))
+        if not demand.of(principal.caller):
+            raise NotAllowed("not this kind of caller")
+        return principal
+
+
+DESCRIBED = [json.loads(descriptions()[f"{name}-api-v1.json"]) for name in ("konfigurasjon", "autorisasjon")]
+COMPONENTS = {"schemas": DESCRIBED[0]["components"]["schemas"] | DESCRIBED[1]["components"]["schemas"]}
+
+
+def described(method: str, path: str) -> dict[str, Any]:
+    """The answers that the contract has for a call, by status; the address without placeholders goes first."""
+    paths = [one for of in DESCRIBED for one in of["paths"].items()]
+    for template, methods in sorted(paths, key=lambda one: one[0].count("{")):
+        if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), path) and method.lower() in methods:
+            return methods[method.lower()]["responses"]
+    raise AssertionError(f"{method} {path} is not described")
+
+
+@dataclass
+class Gateway:
+    """A gateway, and a client of it."""
+
+    server: TestServer
+    session: ClientSession
+    memory: Memory
+    names: Persons
+
+    async def ask(self, who: str, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
+        """The status and the answer, as text where it is no JSON."""
+        headers = {"Who" if len(who) == 11 else "Machine": who}
+        url = self.server.make_url(path)
+        async with self.session.request(method, url, json=body, params=query, headers=headers) as answer:
+            said = await answer.read()
+            return answer.status, await answer.json() if said and "json" in answer.content_type else said.decode()
+
+    async def done(self, who: str, method: str, path: str, body: Any = None, **query: str) -> Any:
+        """The answer of what must succeed."""
+        status, said = await self.ask(who, method, path, body, **query)
+        answers = described(method, path)
+        assert str(status) in answers, said
+        if content := answers[str(status)].get("content", {}).get("application/json"):
+            jsonschema.validate(said, content["schema"] | {"components": COMPONENTS})
+        return said
+
+
+@asynccontextmanager
+async def running(of: Backbone, names: Persons) -> AsyncIterator[Gateway]:
+    app = web.Application(middlewares=[problems, authenticate(Believed(names))])
+    memory = app[MEMORY] = Memory(of.settings.kafka)
+    app[LOG], app[PERSONS] = of.log, names
+    for module in (
+        konfigurasjon,
+        konfigurasjon_integrasjoner,
+        konfigurasjon_personer,
+        autorisasjon,
+        autorisasjon_update,
+    ):
+        module.routes.add_to(app)
+    assert silent_routes(app) == []
+    await memory.start()
+    async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
+        await eventually(lambda: memory.ready)
+        yield Gateway(server, session, memory, names)
+    await memory.stop()
+
+
+@dataclass
+class Town:
+    """Two organisations with an administrator each, a root operator, and two gateways."""
+
+    a: UUID
+    b: UUID
+    one: Gateway
+    two: Gateway
+    backbone: Backbone
+
+    async def integrasjon(self, orgnr: str = "310991007") -> str:
+        """A new integration of A."""
+        ny = {"autorisertOrgnr": orgnr, "navn": "Fagsystem", "fiksOrganisasjonUuid": str(self.a)}
+        made = await self.one.done(ADMIN_A, "POST", f"{KONF}/integrasjoner", ny)
+        return made["uuid"]
+
+
+@pytest.fixture
+async def town(kafka: str, database: str, tmp_path: Any) -> AsyncIterator[Town]:
+    topics.apply(kafka, 1)
+    async with backbone(kafka, database, tmp_path) as of:
+        a, b, names = uuid4(), uuid4(), Persons(uuid4().bytes * 2)  # the same people are others in every test
+        for fiks_org_id, fnr in ((a, ADMIN_A), (b, ADMIN_B), (ROOT, ROOT_FNR)):
+            organisasjon = OrganisasjonOpprettet(fiks_org_id=fiks_org_id, orgnr="310991007", navn=f"Kommune {fnr}")
+            right = PrivilegieTildelt(
+                fiks_org_id=fiks_org_id, aktor=names.actor(fnr), ressurs_id=fiks_org_id, privilegium="ADMIN"
+            )
+            aktor = names.actor(fnr)
+            person = PersonRegistrert(person_id=person_id(aktor), aktor=aktor, fnr=fnr, navn="En administrator")
+            await of.log.append(person, about(person))
+            for event in (organisasjon, right) if fiks_org_id != ROOT else (right,):
+                await of.log.append(event, about(event))
+        deciding = Deciding(konfigurasjon_commands.konfigurasjon, of.log, DeadLetters(of.log))
+        async with of.worker([deciding]), running(of, names) as one, running(of, names) as two:
+            yield Town(a, b, one, two, of)
+
+
+async def test_a_town_is_set_up_from_nothing(town: Town) -> None:
+    """Root makes an organisation and its administrator, who makes all that sending needs."""
+    ask = town.one.done
+    new = await ask(
+        ROOT_FNR, "POST", f"{KONF}/root/organisasjoner", {"navn": "Nyvik", "type": "KOMMUNE", "intern": False}
+    )
+    org = new["uuid"]
+    right = {"aktor": CLERK, "privilegium": "ADMIN"}
+    assert await ask(ROOT_FNR, "POST", f"{UPDATE}/ressurs/{org}/tilganger", right) == right | {"ressurs": org}
+    service = (await ask(CLERK, "POST", f"{KONF}/organisasjoner/{org}/tjenester/SVARUT/initialiser"))["ressursId"]
+    set_up = await ask(CLERK, "POST", f"{KONF}/organisasjoner/{org}/tjenester/SVARUT/konfigurer")
+    assert (set_up["initialisert"], set_up["konfigurert"], set_up["ressursType"]) == (True, True, "SVARUT")
+    account = await ask(
+        CLERK, "POST", f"{UPDATE}/ressurs", {"forelderRessurs": service, "type": "SVARUT_KONTO", "navn": "Konto"}
+    )
+    assert account["forelder"] == service
+    ny = {"autorisertOrgnr": "310991007", "navn": "Fagsystem", "fiksOrganisasjonUuid": org}
+    machine = (await ask(CLERK, "POST", f"{KONF}/integrasjoner", ny))["uuid"]
+    send = {"aktor": machine, "privilegium": "SVARUT.SEND"}
+    await ask(CLERK, "POST", f"{UPDATE}/ressurs/{service}/tilganger", send)
+    question = {"aktor": machine, "privilegium": "SVARUT.SEND", "ressurs": account["id"]}
+    assert await ask(machine, "GET", f"{QUERY}/isAutorisert", **question) is True
+    shown = await ask(CLERK, "GET", f"{QUERY}/ressurser/{account['id']}")
+    assert [one["id"] for one in shown["path"]] == [org, service, account["id"]]
+    assert await ask(CLERK, "GET", f"{QUERY}/ressurser/{org}/tilganger") == [right]
+    assert await ask(CLERK, "GET", f"{QUERY}/{account['id']}/isLeaf") is True
+    assert [one["id"] for one in await ask(CLERK, "GET", f"{QUERY}/{service}/barn")] == [account["id"]]
+
+
+async def test_a_new_password_is_shown_once_and_the_old_one_is_dead_at_once(town: Town) -> None:
+    machine = await town.integrasjon()
+    first = (await town.one.done(ADMIN_A, "POST", f"{KONF}/integrasjoner/{machine}/lagPassord"))["passord"]
+    known = town.one.memory.integrasjon(UUID(machine))
+    assert matches(known.passord_hash, first)
+    assert first.isascii()
+    assert len(first) >= 43  # 256 bits
+    second = (await town.one.done(ADMIN_A, "POST", f"{KONF}/integrasjoner/{machine}/lagPassord"))["passord"]
+    for gateway in (town.one, town.two):
+        await eventually(lambda of=gateway: matches(of.memory.integrasjon(UUID(machine)).passord_hash, second))
+        assert not matches(gateway.memory.integrasjon(UUID(machine)).passord_hash, first)
+    everything = [record.value for record in records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")]
+    assert not [one for one in everything if first.encode() in one or second.encode() in one]
+
+
+async def test_a_revoked_right_is_refused_on_every_gateway(town: Town) -> None:
+    machine = await town.integrasjon()
+    path = f"{UPDATE}/ressurs/{town.a}/tilganger"
+    right = {"aktor": machine, "privilegium": "FIKS.KONFIGURER"}
+    await town.one.done(ADMIN_A, "POST", path, right)
+    who = f"integrasjon:{machine}"
+    for gateway in (town.one, town.two):
+        await eventually(lambda of=gateway: of.memory.may(who, "FIKS.KONFIGURER", town.a))
+    await town.one.done(ADMIN_A, "DELETE", path, **right)
+    assert not town.one.memory.may(who, "FIKS.KONFIGURER", town.a)
+    await eventually(lambda: not town.two.memory.may(who, "FIKS.KONFIGURER", town.a))
+
+
+async def test_nothing_of_one_organisation_is_told_to_the_other(town: Town) -> None:
+    machine = await town.integrasjon()
+    hers, nobodys = f"{KONF}/integrasjoner/{machine}", f"{KONF}/integrasjoner/{uuid4()}"
+    for method, end in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/lagPassord")):
+        body = {} if method == "PATCH" else None
+        real = await town.one.ask(ADMIN_B, method, hers + end, body)
+        made_up = await town.one.ask(ADMIN_B, method, nobodys + end, body)
+        assert real[0] == made_up[0] == 404
+        assert real[1]["message"].replace(machine, "") == made_up[1]["message"].replace(nobodys[-36:], "")
+    for path in (f"{KONF}/organisasjoner/{town.a}/integrasjoner", f"{QUERY}/ressurser/{town.a}/tilganger"):
+        assert (await town.one.ask(ADMIN_B, "GET", path))[0] == 403
+    assert (await town.one.ask(ADMIN_B, "GET", f"{QUERY}/ressurser/{town.a}"))[0] == 404
+    for path in (f"{KONF}/organisasjoner", f"{KONF}/organisasjoner/synlige", f"{KONF}/organisasjoner/info"):
+        assert [one["uuid"] for one in await town.one.done(ADMIN_B, "GET", path)] == [str(town.b)]
+    assert await town.one.done(ADMIN_B, "GET", f"{KONF}/organisasjoner", orgId=str(town.a)) == []
+    ressurser = await town.one.done(ADMIN_B, "GET", f"{QUERY}/ressurser")
+    assert {one["id"] for one in ressurser} == {str(town.b)}
+    for path in ("/root/organisasjoner", "/root/integrasjoner", "/root/privilegier"):
+        assert (await town.one.ask(ADMIN_B, "GET", KONF + path))[0] == 403
+    question = {"aktor": ADMIN_A, "privilegium": "ADMIN", "ressurs": str(town.a)}
+    assert (await town.one.ask(ADMIN_B, "GET", f"{QUERY}/isAutorisert", **question))[0] == 403
+    use = {"aktor": machine, "privilegium": "FIKS.KONFIGURER"}
+    assert (await town.one.ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", use))[0] == 403
+
+
+async def test_persons_are_told_to_those_who_share_an_organisation_with_them(town: Town) -> None:
+    ask, names = town.one.done, {"fnrs": [CLERK]}
+    await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari Saksbehandler"})
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == []
+    right = {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
+    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{town.a}/tilganger", right)
+    [told] = await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names)
+    assert told["fnr"] == CLERK
+    assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == []
+    assert (await town.one.ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "x"}))[0] == 404
+    changed = await ask(ADMIN_A, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "epost": "k@example.no"})
+    assert changed["epost"] == "k@example.no"
+
+
+async def test_a_deactivated_person_may_nothing_and_root_may_bring_them_back(town: Town) -> None:
+    path = f"{UPDATE}/fiksorgs/{town.b}/aktorer/{ADMIN_B}"
+    assert await town.one.ask(ROOT_FNR, "PATCH", path, {"aktiv": False}) == (201, {"id": ADMIN_B, "aktiv": False})
+    assert (await town.one.ask(ADMIN_B, "GET", f"{KONF}/organisasjoner/{town.b}/tjenester"))[0] == 403
+    assert await town.one.done(ADMIN_B, "GET", f"{KONF}/organisasjoner/synlige") == []
+    right = {"aktor": ADMIN_B, "privilegium": "ADMIN"}
+    assert (await town.one.ask(ROOT_FNR, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", right))[0] == 400
+    await town.one.done(ROOT_FNR, "PATCH", path, {"aktiv": True})
+    assert (await town.one.ask(ADMIN_B, "GET", f"{KONF}/organisasjoner/{town.b}/tjenester"))[0] == 403
+    await town.one.done(ROOT_FNR, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", right)
+    assert (await town.one.ask(ADMIN_B, "GET", f"{KONF}/organisasjoner/{town.b}/tjenester"))[0] == 200
+
+
+async def test_a_global_integration_is_offered_to_all_and_used_where_it_is_granted(town: Town) -> None:
+    machine = await town.integrasjon()
+    kode = f"GLOBAL.{town.a.hex.upper()}"
+    shown = await town.one.done(
+        ROOT_FNR, "PATCH", f"{KONF}/root/integrasjoner/{machine}", {"kode": kode, "global": True, "tags": ["SVARUT"]}
+    )
+    assert (shown["kode"], shown["global"], shown["tags"]) == (kode, True, ["SVARUT"])
+    in_b = f"{KONF}/organisasjoner/{town.b}/integrasjoner"
+    assert [one["uuid"] for one in await town.one.done(ADMIN_B, "GET", in_b, integrasjonKode=kode)] == [machine]
+    await town.one.done(ADMIN_B, "PUT", f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.b}")
+    [in_their_eyes] = await town.one.done(ADMIN_B, "GET", in_b, integrasjonKode=kode)
+    assert in_their_eyes["tilknyttedeRessurser"] == [str(town.b)]
+    assert (await town.one.done(ADMIN_A, "GET", f"{KONF}/integrasjoner/{machine}"))["tilknyttedeRessurser"] == []
+    right = {"aktor": machine, "privilegium": "FIKS.KONFIGURER"}
+    await town.one.done(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", right)
+    assert town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
+    assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.a)
+    await town.one.done(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
+    assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
+
+
+async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town: Town) -> None:
+    machine, ask = await town.integrasjon(), town.one.done
+    org = f"{KONF}/organisasjoner/{town.a}"
+    faktura = {"orgnr": "310991007", "navn": "n", "juridiskNavn": "n", "referanse": "r"} | {
+        "postnummer": "0001",
+        "poststed": "Oslo",
+        "endepunktId": "310991007",
+    }
+    assert await ask(ADMIN_A, "PUT", f"{org}/faktura", faktura) == faktura
+    assert await ask(ADMIN_A, "GET", f"{org}/faktura") == faktura
+    changed = await ask(ADMIN_A, "PATCH", org, {"epost": ["post@example.no"], "avtaleadminFnr": CLERK})
+    assert (changed["epost"], changed["avtaleadminFnr"]) == (["post@example.no"], CLERK)
+    renamed = await ask(
+        ROOT_FNR, "PATCH", f"{KONF}/root/organisasjoner/{town.a}", {"intern": True, "kommunenr": "0301"}
+    )
+    assert (renamed["intern"], renamed["kommunenr"]) == (True, "0301")
+    assert await ask(ADMIN_A, "PATCH", f"{KONF}/integrasjoner/{machine}", {"navn": "Nytt navn"})
+    for path in ("", "/SVARUT"):
+        await ask(ADMIN_A, "GET", f"{org}/tjenester{path}")
+    for path in (
+        "tjenester",
+        "privilegier/SVARUT",
+        "organisasjoner/kontaktinformasjon",
+        "organisasjoner/fakturaoversikt",
+    ):
+        await ask(ADMIN_A, "GET", f"{KONF}/{path}")
+    for path in ("integrasjoner", "integrasjoner/SVARUT", "kontaktinformasjon"):
+        await ask(ADMIN_A, "GET", f"{org}/{path}")
+    for path in ("tjenester", "tjenester/SVARUT", "organisasjoner", "integrasjoner", "privilegier"):
+        await ask(ROOT_FNR, "GET", f"{KONF}/root/{path}")
+    assert (await ask(ROOT_FNR, "GET", f"{KONF}/root/organisasjoner/tjenester")).startswith("fiksOrgId;")
+    assert await ask(ADMIN_A, "POST", f"{KONF}/organisasjoner", {"ids": [str(town.a)], "kommunenr": ["0301"]})
+    kind = f"{UPDATE}/typeTilganger/ORGANISASJON/tilganger"
+    right = {"aktor": CLERK, "privilegium": "ADMIN"}
+    await ask(ROOT_FNR, "POST", kind, right)
+    assert town.one.memory.may(town.one.names.actor(CLERK), "ADMIN", town.b)
+    [typed] = await ask(ROOT_FNR, "GET", f"{QUERY}/typeTilganger")
+    assert right in typed["tilganger"]
+    await ask(ROOT_FNR, "POST", f"{kind}/delete", right)
+    assert not town.one.memory.may(town.one.names.actor(CLERK), "ADMIN", town.b)
+    await ask(ADMIN_A, "PATCH", f"{UPDATE}/ressurs/{town.a}", {"navn": "Omdøpt"})
+    own = await ask(ADMIN_A, "GET", f"{QUERY}/autorisasjoner", type="ORGANISASJON")
+    assert [(one["aktor"], one["privilegium"], one["ressursNavn"]) for one in own] == [(ADMIN_A, "ADMIN", "Omdøpt")]
+    seen = await ask(ADMIN_A, "GET", f"{QUERY}/synlige", privilegier="ADMIN", ressursType="ORGANISASJON")
+    assert [one["id"] for one in seen["ressurser"]] == [str(town.a)]
+    asked = {"ressurser": [str(town.a)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
+    [counted] = (await ask(ADMIN_A, "POST", f"{QUERY}/ressurser/oversikt", asked))["ressurser"]
+    assert (counted["antallPersoner"], counted["antallTotalt"]) == (1, 1)
+    assert (await town.one.ask(ADMIN_B, "POST", f"{QUERY}/ressurser/oversikt", asked))[0] == 404
+    await ask(ADMIN_A, "PUT", f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.a}")
+    await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.a}")
+    await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
+    assert (await town.one.ask(ADMIN_A, "GET", f"{KONF}/integrasjoner/{machine}"))[0] == 404

@@ -1,0 +1,36 @@
+"""What is described of the configuration and authorisation APIs is served, and nothing else of theirs is."""
+
+import json
+import re
+
+import pytest
+from aiohttp import web
+
+from gateway.app import add_routes
+from gateway.routes.docs import descriptions
+
+
+def served(prefixes: set[str]) -> set[tuple[str, str]]:
+    app = web.Application()
+    add_routes(app)
+    routes = ((route.method, route.resource.canonical) for route in app.router.routes() if route.method != "HEAD")
+    return {(method, _nameless(path)) for method, path in routes if path.split("/")[1] in prefixes}
+
+
+def _nameless(path: str) -> str:
+    return re.sub(r"\{[^}]+\}", "{}", path)
+
+
+@pytest.mark.parametrize(
+    ("name", "prefixes"),
+    [("konfigurasjon", {"konfigurasjon"}), ("autorisasjon", {"autorisasjon-query", "autorisasjon-update"})],
+)
+def test_what_is_described_is_served_and_the_other_way_round(name: str, prefixes: set[str]) -> None:
+    paths = json.loads(descriptions()[f"{name}-api-v1.json"])["paths"]
+    described = {(method.upper(), _nameless(path)) for path, methods in paths.items() for method in methods}
+    assert described == served(prefixes)
+
+
+def test_no_address_holds_the_number_of_a_person() -> None:
+    for name in ("konfigurasjon", "autorisasjon"):
+        assert "{fnr}" not in descriptions()[f"{name}-api-v1.json"]
