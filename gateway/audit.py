@@ -29,14 +29,13 @@ from infra.metrics import AUDIT_MISSED
 from infra.tracing import current_traceparent
 from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, Kaller, OppslagGjort, TilgangNektet
 from schemas.envelope import Envelope, fact
+from schemas.konfigurasjon import ROOT
 from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
 from streams.log import Log
 
 log = logger(__name__)
 
 SOURCE = "urn:fiks:gateway"
-ROOT = UUID(int=0)
-"""The stream of what belongs to no organisation that is known."""
 ONE_BY_ONE = 100
 """Authentication failures that each process tells one by one within a second; more are told by their number."""
 SECOND = 1.0
@@ -114,7 +113,7 @@ class Auditor:
 
     async def _not_allowed(self, request: web.Request, fault: NotAllowed) -> None:
         ressurs_id = request.get(DEMANDED)
-        owned = self._memory.konto(ressurs_id) if ressurs_id else None
+        owned = self._memory.ressurs(ressurs_id) if ressurs_id else None
         event = TilgangNektet(
             fiks_org_id=owned.fiks_org_id if owned else ROOT,
             grunn=masked_text(str(fault))[:LONGEST],

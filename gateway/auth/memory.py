@@ -65,9 +65,9 @@ class Memory:
         """The integration of that id, unless it is deleted."""
         return self.configuration.integrasjon(integrasjon_id)
 
-    def konto(self, konto_id: UUID) -> Ressurs | None:
-        """The account of that id."""
-        return self.configuration.ressurs(konto_id)
+    def ressurs(self, ressurs_id: UUID) -> Ressurs | None:
+        """The resource of that id: an organisation, a service, an account, or what an organisation made below."""
+        return self.configuration.ressurs(ressurs_id)
 
     def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
         """Whether the actor holds the privilege on the resource, by whatever way."""

@@ -170,7 +170,7 @@ def _konto_id(request: web.Request) -> UUID:
 def _known(request: web.Request, sent: Forsendelse) -> dict[str, Any]:
     """What the configuration says of a forsendelse."""
     memory, konto_id = request.app[MEMORY], _konto_id(request)
-    konto = memory.konto(konto_id)
+    konto = memory.ressurs(konto_id)
     assert konto is not None, "the privilege that was demanded is on an account that exists"
     system = memory.mottakersystem(sent.mottaker.digital_id or "", sent.forsendelsestype, sent.niva)
     return {

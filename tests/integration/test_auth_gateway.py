@@ -271,7 +271,7 @@ async def test_seeding_again_appends_nothing(seeded: Seeded, memory: Memory) -> 
     assert await seed(seeded.bootstrap, seeded.state) == 0
     assert memory.mottakersystem(PROVDAL.orgnr, None, 3).id == PROVDAL.id("mottakersystem")
     assert memory.mottakersystem(TESTVIK.orgnr, None, 3) is None
-    assert memory.konto(TESTVIK.id("konto")).type == "SVARUT_KONTO"
+    assert memory.ressurs(TESTVIK.id("konto")).type == "SVARUT_KONTO"
 
 
 async def test_seeding_with_other_passwords_than_the_log_has_says_so(seeded: Seeded, tmp_path: Path) -> None:

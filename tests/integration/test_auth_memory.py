@@ -90,9 +90,9 @@ async def test_it_is_ready_when_it_has_met_what_was_there_and_goes_on(own: Topic
         assert not memory.ready
         assert memory.staleness == float("inf")
         await eventually(lambda: memory.ready)
-        assert all(memory.konto(one) for one in before)
+        assert all(memory.ressurs(one) for one in before)
         after = await own.konto()
-        await eventually(lambda: memory.konto(after) is not None)
+        await eventually(lambda: memory.ressurs(after) is not None)
         await eventually(lambda: memory.staleness < float("inf"))
 
 
@@ -130,7 +130,7 @@ async def test_what_can_never_be_read_is_told_and_left(own: Topical, value: Any,
         after = await own.konto()
         async with remembering(own) as memory:
             await eventually(lambda: memory.ready)
-            assert memory.konto(after)
+            assert memory.ressurs(after)
     assert [line["at"] for line in logs if line["log_level"] == "error"] == [f"{own.topic.name}/0/0"]
 
 
@@ -141,7 +141,7 @@ async def test_types_that_it_does_not_fold_are_not_decoded(own: Topical, describ
     with capture_logs() as logs:
         async with remembering(own) as memory:
             await eventually(lambda: memory.ready)
-            assert memory.konto(after)
+            assert memory.ressurs(after)
     assert [line["log_level"] for line in logs if line["event"] == "the memory does not fold this type of event"] == [
         "warning"
     ]
@@ -157,13 +157,13 @@ async def test_a_newer_schema_of_a_type_that_it_folds_makes_it_not_ready(own: To
             await eventually(lambda: not memory.ready)
         after = await own.konto()
         assert [line["offset"] for line in logs if line["log_level"] == "error"] == [1]
-        assert memory.konto(before), "what it knew, it knows"
+        assert memory.ressurs(before), "what it knew, it knows"
     with capture_logs() as logs:
         async with remembering(own) as restarted:
             await eventually(lambda: any(line["event"] == "waits for a newer release" for line in logs))
             assert not restarted.ready
-            assert restarted.konto(before)
-            assert restarted.konto(after) is None, "nothing behind what cannot be read yet counts"
+            assert restarted.ressurs(before)
+            assert restarted.ressurs(after) is None, "nothing behind what cannot be read yet counts"
 
 
 async def test_it_survives_a_broker_that_goes_away() -> None:
@@ -178,15 +178,15 @@ async def test_it_survives_a_broker_that_goes_away() -> None:
         await log.start()
         own = Topical(server.bootstrap, log, topic)
         before = await own.konto()
-        await eventually(lambda: memory.ready and memory.konto(before) is not None)
+        await eventually(lambda: memory.ready and memory.ressurs(before) is not None)
         await server.kill()
         was = memory.staleness
         await eventually(lambda: memory.staleness > was + 1)
         assert memory.ready
-        assert memory.konto(before)
+        assert memory.ressurs(before)
         await server.start()
         after = await own.konto()
-        await eventually(lambda: memory.konto(after) is not None)
+        await eventually(lambda: memory.ressurs(after) is not None)
         await memory.stop()
         await log.stop()
         await server.stop()

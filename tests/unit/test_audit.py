@@ -25,7 +25,7 @@ from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, Kaller, Op
 from schemas.codec import encode
 from schemas.envelope import Envelope
 from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
-from streams.domain.konfigurasjon import Integrasjon, Konto
+from streams.domain.konfigurasjon import Integrasjon, Ressurs
 
 OWNER, KONTO, MASKIN = UUID(int=1), UUID(int=2), UUID(int=3)
 PERSON = Principal(Caller.MANAGER, pid="12858010053", person="person:ab", niva=4, on_behalf_of="310991007")
@@ -60,8 +60,8 @@ class Log:
 class Memory:
     """Knows one account and one integration."""
 
-    def konto(self, konto_id: UUID) -> Konto | None:
-        return Konto(KONTO, OWNER, "svarut", "Post") if konto_id == KONTO else None
+    def ressurs(self, ressurs_id: UUID) -> Ressurs | None:
+        return Ressurs(KONTO, OWNER, "SVARUT_KONTO", "Post", (KONTO, OWNER)) if ressurs_id == KONTO else None
 
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         return Integrasjon(MASKIN, OWNER, "310992003", "Fagsystem", "hash") if integrasjon_id == MASKIN else None

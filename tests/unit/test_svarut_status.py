@@ -39,7 +39,7 @@ def projected(log: SimulatedLog, sizes: list[int]) -> tuple[dict[str, Any], list
     number = 0
     while records:
         size = sizes[number % len(sizes)]
-        batch = writes_of(records[:size], [STATUS])["svarut_status"]
+        batch = writes_of([records[:size]], [STATUS])["svarut_status"]
         records, number = records[size:], number + 1
         for writes in batch.rows["svarut_status"].values():
             mark, values = fold(mark, writes)
@@ -82,11 +82,11 @@ def test_a_decision_that_does_not_say_what_caused_it_is_unreadable() -> None:
     event = ForsendelseAkseptert(forsendelse_id=mottatt().forsendelse_id)
     at = about(event)
     with pytest.raises(Unreadable):
-        writes_of([Record("fiks.svarut", 0, 0, b"", encode(event), at.headers())], [STATUS])
+        writes_of([[Record("fiks.svarut", 0, 0, b"", encode(event), at.headers())]], [STATUS])
 
 
 def test_a_stream_that_is_no_uuid_is_unreadable() -> None:
     event = ForsendelseAkseptert(forsendelse_id=mottatt().forsendelse_id)
     headers = [(n, b"elsewhere" if n == "ce_subject" else v) for n, v in about(event).headers()]
     with pytest.raises(Unreadable):
-        writes_of([Record("fiks.svarut", 0, 0, b"", encode(event), [*headers, ("cause", b"1")])], [STATUS])
+        writes_of([[Record("fiks.svarut", 0, 0, b"", encode(event), [*headers, ("cause", b"1")])]], [STATUS])
