@@ -71,7 +71,7 @@ def _written_with(shift: int, event: object) -> bytes:
     out = io.BytesIO(PREFIX.pack(0, schema_id))
     out.seek(PREFIX.size)
     datum = msgspec.to_builtins(event, builtin_types=(datetime, bytes))
-    fastavro.schemaless_writer(out, codec._parsed(schema_id), datum)
+    fastavro.schemaless_writer(out, codec._parsed(schema_id), datum, disable_tuple_notation=True)
     return out.getvalue()
 
 
