@@ -25,6 +25,8 @@ from streams.domain.rettigheter import ADMIN, holds, holds_by_root
 
 NONE = Virksomhet()
 
+PersonEvent = PersonRegistrert | PersonEndret
+
 
 class Rute(NamedTuple):
     """What a mottakersystem takes; no type or no level means all. Contract: svarut.md 7.3."""
@@ -57,15 +59,13 @@ class Configuration:
         self._routes: dict[Rute, Mottakersystem] = {}
         self._deleted: set[str] = set()
 
-    def meet(
-        self, event: KonfigurasjonEvent | PersonRegistrert | PersonEndret, cause: int | None = None, offset: int = -1
-    ) -> bool:
+    def meet(self, event: KonfigurasjonEvent | PersonEvent, cause: int | None = None, offset: int = -1) -> bool:
         """Fold the event that lies at ``offset``. Returns whether it counts.
 
         ``cause`` is that of the envelope: a decision whose maker had not met the last one that counted is void, as
         ``streams.domain.decider`` says.
         """
-        if isinstance(event, PersonRegistrert | PersonEndret):
+        if isinstance(event, PersonEvent):
             self._meet_person(event)
             return True
         stream = event.fiks_org_id
@@ -127,7 +127,7 @@ class Configuration:
         rows = (Rute(orgnr, of_type, of_level) for of_type in types for of_level in (niva, None))
         return next((found for row in rows if (found := self._routes.get(row)) is not None), None)
 
-    def _meet_person(self, event: PersonRegistrert | PersonEndret) -> None:
+    def _meet_person(self, event: PersonEvent) -> None:
         known = self.personer.get(event.aktor)
         if isinstance(event, PersonRegistrert):
             self.personer.setdefault(event.aktor, Person(event.aktor, event.fnr, event.navn))
@@ -141,10 +141,13 @@ class Configuration:
             self._claim(stream, after.integrasjoner.keys() - before.integrasjoner.keys())
             if after.inaktive is not before.inaktive:
                 self._deleted |= {integrasjon_aktor(id_) for id_, one in after.integrasjoner.items() if one.slettet}
-        for system in after.mottakersystemer[len(before.mottakersystemer) :]:
-            rute = Rute(system.orgnr, system.forsendelsestype, system.niva)
-            if (taken := self._routes.get(rute)) is None or stream < taken.fiks_org_id:
-                self._routes[rute] = system
+        if after.mottakersystemer is not before.mottakersystemer:
+            self._route(stream, after.mottakersystemer[-1])
+
+    def _route(self, stream: UUID, system: Mottakersystem) -> None:
+        rute = Rute(system.orgnr, system.forsendelsestype, system.niva)
+        if (taken := self._routes.get(rute)) is None or stream < taken.fiks_org_id:
+            self._routes[rute] = system
 
     def _claim(self, stream: UUID, ids: set[UUID]) -> None:
         for id_ in ids:
