@@ -39,19 +39,12 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
 )
 
 
-WORKER = SESSION | {
-    # What a crash of PostgreSQL may take back is the newest transactions, checkpoint and rows together: they are done
-    # again from the log. Waiting for the disk at each of them would make nothing safer.
-    "synchronous_commit": "off",
-}
-
-
 async def open_pool(dsn: str, most: int) -> Pool:
     """A worker's pool, whose connections give up rather than hold others up.
 
     Use it for transactions alone: a connection comes back as it was left, which saves a round trip a batch.
     """
-    return await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=WORKER, reset=_leave)
+    return await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=SESSION, reset=_leave)
 
 
 async def _leave(_connection: Connection) -> None:

@@ -241,4 +241,7 @@ async def test_health_metrics_and_documentation_are_served(caller: Caller) -> No
     assert "fiks_request_seconds" in answers["/metrics"][1]
     assert str(caller.konto_id) not in answers["/metrics"][1]
     assert "://" not in answers["/docs"][1]
-    assert len(descriptions) == 5
+    assert {one.removesuffix(".json") for one in descriptions} >= {
+        "/openapi/svarut-forsendelse-send-api-v2",
+        "/openapi/konfigurasjon-api-v1",
+    }

@@ -55,7 +55,7 @@ async def test_another_organisations_account_is_told_to_its_owner(caller: Caller
     [(event, at)] = await said_since(caller, marks)
     assert isinstance(event, TilgangNektet)
     assert (event.fiks_org_id, event.ressurs_id) == (PROVDAL.id("organisasjon"), PROVDAL.id("konto"))
-    assert event.privilegier == ("svarut-send",)
+    assert event.privilegier == ("SVARUT.SEND",)
     assert at.actor == f"integrasjon:{caller.headers['IntegrasjonId']}"
     assert at.on_behalf_of == TESTVIK.orgnr
 

@@ -64,6 +64,9 @@ class Believed:
             raise NotAllowed("not this kind of caller")
         return principal
 
+    async def require_authority(self, principal: Principal) -> None:
+        """None of these acts for an organisation."""
+
 
 DESCRIBED = [json.loads(descriptions()[f"{name}-api-v1.json"]) for name in ("konfigurasjon", "autorisasjon")]
 COMPONENTS = {"schemas": DESCRIBED[0]["components"]["schemas"] | DESCRIBED[1]["components"]["schemas"]}
