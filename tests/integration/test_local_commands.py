@@ -60,7 +60,7 @@ def test_a_day_of_the_stack(fiks: Fiks) -> None:
     assert status["running"]
     assert status["healthy"]
     assert status["addresses"].keys() == {
-        *("gateway", "docs", "schema_registry", "kafka", "postgres", "issuer", "idporten", "metrics"),
+        *("gateway", "docs", "schema_registry", "kafka", "postgres", "issuer", "idporten", "stand_ins", "metrics"),
     }
     assert asyncio.run(one(status["environment"]["FIKS_POSTGRES"])) == 1
 
