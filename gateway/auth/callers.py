@@ -67,7 +67,7 @@ class Callers:
         named = _organisation_named(request)
         caller = _kind_of_person(request, demand, named)
         integrasjon = None
-        if caller is Caller.INTEGRATION_PERSON:
+        if caller is Caller.INTEGRATION_PERSON and demand.of(caller):
             integrasjon = await self._integrations.prove(request.headers, token.consumer)
         return Principal(
             caller,
@@ -83,15 +83,16 @@ class Callers:
 
 
 def _kind_of_person(request: web.Request, demand: Demand, named: str | None) -> Caller:
-    """As what a person calls, by what else the call shows. Raises NotAuthenticated, NotAllowed or Unreadable."""
+    """As what a person calls, by what else the call shows; the door refuses a kind that the route is not open to.
+
+    Raises NotAuthenticated or Unreadable.
+    """
     offered = {way.caller for way in demand.ways} & PERSONS
     if not offered:
         raise invalid("her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok")
     if named is not None and Caller.FOR_ORGANISATION not in offered:
-        raise NotAllowed("Dette kallet kan ikke gjøres på vegne av en organisasjon")
+        return Caller.FOR_ORGANISATION
     if ID in request.headers or offered == {Caller.INTEGRATION_PERSON}:
-        if Caller.INTEGRATION_PERSON not in offered:
-            raise NotAllowed("Dette kallet kan ikke gjøres gjennom en integrasjon")
         return Caller.INTEGRATION_PERSON
     if named is not None:
         return Caller.FOR_ORGANISATION

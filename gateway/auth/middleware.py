@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.auth.callers import Callers
-from gateway.auth.demands import RESOURCES, Demand, Way, demand_of, open_to_all
+from gateway.auth.demands import RESOURCES, Caller, Demand, Way, demand_of, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from schemas.errors import Unreadable
@@ -16,6 +16,8 @@ from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
 
 LOVHJEMMEL = "Lovhjemmel"
 LONGEST_BASIS = 500
+AS = {Caller.FOR_ORGANISATION: "på vegne av en organisasjon", Caller.INTEGRATION_PERSON: "gjennom en integrasjon"}
+"""The kinds as which a person may try to call where they cannot."""
 
 _WAYS = web.RequestKey("ways", tuple)
 """The ways in that are still open to the caller."""
@@ -41,8 +43,9 @@ def authenticate(callers: Callers) -> Middleware:
         if not request.config_dict[MEMORY].ready:
             raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
         principal = request[PRINCIPAL] = await callers.identify(request, demand)
+        open_ways = _high_enough(principal, demand)
         await callers.require_authority(principal)
-        ways = request[_WAYS] = _with_legal_basis(request, _high_enough(principal, demand))
+        ways = request[_WAYS] = _with_legal_basis(request, open_ways)
         if any(way.privilege is None for way in ways):
             return await handler(request)
         return await _privileged(request, handler)
@@ -51,7 +54,8 @@ def authenticate(callers: Callers) -> Middleware:
 
 
 def _high_enough(principal: Principal, demand: Demand) -> tuple[Way, ...]:
-    ways = demand.of(principal.caller)
+    if not (ways := demand.of(principal.caller)):
+        raise NotAllowed(f"Dette kallet kan ikke gjøres {AS[principal.caller]}")
     level = principal.niva or 0
     enough = tuple(way for way in ways if way.niva is None or way.niva <= level)
     if not enough:

@@ -11,11 +11,3 @@ class Authority(Protocol):
     async def may_act_for(self, pid: str, orgnr: str, use_cache: bool = True) -> bool:
         """Whether the person may act for the organisation. Raises Unavailable while that cannot be known."""
         ...
-
-
-class NobodysAuthority:
-    """Nobody may act for an organisation."""
-
-    async def may_act_for(self, pid: str, orgnr: str, use_cache: bool = True) -> bool:
-        """It is never so."""
-        return False

@@ -52,12 +52,19 @@ async def open_door() -> AsyncIterator[Door]:
     routes.get("/only-machines", demands=integration())(only_machines)
     async with running_issuers() as issuers, door(issuers) as made:
         routes.add_to(made.app)
+        made.app.on_response_prepare.append(_note)
         async with made.server:
             made.known.rights.add((HOLDER, "X", ORG))
             yield made
 
 
 seen: list[object] = []
+answered: list[Principal | None] = []
+"""Who is known to have called, at each answer."""
+
+
+async def _note(request: web.Request, _: web.StreamResponse) -> None:
+    answered.append(request.get(PRINCIPAL))
 
 
 def principal() -> Principal:
@@ -196,3 +203,17 @@ def test_a_file_with_no_key_says_what_to_do(tmp_path, text: str) -> None:
         persons(Settings(state=tmp_path, person_key_file=tmp_path / "key"))
     with pytest.raises(ValueError, match="32"):
         Persons(bytes(31))
+
+
+async def test_who_is_refused_is_known_also_when_they_may_not_call_in_that_way(open_door: Door) -> None:
+    """The audit trail tells who it was: ``request[PRINCIPAL]`` is there when the refusal is answered."""
+    person = shown(open_door.person())
+    answers = [
+        await open_door.knock("GET", f"/managed/{ORG}?onBehalfOf={COMPANY}", person),
+        await open_door.knock("GET", PERSON, person | {"IntegrasjonId": str(INTEGRASJON.id)}),
+    ]
+    assert [(status, body["message"]) for status, body in answers] == [
+        (403, "Dette kallet kan ikke gjøres på vegne av en organisasjon"),
+        (403, "Dette kallet kan ikke gjøres gjennom en integrasjon"),
+    ]
+    assert [one and one.actor for one in answered[-2:]] == [NAMED.actor(PID)] * 2

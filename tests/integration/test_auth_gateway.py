@@ -20,7 +20,6 @@ from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate, demand_on
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import Persons
-from gateway.auth.ports import NobodysAuthority
 from gateway.auth.principal import PRINCIPAL
 from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import Maskinporten
@@ -28,6 +27,7 @@ from gateway.problems import problems
 from gateway.seed import PRIVILEGIUM, PROVDAL, TESTVIK, credentials, seed
 from streams import topics
 from streams.domain.errors import Rejected, Unavailable
+from tests.support.door import Powers
 from tests.support.eventually import eventually
 from tests.support.issuer import NO_IDPORTEN, running_issuer
 from tests.support.stack import OwnKafka, temporary_folder
@@ -99,7 +99,7 @@ async def silent(request: web.Request) -> web.Response:
 
 def make_app(memory: Memory, issuer: Maskinporten, session: ClientSession) -> web.Application:
     tokens = Tokens(issuer.name, NO_IDPORTEN, session)
-    callers = Callers(tokens, Integrations(memory, Passwords()), Persons(bytes(32)), NobodysAuthority())
+    callers = Callers(tokens, Integrations(memory, Passwords()), Persons(bytes(32)), Powers())
     app = web.Application(middlewares=[problems, authenticate(callers)])
     app[MEMORY] = memory
     app.router.add_get("/kontoer/{kontoId}", demanding(integration(PRIVILEGIUM), who))
