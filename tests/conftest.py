@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest_asyncio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder, with_database
 
-settings.register_profile("fiks", deadline=None, print_blob=True)  # a test never judges by a clock
+# A test never judges by a clock, nor does what makes its data.
+settings.register_profile("fiks", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fiks")
 
 

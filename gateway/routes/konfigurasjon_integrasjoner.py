@@ -200,7 +200,8 @@ def _own(request: web.Request) -> Integrasjon:
     known = request.app[MEMORY].integrasjon(_integrasjon_id(request))
     with hidden(_missing(request)):
         demand_on(request, known.fiks_org_id if known else _integrasjon_id(request))
-    assert known is not None, "nobody administrates what is not there"
+    if known is None:  # it was deleted, and root asks
+        raise NotFound(_missing(request))
     return known
 
 

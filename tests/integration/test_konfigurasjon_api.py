@@ -294,6 +294,8 @@ async def test_a_global_integration_is_offered_to_all_and_used_where_it_is_grant
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.a)
     await town.one.done(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
+    for who in (ADMIN_A, ADMIN_B, ROOT_FNR):
+        assert (await town.one.ask(who, "GET", f"{KONF}/integrasjoner/{machine}"))[0] == 404
 
 
 async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town: Town) -> None:
