@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.auth.demands import Caller, demand_of
+from gateway.auth.demands import demand_of
 from gateway.auth.integrations import ID
 from gateway.auth.memory import Memory
 from gateway.auth.middleware import DEMANDED
@@ -182,15 +182,10 @@ def _about(request: web.Request, event: object) -> Envelope:
         source=SOURCE,
         correlation_id=request[REQUEST_ID],
         actor=principal.actor if principal else None,
-        on_behalf_of=_on_behalf_of(principal) if principal else None,
+        on_behalf_of=principal.on_whose_behalf if principal else None,
         legal_basis=request.get(LEGAL_BASIS),
         traceparent=current_traceparent(),
     )
-
-
-def _on_behalf_of(principal: Principal) -> str | None:
-    """The organisation that the call is made for. That of a person's token only owns the client they logged in by."""
-    return principal.orgnr if principal.caller is Caller.INTEGRATION else principal.on_behalf_of
 
 
 def _kaller(principal: Principal | None) -> Kaller:

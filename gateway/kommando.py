@@ -53,7 +53,7 @@ async def say(request: web.Request, event: object) -> Any:
         source=SOURCE,
         correlation_id=request[REQUEST_ID],
         actor=principal.actor,
-        on_behalf_of=principal.orgnr,
+        on_behalf_of=principal.on_whose_behalf,
         traceparent=current_traceparent(),
     )
     async with request.app[MEMORY].expecting(event_id) as outcome:

@@ -36,6 +36,11 @@ class Principal:
         return self.person or self.integrasjon
 
     @property
+    def on_whose_behalf(self) -> str | None:
+        """The orgnr that the call is made for. That of a person's token only owns the client they logged in by."""
+        return self.orgnr if self.caller is Caller.INTEGRATION else self.on_behalf_of
+
+    @property
     def integrasjon(self) -> str:
         """How the log names the integration."""
         return f"integrasjon:{self.integrasjon_id}"

@@ -16,7 +16,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
-from gateway.metadata import read_json
+from gateway.metadata import Text1000, read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes
 from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
@@ -55,7 +55,7 @@ class Sok(Struct, frozen=True):
 class NyOrganisasjon(Struct, frozen=True):
     """``OrganisasjonCreateRequest``."""
 
-    navn: str
+    navn: Text1000
     type: Organisasjonstype
     intern: bool
     kommunenr: Kommunenr | None = None
@@ -65,9 +65,9 @@ class NyOrganisasjon(Struct, frozen=True):
 class EndretOrganisasjon(Struct, rename="camel", frozen=True):
     """``OrganisasjonUpdateRequest``."""
 
-    navn: str | None = None
-    epost: tuple[str, ...] | None = None
-    innbyggerkontakt_epost: str | None = None
+    navn: Text1000 | None = None
+    epost: tuple[Text1000, ...] | None = None
+    innbyggerkontakt_epost: Text1000 | None = None
     orgnr: Orgnr | None = None
     avtaleadmin_fnr: Fnr | None = None
     konfigurert: bool | None = None
@@ -77,7 +77,7 @@ class EndretAvRoot(Struct, frozen=True):
     """``RootOrganisasjonUpdateRequest``."""
 
     intern: bool
-    navn: str | None = None
+    navn: Text1000 | None = None
     kommunenr: Kommunenr | None = None
     orgnr: Orgnr | None = None
     synlig: bool | None = None
@@ -87,16 +87,16 @@ class Faktura(Struct, rename="camel", frozen=True):
     """``Faktura``, but for ``sistEndret``, which is ours to say."""
 
     orgnr: Orgnr
-    navn: str
-    juridisk_navn: str
-    referanse: str
-    postnummer: str
-    poststed: str
-    epost: str | None = None
-    telefon: str | None = None
-    adresselinje1: str | None = None
-    adresselinje2: str | None = None
-    kundenummer: str | None = None
+    navn: Text1000
+    juridisk_navn: Text1000
+    referanse: Text1000
+    postnummer: Text1000
+    poststed: Text1000
+    epost: Text1000 | None = None
+    telefon: Text1000 | None = None
+    adresselinje1: Text1000 | None = None
+    adresselinje2: Text1000 | None = None
+    kundenummer: Text1000 | None = None
     endepunkt_id: Orgnr | None = None
 
 

@@ -16,7 +16,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
 from gateway.kommando import decide
-from gateway.metadata import read_json
+from gateway.metadata import Text1000, read_json
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.routes import Routes
@@ -51,7 +51,7 @@ class NyIntegrasjon(Struct, rename="camel", frozen=True):
     autorisert_orgnr: Orgnr
     navn: Navn
     fiks_organisasjon_uuid: UUID
-    beskrivelse: str | None = None
+    beskrivelse: Text1000 | None = None
 
 
 class EndretIntegrasjon(Struct, rename="camel", frozen=True):
@@ -59,7 +59,7 @@ class EndretIntegrasjon(Struct, rename="camel", frozen=True):
 
     autorisert_orgnr: Orgnr | None = None
     navn: Navn | None = None
-    beskrivelse: str | None = None
+    beskrivelse: Text1000 | None = None
 
 
 class EndretGlobal(Struct, rename={"er_global": "global", "forespurte_privilegier": "forespurtePrivilegier"}):
@@ -123,7 +123,7 @@ async def slett(request: web.Request) -> web.Response:
 
 @routes.post(f"{ONE}/lagPassord", demands=manager(ADMIN))
 async def lag_passord(request: web.Request) -> web.Response:
-    """A new password, shown here and never again; the old one is dead when this is answered."""
+    """A new password, shown here and never again; the old one is dead here when this is answered."""
     own, passord = _own(request), new_password()
     slow = await asyncio.to_thread(hashed, passord)
     await decide(request, MakePassord, of=own.fiks_org_id, integrasjon_id=own.id, passord_hash=slow)

@@ -18,7 +18,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import say
-from gateway.metadata import read_json
+from gateway.metadata import Text1000, read_json
 from gateway.routes import Routes
 from schemas.konfigurasjon import ROOT, PersonEndret
 from streams.domain.configuration import Person
@@ -37,7 +37,7 @@ class NyPerson(Struct, frozen=True):
     """``PersonCreateRequest``."""
 
     fnr: Fnr
-    navn: str
+    navn: Text1000
 
 
 class Liste(Struct, frozen=True):
@@ -50,10 +50,10 @@ class EndretPerson(Struct, frozen=True):
     """``PersonMedFnrUpdateRequest``."""
 
     fnr: Fnr
-    navn: str | None = None
-    tittel: str | None = None
-    telefon: str | None = None
-    epost: str | None = None
+    navn: Text1000 | None = None
+    tittel: Text1000 | None = None
+    telefon: Text1000 | None = None
+    epost: Text1000 | None = None
 
 
 @routes.post(BASE, demands=manager())

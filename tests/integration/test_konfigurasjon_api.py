@@ -351,3 +351,8 @@ async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town
     await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.a}")
     await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
     assert (await town.one.ask(ADMIN_A, "GET", f"{KONF}/integrasjoner/{machine}"))[0] == 404
+
+
+async def test_text_that_no_table_can_hold_is_refused(town: Town) -> None:
+    for navn in ("a\0b", "N" * 1001):
+        assert (await town.one.ask(ADMIN_A, "PATCH", f"{KONF}/organisasjoner/{town.a}", {"navn": navn}))[0] == 400

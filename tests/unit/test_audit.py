@@ -298,3 +298,12 @@ async def test_a_look_up_is_told_with_its_legal_basis_before_it_is_answered(gate
     assert about.legal_basis == "Sosialtjenesteloven § 43"
     gateway.log.away = True
     assert await gateway.call(look_up) == 503
+
+
+def test_a_person_calls_for_whom_they_name_and_never_for_the_owner_of_the_client_they_logged_in_by() -> None:
+    manager = Principal(Caller.MANAGER, pid="12858010053", person="person:ab", orgnr="310991007")
+    assert (manager.on_whose_behalf, PERSON.on_whose_behalf, MACHINE.on_whose_behalf) == (
+        None,
+        "310991007",
+        "310992003",
+    )
