@@ -20,13 +20,12 @@ from gateway.auth.demands import demand_of
 from gateway.auth.integrations import ID
 from gateway.auth.memory import Memory
 from gateway.auth.middleware import DEMANDED
-from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
-from gateway.problems import REQUEST_ID
+from gateway.auth.principal import PRINCIPAL, Principal
 from gateway.randomness import new_uuid
+from gateway.said import SOURCE, said
 from infra.logs import logger
 from infra.masking import masked_text
 from infra.metrics import AUDIT_MISSED
-from infra.tracing import current_traceparent
 from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, Kaller, OppslagGjort, TilgangNektet
 from schemas.envelope import Envelope, fact
 from schemas.konfigurasjon import ROOT
@@ -35,7 +34,6 @@ from streams.log import Log
 
 log = logger(__name__)
 
-SOURCE = "urn:fiks:gateway"
 ONE_BY_ONE = 100
 """Authentication failures that each process tells one by one within a second; more are told by their number."""
 SECOND = 1.0
@@ -91,7 +89,7 @@ class Auditor:
             utfall=utfall,
             kaller=_kaller(request[PRINCIPAL]),
         )
-        await self._log.append(event, _about(request, event))
+        await self._log.append(event, said(request, event))
 
     async def _not_authenticated(self, request: web.Request, fault: NotAuthenticated) -> None:
         if not self._has_room():
@@ -109,7 +107,7 @@ class Auditor:
             rute=_route(request),
             integrasjon_id=integrasjon_id,
         )
-        await self._tell(event, _about(request, event))
+        await self._tell(event, said(request, event))
 
     async def _not_allowed(self, request: web.Request, fault: NotAllowed) -> None:
         ressurs_id = request.get(DEMANDED)
@@ -122,7 +120,7 @@ class Auditor:
             privilegier=_privileges(request),
             ressurs_id=ressurs_id,
         )
-        await self._tell(event, _about(request, event))
+        await self._tell(event, said(request, event))
 
     def _has_room(self) -> bool:
         now = self._clock()
@@ -171,21 +169,6 @@ async def audited(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (NotAuthenticated, NotAllowed, NotFound) as fault:
         await request.config_dict[AUDITOR].refused(request, fault)
         raise
-
-
-def _about(request: web.Request, event: object) -> Envelope:
-    principal = request.get(PRINCIPAL)
-    return fact(
-        event,
-        time=datetime.now(UTC),
-        id=str(new_uuid()),
-        source=SOURCE,
-        correlation_id=request[REQUEST_ID],
-        actor=principal.actor if principal else None,
-        on_behalf_of=principal.on_whose_behalf if principal else None,
-        legal_basis=request.get(LEGAL_BASIS),
-        traceparent=current_traceparent(),
-    )
 
 
 def _kaller(principal: Principal | None) -> Kaller:

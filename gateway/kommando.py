@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +11,10 @@ from aiohttp import web
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import LOG
-from gateway.problems import REQUEST_ID
-from gateway.randomness import new_uuid
-from infra.tracing import current_traceparent
-from schemas.envelope import fact
+from gateway.said import said
 from schemas.konfigurasjon import Avslagsgrunn, KommandoAvvist
 from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
 
-SOURCE = "urn:fiks:gateway"
 PATIENCE = 15.0
 """Seconds that a caller waits for a decision; clients wait 30 for an answer."""
 
@@ -45,18 +40,8 @@ async def decide(request: web.Request, command: type, *, of: UUID, **says: Any) 
 
 async def say(request: web.Request, event: object) -> Any:
     """Append what the caller says; returns what this gateway has folded because of it. Raises Unavailable."""
-    principal, event_id = request[PRINCIPAL], str(new_uuid())
-    about = fact(
-        event,
-        time=datetime.now(UTC),
-        id=event_id,
-        source=SOURCE,
-        correlation_id=request[REQUEST_ID],
-        actor=principal.actor,
-        on_behalf_of=principal.on_whose_behalf,
-        traceparent=current_traceparent(),
-    )
-    async with request.app[MEMORY].expecting(event_id) as outcome:
+    about = said(request, event)
+    async with request.app[MEMORY].expecting(about.id) as outcome:
         await request.app[LOG].append(event, about)
         try:
             async with asyncio.timeout(PATIENCE):

@@ -29,6 +29,8 @@ NO_NUL = r"\A[^\0]*\Z"
 Text = Annotated[str, Meta(pattern=NO_NUL)]
 Text1000 = Annotated[str, Meta(pattern=NO_NUL, max_length=1000)]
 Text100 = Annotated[str, Meta(pattern=NO_NUL, max_length=100)]
+Orgnr = Annotated[str, Meta(pattern=r"\A[0-9]{9}\Z")]
+Fnr = Annotated[str, Meta(pattern=r"\A[0-9]{11}\Z")]
 Int32 = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[datetime, Meta(tz=True)]

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import msgspec
 from aiohttp import web
 
 from gateway.auth.demands import Demand, demanding
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
+
+
+def as_json(said: object, status: int = 200) -> web.Response:
+    """What is said, as JSON."""
+    return web.Response(body=msgspec.json.encode(said), status=status, content_type="application/json")
 
 
 class Routes:

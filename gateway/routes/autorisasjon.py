@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
@@ -16,7 +15,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.metadata import read_json
-from gateway.routes import Routes
+from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
 from streams.domain.configuration import Configuration
@@ -50,7 +49,7 @@ async def is_autorisert(request: web.Request) -> web.Response:
         raise Unreadable("Oppgi aktor, privilegium og ressurs i adressen") from None
     if who != request[PRINCIPAL].holder and not _administrates(request, ressurs_id):
         raise NotAllowed(f"Du er ikke administrator for ressursen {ressurs_id}")
-    return _json(request.app[MEMORY].may(who, privilegium, ressurs_id))
+    return as_json(request.app[MEMORY].may(who, privilegium, ressurs_id))
 
 
 @routes.get(f"{BASE}/autorisasjoner", demands=manager() | integration())
@@ -66,14 +65,14 @@ async def autorisasjoner(request: web.Request) -> web.Response:
         for privilegium, niva in _held(request, who, ressurs, inherited=query.get("arvPrivilegier") == "true")
         if query.get("privilegium") in (None, privilegium)
     ]
-    return _json(found[:MOST])
+    return as_json(found[:MOST])
 
 
 @routes.get(f"{BASE}/ressurser", demands=manager() | integration())
 async def ressurser(request: web.Request) -> web.Response:
     """The resources that the caller sees."""
     kind = request.query.get("type")
-    return _json([_ressurs(request, one) for one in _visible(request) if kind in (None, one.type)][:MOST])
+    return as_json([_ressurs(request, one) for one in _visible(request) if kind in (None, one.type)][:MOST])
 
 
 @routes.post(f"{BASE}/ressurser/oversikt", demands=manager())
@@ -98,13 +97,13 @@ async def oversikt(request: web.Request) -> web.Response:
                 "antallTotalt": len(held),
             }
         )
-    return _json({"ressurser": counted, "type": asked.ressurs_type})
+    return as_json({"ressurser": counted, "type": asked.ressurs_type})
 
 
 @routes.get(f"{BASE}/ressurser/{{ressurs}}", demands=manager() | integration())
 async def ressurs(request: web.Request) -> web.Response:
     """One resource, with the way down to it."""
-    return _json(_ressurs(request, _asked(request)))
+    return as_json(_ressurs(request, _asked(request)))
 
 
 @routes.get(f"{BASE}/{{ressurs}}/barn", demands=manager() | integration())
@@ -112,13 +111,13 @@ async def barn(request: web.Request) -> web.Response:
     """What lies directly below a resource."""
     kind = request.query.get("type")
     found = [one for one in _children(request, _asked(request)) if kind in (None, one.type)]
-    return _json([_ressurs(request, one) for one in found])
+    return as_json([_ressurs(request, one) for one in found])
 
 
 @routes.get(f"{BASE}/{{ressurs}}/isLeaf", demands=manager() | integration())
 async def is_leaf(request: web.Request) -> web.Response:
     """Whether nothing lies below a resource."""
-    return _json(not _children(request, _asked(request)))
+    return as_json(not _children(request, _asked(request)))
 
 
 @routes.get(f"{BASE}/ressurser/{{ressursId}}/tilganger", demands=manager(ADMIN))
@@ -127,7 +126,7 @@ async def tilganger(request: web.Request) -> web.Response:
     found = _of(request).ressurs(UUID(request.match_info["ressursId"]))
     who = aktor(request, request.query["aktor"]) if "aktor" in request.query else None
     granted = _granted(request, found) if found else ()
-    return _json(
+    return as_json(
         [{"aktor": named(request, one), "privilegium": what} for one, what in granted if who in (None, one)],
     )
 
@@ -141,7 +140,7 @@ async def type_tilganger(request: web.Request) -> web.Response:
         for kind, privilegier in held.items():
             rows = ({"aktor": named(request, who), "privilegium": one} for one in sorted(privilegier))
             by_type.setdefault(kind, []).extend(rows)
-    return _json([{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())])
+    return as_json([{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())])
 
 
 @routes.get(f"{BASE}/synlige", demands=manager() | integration())
@@ -154,7 +153,7 @@ async def synlige(request: web.Request) -> web.Response:
         for one in _below(request, _uuid(query.get("parent", str(ROOT))), None)
         if query.get("ressursType") in (None, one.type) and any(may(holder, what, one.id) for what in wanted)
     ]
-    return _json({"ressurser": found[:MOST]})
+    return as_json({"ressurser": found[:MOST]})
 
 
 def _of(request: web.Request) -> Configuration:
@@ -245,7 +244,3 @@ def _number(text: str | None) -> int | None:
         return None if text is None else int(text)
     except ValueError:
         raise Unreadable("maksDybde er ikke et tall") from None
-
-
-def _json(said: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -14,9 +14,9 @@ from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.kommando import decide
-from gateway.metadata import read_json
+from gateway.metadata import NO_NUL, read_json
 from gateway.randomness import new_uuid
-from gateway.routes import Routes
+from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
@@ -39,7 +39,7 @@ RESSURS = f"{BASE}/ressurs/{{ressursId}}"
 TYPE = f"{BASE}/typeTilganger/{{ressursType}}/tilganger"
 
 Kode = Annotated[str, Meta(pattern=r"\A[0-9A-Z_.]+\Z")]
-Ressursnavn = Annotated[str, Meta(min_length=2, max_length=200)]
+Ressursnavn = Annotated[str, Meta(pattern=NO_NUL, min_length=2, max_length=200)]
 
 
 class NyRessurs(Struct, rename="camel", frozen=True):
@@ -77,7 +77,7 @@ async def opprett(request: web.Request) -> web.Response:
     says = {"ressurs_id": new_uuid(), "forelder_id": ny.forelder_ressurs, "type": ny.type, "navn": ny.navn}
     made = await decide(request, CreateRessurs, of=_owner(request, ny.forelder_ressurs), **says)
     said = {"id": made.ressurs_id, "forelder": made.forelder_id, "type": made.type, "navn": made.navn}
-    return _json(said, status=201)
+    return as_json(said, status=201)
 
 
 @routes.patch(RESSURS, demands=manager(ADMIN))
@@ -98,7 +98,7 @@ async def tildel(request: web.Request) -> web.Response:
     who = await receiver(request, tilgang.aktor, tilgang.privilegium, owner)
     says = {"aktor": who, "ressurs_id": ressurs_id, "privilegium": tilgang.privilegium}
     await decide(request, GrantPrivilegium, of=owner, **says)
-    return _json({"aktor": tilgang.aktor, "privilegium": tilgang.privilegium, "ressurs": ressurs_id})
+    return as_json({"aktor": tilgang.aktor, "privilegium": tilgang.privilegium, "ressurs": ressurs_id})
 
 
 @routes.delete(f"{RESSURS}/tilganger", demands=manager(ADMIN))
@@ -119,7 +119,7 @@ async def tildel_type(request: web.Request) -> web.Response:
     who = await receiver(request, tilgang.aktor, tilgang.privilegium, ROOT)
     says = {"aktor": who, "ressurstype": kind, "privilegium": tilgang.privilegium}
     await decide(request, GrantTypePrivilegium, of=ROOT, **says)
-    return _json({"aktor": tilgang.aktor, "ressursType": kind, "privilegium": tilgang.privilegium})
+    return as_json({"aktor": tilgang.aktor, "ressursType": kind, "privilegium": tilgang.privilegium})
 
 
 @routes.post(f"{TYPE}/delete", demands=manager(ADMIN))
@@ -139,7 +139,7 @@ async def sla_av_eller_pa(request: web.Request) -> web.Response:
     named = request.match_info["aktor"]
     of = UUID(request.match_info["fiksOrgId"])
     await decide(request, ActivateAktor if aktiv else DeactivateAktor, of=of, aktor=aktor(request, named))
-    return _json({"id": named, "aktiv": aktiv}, status=201)
+    return as_json({"id": named, "aktiv": aktiv}, status=201)
 
 
 def _ressurs_id(request: web.Request) -> UUID:
@@ -164,7 +164,3 @@ def _asked(request: web.Request) -> Tilgang:
         return msgspec.convert(dict(request.query), Tilgang)
     except msgspec.ValidationError:
         raise Unreadable("Oppgi aktor og privilegium i adressen") from None
-
-
-def _json(said: Any, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(said), status=status, content_type="application/json")

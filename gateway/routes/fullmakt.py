@@ -15,7 +15,7 @@ from gateway.auth.demands import citizen, integration
 from gateway.auth.principal import PRINCIPAL
 from gateway.fullmakt import FULLMAKTER, Fullmakt, Type
 from gateway.metadata import read_json
-from gateway.routes import Routes
+from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
 
 routes = Routes()
@@ -47,16 +47,16 @@ async def everyone(request: web.Request) -> web.Response:
     """The caller, and every organisation that the caller may act for."""
     use_cache = _flag(request, "cache")
     if (pid := request[PRINCIPAL].pid) is None:
-        return _json((_organisation(request),))
-    return _json(await request.app[FULLMAKTER].all_for(pid, use_cache))
+        return as_json((_organisation(request),))
+    return as_json(await request.app[FULLMAKTER].all_for(pid, use_cache))
 
 
 @routes.get(f"{BASE}/meg", demands=ANYONE_KNOWN)
 async def myself(request: web.Request) -> web.Response:
     """The caller, with the name that Altinn knows."""
     if (pid := request[PRINCIPAL].pid) is None:
-        return _json(_organisation(request))
-    return _json(await request.app[FULLMAKTER].own(pid))
+        return as_json(_organisation(request))
+    return as_json(await request.app[FULLMAKTER].own(pid))
 
 
 @routes.get(f"{BASE}/hasFullmakt", demands=ANYONE_KNOWN)
@@ -64,22 +64,22 @@ async def has_fullmakt(request: web.Request) -> web.Response:
     """Whether the caller may act for ``aktor``."""
     use_cache, aktor = _flag(request, "useCache"), _aktor(request)
     if (pid := request[PRINCIPAL].pid) is None:
-        return _json(aktor == request[PRINCIPAL].orgnr)
-    return _json(aktor == pid or await request.app[FULLMAKTER].may_act_for(pid, aktor, use_cache))
+        return as_json(aktor == request[PRINCIPAL].orgnr)
+    return as_json(aktor == pid or await request.app[FULLMAKTER].may_act_for(pid, aktor, use_cache))
 
 
 @routes.post(f"{BASE}/hasFullmaktForResources", demands=ANYONE_KNOWN)
 async def has_fullmakt_for_resources(request: web.Request) -> web.Response:
     """On which of the resources the caller has access on behalf of ``aktor``."""
     asked = read_json(await request.read(), ForResources, request.charset)
-    return _json({"hasFullmaktForResouce": await _held(request, asked.aktor, asked.resource_ids, asked.use_cache)})
+    return as_json({"hasFullmaktForResouce": await _held(request, asked.aktor, asked.resource_ids, asked.use_cache)})
 
 
 @routes.post(f"{BASE}/hasFullmaktForAllResources", demands=ANYONE_KNOWN)
 async def has_fullmakt_for_all_resources(request: web.Request) -> web.Response:
     """Whether the caller has access to all of the resources on behalf of ``onBehalfOf``."""
     asked = read_json(await request.read(), ForAllResources, request.charset)
-    return _json(all((await _held(request, asked.on_behalf_of, asked.resource_ids)).values()))
+    return as_json(all((await _held(request, asked.on_behalf_of, asked.resource_ids)).values()))
 
 
 async def _held(
@@ -106,7 +106,3 @@ def _flag(request: web.Request, name: str) -> bool:
     if given not in ("true", "false"):
         raise Unreadable(f"{name} må være true eller false")
     return given == "true"
-
-
-def _json(said: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

@@ -16,9 +16,9 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
-from gateway.metadata import Text1000, read_json
+from gateway.metadata import Fnr, Orgnr, Text1000, read_json
 from gateway.randomness import new_uuid
-from gateway.routes import Routes
+from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT, Organisasjonstype
@@ -40,9 +40,7 @@ ORG = f"{BASE}/organisasjoner/{{fiksOrgId}}"
 AT_ONCE = 100
 """Organisations that may be asked for by id at once."""
 
-Orgnr = Annotated[str, Meta(pattern=r"\A[0-9]{9}\Z")]
 Kommunenr = Annotated[str, Meta(pattern=r"\A[0-9]{4}\Z")]
-Fnr = Annotated[str, Meta(pattern=r"\A[0-9]{11}\Z")]
 
 
 class Sok(Struct, frozen=True):
@@ -119,7 +117,7 @@ async def sok(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/organisasjoner/synlige", demands=manager())
 async def synlige(request: web.Request) -> web.Response:
     """The organisations that the caller sees."""
-    return _json([_shown(request, one) for one in _visible(request)])
+    return as_json([_shown(request, one) for one in _visible(request)])
 
 
 @routes.get(f"{BASE}/organisasjoner/info", demands=manager())
@@ -128,13 +126,13 @@ async def info(request: web.Request) -> web.Response:
     left_out = ("navn", "orgnr", "avtaleadminFnr")
     found = _with_kommunenr(_visible(request), request.query.getall("kommunenr", []))
     shown = (_shown(request, one) for one in found)
-    return _json([{name: value for name, value in one.items() if name not in left_out} for one in shown])
+    return as_json([{name: value for name, value in one.items() if name not in left_out} for one in shown])
 
 
 @routes.get(f"{BASE}/organisasjoner/kontaktinformasjon", demands=manager())
 async def kontakter(request: web.Request) -> web.Response:
     """How citizens reach each."""
-    return _json({"organisasjoner": [_contact(one) for one in _visible(request)]})
+    return as_json({"organisasjoner": [_contact(one) for one in _visible(request)]})
 
 
 @routes.get(f"{BASE}/organisasjoner/fakturaoversikt", demands=manager())
@@ -142,7 +140,7 @@ async def fakturaoversikt(request: web.Request) -> web.Response:
     """Which of the organisations that the caller administrates have said where invoices go."""
     memory, holder = request.app[MEMORY], request[PRINCIPAL].holder
     own = (one for one in _visible(request) if memory.may(holder, ADMIN, one.id))
-    return _json({str(one.id): memory.configuration.virksomhet(one.id).faktura is not None for one in own})
+    return as_json({str(one.id): memory.configuration.virksomhet(one.id).faktura is not None for one in own})
 
 
 @routes.patch(ORG, demands=manager(ADMIN))
@@ -152,25 +150,25 @@ async def endre(request: web.Request) -> web.Response:
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
         endret["avtaleadmin"] = await register(request, fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
-    return _json(_shown(request, _organisasjon(request)))
+    return as_json(_shown(request, _organisasjon(request)))
 
 
 @routes.get(f"{ORG}/kontaktinformasjon", demands=manager(ADMIN))
 async def kontakt(request: web.Request) -> web.Response:
     """How citizens reach it."""
-    return _json(_contact(_organisasjon(request)))
+    return as_json(_contact(_organisasjon(request)))
 
 
 @routes.get(f"{ORG}/tjenester", demands=manager(ADMIN))
 async def tjenester(request: web.Request) -> web.Response:
     """All services there are, and which of them the organisation has."""
-    return _json([_tjeneste_for(request, one) for one in TJENESTER.values()])
+    return as_json([_tjeneste_for(request, one) for one in TJENESTER.values()])
 
 
 @routes.get(f"{ORG}/tjenester/{{kode}}", demands=manager(ADMIN))
 async def tjeneste(request: web.Request) -> web.Response:
     """One service."""
-    return _json(_tjeneste_for(request, _service(request.match_info["kode"])))
+    return as_json(_tjeneste_for(request, _service(request.match_info["kode"])))
 
 
 @routes.post(f"{ORG}/tjenester/{{tjenesteKode}}/initialiser", demands=manager(ADMIN))
@@ -179,7 +177,7 @@ async def initialiser(request: web.Request) -> web.Response:
     one = _service(request.match_info["tjenesteKode"])
     says = {"tjeneste": one.kode, "ressurs_id": new_uuid(), "ressurstype": one.ressurs_type, "navn": one.navn}
     made = await decide(request, InitialiseTjeneste, of=_fiks_org_id(request), **says)
-    return _json({"ressursId": made.ressurs_id})
+    return as_json({"ressursId": made.ressurs_id})
 
 
 @routes.post(f"{BASE}/organisasjoner/{{orgId}}/tjenester/{{tjenesteKode}}/konfigurer", demands=manager(ADMIN))
@@ -190,7 +188,7 @@ async def konfigurer(request: web.Request) -> web.Response:
     demand_on(request, known.ressurs_id if known else of)
     one = _service(kode)
     await decide(request, ConfigureTjeneste, of=of, tjeneste=one.kode)
-    return _json(_tjeneste_for(request, one))
+    return as_json(_tjeneste_for(request, one))
 
 
 @routes.get(f"{ORG}/faktura", demands=manager(ADMIN))
@@ -199,7 +197,7 @@ async def faktura(request: web.Request) -> web.Response:
     known = request.app[MEMORY].configuration.virksomhet(_fiks_org_id(request)).faktura
     if known is None:
         raise NotFound("Organisasjonen har ikke oppgitt noe om faktura")
-    return _json(_without_nulls({name: getattr(known, name) for name in Faktura.__struct_fields__}))
+    return as_json(_without_nulls({name: getattr(known, name) for name in Faktura.__struct_fields__}))
 
 
 @routes.put(f"{ORG}/faktura", demands=manager(ADMIN))
@@ -207,47 +205,47 @@ async def endre_faktura(request: web.Request) -> web.Response:
     """Invoices go elsewhere."""
     ny = msgspec.structs.asdict(read_json(await request.read(), Faktura, request.charset))
     await decide(request, ChangeFaktura, of=_fiks_org_id(request), **ny)
-    return _json(_without_nulls(ny))
+    return as_json(_without_nulls(ny))
 
 
 @routes.get(f"{BASE}/tjenester", demands=manager())
 async def katalog(_request: web.Request) -> web.Response:
     """All services there are."""
-    return _json({"tjenester": [_tjeneste(one) for one in TJENESTER.values()]})
+    return as_json({"tjenester": [_tjeneste(one) for one in TJENESTER.values()]})
 
 
 @routes.get(f"{BASE}/privilegier/{{ressursType}}", demands=manager())
 async def privilegier(request: web.Request) -> web.Response:
     """The privileges that are given on resources of a type."""
-    return _json({"privilegier": privilegier_for(request.match_info["ressursType"])})
+    return as_json({"privilegier": privilegier_for(request.match_info["ressursType"])})
 
 
 @routes.get(f"{BASE}/root/privilegier", demands=manager(ADMIN))
 async def alle_privilegier(request: web.Request) -> web.Response:
     """All privileges, by the type of resource."""
     demand_on(request, ROOT)
-    return _json({"privilegier": {kind: privilegier_for(kind) for kind in RESSURSTYPER}})
+    return as_json({"privilegier": {kind: privilegier_for(kind) for kind in RESSURSTYPER}})
 
 
 @routes.get(f"{BASE}/root/tjenester", demands=manager(ADMIN))
 async def alle_tjenester(request: web.Request) -> web.Response:
     """All services there are."""
     demand_on(request, ROOT)
-    return _json([_tjeneste(one) for one in TJENESTER.values()])
+    return as_json([_tjeneste(one) for one in TJENESTER.values()])
 
 
 @routes.get(f"{BASE}/root/tjenester/{{tjenesteKode}}", demands=manager(ADMIN))
 async def en_tjeneste(request: web.Request) -> web.Response:
     """One service."""
     demand_on(request, ROOT)
-    return _json(_tjeneste(_service(request.match_info["tjenesteKode"])))
+    return as_json(_tjeneste(_service(request.match_info["tjenesteKode"])))
 
 
 @routes.get(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
 async def alle(request: web.Request) -> web.Response:
     """Every organisation."""
     demand_on(request, ROOT)
-    return _json([_shown(request, one) for one in _visible(request)])
+    return as_json([_shown(request, one) for one in _visible(request)])
 
 
 @routes.post(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
@@ -258,7 +256,7 @@ async def opprett(request: web.Request) -> web.Response:
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
     made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
-    return _json(_shown(request, _organisasjon_of(request, made.fiks_org_id)))
+    return as_json(_shown(request, _organisasjon_of(request, made.fiks_org_id)))
 
 
 @routes.get(f"{BASE}/root/organisasjoner/tjenester", demands=manager(ADMIN))
@@ -278,14 +276,14 @@ async def endre_som_root(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
-    return _json(_shown(request, _organisasjon(request)))
+    return as_json(_shown(request, _organisasjon(request)))
 
 
 def _found(request: web.Request, asked: Sok) -> web.Response:
     if len(asked.ids) > AT_ONCE:
         raise Rejected(f"Det kan spørres om høyst {AT_ONCE} organisasjoner om gangen")
     by_id = [one for one in _visible(request) if not asked.ids or one.id in asked.ids]
-    return _json([_shown(request, one) for one in _with_kommunenr(by_id, asked.kommunenr)])
+    return as_json([_shown(request, one) for one in _with_kommunenr(by_id, asked.kommunenr)])
 
 
 def _visible(request: web.Request) -> list[Organisasjon]:
@@ -366,7 +364,3 @@ def _without_nulls(said: dict[str, Any]) -> dict[str, Any]:
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(one.capitalize() for one in rest)
-
-
-def _json(said: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

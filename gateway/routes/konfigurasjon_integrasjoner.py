@@ -16,10 +16,10 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
 from gateway.kommando import decide
-from gateway.metadata import Text1000, read_json
+from gateway.metadata import Orgnr, Text1000, read_json
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
-from gateway.routes import Routes
+from gateway.routes import Routes, as_json
 from schemas.konfigurasjon import ROOT
 from schemas.konfigurasjon_commands import (
     AttachRessurs,
@@ -40,7 +40,6 @@ BASE = "/konfigurasjon/api/v1"
 ONE = f"{BASE}/integrasjoner/{{integrasjonId}}"
 OF_ORG = f"{BASE}/organisasjoner/{{fiksOrgId}}/integrasjoner"
 
-Orgnr = Annotated[str, Meta(pattern=r"\A[0-9]{9}\Z")]
 Navn = Annotated[str, Meta(pattern=r"\A[A-Za-zæøåÆØÅ0-9_.,/\-_ ]+\Z")]
 Kode = Annotated[str, Meta(pattern=r"\A[0-9A-Z_.]+\Z")]
 
@@ -74,7 +73,7 @@ class EndretGlobal(Struct, rename={"er_global": "global", "forespurte_privilegie
 @routes.get(f"{BASE}/integrasjoner/autentisering", demands=integration())
 async def autentisering(_request: web.Request) -> web.Response:
     """Whether the caller is an integration; who is not has met 401 before."""
-    return _json(True)
+    return as_json(True)
 
 
 @routes.post(f"{BASE}/integrasjoner", demands=manager(ADMIN))
@@ -93,14 +92,14 @@ async def opprett(request: web.Request) -> web.Response:
         opprettet=datetime.now(UTC),
         passord_hash=await asyncio.to_thread(hashed, new_password()),
     )
-    return _json(_shown(request, made.fiks_org_id, made.integrasjon_id))
+    return as_json(_shown(request, made.fiks_org_id, made.integrasjon_id))
 
 
 @routes.get(ONE, demands=manager(ADMIN))
 async def hent(request: web.Request) -> web.Response:
     """One integration, to the administrators of its owner."""
     own = _own(request)
-    return _json(_shown(request, own.fiks_org_id, own.id))
+    return as_json(_shown(request, own.fiks_org_id, own.id))
 
 
 @routes.patch(ONE, demands=manager(ADMIN))
@@ -110,7 +109,7 @@ async def endre(request: web.Request) -> web.Response:
     own = _own(request)
     says = msgspec.structs.asdict(endret)
     await decide(request, ChangeIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id, **says)
-    return _json(_shown(request, own.fiks_org_id, own.id))
+    return as_json(_shown(request, own.fiks_org_id, own.id))
 
 
 @routes.delete(ONE, demands=manager(ADMIN))
@@ -155,13 +154,13 @@ async def alle(request: web.Request) -> web.Response:
         for one in _usable(request)
         if (not ids or str(one["uuid"]) in ids) and (not koder or one.get("kode") in koder)
     ]
-    return _json(shown)
+    return as_json(shown)
 
 
 @routes.get(f"{OF_ORG}/{{tag}}", demands=manager(ADMIN))
 async def med_tag(request: web.Request) -> web.Response:
     """Those that may be attached to a service."""
-    return _json([one for one in _usable(request) if request.match_info["tag"] in one["tags"]])
+    return as_json([one for one in _usable(request) if request.match_info["tag"] in one["tags"]])
 
 
 @routes.get(f"{BASE}/root/integrasjoner", demands=manager(ADMIN))
@@ -170,7 +169,7 @@ async def alle_globale(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     memory = request.app[MEMORY]
     known = (memory.integrasjon(id_) for id_, one in _offered(request).items() if one.er_global)
-    return _json([_shown(request, one.fiks_org_id, one.id) for one in known if one])
+    return as_json([_shown(request, one.fiks_org_id, one.id) for one in known if one])
 
 
 @routes.patch(f"{BASE}/root/integrasjoner/{{integrasjonId}}", demands=manager(ADMIN))
@@ -183,7 +182,7 @@ async def endre_global(request: web.Request) -> web.Response:
         raise NotFound(_missing(request))
     says = msgspec.structs.asdict(endret)
     await decide(request, ChangeGlobalIntegrasjon, of=ROOT, integrasjon_id=known.id, **says)
-    return _json(_shown(request, known.fiks_org_id, known.id))
+    return as_json(_shown(request, known.fiks_org_id, known.id))
 
 
 async def _attach(request: web.Request, command: type) -> web.Response:
@@ -250,7 +249,3 @@ def _shown(request: web.Request, of: UUID, integrasjon_id: UUID) -> dict[str, An
         "tilknyttedeRessurser": sorted(configuration.virksomhet(of).tilknyttet.get(known.id, ())),
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _json(said: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

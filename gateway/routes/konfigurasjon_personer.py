@@ -1,7 +1,7 @@
 """Persons who may hold rights. A number of a person never stands in an address here. Contract: auth.md 6.2, trap 15.
 
 A person is told only to those who administrate an organisation in which that person holds a right, to root, and to
-the person; to all others it is as if nobody had that number.
+the person; to all others it is as if nobody had that number. Name and contact details are the same in all of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import say
-from gateway.metadata import Text1000, read_json
-from gateway.routes import Routes
+from gateway.metadata import Fnr, Text1000, read_json
+from gateway.routes import Routes, as_json
 from schemas.konfigurasjon import ROOT, PersonEndret
 from streams.domain.configuration import Person
 from streams.domain.errors import NotAllowed, NotFound
@@ -29,8 +29,6 @@ routes = Routes()
 
 BASE = "/konfigurasjon/api/v1/personer"
 AT_ONCE = 100
-
-Fnr = Annotated[str, Meta(pattern=r"\A[0-9]{11}\Z")]
 
 
 class NyPerson(Struct, frozen=True):
@@ -62,7 +60,7 @@ async def opprett(request: web.Request) -> web.Response:
     ny = read_json(await request.read(), NyPerson, request.charset)
     _must_administrate_something(request)
     await register(request, ny.fnr, ny.navn)
-    return _json({"fnr": ny.fnr, "navn": ny.navn})
+    return as_json({"fnr": ny.fnr, "navn": ny.navn})
 
 
 @routes.post(f"{BASE}/list", demands=manager())
@@ -70,7 +68,7 @@ async def liste(request: web.Request) -> web.Response:
     """Those of the persons that the caller may see."""
     asked = read_json(await request.read(), Liste, request.charset)
     found = (_seen(request, fnr) for fnr in asked.fnrs)
-    return _json([_shown(one) for one in found if one])
+    return as_json([_shown(one) for one in found if one])
 
 
 @routes.patch(f"{BASE}/oppdater", demands=manager())
@@ -83,7 +81,7 @@ async def oppdater(request: web.Request) -> web.Response:
     said = msgspec.structs.asdict(endret)
     del said["fnr"]
     await say(request, PersonEndret(person_id=person_id(known.aktor), aktor=known.aktor, **said))
-    return _json(_shown(request.app[MEMORY].configuration.personer[known.aktor]))
+    return as_json(_shown(request.app[MEMORY].configuration.personer[known.aktor]))
 
 
 def _must_administrate_something(request: web.Request) -> None:
@@ -106,7 +104,3 @@ def _seen(request: web.Request, fnr: str) -> Person | None:
 def _shown(person: Person) -> dict[str, Any]:
     said = {name: getattr(person, name) for name in ("fnr", "navn", "tittel", "telefon", "epost")}
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _json(said: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

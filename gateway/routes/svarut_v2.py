@@ -14,18 +14,17 @@ from msgspec import Meta, Struct
 from gateway.auth.demands import integration
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
-from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL
+from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, LOG, READS
 from gateway.faults import codes_in_words, in_words
 from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
-from gateway.metadata import Text, Time, must_be_in_the_calendar, read_json
-from gateway.problems import REQUEST_ID, hidden
+from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar, read_json
+from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.reads import Answer
-from gateway.routes import Routes
+from gateway.routes import Routes, as_json
+from gateway.said import said
 from gateway.uploads import receiving
-from infra.tracing import current_traceparent
-from schemas.envelope import Envelope, fact
 from schemas.errors import Unreadable
 from schemas.svarut import LestMeldt
 from streams.domain.errors import NotFound, Rejected
@@ -36,7 +35,6 @@ routes = Routes()
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 SEND = "SVARUT.SEND"
-SOURCE = "urn:fiks:gateway"
 FRESHNESS = "Fiks-Fresh-As-Of"
 """The header that says up to when the answer knows everything: an RFC 3339 time, or ``unknown``."""
 
@@ -72,7 +70,7 @@ class StatusSok(Struct, rename="camel", frozen=True):
 class LestAv(Struct, rename="camel", frozen=True):
     """Who read it, and when."""
 
-    fnr: Annotated[str, Meta(pattern=r"\A[0-9]{11}\Z")]
+    fnr: Fnr
     tidspunkt: Time
     eksternt_systemnavn: Text | None = None
 
@@ -93,11 +91,11 @@ async def send(request: web.Request) -> web.Response:
         if upload.faults:
             await upload.discard()
         event = mottatt(sent, upload.received, upload.faults, forsendelse_id=forsendelse_id, **_known(request, sent))
-        position = await upload.say(request.app[LOG].append(event, _said(request, event, now)))
+        position = await upload.say(request.app[LOG].append(event, said(request, event, now)))
     request.app[READS].wrote(forsendelse_id, position)
     if upload.faults:
         raise Rejected(in_words(upload.faults))
-    return _json({"id": forsendelse_id})
+    return as_json({"id": forsendelse_id})
 
 
 @routes.get("/api/v2/kontoer/{kontoId}/forsendelser", demands=integration(SEND))
@@ -143,7 +141,7 @@ async def lest(request: web.Request) -> web.Response:
     forsendelse_id = await _own_forsendelse(request)
     by = read_json(await request.read(), LestAv, request.charset)
     event = LestMeldt(forsendelse_id=forsendelse_id, **msgspec.structs.asdict(by))
-    position = await request.app[LOG].append(event, _said(request, event, datetime.now(UTC)))
+    position = await request.app[LOG].append(event, said(request, event))
     request.app[READS].wrote(forsendelse_id, position, decided=True)
     return web.Response(status=204)
 
@@ -181,32 +179,12 @@ def _known(request: web.Request, sent: Forsendelse) -> dict[str, Any]:
     }
 
 
-def _said(request: web.Request, event: object, time: datetime) -> Envelope:
-    """The envelope of what the caller says by this request."""
-    principal = request[PRINCIPAL]
-    return fact(
-        event,
-        time=time,
-        id=str(new_uuid()),
-        source=SOURCE,
-        correlation_id=request[REQUEST_ID],
-        actor=principal.actor,
-        on_behalf_of=principal.orgnr,
-        legal_basis=request.get(LEGAL_BASIS),
-        traceparent=current_traceparent(),
-    )
-
-
 def _in_words(kind: str, detalj: str | None) -> str:
     text = HENDELSER.get(kind, kind)
     return f"{text}. {codes_in_words(detalj)}" if detalj else text
 
 
 def _answer(found: Answer, said: Any) -> web.Response:
-    response = _json(said)
+    response = as_json(said)
     response.headers[FRESHNESS] = found.as_of.isoformat() if found.as_of else "unknown"
     return response
-
-
-def _json(said: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(said), content_type="application/json")

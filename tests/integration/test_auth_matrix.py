@@ -129,7 +129,7 @@ async def reached(request: web.Request, handler: Handler) -> web.StreamResponse:
         except (NotAllowed, NotFound):
             raise
         except Exception:
-            if not request.get(DEMANDED):
+            if not request.get(DEMANDED):  # behind the demand a handler may fail for want of a log
                 raise
     request.app[REACHED].append(principal)
     return web.Response(status=LET_IN)

@@ -356,3 +356,5 @@ async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town
 async def test_text_that_no_table_can_hold_is_refused(town: Town) -> None:
     for navn in ("a\0b", "N" * 1001):
         assert (await town.one.ask(ADMIN_A, "PATCH", f"{KONF}/organisasjoner/{town.a}", {"navn": navn}))[0] == 400
+    below = {"forelderRessurs": str(town.a), "type": "SVARUT_KONTO", "navn": "a\0b"}
+    assert (await town.one.ask(ADMIN_A, "POST", f"{UPDATE}/ressurs", below))[0] == 400
