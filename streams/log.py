@@ -151,7 +151,7 @@ class Log:
             raise Unavailable("Loggen tar ikke imot mer akkurat nå; ingenting er tatt imot. Prøv igjen") from fault
         except KafkaException as fault:
             metrics.APPEND_FAILURES.labels(topic, "refused").inc()
-            raise _refusal(fault.args[0], topic) from fault
+            raise refusal(fault.args[0], topic) from fault
         self._outstanding[number] = time.monotonic()
         if len(self._outstanding) == 1:
             self._next_poll.cancel()
@@ -177,10 +177,10 @@ class Log:
         if error is None:
             outcome.set_result(at)
         else:
-            outcome.set_exception(_refusal(error, at.topic))
+            outcome.set_exception(refusal(error, at.topic))
 
 
-def _refusal(error: KafkaError, topic: str) -> Exception:
+def refusal(error: KafkaError, topic: str) -> Exception:
     """What it means to whoever appended that the log refused."""
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         return TooLarge("Innholdet er for stort til å tas imot i ett kall; ingenting er tatt imot")
