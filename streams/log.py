@@ -22,6 +22,7 @@ from schemas.catalogue import event_type
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
+from streams.reader import die
 
 MESSAGE_TIMEOUT = 1.5
 STALLED_AFTER = 1.0
@@ -54,12 +55,10 @@ SETTINGS = {
     "log.connection.close": False,
 }
 
+UNKNOWN = {KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART}
+"""A broker may say so for a moment after its start, of a topic that has taken records before. Else nobody made it."""
 NEVER = {
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
     KafkaError._INVALID_ARG,
-    KafkaError._FATAL,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.TOPIC_EXCEPTION,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -70,8 +69,8 @@ NEVER = {
     KafkaError.UNSUPPORTED_VERSION,
     KafkaError.POLICY_VIOLATION,
 }
-"""What a retry never mends: a topic that nobody made, rights that we lack, a record that breaks the topic's rules. Of a
-broker that is away, slow, full or electing a leader we hear something else, or nothing in time.
+"""What a retry never mends: rights that we lack, a record that breaks the topic's rules. Of a broker that is away,
+slow, full or electing a leader we hear something else, or nothing in time.
 """
 
 
@@ -91,6 +90,7 @@ class Log:
     def __init__(self, bootstrap: str) -> None:
         self._settings = SETTINGS | {"bootstrap.servers": bootstrap}
         self._outstanding: OrderedDict[int, float] = OrderedDict()
+        self._taken: set[str] = set()
         self._sent = 0
 
     async def start(self) -> None:
@@ -151,7 +151,7 @@ class Log:
             raise Unavailable("Loggen tar ikke imot mer akkurat nå; ingenting er tatt imot. Prøv igjen") from fault
         except KafkaException as fault:
             metrics.APPEND_FAILURES.labels(topic, "refused").inc()
-            raise refusal(fault.args[0], topic) from fault
+            raise refusal(fault.args[0], topic, topic in self._taken) from fault
         self._outstanding[number] = time.monotonic()
         if len(self._outstanding) == 1:
             self._next_poll.cancel()
@@ -169,7 +169,9 @@ class Log:
 
     def _settle(self, outcome: asyncio.Future[Position], number: int, error: KafkaError | None, at: Position) -> None:
         metrics.APPEND_SECONDS.labels(at.topic).observe(time.monotonic() - self._outstanding.pop(number))
-        if error is not None:
+        if error is None:
+            self._taken.add(at.topic)
+        else:
             reason = "unavailable" if error.code() == KafkaError._MSG_TIMED_OUT else "refused"
             metrics.APPEND_FAILURES.labels(at.topic, reason).inc()
         if outcome.cancelled():  # its caller went away
@@ -177,14 +179,19 @@ class Log:
         if error is None:
             outcome.set_result(at)
         else:
-            outcome.set_exception(refusal(error, at.topic))
+            outcome.set_exception(refusal(error, at.topic, at.topic in self._taken))
 
 
-def refusal(error: KafkaError, topic: str) -> Exception:
-    """What it means to whoever appended that the log refused."""
+def refusal(error: KafkaError, topic: str, has_taken: bool) -> Exception:
+    """What it means to whoever appended that the log refused; ``has_taken``: the topic has taken other records from us.
+
+    An error of the producer itself ends the process: it would append nothing any more, and only a new one can.
+    """
+    if error.fatal() or error.code() == KafkaError._FATAL:
+        die("log", KafkaException(error))
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         return TooLarge("Innholdet er for stort til å tas imot i ett kall; ingenting er tatt imot")
-    if error.code() in NEVER:
+    if error.code() in NEVER or (error.code() in UNKNOWN and not has_taken):
         return NotTaken(f"{topic} will not take the record: {error.str()} ({error.name()}); see `fiks topics check`")
     return Unacknowledged(f"Loggen bekreftet ikke: {error.str()}. Prøv igjen")
 

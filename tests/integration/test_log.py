@@ -127,17 +127,29 @@ PASSES = (
     *("LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "REQUEST_TIMED_OUT", "NETWORK_EXCEPTION"),
     *("NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "KAFKA_STORAGE_ERROR", "BROKER_NOT_AVAILABLE"),
     *("OUT_OF_ORDER_SEQUENCE_NUMBER", "UNKNOWN_PRODUCER_ID", "UNKNOWN", "INVALID_MSG"),
+    *("_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION", "UNKNOWN_TOPIC_OR_PART"),  # of a topic that is known to be there
 )
 """What passes, or may have been appended all the same."""
 
 
+def an_error(name: str) -> KafkaError:
+    return KafkaError(getattr(KafkaError, name))
+
+
 @pytest.mark.parametrize("name", PASSES)
 def test_what_passes_is_said_to_pass(name: str) -> None:
-    assert isinstance(refusal(KafkaError(getattr(KafkaError, name)), TOPIC), Unacknowledged)
+    assert isinstance(refusal(an_error(name), TOPIC, has_taken=True), Unacknowledged)
 
 
-@pytest.mark.parametrize("name", ["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED", "_FATAL"])
+@pytest.mark.parametrize("name", ["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED", "INVALID_RECORD"])
 def test_what_a_broker_will_never_allow_is_not_said_to_pass(name: str) -> None:
-    found = refusal(KafkaError(getattr(KafkaError, name)), TOPIC)
+    found = refusal(an_error(name), TOPIC, has_taken=True)
     assert isinstance(found, NotTaken)
     assert not isinstance(found, Unavailable)
+
+
+def test_a_producer_that_is_dead_for_good_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    monkeypatch.setattr("streams.log.die", lambda where, fault: ended.append(where))
+    refusal(an_error("_FATAL"), TOPIC, has_taken=True)
+    assert ended == ["log"]

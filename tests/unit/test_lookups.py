@@ -171,9 +171,7 @@ async def test_without_a_legal_basis_nothing_is_shown_told_or_changed(
 
 async def test_who_was_looked_for_and_not_shown_is_told_too(gateway: Gateway) -> None:
     assert await gateway.ask(ADMIN_A, LIST, {"fnrs": [CLERK_B, STRANGER]}) == (200, [])
-    assert gateway.told == [
-        (ROOT, "konfigurasjon", "kontaktopplysninger", persons(CLERK_B, STRANGER), "IKKE_FUNNET")
-    ]
+    assert gateway.told == [(ROOT, "konfigurasjon", "kontaktopplysninger", persons(CLERK_B, STRANGER), "IKKE_FUNNET")]
     assert (await gateway.ask(ADMIN_A, CHANGE, {"fnr": CLERK_B, "navn": "Et annet"}))[0] == 404
     assert gateway.told[1:] == [(ROOT, "konfigurasjon", "kontaktopplysninger", persons(CLERK_B), "IKKE_FUNNET")]
 
