@@ -67,6 +67,14 @@ class Settings(BaseSettings):
         description="file with the key that names persons on the log, in hex; the same on all gateways, for ever; "
         "none: one is kept in the state folder",
     )
+    document_keys: Path | None = Field(
+        default=None,
+        description="folder of the key pairs by which documents are encrypted for the platform (*.pem: private key and "
+        "certificate), the same on all gateways; none: one in the state folder",
+    )
+    clamd: str | None = Field(
+        default=None, description="the clamd that scans documents, tcp://host:port or unix:///path; none: none does"
+    )
     issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuers listen")
     altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
