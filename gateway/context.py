@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from gateway.ends import Ends
 from gateway.reads import Reads
 from infra.blobs import Blobs
+from infra.ends import Ends
 from streams.log import Log
 
 LOG = web.AppKey("log", Log)

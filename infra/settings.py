@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     clamd: str | None = Field(
         default=None, description="the clamd that scans documents, tcp://host:port or unix:///path; none: none does"
     )
+    kek_file: Path | None = Field(
+        default=None,
+        description="file with the key-encryption keys; the same for all processes of the system; none: one is kept in "
+        "the state folder",
+    )
     issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuers listen")
     altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")

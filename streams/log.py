@@ -14,15 +14,17 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra import metrics
+from infra.keks import Keks
+from infra.keys import Keys
 from schemas.catalogue import event_type
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
 from streams.reader import die
+from streams.sealing import sealed
 
 MESSAGE_TIMEOUT = 1.5
 STALLED_AFTER = 1.0
@@ -35,6 +37,8 @@ POLLED_IDLE = 0.5
 QUEUE = 20_000
 LARGEST = 1_000_000
 """Bytes of a record, headers included. A broker takes 1,048,588 unless it is told otherwise."""
+ANY = -1
+"""The partition that the key gives."""
 
 SETTINGS = {
     "acks": "all",
@@ -78,16 +82,14 @@ class NotTaken(Exception):
     """The log will never take the record: we are wrong, or set up wrongly. Nothing was appended."""
 
 
-def partition_of(stream: str, partitions: int) -> int:
-    """The partition that a stream lies on: Kafka's default partitioner over the key."""
-    hashed: int = murmur2(stream.encode())
-    return (hashed & 0x7FFFFFFF) % partitions
-
-
 class Log:
-    """The way onto the log. One a process; start it in the event loop that appends."""
+    """The way onto the log. One a process; start it in the event loop that appends.
 
-    def __init__(self, bootstrap: str) -> None:
+    Events with personal text are sealed on their way, under ``keys``, which need ``keks``.
+    """
+
+    def __init__(self, bootstrap: str, keks: Keks | None = None) -> None:
+        self.keys = Keys(keks, self)
         self._settings = SETTINGS | {"bootstrap.servers": bootstrap}
         self._outstanding: OrderedDict[int, float] = OrderedDict()
         self._taken: set[str] = set()
@@ -111,18 +113,23 @@ class Log:
         Raises Unavailable, within two seconds, when the broker does not acknowledge it; nothing is appended later.
         Raises TooLarge or NotTaken when it never will.
         """
+        [event] = await sealed(self.keys, [(event, about)])
         return await self.send(event_type(event).topic, about.stream, encode(event), about.headers())
 
     async def append_all(self, events: Iterable[tuple[object, Envelope]]) -> None:
         """Append several events, in order within each stream. Raises as ``append`` if any of them was refused."""
-        waiting = [self._hand_over(event_type(e).topic, at.stream, encode(e), at.headers()) for e, at in events]
+        told = list(events)
+        sayable = zip(await sealed(self.keys, told), (at for _, at in told), strict=True)
+        waiting = [self._hand_over(event_type(e).topic, at.stream, encode(e), at.headers()) for e, at in sayable]
         for outcome in await asyncio.gather(*waiting, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def send(self, topic: str, key: str | bytes, value: bytes | None, headers: Headers) -> Position:
+    async def send(
+        self, topic: str, key: str | bytes, value: bytes | None, headers: Headers, partition: int = ANY
+    ) -> Position:
         """Append a record that is encoded already; otherwise as ``append``."""
-        return await self._hand_over(topic, key, value, headers)
+        return await self._hand_over(topic, key, value, headers, partition)
 
     @property
     def stalled(self) -> bool:
@@ -132,7 +139,7 @@ class Log:
         return time.monotonic() - next(iter(self._outstanding.values())) > STALLED_AFTER
 
     def _hand_over(
-        self, topic: str, key: str | bytes, value: bytes | None, headers: Headers
+        self, topic: str, key: str | bytes, value: bytes | None, headers: Headers, partition: int = ANY
     ) -> asyncio.Future[Position]:
         if self.stalled:
             metrics.APPEND_FAILURES.labels(topic, "unavailable").inc()
@@ -145,7 +152,7 @@ class Log:
             self._settle(outcome, number, error, Position(topic, message.partition() or 0, message.offset() or 0))
 
         try:
-            self._producer.produce(topic, value, key, headers=list(headers), on_delivery=report)
+            self._producer.produce(topic, value, key, partition, headers=list(headers), on_delivery=report)
         except BufferError as fault:
             metrics.APPEND_FAILURES.labels(topic, "full").inc()
             raise Unavailable("Loggen tar ikke imot mer akkurat nå; ingenting er tatt imot. Prøv igjen") from fault

@@ -9,10 +9,11 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from infra.partitions import partition_of
 from schemas.catalogue import event_type
 from schemas.topics import TOPICS
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.log import LARGEST, NotTaken, partition_of, refusal
+from streams.log import LARGEST, NotTaken, refusal
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
