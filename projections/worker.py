@@ -16,12 +16,13 @@ from streams.agents import Work
 from streams.app import Worker
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
+from streams.domain.dokumentlager import dokumentlager
 from streams.domain.konfigurasjon_commands import konfigurasjon
 from streams.domain.svarut import svarut
 from streams.log import Log
 from streams.reader import Positions
 
-DECIDERS = (svarut, konfigurasjon)
+DECIDERS = (svarut, dokumentlager, konfigurasjon)
 ROLES = ("projections", *(f"decider:{one.name}" for one in DECIDERS))
 
 
