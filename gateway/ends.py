@@ -17,9 +17,10 @@ TIMEOUT = 2.0
 
 
 class Ends:
-    """The end offsets of one topic's partitions."""
+    """The end offsets of the partitions of ``topic``."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
+        self.topic = topic
         self._admin = AdminClient(kafka_settings(bootstrap), logger=logging.getLogger("confluent_kafka"))
         partitions = range(TOPICS[topic].partitions)
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]

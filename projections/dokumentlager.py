@@ -12,6 +12,7 @@ from schemas.dokumentlager import (
     DokumentInfisert,
     DokumentLastetNed,
     DokumentLastetOpp,
+    DokumentSkadet,
     DokumentSlettet,
     EksponertFor,
 )
@@ -81,8 +82,8 @@ def slettet(event: DokumentSlettet, at: Envelope) -> tuple[Write, ...]:
     return changed, _hendelse(event.dokument_id, at, event.av, event.grunn.value)
 
 
-@dokumentlager.on(DokumentLastetNed, DokumentDestruert)
-def happened(event: DokumentLastetNed | DokumentDestruert, at: Envelope) -> tuple[Write, ...]:
+@dokumentlager.on(DokumentLastetNed, DokumentSkadet, DokumentDestruert)
+def happened(event: DokumentLastetNed | DokumentSkadet | DokumentDestruert, at: Envelope) -> tuple[Write, ...]:
     """What changes nothing, but has happened."""
     return (_hendelse(event.dokument_id, at, event.av if isinstance(event, DokumentLastetNed) else None),)
 

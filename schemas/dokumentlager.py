@@ -134,6 +134,13 @@ class DokumentLastetNed:
 
 
 @event(topic="fiks.dokumentlager", stream="dokument_id")
+class DokumentSkadet:
+    """What lies in the blob store is not what was stored there: somebody asked for it, and got nothing of it."""
+
+    dokument_id: UUID
+
+
+@event(topic="fiks.dokumentlager", stream="dokument_id")
 class DokumentDestruert:
     """The key of a deleted document is destroyed and its bytes are deleted: nobody can read it any more."""
 
@@ -189,6 +196,7 @@ DokumentFact = (
     | DokumentslettingBegjart
     | DokumentUtlopt
     | DokumentLastetNed
+    | DokumentSkadet
     | DokumentDestruert
     | SlettingAvFlereBegjart
 )

@@ -21,15 +21,26 @@ from schemas.dokumentlager import (
     DokumentInfisert,
     DokumentLastetNed,
     DokumentLastetOpp,
+    DokumentSkadet,
     DokumentSlettet,
     DokumentslettingBegjart,
     DokumentUtlopt,
-    SlettingAvFlereBegjart,
     Slettegrunn,
+    SlettingAvFlereBegjart,
 )
 from streams.domain.decider import Deadline, Decider
 
 UTLOP = "utlop"
+
+
+def blob_of(dokument_id: UUID) -> str:
+    """The name of a document's content in the blob store."""
+    return dokument_id.hex
+
+
+def key_id_of(dokument_id: UUID) -> str:
+    """The id of the key of a document's stream, which seals its content too."""
+    return f"dokumentlager:{dokument_id}"
 
 
 class Status(StrEnum):
@@ -89,7 +100,7 @@ def react(dokument: Dokument, event: DokumentEvent, time: datetime) -> DokumentD
         case DokumentUtlopt(dokument_id=id_):
             expired_now = dokument.is_there and dokument.tilgjengelig_til == event.tilgjengelig_til
             return DokumentSlettet(dokument_id=id_, grunn=Slettegrunn.UTLOP) if expired_now else None
-        case DokumentLastetNed() | DokumentDestruert() | SlettingAvFlereBegjart():
+        case DokumentLastetNed() | DokumentSkadet() | DokumentDestruert() | SlettingAvFlereBegjart():
             return None
         case DokumentEndret() | DokumentInfisert() | DokumentSlettet():
             return None

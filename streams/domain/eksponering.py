@@ -1,6 +1,6 @@
 """The forms of exposure as keys: what a document carries, and what a caller holds. Contract: dokumentlager.md 4.2.
 
-A caller may have a document that carries a key which the caller holds. Which keys a caller holds is found out elsewhere.
+A caller may have a document that carries a key which the caller holds. Which keys those are is found out elsewhere.
 """
 
 from __future__ import annotations
