@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from infra.keys import Keys
 
 from gateway.ends import Ends
 from gateway.reads import Reads
 from infra.blobs import Blobs
 from infra.crypto.certificates import KeyFolder
-from infra.keys import Keys
 from streams.log import Log
 
 LOG = web.AppKey("log", Log)

@@ -17,7 +17,7 @@ from streams.domain.eksponering import key_of
 
 MOST_EXPOSED = 5000
 """Ours: no limit is published. It keeps the event well below what the log takes."""
-LOWEST_NIVA, HIGHEST_NIVA = 3, 4
+HIGHEST_NIVA = 4
 
 _TOKEN = r"[A-Za-z0-9!#$&^_.+\-]{1,127}"  # noqa: S105  RFC 6838, 4.2: names of types, no secret
 Mimetype = Annotated[str, Meta(pattern=rf"\A{_TOKEN}/{_TOKEN}(?:\s*;[\x20-\x7e]*)?\Z", max_length=255)]
@@ -87,7 +87,7 @@ class Metadata(Tilgjengelighet, rename="camel", frozen=True, kw_only=True):
     dokumentnavn: Dokumentnavn
     mimetype: Mimetype
     eksponert_for: Annotated[tuple[Eksponert, ...], Meta(max_length=MOST_EXPOSED)]
-    sikkerhetsniva: Literal[3, 4] = LOWEST_NIVA
+    sikkerhetsniva: Literal[3, 4] = 3
     korrelasjonsid: UUID | None = None
     ikke_lagre_dokument_lastet_ned: bool = False
 

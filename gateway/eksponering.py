@@ -62,12 +62,10 @@ async def _is_exposed(request: web.Request, keys: frozenset[str]) -> bool:
 
 def _by_privilege(request: web.Request, keys: frozenset[str]) -> bool:
     memory, holder = request.app[MEMORY], request[PRINCIPAL].holder
-    held = (memory.may(holder, one.privilegium or "", one.ressurs_id) for one in _on_resources(keys))
-    return any(held)
-
-
-def _on_resources(keys: frozenset[str]) -> list[EksponertFor]:
-    return [one for one in _of(keys, Eksponering.AUTORISASJON) if one.ressurs_id is not None]
+    return any(
+        one.ressurs_id and one.privilegium and memory.may(holder, one.privilegium, one.ressurs_id)
+        for one in _of(keys, Eksponering.AUTORISASJON)
+    )
 
 
 async def _has_mail_of(request: web.Request, exposed: EksponertFor) -> bool:

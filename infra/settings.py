@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     minside: str = Field(
         default="https://minside.kommune.no", description="where persons fetch their documents; Location names it"
     )
+    certificates: Path | None = Field(
+        default=None,
+        description="folder of the key pairs that vendors encrypt documents for, the same on all gateways; "
+        "none: one in the state folder",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
     metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")
     otel: str | None = Field(default=None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")

@@ -41,8 +41,8 @@ from schemas.dokumentlager import (
     DokumentendringBegjart,
     DokumentLastetOpp,
     DokumentslettingBegjart,
-    SlettingAvFlereBegjart,
     Slettegrunn,
+    SlettingAvFlereBegjart,
 )
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import Status

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gateway.auth.demands import citizen, for_organisation, integration, open_to_all
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, CERTIFICATES, KEYS, LOG
-from gateway.dokument_nedlasting import content, key_of
+from gateway.dokument_nedlasting import body, headers_of, key_of, planned
 from gateway.dokumenter import DOKUMENTER
 from gateway.dokumentlager import BASE, must_be_there, uuid_in
 from gateway.eksponering import must_be_exposed, must_be_logged_in_at
-from gateway.problems import hidden
+from gateway.problems import error_message, hidden
+from gateway.randomness import new_hex
 from gateway.routes import Routes, as_json
 from gateway.said import said
 from infra.crypto.segments import Tampered
@@ -85,17 +86,22 @@ async def metadata(request: web.Request) -> web.Response:
 
 async def _last_ned(request: web.Request) -> web.StreamResponse:
     dokument = await _exposed(request)
-    key = await key_of(request.app[KEYS], dokument)
-    last = dokument["ukryptert_storrelse"] - 1
-    chunks = content(request.app[BLOBS], key, dokument, 0, last)
+    plan = planned(request.headers, dokument, new_hex())
+    if plan.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        unmet = error_message(request.path, plan.status, "Dokumentet har ikke noe i det området")
+        unmet.headers.update(plan.headers)
+        return unmet
+    if not plan.parts:
+        return web.Response(status=plan.status, headers=plan.headers)
+    chunks = body(request.app[BLOBS], await key_of(request.app[KEYS], dokument), dokument, plan)
     try:
         first = await anext(chunks)
     except Tampered:
         await _damaged(request, dokument)
         raise
     await _tell(request, dokument)
-    response = web.StreamResponse(headers=_headers(dokument))
-    response.content_length = last + 1
+    response = web.StreamResponse(status=plan.status, headers=plan.headers)
+    response.content_length = plan.length
     await response.prepare(request)
     await _send(request, response, dokument, first, chunks)
     return response
@@ -103,7 +109,7 @@ async def _last_ned(request: web.Request) -> web.StreamResponse:
 
 async def _hode(request: web.Request) -> web.StreamResponse:
     dokument = await _exposed(request)
-    response = web.StreamResponse(headers=_headers(dokument))
+    response = web.StreamResponse(headers=headers_of(dokument))
     response.content_length = dokument["ukryptert_storrelse"]
     return response
 
@@ -162,16 +168,3 @@ async def _damaged(request: web.Request, dokument: Any) -> None:
     log.error("what is stored of a document is not what was stored", dokument_id=event.dokument_id)
     with suppress(Unavailable):
         await request.app[LOG].append(event, said(request, event))
-
-
-def _headers(dokument: Any) -> dict[str, str]:
-    """Never shown in place: what strangers upload must not run where persons are logged in."""
-    name = dokument["dokumentnavn"]
-    plain = "".join(one if one.isascii() and one not in '"\\' else "_" for one in name)
-    return {
-        "Content-Type": dokument["mimetype"],
-        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-        "ETag": f'"{dokument["sha256"]}"',
-        "Cache-Control": "private, no-cache",
-        "X-Content-Type-Options": "nosniff",
-    }
