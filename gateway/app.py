@@ -27,7 +27,6 @@ from gateway.auth.tokens import Tokens
 from gateway.context import BLOBS, CERTIFICATES, ENDS, LOG, MINSIDE, READS, TRAFFIC, Traffic
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
-from gateway.ends import Ends
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
 from gateway.matrikkel import EIERE, UkjenteEiere
@@ -40,10 +39,14 @@ from gateway.routes import Routes
 from infra.blobs import Blobs
 from infra.crypto.certificates import KeyFolder
 from infra.database import SESSION
+from infra.ends import Ends
+from infra.keks import keks
+from infra.keys import Table
 from infra.logs import logger
 from infra.metrics import REQUEST_SECONDS
 from infra.settings import Settings
 from infra.tracing import span
+from schemas.topics import NOKKEL, TOPICS
 from streams.log import Log
 
 log = logger(__name__)
@@ -69,10 +72,10 @@ def make_app(settings: Settings) -> web.Application:
     fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
     callers = Callers(tokens, Integrations(memory, Passwords()), named, fullmakter)
     app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
-    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka), named
+    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka, keks(settings)), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
-    app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPIC)
+    app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
     app[CERTIFICATES] = KeyFolder(settings.certificates or settings.state / "certificates")
     app[MINSIDE], app[EIERE] = settings.minside, UkjenteEiere()
     app[TRAFFIC] = Traffic()
@@ -167,8 +170,9 @@ def _reading(settings: Settings) -> Context:
         )
         async with pool:
             app[READS] = Reads(pool, app[ENDS])
-            app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, DOKUMENT_TOPIC))
-            app[KONTOER] = Kontoer(pool, Ends(settings.kafka, KONTO_TOPIC))
+            app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]))
+            app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))
+            app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
             yield
 
     return context

@@ -6,19 +6,17 @@ import asyncio
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from infra.keys import Keys
 
-from gateway.ends import Ends
 from gateway.reads import Reads
 from infra.blobs import Blobs
 from infra.crypto.certificates import KeyFolder
+from infra.ends import Ends
 from streams.log import Log
 
 LOG = web.AppKey("log", Log)
 BLOBS = web.AppKey("blobs", Blobs)
 READS = web.AppKey("reads", Reads)
 ENDS = web.AppKey("ends", Ends)
-KEYS = web.AppKey("keys", Keys)
 CERTIFICATES = web.AppKey("certificates", KeyFolder)
 """The key pairs that vendors encrypt documents for."""
 MINSIDE = web.AppKey("minside", str)

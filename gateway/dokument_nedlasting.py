@@ -8,11 +8,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from infra.keys import Keys
-
 from gateway.ranges import Range, framing, wanted
 from infra.blobs import Blobs
 from infra.crypto.segments import HEADER_SIZE, Opener, sealed_range
+from infra.keys import Keys
 from streams.domain.errors import Gone
 
 

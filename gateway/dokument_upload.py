@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from aiohttp import web
-from infra.keys import Keys
 
 from gateway.dokument import Metadata
 from gateway.metadata import read_json
@@ -21,6 +20,7 @@ from gateway.uploads import reader
 from infra.blobs import Blobs
 from infra.crypto.cms import Decryptor
 from infra.crypto.segments import Sealer, sealed_size
+from infra.keys import Keys
 from schemas.envelope import Position
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import blob_of, key_id_of

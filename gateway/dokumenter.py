@@ -8,9 +8,9 @@ from uuid import UUID
 
 from aiohttp.web import AppKey
 
-from gateway.ends import Ends
 from gateway.reading import PATIENCE, Answer, Reading
 from infra.database import Pool
+from infra.ends import Ends
 
 TOPIC, KONTO_TOPIC = "fiks.dokumentlager", "fiks.konfigurasjon"
 

@@ -75,7 +75,7 @@ def uuid_in(request: web.Request, name: str) -> UUID:
 
 
 def page_in(request: web.Request) -> tuple[int, int]:
-    """Offset and count in the query, the count under either of its names (contract 5, and trap 5). Raises Unreadable."""
+    """Offset and count in the query, the count under either name (contract 5, and trap 5). Raises Unreadable."""
     count = next((name for name in ("antall", "til") if _given(request, name) is not None), "antall")
     return _number(request, "fra", 0, 0, LARGEST_INT), _number(request, count, 100, 1, MOST_AT_ONCE)
 

@@ -16,13 +16,13 @@ from uuid import UUID
 
 import asyncpg
 
-from gateway.ends import Ends
 from infra.database import INFRASTRUCTURE, Pool
+from infra.ends import Ends
 from infra.logs import logger
+from infra.partitions import partition_of
 from projections.freshness import passed
 from schemas.envelope import Position
 from streams.domain.errors import Unavailable
-from streams.log import partition_of
 
 log = logger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from gateway.ends import Ends
 from gateway.reading import PATIENCE, Answer, Reading
 from infra.database import Pool
+from infra.ends import Ends
 
 TOPIC = "fiks.svarut"
 

@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         description="file with the key that names persons on the log, in hex; the same on all gateways, for ever; "
         "none: one is kept in the state folder",
     )
+    kek_file: Path | None = Field(
+        default=None,
+        description="file with the key-encryption keys; the same for all processes of the system; none: one is kept in "
+        "the state folder",
+    )
     issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuers listen")
     altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")

@@ -10,7 +10,6 @@ from uuid import UUID
 from infra.blobs import Blobs
 from infra.database import Connection
 from infra.ends import Ends
-from infra.keys import Keys
 from projections.effects import Effecting, require_decided, require_projected
 from schemas.catalogue import part
 from schemas.dokumentlager import (
@@ -18,8 +17,8 @@ from schemas.dokumentlager import (
     DokumentLastetOpp,
     DokumentSlettet,
     DokumentslettingBegjart,
-    SlettingAvFlereBegjart,
     Slettegrunn,
+    SlettingAvFlereBegjart,
 )
 from schemas.envelope import Envelope, Recorded
 from schemas.konfigurasjon import KontoSlettet
@@ -59,12 +58,12 @@ class Destruering(Effecting):
     """Destroys the keys of deleted documents, then their bytes, and then says so."""
 
     role = "destruering"
-    topics = (dokumentlager.topic,)
+    topics: tuple[str, ...] = (dokumentlager.topic,)
     wanted = {DokumentSlettet.__name__: None}  # noqa: RUF012  never changed
 
-    def __init__(self, log: Log, dead_letters: DeadLetters, keys: Keys, blobs: Blobs) -> None:
+    def __init__(self, log: Log, dead_letters: DeadLetters, blobs: Blobs) -> None:
         super().__init__(dead_letters)
-        self._log, self._keys, self._blobs = log, keys, blobs
+        self._log, self._blobs = log, blobs
         self._journals = JournalStore(dokumentlager)
 
     async def follow(self, connection: Connection, events: Sequence[Recorded]) -> None:
@@ -79,7 +78,7 @@ class Destruering(Effecting):
         )
 
     async def _destroy(self, dokument_id: UUID) -> None:
-        await self._keys.destroy(key_id_of(dokument_id))
+        await self._log.keys.destroy(key_id_of(dokument_id))
         await self._blobs.delete([blob_of(dokument_id)])
 
 
@@ -90,7 +89,7 @@ class Slettinger(Effecting):
     """
 
     role = "slettinger"
-    topics = (dokumentlager.topic, konfigurasjon.topic)
+    topics: tuple[str, ...] = (dokumentlager.topic, konfigurasjon.topic)
     wanted = {  # noqa: RUF012  never changed
         DokumentLastetOpp.__name__: Lastet,
         SlettingAvFlereBegjart.__name__: None,

@@ -17,7 +17,7 @@ from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import BLOBS, CERTIFICATES, KEYS, LOG, MINSIDE
+from gateway.context import BLOBS, CERTIFICATES, LOG, MINSIDE
 from gateway.dokument import Metadata, Tilgjengelighet, exposures, must_be_encrypted_at_the_highest_level, until
 from gateway.dokument_upload import Received, receiving
 from gateway.dokumenter import DOKUMENTER
@@ -86,7 +86,7 @@ class Kriterier(Struct, frozen=True):
 async def last_opp(request: web.Request) -> web.Response:
     """Take over a document. The answer is a promise: its content, its key and the event are durable."""
     konto, kryptert, dokument_id, now = open_konto_in(request), _kryptert(request), new_uuid(), datetime.now(UTC)
-    async with receiving(request, request.app[BLOBS], request.app[KEYS], dokument_id) as received:
+    async with receiving(request, request.app[BLOBS], request.app[LOG].keys, dokument_id) as received:
         metadata = await received.metadata()
         must_be_encrypted_at_the_highest_level(metadata, kryptert)
         til = until(metadata, now)

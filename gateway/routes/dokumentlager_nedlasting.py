@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.auth.demands import citizen, for_organisation, integration, open_to_all
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import BLOBS, CERTIFICATES, KEYS, LOG
+from gateway.context import BLOBS, CERTIFICATES, LOG
 from gateway.dokument_nedlasting import body, headers_of, key_of, planned
 from gateway.dokumenter import DOKUMENTER
 from gateway.dokumentlager import BASE, must_be_there, uuid_in
@@ -93,7 +93,7 @@ async def _last_ned(request: web.Request) -> web.StreamResponse:
         return unmet
     if not plan.parts:
         return web.Response(status=plan.status, headers=plan.headers)
-    chunks = body(request.app[BLOBS], await key_of(request.app[KEYS], dokument), dokument, plan)
+    chunks = body(request.app[BLOBS], await key_of(request.app[LOG].keys, dokument), dokument, plan)
     try:
         first = await anext(chunks)
     except Tampered:
