@@ -81,6 +81,9 @@ AUDIT_MISSED = Counter(
 AUDIT_SUMMED = Counter(
     "fiks_audit_summed_total", "Refusals that the log tells by their number alone, since there were too many"
 )
+DOWNLOADS_MISSED = Counter(
+    "fiks_downloads_missed_total", "Documents that were handed out without an event, since the log did not answer"
+)
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
