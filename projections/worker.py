@@ -8,8 +8,8 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from infra.keks import keks
 from infra.keys import FOLLOWER
+from infra.kms import keks
 from infra.settings import Settings
 from projections.gauges import watch_rebuilds
 from projections.projecting import Projecting
