@@ -16,6 +16,7 @@ from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
 from gateway.metadata import read_json
+from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
@@ -69,7 +70,7 @@ async def autorisasjoner(request: web.Request) -> web.Response:
         if query.get("privilegium") in (None, privilegium)
     ]
     await _told(request, [who], funnet=bool(found))
-    return as_json(found[:MOST])
+    return await as_opened(request, found[:MOST])
 
 
 @routes.get(f"{BASE}/ressurser", demands=manager() | integration())
@@ -133,7 +134,7 @@ async def tilganger(request: web.Request) -> web.Response:
     granted = [(one, what) for one, what in (_granted(request, found) if found else ()) if who in (None, one)]
     shown = {one for one, _ in granted}
     await _told(request, shown or {who or ""}, funnet=bool(shown), owner=found.fiks_org_id if found else ROOT)
-    return as_json([{"aktor": named(request, one), "privilegium": what} for one, what in granted])
+    return await as_opened(request, [{"aktor": named(request, one), "privilegium": what} for one, what in granted])
 
 
 @routes.get(f"{BASE}/typeTilganger", demands=manager(ADMIN))
@@ -147,7 +148,9 @@ async def type_tilganger(request: web.Request) -> web.Response:
         for kind, privilegier in held.items():
             rows = ({"aktor": named(request, who), "privilegium": one} for one in sorted(privilegier))
             by_type.setdefault(kind, []).extend(rows)
-    return as_json([{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())])
+    return await as_opened(
+        request, [{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())]
+    )
 
 
 @routes.get(f"{BASE}/synlige", demands=manager() | integration())

@@ -19,6 +19,7 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
 from gateway.lookups import looked_up
 from gateway.metadata import Fnr, Orgnr, Text1000, read_json
+from gateway.opened import as_opened
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
@@ -119,7 +120,7 @@ async def sok(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/organisasjoner/synlige", demands=manager())
 async def synlige(request: web.Request) -> web.Response:
     """The organisations that the caller sees."""
-    return as_json(await _all_shown(request, _visible(request)))
+    return await as_opened(request, await _all_shown(request, _visible(request)))
 
 
 @routes.get(f"{BASE}/organisasjoner/info", demands=manager())
@@ -128,7 +129,9 @@ async def info(request: web.Request) -> web.Response:
     left_out = ("navn", "orgnr", "avtaleadminFnr")
     found = _with_kommunenr(_visible(request), request.query.getall("kommunenr", []))
     shown = (_shown(request, one) for one in found)
-    return as_json([{name: value for name, value in one.items() if name not in left_out} for one in shown])
+    return await as_opened(
+        request, [{name: value for name, value in one.items() if name not in left_out} for one in shown]
+    )
 
 
 @routes.get(f"{BASE}/organisasjoner/kontaktinformasjon", demands=manager())
@@ -152,7 +155,7 @@ async def endre(request: web.Request) -> web.Response:
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
         endret["avtaleadmin"] = await register(request, fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
-    return as_json(await _shown_to(request, _organisasjon(request)))
+    return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
 
 @routes.get(f"{ORG}/kontaktinformasjon", demands=manager(ADMIN))
@@ -247,7 +250,7 @@ async def en_tjeneste(request: web.Request) -> web.Response:
 async def alle(request: web.Request) -> web.Response:
     """Every organisation."""
     demand_on(request, ROOT)
-    return as_json(await _all_shown(request, _visible(request)))
+    return await as_opened(request, await _all_shown(request, _visible(request)))
 
 
 @routes.post(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
@@ -258,7 +261,7 @@ async def opprett(request: web.Request) -> web.Response:
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
     made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
-    return as_json(_shown(request, _organisasjon_of(request, made.fiks_org_id)))
+    return await as_opened(request, _shown(request, _organisasjon_of(request, made.fiks_org_id)))
 
 
 @routes.get(f"{BASE}/root/organisasjoner/tjenester", demands=manager(ADMIN))
@@ -278,14 +281,14 @@ async def endre_som_root(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
-    return as_json(await _shown_to(request, _organisasjon(request)))
+    return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
 
 async def _found(request: web.Request, asked: Sok) -> web.Response:
     if len(asked.ids) > AT_ONCE:
         raise Rejected(f"Det kan spørres om høyst {AT_ONCE} organisasjoner om gangen")
     by_id = [one for one in _visible(request) if not asked.ids or one.id in asked.ids]
-    return as_json(await _all_shown(request, _with_kommunenr(by_id, asked.kommunenr)))
+    return await as_opened(request, await _all_shown(request, _with_kommunenr(by_id, asked.kommunenr)))
 
 
 def _visible(request: web.Request) -> list[Organisasjon]:

@@ -20,6 +20,7 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import say
 from gateway.lookups import looked_up
 from gateway.metadata import Fnr, Text1000, read_json
+from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from schemas.konfigurasjon import ROOT, PersonEndret
 from streams.domain.configuration import Person
@@ -72,7 +73,7 @@ async def liste(request: web.Request) -> web.Response:
     seen, named = {one.aktor for one in found}, {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs}
     await looked_up(request, "konfigurasjon", "kontaktopplysninger", seen)
     await looked_up(request, "konfigurasjon", "kontaktopplysninger", named - seen, funnet=False)
-    return as_json([_shown(one) for one in found])
+    return await as_opened(request, [_shown(one) for one in found])
 
 
 @routes.patch(f"{BASE}/oppdater", demands=manager(legal_basis=True))
@@ -87,7 +88,7 @@ async def oppdater(request: web.Request) -> web.Response:
     said = msgspec.structs.asdict(endret)
     del said["fnr"]
     await say(request, PersonEndret(person_id=person_id(known.aktor), aktor=known.aktor, **said))
-    return as_json(_shown(request.app[MEMORY].configuration.personer[known.aktor]))
+    return await as_opened(request, _shown(request.app[MEMORY].configuration.personer[known.aktor]))
 
 
 def _must_administrate_something(request: web.Request) -> None:
