@@ -34,7 +34,11 @@ POLLED_IDLE = 0.5
 """Seconds between looks for what librdkafka has to log."""
 QUEUE = 20_000
 LARGEST = 1_000_000
-"""Bytes of a record, headers included. A broker takes 1,048,588 unless it is told otherwise."""
+"""Bytes of a record, headers included, at most."""
+LARGEST_FACT = 900_000
+"""Bytes of the value of a fact. What is decided about it repeats some of it, and must find room for more headers."""
+
+TOO_LARGE = "Innholdet er for stort til å tas imot i ett kall; ingenting er tatt imot"
 
 SETTINGS = {
     "acks": "all",
@@ -111,7 +115,11 @@ class Log:
         Raises Unavailable, within two seconds, when the broker does not acknowledge it; nothing is appended later.
         Raises TooLarge or NotTaken when it never will.
         """
-        return await self.send(event_type(event).topic, about.stream, encode(event), about.headers())
+        topic, value = event_type(event).topic, encode(event)
+        if len(value) > LARGEST_FACT:
+            metrics.APPEND_FAILURES.labels(topic, "refused").inc()
+            raise TooLarge(TOO_LARGE)
+        return await self.send(topic, about.stream, value, about.headers())
 
     async def append_all(self, events: Iterable[tuple[object, Envelope]]) -> None:
         """Append several events, in order within each stream. Raises as ``append`` if any of them was refused."""
@@ -190,7 +198,7 @@ def refusal(error: KafkaError, topic: str, has_taken: bool) -> Exception:
     if error.fatal() or error.code() == KafkaError._FATAL:
         die("log", KafkaException(error))
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-        return TooLarge("Innholdet er for stort til å tas imot i ett kall; ingenting er tatt imot")
+        return TooLarge(TOO_LARGE)
     if error.code() in NEVER or (error.code() in UNKNOWN and not has_taken):
         return NotTaken(f"{topic} will not take the record: {error.str()} ({error.name()}); see `fiks topics check`")
     return Unacknowledged(f"Loggen bekreftet ikke: {error.str()}. Prøv igjen")
