@@ -21,8 +21,8 @@ from infra import metrics
 from schemas.catalogue import event_type
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
-from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.reader import die
+from streams.broker_errors import TOO_LARGE, refusal
+from streams.domain.errors import TooLarge, Unavailable
 
 MESSAGE_TIMEOUT = 1.5
 STALLED_AFTER = 1.0
@@ -37,8 +37,6 @@ LARGEST = 1_000_000
 """Bytes of a record, headers included, at most."""
 LARGEST_FACT = 900_000
 """Bytes of the value of a fact. What is decided about it repeats some of it, and must find room for more headers."""
-
-TOO_LARGE = "Innholdet er for stort til å tas imot i ett kall; ingenting er tatt imot"
 
 SETTINGS = {
     "acks": "all",
@@ -58,28 +56,6 @@ SETTINGS = {
     "topic.metadata.refresh.interval.ms": 30_000,
     "log.connection.close": False,
 }
-
-UNKNOWN = {KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART}
-"""A broker may say so for a moment after its start, of a topic that has taken records before. Else nobody made it."""
-NEVER = {
-    KafkaError._INVALID_ARG,
-    KafkaError.TOPIC_EXCEPTION,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.INVALID_REQUIRED_ACKS,
-    KafkaError.INVALID_RECORD,
-    KafkaError.INVALID_TIMESTAMP,
-    KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-    KafkaError.UNSUPPORTED_VERSION,
-    KafkaError.POLICY_VIOLATION,
-}
-"""What a retry never mends: rights that we lack, a record that breaks the topic's rules. Of a broker that is away,
-slow, full or electing a leader we hear something else, or nothing in time.
-"""
-
-
-class NotTaken(Exception):
-    """The log will never take the record: we are wrong, or set up wrongly. Nothing was appended."""
 
 
 def partition_of(stream: str, partitions: int) -> int:
@@ -188,20 +164,6 @@ class Log:
             outcome.set_result(at)
         else:
             outcome.set_exception(refusal(error, at.topic, at.topic in self._taken))
-
-
-def refusal(error: KafkaError, topic: str, has_taken: bool) -> Exception:
-    """What it means to whoever appended that the log refused; ``has_taken``: the topic has taken other records from us.
-
-    An error of the producer itself ends the process: it would append nothing any more, and only a new one can.
-    """
-    if error.fatal() or error.code() == KafkaError._FATAL:
-        die("log", KafkaException(error))
-    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-        return TooLarge(TOO_LARGE)
-    if error.code() in NEVER or (error.code() in UNKNOWN and not has_taken):
-        return NotTaken(f"{topic} will not take the record: {error.str()} ({error.name()}); see `fiks topics check`")
-    return Unacknowledged(f"Loggen bekreftet ikke: {error.str()}. Prøv igjen")
 
 
 def kafka_settings(bootstrap: str) -> dict[str, Any]:

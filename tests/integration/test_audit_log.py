@@ -11,10 +11,11 @@ from uuid import UUID
 
 import pytest_asyncio
 
-from gateway.audit import DENIED_OF_A_KIND, ROOT, UNKNOWN_A_SECOND
+from gateway.refusals import DENIED_OF_A_KIND, UNKNOWN_A_SECOND
 from gateway.seed import PROVDAL, TESTVIK
 from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, TilgangerNektet, TilgangNektet
 from schemas.envelope import Recorded
+from schemas.konfigurasjon import ROOT
 from tests.support.backbone import Backbone
 from tests.support.gateway import Caller, ends_of, events_after, running_gateway
 from tests.support.stack import OwnKafka, temporary_folder

@@ -11,8 +11,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.catalogue import event_type
 from schemas.topics import TOPICS
+from streams.broker_errors import NotTaken, refusal
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.log import LARGEST, LARGEST_FACT, NotTaken, partition_of, refusal
+from streams.log import LARGEST, LARGEST_FACT, partition_of
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
@@ -153,6 +154,6 @@ def test_what_a_broker_will_never_allow_is_not_said_to_pass(name: str) -> None:
 
 def test_a_producer_that_is_dead_for_good_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
-    monkeypatch.setattr("streams.log.die", lambda where, fault: ended.append(where))
+    monkeypatch.setattr("streams.broker_errors.die", lambda where, fault: ended.append(where))
     refusal(an_error("_FATAL"), TOPIC, has_taken=True)
     assert ended == ["log"]
