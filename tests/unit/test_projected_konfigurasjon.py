@@ -20,9 +20,12 @@ from schemas.konfigurasjon import (
     IntegrasjonSlettet,
     OrganisasjonEndret,
     PassordLaget,
+    PrivilegieTrukketTilbake,
+    RessursFrakoblet,
     RessursTilknyttet,
     TjenesteInitialisert,
     TypePrivilegieTildelt,
+    TypePrivilegieTrukketTilbake,
 )
 from tests.support.backbone import about
 from tests.support.konfigurasjon import (
@@ -99,6 +102,9 @@ async def test_the_tables_are_what_the_fold_says(events: list[tuple[Any, int | N
     assert tables.there() == expected(all_)
 
 
+CREATED = IntegrasjonOpprettet(
+    fiks_org_id=A, integrasjon_id=MASKIN, autorisert_orgnr="310991007", navn="Fag", passord_hash="$secret-one"
+)
 TOUCHY = [
     *GENESIS,
     IntegrasjonOpprettet(
@@ -118,6 +124,10 @@ TOUCHY = [
     GlobalIntegrasjonEndret(fiks_org_id=ROOT, integrasjon_id=MASKIN, kode="k"),
     TypePrivilegieTildelt(fiks_org_id=ROOT, aktor=ADMIN_B, ressurstype="SVARUT", privilegium="P"),
     TypePrivilegieTildelt(fiks_org_id=ROOT, aktor=ADMIN_B, ressurstype="SVARUT", privilegium="Q"),
+    TypePrivilegieTrukketTilbake(fiks_org_id=ROOT, aktor=ADMIN_B, ressurstype="SVARUT", privilegium="P"),
+    RessursFrakoblet(fiks_org_id=A, integrasjon_id=MASKIN, ressurs_id=UUID(int=1)),
+    grant(B, ADMIN_A, B),
+    PrivilegieTrukketTilbake(fiks_org_id=B, aktor=ADMIN_B, ressurs_id=B, privilegium="ADMIN"),
     IntegrasjonSlettet(fiks_org_id=A, integrasjon_id=MASKIN),
     OrganisasjonEndret(fiks_org_id=A, navn="Nytt navn"),
 ]
@@ -178,11 +188,8 @@ async def test_an_account_lies_below_the_service_that_was_made_in_an_earlier_bat
 
 
 async def test_no_hash_of_a_password_is_in_any_row() -> None:
-    made = IntegrasjonOpprettet(
-        fiks_org_id=A, integrasjon_id=MASKIN, autorisert_orgnr="310991007", navn="Fag", passord_hash="$secret-one"
-    )
     tables = Tables()
-    await tables.carry(history([*((one, None) for one in GENESIS), (made, None)]))
+    await tables.carry(history([*((one, None) for one in GENESIS), (CREATED, None)]))
     await tables.carry([met(PassordLaget(fiks_org_id=A, integrasjon_id=MASKIN, passord_hash="$secret-two"), 100)])
     assert tables.rows["integrasjon"]
     assert "$secret" not in repr(tables.rows)
