@@ -51,6 +51,7 @@ from streams.app import Worker
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain.configuration import Configuration
+from streams.domain.errors import Unavailable
 from streams.domain.konfigurasjon import integrasjon_aktor
 from streams.domain.konfigurasjon_commands import konfigurasjon
 from streams.log import Log
@@ -125,9 +126,18 @@ async def fill(bootstrap: str, organisations: int) -> int:
     everything = chain.from_iterable(on_the_log(number) for number in range(organisations))
     while batch := list(islice(everything, AT_ONCE)):
         count += len(batch)
-        await log.append_all(batch)
+        await _appended(log, batch)
     await log.stop()
     return count
+
+
+async def _appended(log: Log, batch: list[tuple[object, Envelope]]) -> None:
+    """Append the batch, as often as it takes on a busy machine: what comes again changes nothing."""
+    while True:
+        try:
+            return await log.append_all(batch)
+        except Unavailable:
+            await asyncio.sleep(0.5)
 
 
 def decisions(report: Report, organisations: int) -> None:
