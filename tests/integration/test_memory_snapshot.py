@@ -99,6 +99,9 @@ async def test_a_snapshot_that_was_changed_is_told_and_not_used(own: Topical, tm
         async with remembering(own, tmp_path) as memory:
             assert memory.received == 1
             assert memory.ressurs(before)
+            await eventually(lambda: SnapshotFile(tmp_path, own.topic).records() == 1)
+    async with remembering(own, tmp_path) as again:
+        assert again.received == 0
     assert [line["fault"] for line in logs if "snapshot" in line["event"]] == ["it was cut or changed"]
 
 

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.auth import snapshot
+from gateway.auth.memory import FOLDED
 from gateway.auth.snapshot import Mark, Snapshot, SnapshotFile, Unusable
+from schemas.derive import fields_of, is_personal, optional_of
+from schemas.konfigurasjon import PersonRegistrert
 from schemas.topics import TOPICS, Topic
 from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon import KonfigurasjonEvent
@@ -142,3 +145,19 @@ def test_a_write_that_fails_leaves_the_old_one(file: SnapshotFile, tmp_path: Pat
         file.write(broken)
     assert [one.name for one in tmp_path.iterdir()] == ["fiks.konfigurasjon.snapshot"]
     assert restored(file).streams() == fold(GENESIS).streams()
+
+
+def personal_fields(cls: type) -> list[str]:
+    return [field.name for field, kind in fields_of(cls) if is_personal(optional_of(kind) or kind)]
+
+
+@pytest.mark.parametrize("cls", [cls for cls in FOLDED.values() if personal_fields(cls)])
+def test_personal_text_is_in_no_stream_of_a_snapshot(cls: type, tmp_path: Path) -> None:
+    """It would outlive its key there. Only records as they lie on the log may hold it."""
+    known = PersonRegistrert(person_id=UUID(int=9), aktor="person:9", fnr="Kari Marked", navn="Kari Marked")
+    named = {field.name for field, _ in fields_of(cls)} & {"person_id", "aktor"}
+    said = {name: getattr(known, name) for name in named} | dict.fromkeys(personal_fields(cls), "Kari Marked")
+    configuration = fold([*GENESIS, known, cls(**said)])
+    assert configuration.personer["person:9"].navn == "Kari Marked"
+    SnapshotFile(tmp_path, TOPIC).write(of(configuration))
+    assert b"Kari Marked" not in (tmp_path / "fiks.konfigurasjon.snapshot").read_bytes()
