@@ -40,8 +40,8 @@ from infra.blobs import Blobs
 from infra.crypto.certificates import KeyFolder
 from infra.database import SESSION
 from infra.ends import Ends
-from infra.keks import keks
 from infra.keys import Table
+from infra.kms import keks
 from infra.logs import logger
 from infra.metrics import REQUEST_SECONDS
 from infra.settings import Settings

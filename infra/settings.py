@@ -47,6 +47,12 @@ class Settings(BaseSettings):
         description="file with the key-encryption keys; the same for all processes of the system; none: one is kept in "
         "the state folder",
     )
+    kms: str | None = Field(
+        default=None,
+        description="what keeps the key-encryption keys secret: vault+https://host/mount/key or "
+        "aws+https://kms.region.amazonaws.com/key; none: whoever reads the file has them",
+    )
+    kms_token_file: Path | None = Field(default=None, description="file with the token by which Vault knows us")
     issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuers listen")
     altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
