@@ -24,10 +24,12 @@ from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
 from gateway.auth.tokens import Tokens
-from gateway.context import BLOBS, ENDS, LOG, READS, TRAFFIC, Traffic
-from gateway.ends import Ends
+from gateway.context import BLOBS, CERTIFICATES, ENDS, LOG, MINSIDE, READS, TRAFFIC, Traffic
+from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
+from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
+from gateway.matrikkel import EIERE, UkjenteEiere
 from gateway.problems import problems
 from gateway.reads import TOPIC, Reads
 from gateway.registers.altinn import Altinn
@@ -35,11 +37,16 @@ from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
 from infra.blobs import Blobs
+from infra.crypto.certificates import KeyFolder
 from infra.database import SESSION
+from infra.ends import Ends
+from infra.keks import keks
+from infra.keys import Table
 from infra.logs import logger
 from infra.metrics import REQUEST_SECONDS
 from infra.settings import Settings
 from infra.tracing import span
+from schemas.topics import NOKKEL, TOPICS
 from streams.log import Log
 
 log = logger(__name__)
@@ -65,12 +72,14 @@ def make_app(settings: Settings) -> web.Application:
     fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
     callers = Callers(tokens, Integrations(memory, Passwords()), named, fullmakter)
     app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
-    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka), named
+    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka, keks(settings)), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
-    app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPIC)
+    app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
+    app[CERTIFICATES] = KeyFolder(settings.certificates or settings.state / "certificates")
+    app[MINSIDE], app[EIERE] = settings.minside, UkjenteEiere()
     app[TRAFFIC] = Traffic()
-    app.cleanup_ctx.extend([_started, _reading(settings.postgres)])
+    app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_cleanup.append(lambda _: session.close())
     add_routes(app)
     return app
@@ -153,12 +162,17 @@ async def _started(app: web.Application) -> AsyncIterator[None]:
         await part.stop()
 
 
-def _reading(dsn: str) -> Context:
+def _reading(settings: Settings) -> Context:
     async def context(app: web.Application) -> AsyncIterator[None]:
         # Not a single connection at the start: receiving must not need PostgreSQL (DESIGN.md, rule 5).
-        pool = asyncpg.create_pool(dsn, min_size=0, max_size=8, timeout=CONNECT_TIMEOUT, server_settings=SESSION)
+        pool = asyncpg.create_pool(
+            settings.postgres, min_size=0, max_size=8, timeout=CONNECT_TIMEOUT, server_settings=SESSION
+        )
         async with pool:
             app[READS] = Reads(pool, app[ENDS])
+            app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]))
+            app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))
+            app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
             yield
 
     return context

@@ -24,12 +24,12 @@ from gateway.sample import pdf
 from gateway.vendor import Vendor, own_credentials, vendor
 from infra.local.commands import down, up
 from infra.local.record import Record
+from infra.partitions import partition_of
 from infra.settings import Settings
 from projections import versions
 from projections.commands import rebuild
 from projections.svarut_status import svarut_status
 from schemas.topics import TOPICS
-from streams.log import partition_of
 
 TOPIC = "fiks.svarut"
 FILNAVN = "vedtak på byggesøknad.pdf"

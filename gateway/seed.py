@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from gateway.aktorer import person_id
-from gateway.auth.kept import kept
 from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
 from gateway.auth.persons import Persons, persons
 from gateway.issuer.people import PEOPLE
+from infra.kept import kept
 from infra.settings import Settings
 from schemas.catalogue import event_type
 from schemas.envelope import fact

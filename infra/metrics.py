@@ -78,6 +78,9 @@ MEMORY_STALENESS = Gauge(
 AUDIT_MISSED = Counter(
     "fiks_audit_missed_total", "Refusals that were given but are not on the log, since it did not answer"
 )
+DOWNLOADS_MISSED = Counter(
+    "fiks_downloads_missed_total", "Documents that were handed out without an event, since the log did not answer"
+)
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 

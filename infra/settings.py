@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         description="file with the key that names persons on the log, in hex; the same on all gateways, for ever; "
         "none: one is kept in the state folder",
     )
+    kek_file: Path | None = Field(
+        default=None,
+        description="file with the key-encryption keys; the same for all processes of the system; none: one is kept in "
+        "the state folder",
+    )
     issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuers listen")
     altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
@@ -56,6 +61,14 @@ class Settings(BaseSettings):
     )
     stand_ins_host: str = "127.0.0.1"
     stand_ins_port: int = Field(default=8091, description="where the stand-ins for Altinn and KRR listen")
+    minside: str = Field(
+        default="https://minside.kommune.no", description="where persons fetch their documents; Location names it"
+    )
+    certificates: Path | None = Field(
+        default=None,
+        description="folder of the key pairs that vendors encrypt documents for, the same on all gateways; "
+        "none: one in the state folder",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
     metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")
     otel: str | None = Field(default=None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")

@@ -9,21 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
+from typing import Any
 
 from aiokafka import TopicPartition
 from asyncpg import Record as Row
 
 from infra.database import Connection
+from infra.keys import Keys
 from infra.metrics import PROJECTED_EVENTS
 from projections.projection import Projection
 from projections.tables import Batch, Table, describe
 from projections.versions import schema_of
 from schemas.codec import decode
+from schemas.envelope import Envelope, Position
 from schemas.errors import NotYetKnown
 from streams.agents import Lot, NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
 from streams.records import envelope_of
+from streams.sealing import opened_all
 
 LIVE = """
     select p.name, p.logic, c.version, c.topic, c.partition, c.next_offset
@@ -55,6 +60,12 @@ LOAD = """
 """
 
 
+Key = tuple[Position | None, type | None]
+Sealed = dict[Key, tuple[Any, Envelope]]
+Opened = Mapping[Key, Any]
+"""Events by position and view."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A version of a projection that takes the records of a lot from ``next_offset`` on."""
@@ -73,17 +84,33 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Records, and the writes of each projection that follow from them."""
+    """Records, those of their events that had to be opened, and the writes of each projection that follow."""
 
     lots: Sequence[Lot]
+    opened: Opened
     batches: dict[str, Batch]
 
 
-def writes_of(partitions: Iterable[Sequence[Record]], projections: Sequence[Projection]) -> dict[str, Batch]:
+def with_personal(partitions: Iterable[Sequence[Record]], projections: Sequence[Projection]) -> Sealed:
+    """The events, or views of them, of which some handler wants personal texts. Pure; raises as ``writes_of``."""
+    found: Sealed = {}
+    for records in partitions:
+        views = [one.personal for one in projections if records and records[0].topic in one.topics and one.personal]
+        for record in records if views else ():
+            name = dict(record.headers).get("ce_type", b"").decode(errors="replace")
+            for view in {of[name] for of in views if name in of}:
+                at = envelope_of(record)
+                found[at.position, view] = decode(record.value, view), at
+    return found
+
+
+def writes_of(
+    partitions: Iterable[Sequence[Record]], projections: Sequence[Projection], opened: Opened = MappingProxyType({})
+) -> dict[str, Batch]:
     """What the handlers make of the records of some partitions. Pure.
 
-    The envelope of a record is read once; its event is decoded only if a handler wants it, and only what it wants.
-    Raises Unreadable or NotYetKnown when that cannot be done.
+    The envelope of a record is read once; its event is decoded only if a handler wants it, and only what it wants,
+    unless it is among those ``opened``. Raises Unreadable or NotYetKnown when that cannot be done.
     """
     batches = {one.name: Batch() for one in projections}
     for records in partitions:
@@ -95,7 +122,8 @@ def writes_of(partitions: Iterable[Sequence[Record]], projections: Sequence[Proj
                     batch.add(take(at))
                 elif (found := projection.handlers.get(at.type)) is not None:
                     handler, view = found
-                    batch.add(handler(decode(record.value, view), at))
+                    event = opened.get((at.position, view)) if opened else None
+                    batch.add(handler(decode(record.value, view) if event is None else event, at))
     return batches
 
 
@@ -104,7 +132,14 @@ class Projecting:
 
     batch = 5000
 
-    def __init__(self, projections: Sequence[Projection], dead_letters: DeadLetters, *, building: bool = False) -> None:
+    def __init__(
+        self,
+        projections: Sequence[Projection],
+        dead_letters: DeadLetters,
+        keys: Keys,
+        *,
+        building: bool = False,
+    ) -> None:
         self.projections = {one.name: one for one in projections}
         self.topics = tuple(sorted({topic for one in projections for topic in one.topics}))
         self.role = "rebuild" if building else "projections"
@@ -112,7 +147,7 @@ class Projecting:
         table, version = ("building", "version") if building else ("projection", "live")
         self._load = LOAD.format(table=table, version=version)
         self._names = f"select name from {table} where name = any($1)"
-        self._dead_letters = dead_letters
+        self._dead_letters, self._keys = dead_letters, keys
         self._tables: dict[tuple[str, int], dict[str, Table]] = {}
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -124,9 +159,12 @@ class Projecting:
             raise LookupError(f"there is no checkpoint for {missing[0]}; run `fiks migrate`")
         return positions
 
-    def prepare(self, lots: Sequence[Lot]) -> Prepared:
-        """The writes of every projection, as if none had had these records."""
-        return Prepared(lots, writes_of([lot.records for lot in lots], list(self.projections.values())))
+    async def prepare(self, lots: Sequence[Lot]) -> Prepared:
+        """The writes of every projection, as if none had had these records; personal texts are opened all at once."""
+        partitions, projections = [lot.records for lot in lots], list(self.projections.values())
+        sealed = with_personal(partitions, projections)
+        opened = dict(zip(sealed, await opened_all(self._keys, list(sealed.values())), strict=True)) if sealed else {}
+        return Prepared(lots, opened, writes_of(partitions, projections, opened))
 
     async def carry(self, connection: Connection, prepared: Prepared) -> None:
         """Write the rows of every projection that has not had these records, and move its checkpoints."""
@@ -136,7 +174,7 @@ class Projecting:
             batch = prepared.batches[name]
             if any(target.had for target in takes):
                 rest = [target.lot.records[target.had :] for target in takes]
-                batch = writes_of(rest, [takes[0].projection])[name]
+                batch = writes_of(rest, [takes[0].projection], prepared.opened)[name]
             await batch.write(connection, await self._tables_of(connection, takes[0]))
             PROJECTED_EVENTS.labels(name).inc(sum(len(target.lot.records) - target.had for target in takes))
         await self._move(connection, targets)

@@ -16,6 +16,7 @@ from asyncpg.pgproto.pgproto import UUID
 from schemas.catalogue import event_type
 from schemas.envelope import Envelope
 from schemas.errors import Unreadable
+from schemas.personal import holds_personal
 
 
 class Create(NamedTuple):
@@ -64,6 +65,8 @@ class Projection:
     def __init__(self, name: str, *, logic: int, topics: tuple[str, ...], sql: str) -> None:
         self.name, self.logic, self.topics = name, logic, topics
         self.handlers: dict[str, tuple[Handler, type | None]] = {}
+        self.personal: dict[str, type | None] = {}
+        """The event types whose handler is given personal texts, with its view."""
         self.envelope_handlers: dict[str, EnvelopeHandler] = {}
         self.every: EnvelopeHandler | None = None
         self.tables = _section(sql, "tables")
@@ -74,11 +77,13 @@ class Projection:
         """Register the handler of some event types. An event type that no handler is registered for is not decoded.
 
         ``reads`` is a class with the fields that the handler needs, where the event has many more: the handler is
-        then given an instance of that.
+        then given an instance of that. Personal texts are given in the clear, or as ERASED; a view without them needs
+        no key.
         """
 
         def register(handler: Handler) -> Handler:
             self.handlers |= {event_type(one).name: (handler, reads) for one in events}
+            self.personal |= {event_type(one).name: reads for one in events if holds_personal(reads or one)}
             return handler
 
         return register

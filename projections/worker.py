@@ -8,21 +8,30 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from infra.blobs import Blobs
+from infra.ends import Ends
+from infra.keks import keks
+from infra.keys import FOLLOWER
 from infra.settings import Settings
+from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.gauges import watch_rebuilds
 from projections.projecting import Projecting
 from projections.projection import projections
+from schemas.topics import TOPICS
 from streams.agents import Work
 from streams.app import Worker
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
+from streams.domain.dokumentlager import dokumentlager
 from streams.domain.konfigurasjon_commands import konfigurasjon
 from streams.domain.svarut import svarut
+from streams.keys import Following
 from streams.log import Log
 from streams.reader import Positions
 
-DECIDERS = (svarut, konfigurasjon)
-ROLES = ("projections", *(f"decider:{one.name}" for one in DECIDERS))
+DECIDERS = (svarut, dokumentlager, konfigurasjon)
+EFFECTS = (Slettinger.role, Destruering.role)
+ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
 
 def tune_garbage_collection() -> None:
@@ -34,14 +43,20 @@ def tune_garbage_collection() -> None:
 
 async def work(settings: Settings, roles: Sequence[str]) -> None:
     """Play the roles until SIGTERM or SIGINT; open work ends first."""
-    log = Log(settings.kafka)
+    log = Log(settings.kafka, keks(settings))
     await log.start()
     letters = DeadLetters(log)
     works: list[Work[Any]] = [Deciding(one, log, letters) for one in DECIDERS if f"decider:{one.name}" in roles]
     if "projections" in roles:
-        works.append(Projecting(list(projections().values()), letters))
+        works.append(Projecting(list(projections().values()), letters, log.keys))
+    if FOLLOWER in roles:
+        works.append(Following(log))
+    if Slettinger.role in roles:
+        works.append(Slettinger(log, letters, Ends(settings.kafka, TOPICS[dokumentlager.topic])))
+    if Destruering.role in roles:
+        works.append(Destruering(log, letters, Blobs(settings.blobs)))
     watching = asyncio.create_task(watch_rebuilds(settings)) if settings.metrics_port is not None else None
-    await run(Worker(settings, works))
+    await run(Worker(settings, works, keys=log.keys))
     if watching:
         watching.cancel()
     await log.stop()
@@ -49,10 +64,10 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
 
 async def rebuild(settings: Settings, names: Sequence[str], group: str, until: Positions | None) -> None:
     """Fill the versions of ``names`` that are being built, until stopped."""
-    log = Log(settings.kafka)
+    log = Log(settings.kafka, keks(settings))
     await log.start()
-    works = [Projecting([projections()[name] for name in names], DeadLetters(log), building=True)]
-    await run(Worker(settings, works, group=group, until=until))
+    works = [Projecting([projections()[name] for name in names], DeadLetters(log), log.keys, building=True)]
+    await run(Worker(settings, works, group=group, until=until, keys=log.keys))
     await log.stop()
 
 

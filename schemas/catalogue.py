@@ -52,6 +52,10 @@ class EventType:
         """The id of the stream that the event belongs to; it is the record's key."""
         return str(getattr(event, self.stream_field))
 
+    def key_id(self, stream: str) -> str:
+        """The id of the data keys under which personal texts of a stream are sealed: ``svarut:<forsendelseId>``."""
+        return f"{self.topic.rpartition('.')[2]}:{stream}"
+
 
 _types: dict[str, EventType] = {}
 

@@ -1,45 +1,143 @@
-"""Where the personal text of an event lies, and how to change it in place.
+"""Personal text of events: where it lies, and how it is sealed and opened (DESIGN.md, rule 8). Pure; a cipher is given.
 
-This is the seam at which personal fields are sealed before an event is encoded and opened after it was decoded
-(DESIGN.md, rule 8): ciphertext is text, so a sealed event fits the same schema.
+A sealed text is text, so a sealed event fits the same schema: ``fiks1:``, the suffix of the name of the key, a colon,
+and what the cipher made of it, bound to the event's type, the field's path and the key id. Text without that beginning
+was put on the log before texts were sealed, and is taken as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, NamedTuple, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
 
 from schemas.derive import fields_of, is_personal, optional_of
 
 T = TypeVar("T")
-Change = Callable[[str], str]
+Change = Callable[[str, str], str]
+"""From a text and its path (``mottaker.navn``, ``dokumenter.0.filnavn``) to what shall stand there."""
+
+ERASED = "(slettet)"
+"""What a text reads as once its key is destroyed."""
+SEALED = "fiks1:"
+SUFFIX = "#"
+
+
+class Cipher(Protocol):
+    """Seals and opens under one key."""
+
+    def seal(self, text: str, bound_to: bytes, within: str) -> str:
+        """The text as other text, which opens in that place alone; the same in the same event is sealed the same."""
+
+    def open(self, sealed: str, bound_to: bytes) -> str:
+        """The text. Raises an exception of the cipher's when it was not sealed like that."""
+
+
+class Place(NamedTuple):
+    """What a sealed text is bound to, but for its path: the type of the event and the key id."""
+
+    type: str
+    key_id: str
+
+    def at(self, path: str) -> bytes:
+        """The associated data of the text at ``path``."""
+        return f"{self.type}\0{path}\0{self.key_id}".encode()
+
+
+class Sealed(NamedTuple):
+    """A text that is kept sealed beside what is needed to open it later."""
+
+    text: str
+    place: Place
+    path: str
+
+
+def holds_personal(cls: type[Any]) -> bool:
+    """Whether events (or views of events) of the class have personal fields."""
+    return bool(_fields_with_personal(cls))
+
+
+def seal(event: T, place: Place, name: str, cipher: Cipher, within: str) -> T:
+    """The event with every personal text sealed under the key ``name``, within the event whose id is ``within``."""
+    head = f"{SEALED}{name.removeprefix(place.key_id).removeprefix(SUFFIX)}:"
+    return map_personal(event, lambda text, path: head + cipher.seal(text, place.at(path), within))
+
+
+def name_of_key(event: object, place: Place) -> str | None:
+    """The name of the key that the event is sealed under, None when it is not: all its texts are, or none."""
+    text = next(_texts(event), None)
+    return None if text is None else name_in(text, place)
+
+
+def name_in(text: str, place: Place) -> str | None:
+    """The name of the key under which one text is sealed; None when it is not."""
+    if not text.startswith(SEALED):
+        return None
+    suffix, colon, _ = text[len(SEALED) :].partition(":")
+    if not colon:
+        return None
+    return f"{place.key_id}{SUFFIX}{suffix}" if suffix else place.key_id
+
+
+def opened(event: T, place: Place, ciphers: Mapping[str, Cipher]) -> T:
+    """The event with every sealed text opened, or ERASED where ``ciphers`` has no key of that name.
+
+    Raises what the ciphers raise.
+    """
+    return map_personal(event, lambda text, path: open_text(Sealed(text, place, path), ciphers))
+
+
+def open_text(sealed: Sealed, ciphers: Mapping[str, Cipher]) -> str:
+    """As ``opened``, one text."""
+    text, place, path = sealed
+    if (name := name_in(text, place)) is None:
+        return text
+    if (cipher := ciphers.get(name)) is None:
+        return ERASED
+    return cipher.open(text[text.index(":", len(SEALED)) + 1 :], place.at(path))
 
 
 def map_personal(event: T, change: Change) -> T:
     """The event with ``change`` applied to every personal text, also inside parts, lists and optional fields."""
-    fields = _fields_with_personal(type(event))  # type: ignore[arg-type]  # a class is hashable
+    return _changed(event, change, "")
+
+
+def _changed(event: T, change: Change, above: str) -> T:
+    fields = _fields_with_personal(type(event))
     if not fields:
         return event
-    changed = {name: _mapped(getattr(event, name), change) for name in fields}
+    changed = {name: _mapped(getattr(event, name), change, above + name) for name in fields}
     return msgspec.structs.replace(event, **changed)  # type: ignore[type-var]
 
 
-def _mapped(value: Any, change: Change) -> Any:
+def _mapped(value: Any, change: Change, path: str) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        return change(value)
+        return change(value, path)
     if isinstance(value, tuple):
-        return tuple(_mapped(one, change) for one in value)
-    return map_personal(value, change)
+        return tuple(_mapped(one, change, f"{path}.{number}") for number, one in enumerate(value))
+    return _changed(value, change, f"{path}.")
 
 
-@cache
-def _fields_with_personal(cls: type[Any]) -> tuple[str, ...]:
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _texts(one)
+    elif value is not None:
+        for name in _fields_with_personal(type(value)):
+            yield from _texts(getattr(value, name))
+
+
+def _find_fields_with_personal(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field, annotation in fields_of(cls) if _holds_personal(annotation))
+
+
+_fields_with_personal: Callable[[Any], tuple[str, ...]] = cache(_find_fields_with_personal)
 
 
 def _holds_personal(annotation: Any) -> bool:

@@ -83,8 +83,8 @@ class Work(Protocol[P]):
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where each partition is to be read from: the lowest position that still wants its records."""
 
-    def prepare(self, lots: Sequence[Lot]) -> P:
-        """All that can be worked out without the database, before a transaction is open. Pure.
+    async def prepare(self, lots: Sequence[Lot]) -> P:
+        """All that can be worked out before a transaction is open; waits for nothing but the keys of personal texts.
 
         Raises Unreadable or NotYetKnown when one of the records is.
         """
@@ -172,11 +172,17 @@ class Carrier:
             return None
 
     async def _carry(self, lots: Sequence[Lot]) -> None:
-        try:
-            prepared = self.work.prepare(lots)
-        except (Unreadable, NotYetKnown) as fault:
-            await self._divide(lots, fault)
-            return
+        async for pause in _pauses():
+            try:
+                prepared = await self.work.prepare(lots)
+                break
+            except (Unreadable, NotYetKnown) as fault:
+                await self._divide(lots, fault)
+                return
+            except PASSING as fault:
+                if not any(lot.claim.live for lot in lots):
+                    return
+                await pause(self.work.role, fault)
         count, oldest = sum(len(lot.records) for lot in lots), min(lot.records[0].timestamp for lot in lots)
         async for pause in _pauses():
             if not all(lot.claim.live for lot in lots):  # a lost claim is never begun again

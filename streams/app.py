@@ -8,6 +8,7 @@ consumer in any case, whose event loop is ours to close.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -16,10 +17,15 @@ from faust.app.base import BootStrategy
 from mode import Service
 
 from infra.database import Pool, open_pool
+from infra.ends import Ends
+from infra.keys import Keys, Table
 from infra.settings import Settings
+from schemas.topics import NOKKEL
 from streams.agents import Carrier, Work, serve
 from streams.deciding import Deciding
+from streams.domain.errors import Unavailable
 from streams.gauges import Gauges
+from streams.keys import Following
 from streams.reader import Claim, Positions, Reader, die
 
 CONCURRENCY = 4
@@ -52,19 +58,29 @@ class _App(faust.App):
 class Worker(Service):
     """Runs works until it is stopped: one reader and one agent a work, deadlines for those that decide.
 
+    ``keys`` are those that the works read personal texts with; they are read through the worker's pool.
     ``groups`` names the consumer group of each work's role, so that several workers share its partitions.
     """
 
     def __init__(
-        self, settings: Settings, works: Sequence[Work[Any]], *, group: str = "fiks", until: Positions | None = None
+        self,
+        settings: Settings,
+        works: Sequence[Work[Any]],
+        *,
+        group: str = "fiks",
+        until: Positions | None = None,
+        keys: Keys | None = None,
     ) -> None:
         super().__init__()
         self.settings, self.works, self.group, self.until = settings, works, group, until
+        self._keys = keys
         self.readers: list[Reader] = []
 
     async def on_start(self) -> None:
         """Open the pool, start the app, then read."""
         self._pool: Pool = await open_pool(self.settings.postgres, 2 + CONCURRENCY * len(self.works))
+        if self._keys is not None:
+            self._keys.table = Table(self._pool, Ends(self.settings.kafka, NOKKEL))
         self.settings.state.mkdir(parents=True, exist_ok=True)
         self._app = _App(
             f"{self.group}.worker",
@@ -105,6 +121,8 @@ class Worker(Service):
             every(self._app, SHOW, f"numbers of {work.role}", Gauges(work.role, reader).show)
         if isinstance(work, Deciding):
             self._watch_deadlines(work, reader, carrier)
+        if isinstance(work, Following):
+            self._tend_keys(work, reader)
 
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
         async def look() -> None:
@@ -114,6 +132,15 @@ class Worker(Service):
                     await carrier.attempt(partial(work.expire, partition=partition))
 
         every(self._app, TICK, f"deadlines of {work.role}", look)
+
+    def _tend_keys(self, work: Following, reader: Reader) -> None:
+        async def tend() -> None:
+            behind = reader.behind()
+            for partition, claim in list(reader.claims.items()):
+                with suppress(Unavailable):  # it comes again by itself
+                    await work.tend(claim, behind.get(partition, 0))
+
+        every(self._app, SHOW, f"segments of {work.role}", tend)
 
 
 def every(app: faust.App, seconds: float, name: str, body: Callable[[], Awaitable[None]]) -> None:

@@ -41,8 +41,8 @@ class Deciding:
         """The decider's checkpoint of each partition."""
         return await checkpoints.load(connection, self.role, partitions)
 
-    def prepare(self, lots: Sequence[Lot]) -> Met:
-        """Each lot with its events: a decider reads everything on its topic."""
+    async def prepare(self, lots: Sequence[Lot]) -> Met:
+        """Each lot with its events: a decider reads everything on its topic, personal texts as they are sealed."""
         return [(lot, [recorded(record) for record in lot.records]) for lot in lots]
 
     async def carry(self, connection: Connection, prepared: Met) -> None:

@@ -22,7 +22,7 @@ class Gauges:
         self._show_claims()
         if self._reader.claims:
             try:
-                for topic in map(TOPICS.__getitem__, self._reader.topics):
+                for topic in (TOPICS[name] for name in self._reader.topics if name in TOPICS):
                     DLQ_SIZE.labels(topic.name).set(await self._reader.size(topic.dead_letters, topic.partitions))
             except (KafkaError, ConsumerStoppedError):
                 return

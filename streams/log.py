@@ -14,14 +14,16 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra import metrics
+from infra.keks import Keks
+from infra.keys import Keys
 from schemas.catalogue import event_type
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
 from streams.domain.errors import Unacknowledged, Unavailable
+from streams.sealing import sealed
 
 MESSAGE_TIMEOUT = 1.5
 STALLED_AFTER = 1.0
@@ -32,6 +34,8 @@ the interpreter's lock at every record. Measured on one core with 32 callers: 1,
 POLLED_IDLE = 0.5
 """Seconds between looks for what librdkafka has to log."""
 QUEUE = 20_000
+ANY = -1
+"""The partition that the key gives."""
 
 SETTINGS = {
     "acks": "all",
@@ -51,16 +55,14 @@ SETTINGS = {
 }
 
 
-def partition_of(stream: str, partitions: int) -> int:
-    """The partition that a stream lies on: Kafka's default partitioner over the key."""
-    hashed: int = murmur2(stream.encode())
-    return (hashed & 0x7FFFFFFF) % partitions
-
-
 class Log:
-    """The way onto the log. One a process; start it in the event loop that appends."""
+    """The way onto the log. One a process; start it in the event loop that appends.
 
-    def __init__(self, bootstrap: str) -> None:
+    Events with personal text are sealed on their way, under ``keys``, which need ``keks``.
+    """
+
+    def __init__(self, bootstrap: str, keks: Keks | None = None) -> None:
+        self.keys = Keys(keks, self)
         self._settings = SETTINGS | {"bootstrap.servers": bootstrap}
         self._outstanding: OrderedDict[int, float] = OrderedDict()
         self._sent = 0
@@ -82,18 +84,23 @@ class Log:
 
         Raises Unavailable, within two seconds, when the broker does not acknowledge it; nothing is appended later.
         """
+        [event] = await sealed(self.keys, [(event, about)])
         return await self.send(event_type(event).topic, about.stream, encode(event), about.headers())
 
     async def append_all(self, events: Iterable[tuple[object, Envelope]]) -> None:
         """Append several events, in order within each stream. Raises Unavailable if any of them was refused."""
-        waiting = [self._hand_over(event_type(e).topic, at.stream, encode(e), at.headers()) for e, at in events]
+        told = list(events)
+        sayable = zip(await sealed(self.keys, told), (at for _, at in told), strict=True)
+        waiting = [self._hand_over(event_type(e).topic, at.stream, encode(e), at.headers()) for e, at in sayable]
         for outcome in await asyncio.gather(*waiting, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def send(self, topic: str, key: str | bytes, value: bytes | None, headers: Headers) -> Position:
+    async def send(
+        self, topic: str, key: str | bytes, value: bytes | None, headers: Headers, partition: int = ANY
+    ) -> Position:
         """Append a record that is encoded already; otherwise as ``append``."""
-        return await self._hand_over(topic, key, value, headers)
+        return await self._hand_over(topic, key, value, headers, partition)
 
     @property
     def stalled(self) -> bool:
@@ -103,7 +110,7 @@ class Log:
         return time.monotonic() - next(iter(self._outstanding.values())) > STALLED_AFTER
 
     def _hand_over(
-        self, topic: str, key: str | bytes, value: bytes | None, headers: Headers
+        self, topic: str, key: str | bytes, value: bytes | None, headers: Headers, partition: int = ANY
     ) -> asyncio.Future[Position]:
         if self.stalled:
             metrics.APPEND_FAILURES.labels(topic, "unavailable").inc()
@@ -116,7 +123,7 @@ class Log:
             self._settle(outcome, number, error, Position(topic, message.partition() or 0, message.offset() or 0))
 
         try:
-            self._producer.produce(topic, value, key, headers=list(headers), on_delivery=report)
+            self._producer.produce(topic, value, key, partition, headers=list(headers), on_delivery=report)
         except (BufferError, KafkaException) as fault:
             metrics.APPEND_FAILURES.labels(topic, "full").inc()
             raise Unavailable("Loggen tar ikke imot mer akkurat nå; ingenting er tatt imot. Prøv igjen") from fault

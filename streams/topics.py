@@ -8,7 +8,7 @@ from dataclasses import replace
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
-from schemas.topics import TOPICS, Topic
+from schemas.topics import NOKKEL, TOPICS, Topic
 from streams.domain.errors import Unavailable
 from streams.log import kafka_settings
 
@@ -16,9 +16,9 @@ TIMEOUT = 20
 
 
 def wanted() -> list[Topic]:
-    """Every topic of the catalogue, and the dead-letter topic beside each."""
+    """Every topic of the catalogue, the dead-letter topic beside each, and the topic of the keys."""
     letters = [replace(one, name=one.dead_letters, about=f"Dead letters of {one.name}") for one in TOPICS.values()]
-    return [*TOPICS.values(), *letters]
+    return [*TOPICS.values(), *letters, NOKKEL]
 
 
 def apply(bootstrap: str, replication: int) -> list[str]:

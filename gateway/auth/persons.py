@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp.web import AppKey
 
-from gateway.auth.kept import kept
+from infra.kept import kept
 from infra.settings import Settings
 from streams.domain.errors import Rejected
 

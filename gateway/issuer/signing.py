@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from gateway.auth.kept import kept
+from infra.kept import kept
 
 ALGORITHM = "RS256"
 

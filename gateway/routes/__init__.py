@@ -29,6 +29,10 @@ class Routes:
         """Serve GET of ``path``."""
         return self._route("GET", path, demands)
 
+    def head(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve HEAD of ``path``."""
+        return self._route("HEAD", path, demands)
+
     def post(self, path: str, *, demands: Demand) -> Callable[[H], H]:
         """Serve POST to ``path``."""
         return self._route("POST", path, demands)

@@ -14,6 +14,7 @@ from schemas.konfigurasjon import ROOT, PersonEndret, PersonRegistrert
 from streams.domain.konfigurasjon import (
     Integrasjon,
     KonfigurasjonEvent,
+    Konto,
     Mottakersystem,
     Ressurs,
     Virksomhet,
@@ -120,6 +121,11 @@ class Configuration:
         """The resource of that id."""
         owner = self._owners.get(ressurs_id)
         return self.virksomheter[owner].ressurser.get(ressurs_id) if owner else None
+
+    def konto(self, konto_id: UUID) -> Konto:
+        """What is known of an account beside its being a resource."""
+        owner = self._owners.get(konto_id)
+        return self.virksomheter[owner].kontoer.get(konto_id, Konto()) if owner else Konto()
 
     def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
         """The system that takes forsendelser to ``orgnr``; a row with a type goes before one for all types."""

@@ -31,7 +31,8 @@ class Decider(Generic[S]):
     ``evolve(state, event)`` folds, ``react(state, event, time)`` says what is decided because of an event that happened
     at ``time``, at most one thing. It is asked about every event once it is folded, decisions included, so what follows
     from a decision is a decision of its own; while a decision is under way later facts are folded, but wait to be asked
-    about. Both must not mind an event that comes again.
+    about. Both must not mind an event that comes again, and meet personal texts sealed: what can be erased decides
+    nothing.
     ``deadlines(state)`` are those that run in that state, ``expired(stream, deadline)`` the fact that one has passed.
     ``state`` is the type of the state, a frozen dataclass of plain values, so that it can be stored.
     """

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from confluent_kafka import Producer
 
+from infra.partitions import partition_of
 from schemas.codec import encode
 from schemas.envelope import Headers, decided, derived_id, fact
 from schemas.svarut import (
@@ -19,7 +20,6 @@ from schemas.svarut import (
     Grensesnitt,
 )
 from schemas.topics import TOPICS
-from streams.log import partition_of
 
 TOPIC = "fiks.svarut"
 SPACE = UUID(int=0x5EED)

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from infra.partitions import partition_of
 from schemas.catalogue import event_type
 from schemas.topics import TOPICS
 from streams.domain.errors import Unavailable
-from streams.log import partition_of
 from tests.support.backbone import Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 

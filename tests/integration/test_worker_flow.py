@@ -236,7 +236,7 @@ async def test_a_projection_passes_over_types_that_it_does_not_handle_without_de
     at = about(event)
     headers = list((dict(at.headers()) | {"ce_type": b"NyHendelse"}).items())
     await system.log.send(TOPIC, at.stream, b"\x00\x7f\x7f\x7f\x7fnewer", headers)
-    works = [Projecting(list(projections().values()), DeadLetters(system.log))]
+    works = [Projecting(list(projections().values()), DeadLetters(system.log), system.log.keys)]
     async with system.worker(works):
         await system.until_projected("svarut_status")
         await system.until_projected("audit")
@@ -248,4 +248,4 @@ async def test_a_decider_that_meets_an_unknown_schema_waits(system: Backbone) ->
     deciding = Deciding(svarut, system.log, DeadLetters(system.log))
     newer = Record(TOPIC, 0, 0, at.stream.encode(), b"\x00\x7f\x7f\x7f\x7fnewer", at.headers())
     with pytest.raises(NotYetKnown):
-        deciding.prepare([Lot(Claim(TopicPartition(TOPIC, 0)), [newer], [])])
+        await deciding.prepare([Lot(Claim(TopicPartition(TOPIC, 0)), [newer], [])])

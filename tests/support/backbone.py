@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from infra.database import Connection
+from infra.keks import keks
 from infra.migrate import migrate
 from infra.settings import Settings
 from projections import versions
@@ -31,6 +32,7 @@ from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain.errors import Unavailable
 from streams.domain.svarut import svarut
+from streams.keys import Following
 from streams.log import Log
 from tests.support.records import Record, records_on
 
@@ -48,7 +50,7 @@ class Backbone:
     @asynccontextmanager
     async def worker(self, works: list[Work[Any]] | None = None, group: str = "fiks") -> AsyncIterator[Worker]:
         """A worker in this process; without ``works`` it decides and projects."""
-        worker = Worker(self.settings, self.works() if works is None else works, group=group)
+        worker = Worker(self.settings, self.works() if works is None else works, group=group, keys=self.log.keys)
         await worker.start()
         try:
             yield worker
@@ -58,7 +60,8 @@ class Backbone:
     def works(self) -> list[Work[Any]]:
         """All that a worker does."""
         letters = DeadLetters(self.log)
-        return [Deciding(svarut, self.log, letters), Projecting(list(projections().values()), letters)]
+        projecting = Projecting(list(projections().values()), letters, self.log.keys)
+        return [Deciding(svarut, self.log, letters), projecting, Following(self.log)]
 
     async def worker_process(self, code: str = "", *, roles: str = "ROLES") -> asyncio.subprocess.Process:
         """A worker in a process of its own, in which ``code`` ran first (to make it another release, or wrong)."""
@@ -139,7 +142,7 @@ async def backbone(kafka: str, database: str, state: Any) -> AsyncIterator[Backb
     for one in projections().values():
         async with connection.transaction():
             await versions.install(connection, one)
-    log = Log(kafka)
+    log = Log(kafka, keks(settings))
     await log.start()
     made = Backbone(settings, log, connection)
     try:

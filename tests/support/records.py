@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 
-from projections.rebuild import end_offsets
-
 
 class Record(NamedTuple):
     """A record as the log has it."""
@@ -23,7 +21,8 @@ class Record(NamedTuple):
 def records_on(bootstrap: str, topic: str) -> list[Record]:
     """The records of all partitions up to the ends that they have now, in order within each."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
-    ends = {partition: end for (_, partition), end in end_offsets(bootstrap, [topic]).items()}
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    ends = {one: consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=10)[1] for one in partitions}
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
     found: list[Record] = []
     while len(found) < sum(ends.values()):

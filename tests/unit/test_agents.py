@@ -50,7 +50,7 @@ class _Work:
         self.transactions = 0
         self.faults: list[Exception] = []
 
-    def prepare(self, lots: Sequence[Lot]) -> Sequence[Lot]:
+    async def prepare(self, lots: Sequence[Lot]) -> Sequence[Lot]:
         for lot in lots:
             for record in lot.records:
                 if record.value == POISON:

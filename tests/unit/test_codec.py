@@ -157,7 +157,7 @@ def test_a_schema_that_only_a_newer_release_has_is_waited_for(schema_id, body):
 # --- Personal text ----------------------------------------------------------------------------------------------------
 
 
-def _sealed(text: str) -> str:
+def _sealed(text: str, _path: str = "") -> str:
     return f"sealed:{text}"
 
 
@@ -172,7 +172,7 @@ def test_every_personal_text_is_changed_and_nothing_else(event):
 @given(any_event)
 def test_what_was_changed_on_the_way_out_is_changed_back_on_the_way_in(event):
     sealed = decode(encode(map_personal(event, _sealed)))
-    assert map_personal(sealed, lambda text: text.removeprefix("sealed:")) == event
+    assert map_personal(sealed, lambda text, _path: text.removeprefix("sealed:")) == event
 
 
 def _sealed_by_schema(schema: Any, datum: Any, records: dict[str, Any]) -> Any:

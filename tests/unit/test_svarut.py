@@ -385,7 +385,7 @@ def test_an_event_that_something_was_decided_on_leads_to_nothing_when_met_again(
 
 @for_any(histories())
 def test_nothing_depends_on_what_is_personal(history):
-    sealed = [map_personal(event, lambda text: f"sealed {len(text)}") for event in history]
+    sealed = [map_personal(event, lambda text, _: f"sealed {len(text)}") for event in history]
     assert fold(*sealed) == fold(*history)
     for number, event in enumerate(sealed):
         assert svarut.react(fold(*sealed[: number + 1]), event, WHEN) == svarut.react(
@@ -397,7 +397,7 @@ def test_nothing_depends_on_what_is_personal(history):
 def test_the_state_holds_nothing_personal(letter):
     forsendelse = fold(letter)
     assert letter.mottaker.navn not in {getattr(forsendelse, name) for name in forsendelse.__slots__}
-    assert fold(map_personal(letter, str.upper)) == forsendelse
+    assert fold(map_personal(letter, lambda text, _: text.upper())) == forsendelse
 
 
 # --- Names for older clients ------------------------------------------------------------------------------------------

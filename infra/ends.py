@@ -9,21 +9,21 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from schemas.topics import TOPICS
+from schemas.topics import Topic
 from streams.domain.errors import Unavailable
-from streams.log import kafka_settings
 
 TIMEOUT = 2.0
 
 
 class Ends:
-    """The end offsets of one topic's partitions."""
+    """The end offsets of the partitions of ``topic``."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._admin = AdminClient(kafka_settings(bootstrap), logger=logging.getLogger("confluent_kafka"))
-        partitions = range(TOPICS[topic].partitions)
+    def __init__(self, bootstrap: str, topic: Topic) -> None:
+        self.topic = topic.name
+        settings: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap, "log.connection.close": False}
+        self._admin = AdminClient(settings, logger=logging.getLogger("confluent_kafka"))
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        self._question = {TopicPartition(topic, partition): latest for partition in partitions}
+        self._question = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
         self._running: asyncio.Task[dict[int, int]] | None = None
         self._next: asyncio.Task[dict[int, int]] | None = None
 

@@ -1,0 +1,1 @@
+"""Cryptography as bytes in, bytes out: no module here reads or writes anything by itself."""

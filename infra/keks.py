@@ -1,0 +1,149 @@
+"""Key-encryption keys: a few generations in one file, of which the newest wraps and all unwrap.
+
+In development the file holds them as they are. With a KMS it holds what the KMS made of them, which is worth nothing
+without the KMS. Every process of a system must be given the same file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from infra.crypto.segments import Tampered
+from infra.crypto.wrapping import KEY_SIZE, generation_of, unwrap, wrap
+from infra.kept import kept
+from infra.logs import logger
+from infra.settings import Settings
+from streams.domain.errors import Rejected, Unavailable
+
+log = logger(__name__)
+
+
+class Kms(Protocol):
+    """What keeps the generations secret. Raises Unavailable when it does not answer, Rejected when it refuses."""
+
+    name: str
+
+    async def encrypt(self, key: bytes) -> str:
+        """The key as text that only the KMS can turn back."""
+
+    async def decrypt(self, text: str) -> bytes:
+        """The key in what ``encrypt`` gave."""
+
+
+class InTheClear:
+    """No KMS: whoever reads the file has the keys. For development."""
+
+    name = "none"
+
+    async def encrypt(self, key: bytes) -> str:
+        """The key in hex."""
+        return key.hex()
+
+    async def decrypt(self, text: str) -> bytes:
+        """The key that stands there."""
+        return bytes.fromhex(text)
+
+
+class _File(msgspec.Struct):
+    """``kms`` is the name of the one that has to decrypt ``generations``, which are by number."""
+
+    kms: str
+    generations: dict[int, str]
+
+
+class Keks:
+    """The generations in ``file``, which is made with a first one when there is none."""
+
+    def __init__(self, file: Path, kms: Kms) -> None:
+        self._file, self._kms = file, kms
+        self._read: tuple[int, int] | None = None
+        self._keys: dict[int, bytes] = {}
+        self._ciphers: dict[int, AESGCM] = {}
+        self._turn = asyncio.Lock()
+
+    async def wrap(self, name: str, key: bytes) -> bytes:
+        """The data key, wrapped with the newest generation. Raises Unavailable when the KMS is away."""
+        newest = max(await self.generations())
+        return wrap(name, key, newest, self._keys[newest])
+
+    async def unwrap(self, wrapped: dict[str, bytes]) -> dict[str, bytes]:
+        """The data keys by name. Raises Unavailable when one cannot be unwrapped with what the file holds: that is a
+        file of another system or one that is too old, and never an erased key.
+        """
+        try:
+            if any(generation_of(value) not in self._ciphers for value in wrapped.values()):
+                await self.generations()
+            ciphers = self._ciphers
+            return {name: unwrap(name, value, ciphers[generation_of(value)]) for name, value in wrapped.items()}
+        except (Tampered, KeyError) as fault:
+            log.error("a data key cannot be unwrapped", file=str(self._file), fault=repr(fault))
+            raise Unavailable(
+                f"{self._file} does not hold the key-encryption key of this log; put back the right one"
+            ) from fault
+
+    async def generations(self) -> set[int]:
+        """The numbers of the generations in the file now."""
+        async with self._turn:
+            if self._read is None or self._read != _state(self._file):
+                await self._load()
+        return set(self._keys)
+
+    async def add(self) -> int:
+        """A new generation, with which everything is wrapped from here on. Returns its number."""
+        known = await self.generations()
+        number = max(known) + 1
+        made = await self._kms.encrypt(os.urandom(KEY_SIZE))
+        held = self._parse()
+        _replace(self._file, msgspec.structs.replace(held, generations=held.generations | {number: made}))
+        return number
+
+    async def forget(self, numbers: set[int]) -> None:
+        """Drop generations for good: what is still wrapped with them can never be opened again."""
+        held = self._parse()
+        left = {number: text for number, text in held.generations.items() if number not in numbers}
+        if not left:
+            raise Rejected("the newest generation cannot be dropped")
+        _replace(self._file, msgspec.structs.replace(held, generations=left))
+
+    async def _load(self) -> None:
+        if not self._file.exists():
+            first = _File(self._kms.name, {1: await self._kms.encrypt(os.urandom(KEY_SIZE))})
+            kept(self._file, lambda: msgspec.json.encode(first).decode())
+        read = _state(self._file)
+        keys = {number: await self._kms.decrypt(text) for number, text in self._parse().generations.items()}
+        self._keys, self._ciphers, self._read = keys, {number: AESGCM(key) for number, key in keys.items()}, read
+
+    def _parse(self) -> _File:
+        try:
+            held = msgspec.json.decode(self._file.read_bytes(), type=_File)
+        except msgspec.DecodeError as fault:
+            raise Rejected(f"{self._file} is no file of key-encryption keys: {fault}") from fault
+        if held.kms != self._kms.name:
+            raise Rejected(f"{self._file} was made with the KMS {held.kms}, not with {self._kms.name}; set FIKS_KMS")
+        return held
+
+
+def keks(settings: Settings) -> Keks:
+    """Those of this system."""
+    return Keks(settings.kek_file or settings.state / "keks.json", InTheClear())
+
+
+def _state(file: Path) -> tuple[int, int]:
+    about = file.stat()
+    return about.st_mtime_ns, about.st_ino
+
+
+def _replace(file: Path, held: _File) -> None:
+    descriptor, draft = tempfile.mkstemp(dir=file.parent)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(msgspec.json.encode(held))
+        out.flush()
+        os.fsync(out.fileno())
+    Path(draft).replace(file)

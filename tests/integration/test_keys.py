@@ -1,0 +1,127 @@
+"""Data keys on a real log and in a real table: made, read, destroyed, and gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from infra.ends import Ends
+from infra.keks import keks
+from infra.keys import FOLLOWER, Keys, Table, say
+from schemas.topics import NOKKEL
+from streams.domain.errors import Unavailable
+from streams.keys import Following
+from tests.support.backbone import Backbone
+
+
+def new_id() -> str:
+    return f"test:{uuid4()}"
+
+
+@asynccontextmanager
+async def following(system: Backbone) -> AsyncIterator[Keys]:
+    """A worker that follows the keys, and the keys of another process, which remembers nothing."""
+    async with system.worker([Following(system.log)]) as worker:
+        other = Keys(keks(system.settings), system.log)
+        other.table = Table(worker._pool, Ends(system.settings.kafka, NOKKEL))
+        yield other
+
+
+async def test_a_key_that_was_just_made_is_read_by_another_process(system: Backbone) -> None:
+    async with following(system) as other:
+        ids = [new_id() for _ in range(50)]
+        made = dict(zip(ids, await asyncio.gather(*map(system.log.keys.create, ids)), strict=True))
+        assert await other.get_many(ids) == made
+        assert len(set(made.values())) == len(ids)
+
+
+async def test_a_destroyed_key_is_absent_and_the_others_are_not(system: Backbone) -> None:
+    async with following(system) as other:
+        gone, kept = new_id(), new_id()
+        await system.log.keys.create(gone)
+        key = await system.log.keys.create(kept)
+        await system.log.keys.destroy(gone)
+        await other.table.catch_up()
+        assert await other.get_many([gone, kept]) == {kept: key}
+        assert await system.log.keys.get_many([gone, kept]) == {kept: key}
+
+
+async def test_all_keys_of_an_id_are_destroyed_and_their_tombstones_told(system: Backbone) -> None:
+    async with following(system) as other:
+        id_ = new_id()
+        await system.log.keys.create(id_)
+        name, _ = await other.for_sealing(id_)  # does not know the key, so it makes another one
+        assert name.startswith(f"{id_}#")
+        await system.log.keys.destroy(id_)
+        await other.table.catch_up()
+        assert await other.table.load([id_, name]) == {}
+        await _until(system, lambda said: said[name] is None and said[id_] is None)
+
+
+async def test_sealing_goes_on_under_the_same_key_without_a_table(system: Backbone) -> None:
+    id_ = new_id()
+    assert system.log.keys.table is None
+    assert await system.log.keys.for_sealing(id_) == await system.log.keys.for_sealing(id_)
+
+
+async def test_what_is_said_of_a_key_after_it_was_destroyed_does_not_bring_it_back(system: Backbone) -> None:
+    async with following(system) as other:
+        id_ = new_id()
+        await system.log.keys.create(id_)
+        await other.get_many([id_])
+        wrapped = await system.connection.fetchval("select wrapped from nokkel where name = $1", id_)
+        await system.log.keys.destroy(id_)
+        await say(system.log, id_, wrapped)  # a rewrapping that was overtaken
+        await other.table.catch_up()
+        assert await other.table.load([id_]) == {}
+        await _until(system, lambda said: said[id_] is None)
+
+
+async def test_a_table_that_is_filled_anew_is_the_same(system: Backbone) -> None:
+    async with following(system) as other:
+        kept, gone = new_id(), new_id()
+        await asyncio.gather(system.log.keys.create(kept), system.log.keys.create(gone))
+        await system.log.keys.destroy(gone)
+        await other.table.catch_up()
+        assert (await other.get_many([kept, gone])).keys() == {kept}
+    before = await _rows(system)
+    await system.connection.execute("truncate nokkel, nokkel_slettet")
+    await system.connection.execute("delete from checkpoint where name = $1", FOLLOWER)
+    async with following(system) as other:
+        assert (await other.get_many([kept, gone])).keys() == {kept}
+        assert await _rows(system) == before
+
+
+async def test_a_key_that_is_missing_is_not_called_erased_before_the_table_has_caught_up(system: Backbone) -> None:
+    async with following(system) as other:
+        await other.get_many([new_id()])
+    id_ = new_id()
+    await system.log.keys.create(id_)  # nobody follows now
+    async with system.worker([]) as worker:
+        waiting = Keys(keks(system.settings), system.log)
+        waiting.table = Table(worker._pool, Ends(system.settings.kafka, NOKKEL), patience=0.3)
+        with pytest.raises(Unavailable, match="ikke klare"):
+            await waiting.get_many([id_])
+
+
+async def test_a_log_without_key_encryption_keys_refuses_personal_text(system: Backbone) -> None:
+    with pytest.raises(LookupError, match="key-encryption keys"):
+        await Keys(None, system.log).for_sealing(new_id())
+
+
+async def _rows(system: Backbone) -> list[Any]:
+    return await system.connection.fetch("select name, wrapped from nokkel order by name")
+
+
+async def _until(system: Backbone, true: Any) -> None:
+    """Wait until it is true of what the topic says of each name last."""
+    while True:
+        said = {record.key.decode(): record.value or None for record in system.records(NOKKEL.name)}
+        if true(said):
+            return
+        await asyncio.sleep(0.1)
