@@ -1,8 +1,9 @@
-"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt,
-an administrator of each and a root operator.
+"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt
+and store documents, an administrator of each and a root operator.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
-``integrasjon``, ``svarut``, ``konto`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
+``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumentkonto`` or ``mottakersystem``. Passwords are made
+once and kept in ``<state>/seed.json``.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from streams.log import Log
 SEED = UUID("5f1c3d0e-6a53-5c6c-8f0b-3b1d5f3f6a10")
 SOURCE = "urn:fiks:seed"
 PRIVILEGIUM = "SVARUT.SEND"
+LAST_OPP = "DOKUMENTLAGER.LAST_OPP"
 PATIENCE = 30.0
 
 
@@ -54,7 +56,7 @@ class Organisation(NamedTuple):
     navn: str
 
     def id(self, what: str) -> UUID:
-        """The id of its ``organisasjon``, ``integrasjon``, ``konto`` or ``mottakersystem``."""
+        """The id of its ``organisasjon``, ``integrasjon`` and so on (above)."""
         return uuid5(SEED, f"{what}/{self.orgnr}")
 
 
@@ -81,6 +83,7 @@ def _credentials() -> list[dict[str, str]]:
             "orgnr": organisation.orgnr,
             "fiksOrgId": str(organisation.id("organisasjon")),
             "kontoId": str(organisation.id("konto")),
+            "dokumentkontoId": str(organisation.id("dokumentkonto")),
             "integrasjonId": str(organisation.id("integrasjon")),
             "integrasjonPassord": new_password(),
         }
@@ -93,16 +96,14 @@ def events(organisation: Organisation, passord_hash: str, administrator: str) ->
 
     That the organisation exists is said last: one that is known is complete, and is left as it has become since.
     """
-    owner, konto, integrasjon = map(organisation.id, ("organisasjon", "konto", "integrasjon"))
-    yield TjenesteInitialisert(
-        fiks_org_id=owner,
-        tjeneste="SVARUT",
-        ressurs_id=organisation.id("svarut"),
-        ressurstype="SVARUT",
-        navn="SvarUt",
-    )
-    yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste="SVARUT")
-    yield KontoOpprettet(fiks_org_id=owner, konto_id=konto, tjeneste="svarut", navn=f"SvarUt {organisation.navn}")
+    owner, integrasjon = map(organisation.id, ("organisasjon", "integrasjon"))
+    konto, dokumentkonto = map(organisation.id, ("konto", "dokumentkonto"))
+    for tjeneste, navn, of_it in (("svarut", "SvarUt", konto), ("dokumentlager", "Dokumentlager", dokumentkonto)):
+        kode = tjeneste.upper()
+        ressurs_id = organisation.id(tjeneste)
+        yield TjenesteInitialisert(fiks_org_id=owner, tjeneste=kode, ressurs_id=ressurs_id, ressurstype=kode, navn=navn)
+        yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste=kode)
+        yield KontoOpprettet(fiks_org_id=owner, konto_id=of_it, tjeneste=tjeneste, navn=f"{navn} {organisation.navn}")
     yield IntegrasjonOpprettet(
         fiks_org_id=owner,
         integrasjon_id=integrasjon,
@@ -110,9 +111,9 @@ def events(organisation: Organisation, passord_hash: str, administrator: str) ->
         navn=f"Fagsystem {organisation.navn}",
         passord_hash=passord_hash,
     )
-    yield PrivilegieTildelt(
-        fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=PRIVILEGIUM
-    )
+    for ressurs_id, privilegium in ((konto, PRIVILEGIUM), (dokumentkonto, LAST_OPP)):
+        aktor = integrasjon_aktor(integrasjon)
+        yield PrivilegieTildelt(fiks_org_id=owner, aktor=aktor, ressurs_id=ressurs_id, privilegium=privilegium)
     yield PrivilegieTildelt(fiks_org_id=owner, aktor=administrator, ressurs_id=owner, privilegium=ADMIN)
     if organisation is MOTTAR_SELV:
         yield MottakersystemRegistrert(
