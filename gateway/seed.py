@@ -21,6 +21,7 @@ from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
 from gateway.auth.persons import Persons, persons
 from gateway.issuer.people import PEOPLE
+from infra.keks import keks
 from infra.kept import kept
 from infra.settings import Settings
 from schemas.catalogue import event_type
@@ -133,13 +134,14 @@ async def seed(bootstrap: str, state: Path) -> int:
     """
     known = credentials(state)
     hashes = {one["orgnr"]: hashed(one["integrasjonPassord"]) for one in known}
-    memory, log = Memory(bootstrap), Log(bootstrap)
+    settings = Settings(state=state)
+    memory, log = Memory(bootstrap), Log(bootstrap, keks(settings))
     await memory.start()
     await log.start()
     try:
         await _caught_up(memory)
         _require_same_passwords(memory, known)
-        missing = [*_missing(memory, hashes, persons(Settings(state=state)))]
+        missing = [*_missing(memory, hashes, persons(settings))]
         for number, event in enumerate(missing):
             about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE)
             await log.append(event, about)

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,7 @@ from gateway.app import tune_garbage_collection
 from gateway.auth.grant import token_for
 from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
+from infra.keks import InTheClear, Keks
 from infra.local.ports import free_port
 from infra.settings import Settings
 from schemas.envelope import fact
@@ -223,7 +225,7 @@ async def read_only(port: int) -> None:
 async def append_only(bootstrap: str) -> float:
     """Appends a second of as many callers as there are connections, and nothing else."""
     os.sched_setaffinity(0, SERVER)
-    log, count = Log(bootstrap), 0
+    log, count = Log(bootstrap, Keks(Path(tempfile.mkdtemp()) / "keks.json", InTheClear())), 0
     await log.start()
 
     async def append() -> None:
