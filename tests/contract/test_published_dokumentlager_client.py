@@ -184,7 +184,7 @@ async def test_a_slow_reader_is_waited_for_and_an_idle_one_gives_up(
     found = await client.call("download", id=id_, pauseMillis=2000)
     assert (found["size"], found["sha256"]) == measured(content)
     await client.call_as(system, system.testvik, idleTimeoutMillis=500)
-    with pytest.raises(Failed, match="Idle timeout expired: 500/500 ms"):
+    with pytest.raises(Failed, match=r"Idle timeout expired: \d+/500 ms"):
         await client.call("download", id=id_, pauseMillis=2000)
     assert await downloaded(client, id_) == measured(content), "it is served again"
     answer = await client.call("upload", pauseMillis=2000, **konto.document(content))
@@ -298,7 +298,7 @@ async def test_what_is_wrong_with_an_upload_is_said(client: Client, konto: Konto
         ({"ttl": 0}, 400, "ikke er passert"),
         ({"mimetype": "pdf"}, 400, "mimetype"),
         ({"sikkerhetsniva": 2}, 400, "sikkerhetsniva"),
-        ({"eksponertFor": [{"type": "PERSON", "fnr": "12345678901"}]}, 400, "fnr"),
+        ({"eksponertFor": [{"type": "PERSON", "fnr": "1285801005"}]}, 400, "fnr"),
         ({"kontoId": str(uuid4())}, 404, "konto"),
         ({"fiksOrgId": str(uuid4())}, 404, "konto"),
     ):
