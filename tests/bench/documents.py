@@ -26,10 +26,10 @@ from statistics import median
 
 from aiohttp import ClientSession
 from cryptography.x509 import load_pem_x509_certificate
-from infra.crypto.cms import Encryptor
 
 from gateway.auth.grant import token_for
 from gateway.seed import credentials
+from infra.crypto.cms import Encryptor
 from tests.bench.report import Report
 from tests.chaos.system import System, system
 
@@ -37,12 +37,12 @@ MB = 1_000_000
 PIECE = 1 << 20
 BOUNDARY = b"fiks-bench-boundary"
 KEY = "openssl enc -aes-256-{} -K " + "0" * 64 + " -iv " + "0" * 32
+STORED = f"tee >(openssl dgst -sha256 >&2) | {KEY.format('ctr')} | dd of={{out}} bs=1M conv=fsync"
 LIMITS = {
     "copy": "cat {content} | dd of={out} bs=1M conv=fsync",
     "sha256": "openssl dgst -sha256 {content}",
-    "plain": f"cat {{content}} | tee >(openssl dgst -sha256 >&2) | {KEY.format('ctr')} | dd of={{out}} bs=1M conv=fsync",
-    "cms": f"{KEY.format('cbc')} -d -nopad -in {{content}} | tee >(openssl dgst -sha256 >&2) | {KEY.format('ctr')}"
-    " | dd of={out} bs=1M conv=fsync",
+    "plain": f"cat {{content}} | {STORED}",
+    "cms": f"{KEY.format('cbc')} -d -nopad -in {{content}} | {STORED}",
     "download": f"{KEY.format('ctr')} -d -in {{content}} | cat",
 }
 """Each is a pipeline of bash. CTR stands for GCM, which openssl's command does not do."""
@@ -159,7 +159,7 @@ class Peak:
 
 
 def measure(report: Report, gateway: Gateway, size: Size, limits: str, files: dict[str, Path]) -> None:
-    """Uploads of both kinds and downloads. ``limits`` names the size whose limits count, and are measured if its own."""
+    """Uploads of both kinds, and downloads. ``limits`` names the size whose limits count; its own are measured here."""
     peak, rounds = Peak(gateway.pid), []
     for number in range(size.rounds):
         measured = (

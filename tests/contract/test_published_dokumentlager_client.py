@@ -16,10 +16,10 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from infra.crypto.cms import Encryptor
-from tests.support.cms import encrypt, key_pair
 
+from infra.crypto.cms import Encryptor
 from infra.local.requirements import Missing
+from tests.support.cms import encrypt, key_pair
 from tests.support.local_system import System, local_system
 from tests.support.published_client import DOKUMENTLAGER, Client, Failed
 
@@ -299,7 +299,7 @@ async def test_what_is_wrong_with_an_upload_is_said(client: Client, konto: Konto
         ({"mimetype": "pdf"}, 400, "mimetype"),
         ({"sikkerhetsniva": 2}, 400, "sikkerhetsniva"),
         ({"eksponertFor": [{"type": "PERSON", "fnr": "1285801005"}]}, 400, "fnr"),
-        ({"kontoId": str(uuid4())}, 404, "konto"),
+        ({"kontoId": str(uuid4())}, 403, "Mangler privilegiet"),
         ({"fiksOrgId": str(uuid4())}, 404, "konto"),
     ):
         with pytest.raises(Failed) as refused:
