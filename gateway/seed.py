@@ -1,9 +1,8 @@
-"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt
-and store documents, an administrator of each and a root operator.
+"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt and
+store documents, an administrator of each and a root operator.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
-``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumentkonto`` or ``mottakersystem``. Passwords are made
-once and kept in ``<state>/seed.json``.
+``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumenter`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
 """
 
 from __future__ import annotations
@@ -46,7 +45,6 @@ from streams.log import Log
 SEED = UUID("5f1c3d0e-6a53-5c6c-8f0b-3b1d5f3f6a10")
 SOURCE = "urn:fiks:seed"
 PRIVILEGIUM = "SVARUT.SEND"
-LAST_OPP = "DOKUMENTLAGER.LAST_OPP"
 PATIENCE = 30.0
 
 
@@ -57,7 +55,7 @@ class Organisation(NamedTuple):
     navn: str
 
     def id(self, what: str) -> UUID:
-        """The id of its ``organisasjon``, ``integrasjon`` and so on (above)."""
+        """The id of its ``organisasjon``, ``integrasjon``, ``konto`` or ``mottakersystem``."""
         return uuid5(SEED, f"{what}/{self.orgnr}")
 
 
@@ -84,7 +82,7 @@ def _credentials() -> list[dict[str, str]]:
             "orgnr": organisation.orgnr,
             "fiksOrgId": str(organisation.id("organisasjon")),
             "kontoId": str(organisation.id("konto")),
-            "dokumentkontoId": str(organisation.id("dokumentkonto")),
+            "dokumentkontoId": str(organisation.id("dokumenter")),
             "integrasjonId": str(organisation.id("integrasjon")),
             "integrasjonPassord": new_password(),
         }
@@ -97,14 +95,16 @@ def events(organisation: Organisation, passord_hash: str, administrator: str) ->
 
     That the organisation exists is said last: one that is known is complete, and is left as it has become since.
     """
-    owner, integrasjon = map(organisation.id, ("organisasjon", "integrasjon"))
-    konto, dokumentkonto = map(organisation.id, ("konto", "dokumentkonto"))
-    for tjeneste, navn, of_it in (("svarut", "SvarUt", konto), ("dokumentlager", "Dokumentlager", dokumentkonto)):
-        kode = tjeneste.upper()
-        ressurs_id = organisation.id(tjeneste)
-        yield TjenesteInitialisert(fiks_org_id=owner, tjeneste=kode, ressurs_id=ressurs_id, ressurstype=kode, navn=navn)
-        yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste=kode)
-        yield KontoOpprettet(fiks_org_id=owner, konto_id=of_it, tjeneste=tjeneste, navn=f"{navn} {organisation.navn}")
+    owner, konto, integrasjon = map(organisation.id, ("organisasjon", "konto", "integrasjon"))
+    yield TjenesteInitialisert(
+        fiks_org_id=owner,
+        tjeneste="SVARUT",
+        ressurs_id=organisation.id("svarut"),
+        ressurstype="SVARUT",
+        navn="SvarUt",
+    )
+    yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste="SVARUT")
+    yield KontoOpprettet(fiks_org_id=owner, konto_id=konto, tjeneste="svarut", navn=f"SvarUt {organisation.navn}")
     yield IntegrasjonOpprettet(
         fiks_org_id=owner,
         integrasjon_id=integrasjon,
@@ -112,9 +112,27 @@ def events(organisation: Organisation, passord_hash: str, administrator: str) ->
         navn=f"Fagsystem {organisation.navn}",
         passord_hash=passord_hash,
     )
-    for ressurs_id, privilegium in ((konto, PRIVILEGIUM), (dokumentkonto, LAST_OPP)):
-        aktor = integrasjon_aktor(integrasjon)
-        yield PrivilegieTildelt(fiks_org_id=owner, aktor=aktor, ressurs_id=ressurs_id, privilegium=privilegium)
+    yield PrivilegieTildelt(
+        fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=PRIVILEGIUM
+    )
+    yield TjenesteInitialisert(
+        fiks_org_id=owner,
+        tjeneste="DOKUMENTLAGER",
+        ressurs_id=organisation.id("dokumentlager"),
+        ressurstype="DOKUMENTLAGER",
+        navn="Fiks Dokumentlager",
+    )
+    yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste="DOKUMENTLAGER")
+    dokumenter = organisation.id("dokumenter")
+    yield KontoOpprettet(
+        fiks_org_id=owner, konto_id=dokumenter, tjeneste="dokumentlager", navn=f"Dokumenter {organisation.navn}"
+    )
+    yield PrivilegieTildelt(
+        fiks_org_id=owner,
+        aktor=integrasjon_aktor(integrasjon),
+        ressurs_id=dokumenter,
+        privilegium="DOKUMENTLAGER.LAST_OPP",
+    )
     yield PrivilegieTildelt(fiks_org_id=owner, aktor=administrator, ressurs_id=owner, privilegium=ADMIN)
     if organisation is MOTTAR_SELV:
         yield MottakersystemRegistrert(
