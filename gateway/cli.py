@@ -32,6 +32,7 @@ COMMANDS = {
     "topics": Entry(LOG, "streams.commands", "The topics of the log."),
     "worker": Entry(LOG, "projections.commands", "Run a worker until it is told to stop (SIGTERM)."),
     "dlq": Entry(LOG, "streams.commands", "Dead letters: records that could not be read."),
+    "keys": Entry(LOG, "streams.key_commands", "The keys that wrap the data keys."),
     "migrate": Entry(
         READ,
         "projections.commands",

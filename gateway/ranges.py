@@ -65,7 +65,7 @@ class Framing:
 
 
 def framing(ranges: Sequence[Range], size: int, content_type: str, boundary: str) -> Framing:
-    """multipart/byteranges. ``content_type`` is that of what the ranges are of, ``boundary`` a token not found in it."""
+    """multipart/byteranges. ``content_type`` is that of the whole, ``boundary`` a token not found in it."""
     line = f"--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: "
     heads = [f"{line}{part.content_range(size)}\r\n\r\n".encode() for part in ranges]
     heads[1:] = [b"\r\n" + head for head in heads[1:]]

@@ -20,8 +20,8 @@ from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
 from gateway.auth.persons import Persons, persons
 from gateway.issuer.people import PEOPLE
-from infra.keks import keks
 from infra.kept import kept
+from infra.kms import keks
 from infra.settings import Settings
 from schemas.catalogue import event_type
 from schemas.envelope import fact

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
 
+from schemas.catalogue import event_type
 from schemas.derive import fields_of, is_personal, optional_of
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ ERASED = "(slettet)"
 """What a text reads as once its key is destroyed."""
 SEALED = "fiks1:"
 SUFFIX = "#"
+KEPT = "fiks1\0"
 
 
 class Cipher(Protocol):
@@ -44,14 +46,6 @@ class Place(NamedTuple):
     def at(self, path: str) -> bytes:
         """The associated data of the text at ``path``."""
         return f"{self.type}\0{path}\0{self.key_id}".encode()
-
-
-class Sealed(NamedTuple):
-    """A text that is kept sealed beside what is needed to open it later."""
-
-    text: str
-    place: Place
-    path: str
 
 
 def holds_personal(cls: type[Any]) -> bool:
@@ -86,12 +80,40 @@ def opened(event: T, place: Place, ciphers: Mapping[str, Cipher]) -> T:
 
     Raises what the ciphers raise.
     """
-    return map_personal(event, lambda text, path: open_text(Sealed(text, place, path), ciphers))
+    return map_personal(event, lambda text, path: _open(text, place, path, ciphers))
 
 
-def open_text(sealed: Sealed, ciphers: Mapping[str, Cipher]) -> str:
-    """As ``opened``, one text."""
-    text, place, path = sealed
+def kept(event: T) -> T:
+    """The event with every sealed text put beside its place, so that each can be kept and opened alone later on."""
+    if not holds_personal(type(event)):
+        return event
+    kind = event_type(event)
+    head = f"{KEPT}{kind.name}\0{kind.key_id(kind.stream(event))}\0"
+    return map_personal(event, lambda text, path: f"{head}{path}\0{text}" if text.startswith(SEALED) else text)
+
+
+def name_in_kept(text: str) -> str | None:
+    """The name of the key that a kept text needs; None for one that is in the clear."""
+    if not text.startswith(KEPT):
+        return None
+    place, _, sealed = _taken_apart(text)
+    return name_in(sealed, place)
+
+
+def open_kept(text: str, ciphers: Mapping[str, Cipher]) -> str:
+    """As ``opened``, one text of an event that was ``kept``."""
+    if not text.startswith(KEPT):
+        return text
+    place, path, sealed = _taken_apart(text)
+    return _open(sealed, place, path, ciphers)
+
+
+def _taken_apart(text: str) -> tuple[Place, str, str]:
+    kind, key_id, path, sealed = text[len(KEPT) :].split("\0", 3)
+    return Place(kind, key_id), path, sealed
+
+
+def _open(text: str, place: Place, path: str, ciphers: Mapping[str, Cipher]) -> str:
     if (name := name_in(text, place)) is None:
         return text
     if (cipher := ciphers.get(name)) is None:

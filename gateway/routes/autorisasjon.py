@@ -15,6 +15,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.metadata import read_json
+from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
@@ -65,7 +66,7 @@ async def autorisasjoner(request: web.Request) -> web.Response:
         for privilegium, niva in _held(request, who, ressurs, inherited=query.get("arvPrivilegier") == "true")
         if query.get("privilegium") in (None, privilegium)
     ]
-    return as_json(found[:MOST])
+    return await as_opened(request, found[:MOST])
 
 
 @routes.get(f"{BASE}/ressurser", demands=manager() | integration())
@@ -126,7 +127,8 @@ async def tilganger(request: web.Request) -> web.Response:
     found = _of(request).ressurs(UUID(request.match_info["ressursId"]))
     who = aktor(request, request.query["aktor"]) if "aktor" in request.query else None
     granted = _granted(request, found) if found else ()
-    return as_json(
+    return await as_opened(
+        request,
         [{"aktor": named(request, one), "privilegium": what} for one, what in granted if who in (None, one)],
     )
 
@@ -140,7 +142,9 @@ async def type_tilganger(request: web.Request) -> web.Response:
         for kind, privilegier in held.items():
             rows = ({"aktor": named(request, who), "privilegium": one} for one in sorted(privilegier))
             by_type.setdefault(kind, []).extend(rows)
-    return as_json([{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())])
+    return await as_opened(
+        request, [{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())]
+    )
 
 
 @routes.get(f"{BASE}/synlige", demands=manager() | integration())

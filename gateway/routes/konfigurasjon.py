@@ -17,6 +17,7 @@ from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
 from gateway.metadata import Fnr, Orgnr, Text1000, read_json
+from gateway.opened import as_opened
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
@@ -105,19 +106,19 @@ async def organisasjoner(request: web.Request) -> web.Response:
         ids = [UUID(one) for one in request.query.getall("orgId", [])]
     except ValueError:
         raise Unreadable("orgId må være UUID-er") from None
-    return _found(request, Sok(ids, request.query.getall("kommunenr", [])))
+    return await _found(request, Sok(ids, request.query.getall("kommunenr", [])))
 
 
 @routes.post(f"{BASE}/organisasjoner", demands=manager())
 async def sok(request: web.Request) -> web.Response:
     """The same question with a body; nothing is made here."""
-    return _found(request, read_json(await request.read(), Sok, request.charset))
+    return await _found(request, read_json(await request.read(), Sok, request.charset))
 
 
 @routes.get(f"{BASE}/organisasjoner/synlige", demands=manager())
 async def synlige(request: web.Request) -> web.Response:
     """The organisations that the caller sees."""
-    return as_json([_shown(request, one) for one in _visible(request)])
+    return await as_opened(request, [_shown(request, one) for one in _visible(request)])
 
 
 @routes.get(f"{BASE}/organisasjoner/info", demands=manager())
@@ -126,7 +127,9 @@ async def info(request: web.Request) -> web.Response:
     left_out = ("navn", "orgnr", "avtaleadminFnr")
     found = _with_kommunenr(_visible(request), request.query.getall("kommunenr", []))
     shown = (_shown(request, one) for one in found)
-    return as_json([{name: value for name, value in one.items() if name not in left_out} for one in shown])
+    return await as_opened(
+        request, [{name: value for name, value in one.items() if name not in left_out} for one in shown]
+    )
 
 
 @routes.get(f"{BASE}/organisasjoner/kontaktinformasjon", demands=manager())
@@ -150,7 +153,7 @@ async def endre(request: web.Request) -> web.Response:
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
         endret["avtaleadmin"] = await register(request, fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
-    return as_json(_shown(request, _organisasjon(request)))
+    return await as_opened(request, _shown(request, _organisasjon(request)))
 
 
 @routes.get(f"{ORG}/kontaktinformasjon", demands=manager(ADMIN))
@@ -245,7 +248,7 @@ async def en_tjeneste(request: web.Request) -> web.Response:
 async def alle(request: web.Request) -> web.Response:
     """Every organisation."""
     demand_on(request, ROOT)
-    return as_json([_shown(request, one) for one in _visible(request)])
+    return await as_opened(request, [_shown(request, one) for one in _visible(request)])
 
 
 @routes.post(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
@@ -256,7 +259,7 @@ async def opprett(request: web.Request) -> web.Response:
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
     made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
-    return as_json(_shown(request, _organisasjon_of(request, made.fiks_org_id)))
+    return await as_opened(request, _shown(request, _organisasjon_of(request, made.fiks_org_id)))
 
 
 @routes.get(f"{BASE}/root/organisasjoner/tjenester", demands=manager(ADMIN))
@@ -276,14 +279,14 @@ async def endre_som_root(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
-    return as_json(_shown(request, _organisasjon(request)))
+    return await as_opened(request, _shown(request, _organisasjon(request)))
 
 
-def _found(request: web.Request, asked: Sok) -> web.Response:
+async def _found(request: web.Request, asked: Sok) -> web.Response:
     if len(asked.ids) > AT_ONCE:
         raise Rejected(f"Det kan spørres om høyst {AT_ONCE} organisasjoner om gangen")
     by_id = [one for one in _visible(request) if not asked.ids or one.id in asked.ids]
-    return as_json([_shown(request, one) for one in _with_kommunenr(by_id, asked.kommunenr)])
+    return await as_opened(request, [_shown(request, one) for one in _with_kommunenr(by_id, asked.kommunenr)])
 
 
 def _visible(request: web.Request) -> list[Organisasjon]:

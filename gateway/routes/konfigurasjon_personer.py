@@ -19,6 +19,7 @@ from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import say
 from gateway.metadata import Fnr, Text1000, read_json
+from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from schemas.konfigurasjon import ROOT, PersonEndret
 from streams.domain.configuration import Person
@@ -68,7 +69,7 @@ async def liste(request: web.Request) -> web.Response:
     """Those of the persons that the caller may see."""
     asked = read_json(await request.read(), Liste, request.charset)
     found = (_seen(request, fnr) for fnr in asked.fnrs)
-    return as_json([_shown(one) for one in found if one])
+    return await as_opened(request, [_shown(one) for one in found if one])
 
 
 @routes.patch(f"{BASE}/oppdater", demands=manager())
@@ -81,7 +82,7 @@ async def oppdater(request: web.Request) -> web.Response:
     said = msgspec.structs.asdict(endret)
     del said["fnr"]
     await say(request, PersonEndret(person_id=person_id(known.aktor), aktor=known.aktor, **said))
-    return as_json(_shown(request.app[MEMORY].configuration.personer[known.aktor]))
+    return await as_opened(request, _shown(request.app[MEMORY].configuration.personer[known.aktor]))
 
 
 def _must_administrate_something(request: web.Request) -> None:

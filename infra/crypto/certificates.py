@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from infra.crypto.cms_recipients import KeyPair
 from infra.kept import kept
+from infra.settings import Settings
 from streams.domain.errors import Rejected
 
 BITS = 3072
@@ -60,6 +61,11 @@ class KeyFolder:
         path = self._folder / f"{max(numbers, default=0) + 1:04}.pem"
         kept(path, _new_pair)
         return path
+
+
+def key_folder(settings: Settings) -> KeyFolder:
+    """That of this system: FIKS_DOCUMENT_KEYS, or one that the state folder keeps. Raises as KeyFolder."""
+    return KeyFolder(settings.document_keys or settings.state / "document-keys")
 
 
 def _new_pair() -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.konfigurasjon import ROOT, PersonEndret, PersonRegistrert
+from schemas.personal import kept
 from streams.domain.konfigurasjon import (
     Integrasjon,
     KonfigurasjonEvent,
@@ -39,7 +40,10 @@ class Rute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person who may hold rights. Nothing of it is ever printed."""
+    """A person who may hold rights. Nothing of it is ever printed.
+
+    What is personal is as the log has it, sealed, and opened when it is shown (``schemas.personal.kept``).
+    """
 
     aktor: str
     fnr: str = field(repr=False)
@@ -67,7 +71,7 @@ class Configuration:
         ``streams.domain.decider`` says.
         """
         if isinstance(event, PersonEvent):
-            self._meet_person(event)
+            self._meet_person(kept(event))
             return True
         stream = event.fiks_org_id
         if cause is not None:

@@ -38,6 +38,7 @@ from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain import konfigurasjon_commands
 from streams.domain.errors import NotAllowed
+from streams.keys import Following
 from tests.support.backbone import Backbone, about, backbone
 from tests.support.eventually import eventually
 from tests.support.records import records_on
@@ -162,7 +163,7 @@ async def town(kafka: str, database: str, tmp_path: Any) -> AsyncIterator[Town]:
             for event in (organisasjon, right) if fiks_org_id != ROOT else (right,):
                 await of.log.append(event, about(event))
         deciding = Deciding(konfigurasjon_commands.konfigurasjon, of.log, DeadLetters(of.log))
-        async with of.worker([deciding]), running(of, names) as one, running(of, names) as two:
+        async with of.worker([deciding, Following(of.log)]), running(of, names) as one, running(of, names) as two:
             yield Town(a, b, one, two, of)
 
 

@@ -11,8 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from infra.crypto.certificates import KeyFolder
+from infra.crypto.certificates import KeyFolder, key_folder
 from infra.crypto.cms import Encryptor
+from infra.settings import Settings
 from streams.domain.errors import Rejected
 from tests.support.cms import decrypt, key_pair
 
@@ -71,6 +72,14 @@ def test_an_old_one_may_go(tmp_path: Path) -> None:
     (tmp_path / "0001.pem").unlink()
     assert {pair.certificate for pair in keys.pairs()} == {key_pair(name).certificate for name in ("0002", "fra-oss")}
     assert keys.rotate().name == "0003.pem"
+
+
+def test_the_folder_is_the_operators_or_in_the_state(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "fiks.pem").write_bytes(pem_of("fiks"))
+    named = key_folder(Settings(state=tmp_path, document_keys=tmp_path / "ours"))
+    assert [pair.certificate for pair in named.pairs()] == [key_pair("fiks").certificate]
+    assert key_folder(Settings(state=tmp_path)).rotate() == tmp_path / "document-keys" / "0002.pem"
 
 
 @pytest.mark.parametrize(
