@@ -17,7 +17,7 @@ from streams.domain.errors import NotAllowed, Rejected
 from streams.domain.konfigurasjon import integrasjon_aktor
 
 PERSON_IDS = UUID("6d1b8a52-7d7c-5f43-9a35-0c2b4a0f9e21")
-"""The namespace of the streams of persons, each by its keyed hash; it must never change."""
+"""The namespace of the streams of persons, each by organisation and keyed hash; it must never change."""
 
 FNR = re.compile(r"[0-9]{11}")
 
@@ -32,34 +32,37 @@ def aktor(request: web.Request, named: str) -> str:
         raise Unreadable("Aktøren må være et fødselsnummer eller id-en til en integrasjon") from None
 
 
-def named(request: web.Request, known: str) -> str:
-    """How callers name an actor of the log. A person who was never registered keeps the name on the log."""
+def named(request: web.Request, known: str, of: UUID) -> str:
+    """How callers name an actor of the log. A person whom the organisation ``of`` never registered keeps that name."""
     kind, _, id_ = known.partition(":")
     if kind == "integrasjon":
         return id_
-    person = request.app[MEMORY].configuration.personer.get(known)
+    person = request.app[MEMORY].configuration.person(of, known)
     return person.fnr if person else known
 
 
-def in_words(request: web.Request, known: str | None) -> str:
-    """An actor of the log for somebody to read: the id of an integration, the name of a person, else ourselves."""
+def in_words(request: web.Request, known: str | None, of: UUID) -> str:
+    """An actor of the log for somebody to read: the id of an integration, the name of a person as the organisation
+    ``of`` has it, else ourselves.
+    """
     kind, _, id_ = (known or "").partition(":")
     if kind == "integrasjon":
         return id_
-    person = request.app[MEMORY].configuration.personer.get(known or "")
+    person = request.app[MEMORY].configuration.person(of, known or "")
     return (person.navn if person and person.navn else "Innlogget person") if kind == "person" else "Fiks"
 
 
-def person_id(aktor: str) -> UUID:
-    """The stream of a person."""
-    return uuid5(PERSON_IDS, aktor)
+def person_id(fiks_org_id: UUID, aktor: str) -> UUID:
+    """The stream of a person in an organisation: it has a key of its own, so that the organisation can forget it."""
+    return uuid5(PERSON_IDS, f"{fiks_org_id}/{aktor}")
 
 
-async def register(request: web.Request, fnr: str, navn: str = "") -> str:
-    """Make a person known, if need be. Returns the actor."""
+async def register(request: web.Request, fnr: str, of: UUID, navn: str = "") -> str:
+    """Make a person known to an organisation, if need be. Returns the actor."""
     who = request.app[PERSONS].actor(fnr)
-    if who not in request.app[MEMORY].configuration.personer:
-        await say(request, PersonRegistrert(person_id=person_id(who), aktor=who, fnr=fnr, navn=navn))
+    if request.app[MEMORY].configuration.person(of, who) is None:
+        id_ = person_id(of, who)
+        await say(request, PersonRegistrert(person_id=id_, aktor=who, fnr=fnr, navn=navn, fiks_org_id=of))
     return who
 
 
@@ -74,7 +77,7 @@ async def receiver(request: web.Request, named: str, privilegium: str, owner: UU
     if privilegium not in PRIVILEGIER or kind not in PRIVILEGIER[privilegium].aktorer:
         raise Rejected(f"Privilegiet {privilegium} finnes ikke, eller kan ikke gis til aktører av typen {kind}")
     if kind is Aktortype.PERSON:
-        return await register(request, named)
+        return await register(request, named, owner)
     if not request.app[MEMORY].configuration.is_offered(UUID(named), owner):
         raise NotAllowed(f"Integrasjonen {named} tilbys ikke organisasjonen")
     return who

@@ -172,10 +172,12 @@ async def seed(bootstrap: str, state: Path) -> int:
 
 def _missing(memory: Memory, hashes: Mapping[str, str], named: Persons) -> Iterator[Any]:
     """What the memory does not know of the people, of ROOT, and of each organisation."""
-    for person in (OPERATOR, *ADMINISTRATORS.values()):
-        aktor = named.actor(person.pid)
-        if aktor not in memory.configuration.personer:
-            yield PersonRegistrert(person_id=person_id(aktor), aktor=aktor, fnr=person.pid, navn=person.navn)
+    administrators = ((one.id("organisasjon"), person) for one, person in ADMINISTRATORS.items())
+    for of, person in ((ROOT, OPERATOR), *administrators):
+        who = named.actor(person.pid)
+        if memory.configuration.person(of, who) is None:
+            id_ = person_id(of, who)
+            yield PersonRegistrert(person_id=id_, aktor=who, fnr=person.pid, navn=person.navn, fiks_org_id=of)
     if not memory.configuration.virksomhet(ROOT).rettigheter:
         root = named.actor(OPERATOR.pid)
         yield PrivilegieTildelt(fiks_org_id=ROOT, aktor=root, ressurs_id=ROOT, privilegium=ADMIN)

@@ -326,6 +326,7 @@ class PersonRegistrert:
     aktor: str
     fnr: Personal[str]
     navn: Personal[str]
+    fiks_org_id: UUID | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="person_id")
@@ -338,3 +339,4 @@ class PersonEndret:
     tittel: Personal[str] | None = None
     telefon: Personal[str] | None = None
     epost: Personal[str] | None = None
+    fiks_org_id: UUID | None = None

@@ -130,11 +130,14 @@ async def is_leaf(request: web.Request) -> web.Response:
 async def tilganger(request: web.Request) -> web.Response:
     """The rights granted on a resource itself: neither inherited ones nor those on its type."""
     found = _of(request).ressurs(UUID(request.match_info["ressursId"]))
+    owner = found.fiks_org_id if found else ROOT
     who = aktor(request, request.query["aktor"]) if "aktor" in request.query else None
     granted = [(one, what) for one, what in (_granted(request, found) if found else ()) if who in (None, one)]
     shown = {one for one, _ in granted}
-    await _told(request, shown or {who or ""}, funnet=bool(shown), owner=found.fiks_org_id if found else ROOT)
-    return await as_opened(request, [{"aktor": named(request, one), "privilegium": what} for one, what in granted])
+    await _told(request, shown or {who or ""}, funnet=bool(shown), owner=owner)
+    return await as_opened(
+        request, [{"aktor": named(request, one, owner), "privilegium": what} for one, what in granted]
+    )
 
 
 @routes.get(f"{BASE}/typeTilganger", demands=manager(ADMIN))
@@ -146,7 +149,7 @@ async def type_tilganger(request: web.Request) -> web.Response:
     await _told(request, granted, owner=ROOT)
     for who, held in granted.items():
         for kind, privilegier in held.items():
-            rows = ({"aktor": named(request, who), "privilegium": one} for one in sorted(privilegier))
+            rows = ({"aktor": named(request, who, ROOT), "privilegium": one} for one in sorted(privilegier))
             by_type.setdefault(kind, []).extend(rows)
     return await as_opened(
         request, [{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())]
@@ -228,7 +231,7 @@ def _held(request: web.Request, who: str, ressurs: Ressurs, *, inherited: bool) 
 
 def _autorisasjon(request: web.Request, who: str, privilegium: str, ressurs: Ressurs, niva: int) -> dict[str, Any]:
     return {
-        "aktor": named(request, who),
+        "aktor": named(request, who, ressurs.fiks_org_id),
         "privilegium": privilegium,
         "privilegiumNiva": niva,
         "ressurs": ressurs.id,

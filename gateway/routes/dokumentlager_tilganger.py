@@ -45,7 +45,7 @@ class Endring(Struct, frozen=True):
 @routes.get(f"{KONTO}/administratorer", demands=manager(ADMIN))
 async def administratorer(request: web.Request) -> web.Response:
     """Who administrates the account by a right on itself."""
-    known = [{"navn": one.navn, "personId": person_id(one.aktor)} for one in _holders(request, ADMIN)]
+    known = [{"navn": one.navn, "personId": person_id(one.fiks_org_id, one.aktor)} for one in _holders(request, ADMIN)]
     return await as_opened(request, {"administratorer": known})
 
 
@@ -66,7 +66,7 @@ async def brukere(request: web.Request) -> web.Response:
     """Who uses the account by a right on itself."""
     tilganger = {"kanLasteOpp": True}
     known = [
-        {"personId": person_id(one.aktor), "navn": one.navn, "tilganger": tilganger}
+        {"personId": person_id(one.fiks_org_id, one.aktor), "navn": one.navn, "tilganger": tilganger}
         for one in _holders(request, LAST_OPP)
     ]
     return await as_opened(request, {"brukere": known})
@@ -96,14 +96,18 @@ def _holders(request: web.Request, privilegium: str) -> Iterator[Person]:
     konto: Ressurs = konto_in(request)
     configuration = request.app[MEMORY].configuration
     for aktor, held in configuration.virksomhet(konto.fiks_org_id).rettigheter.items():
-        if privilegium in held.get(konto.id, ()) and (person := configuration.personer.get(aktor)) is not None:
+        if (
+            privilegium in held.get(konto.id, ())
+            and (person := configuration.person(konto.fiks_org_id, aktor)) is not None
+        ):
             yield person
 
 
 def _person(request: web.Request) -> Person:
-    """The person in the address. Raises NotFound."""
+    """The person in the address, whom the organisation must know. Raises NotFound."""
     wanted: UUID = uuid_in(request, "personId")
-    for one in request.app[MEMORY].configuration.personer.values():
-        if person_id(one.aktor) == wanted:
+    of = konto_in(request).fiks_org_id
+    for one in request.app[MEMORY].configuration.personer.get(of, {}).values():
+        if person_id(of, one.aktor) == wanted:
             return one
     raise NotFound(f"Personen {wanted} finnes ikke")

@@ -153,7 +153,7 @@ async def endre(request: web.Request) -> web.Response:
     """Other properties of an organisation; what is not said stays."""
     endret = msgspec.structs.asdict(read_json(await request.read(), EndretOrganisasjon, request.charset))
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
-        endret["avtaleadmin"] = await register(request, fnr)
+        endret["avtaleadmin"] = await register(request, fnr, _fiks_org_id(request))
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
     return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
@@ -348,7 +348,7 @@ def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:
             "orgnr": one.orgnr,
             "epost": one.epost,
             "innbyggerkontakt_epost": one.innbyggerkontakt_epost,
-            "avtaleadmin_fnr": named(request, one.avtaleadmin) if one.avtaleadmin else None,
+            "avtaleadmin_fnr": named(request, one.avtaleadmin, one.id) if one.avtaleadmin else None,
             "synlig": one.synlig,
             "konfigurert": one.konfigurert,
         }

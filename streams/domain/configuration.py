@@ -49,11 +49,12 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person who may hold rights. Nothing of it is ever printed.
+    """A person who may hold rights, as one organisation knows it. Nothing of it is ever printed.
 
     What is personal is as the log has it, sealed, and opened when it is shown (``schemas.personal.kept``).
     """
 
+    fiks_org_id: UUID
     aktor: str
     fnr: str = field(repr=False)
     navn: str = field(repr=False)
@@ -67,7 +68,7 @@ class Configuration:
 
     def __init__(self) -> None:
         self.virksomheter: dict[UUID, Virksomhet] = {ROOT: NONE}
-        self.personer: dict[str, Person] = {}
+        self.personer: dict[UUID, dict[str, Person]] = {}
         self._last: dict[UUID, int] = {}
         self._owners: dict[UUID, UUID] = {ROOT: ROOT}
         self._routes: dict[Rute, Mottakersystem] = {}
@@ -150,6 +151,10 @@ class Configuration:
         owner = self._owners.get(konto_id)
         return self.virksomheter[owner].kontoer.get(konto_id, Konto()) if owner else Konto()
 
+    def person(self, fiks_org_id: UUID, aktor: str) -> Person | None:
+        """What the organisation has said of a person. Of what others said nothing is known to it."""
+        return self.personer.get(fiks_org_id, {}).get(aktor)
+
     def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
         """The system that takes forsendelser to ``orgnr``; a row with a type goes before one for all types."""
         types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
@@ -157,11 +162,12 @@ class Configuration:
         return next((found for row in rows if (found := self._routes.get(row)) is not None), None)
 
     def _meet_person(self, event: PersonEvent) -> None:
-        known = self.personer.get(event.aktor)
+        of = event.fiks_org_id or ROOT  # once persons were of no organisation: only root sees what was said then
+        known = self.personer.setdefault(of, {})
         if isinstance(event, PersonRegistrert):
-            self.personer.setdefault(event.aktor, Person(event.aktor, event.fnr, event.navn))
-        elif known is not None:
-            self.personer[event.aktor] = changed(known, event)
+            known.setdefault(event.aktor, Person(of, event.aktor, event.fnr, event.navn))
+        elif event.aktor in known:
+            known[event.aktor] = changed(known[event.aktor], event)
 
     def _index(self, stream: UUID, before: Virksomhet, after: Virksomhet) -> None:
         if after.ressurser is not before.ressurser:

@@ -112,7 +112,7 @@ async def test_users_and_administrators(lager: Lager) -> None:
     administrator = await lager.as_administrator()
     konto_id = await made(administrator)
     base = f"/dokumentlager/api/v1/organisasjoner/{lager.fiks_org_id}/kontoer/{konto_id}"
-    kare, kare_id = await lager.as_person(KARE), str(person_id(lager.app[PERSONS].actor(KARE)))
+    kare, kare_id = await lager.as_person(KARE), str(person_id(lager.fiks_org_id, lager.app[PERSONS].actor(KARE)))
     may = {"tilganger": {"kanLasteOpp": True}}
 
     assert (await administrator.ask("GET", f"{base}/brukere")).json == {"brukere": []}

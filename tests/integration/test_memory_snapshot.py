@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from gateway.auth import memory as module
 from gateway.auth.memory import Memory
 from gateway.auth.snapshot import Mark, Snapshot, SnapshotFile
-from schemas.konfigurasjon import PersonEndret, PersonRegistrert
+from schemas.konfigurasjon import ROOT, PersonEndret, PersonRegistrert
 from tests.support.eventually import eventually
 from tests.support.konfigurasjon import GENESIS, A, fold, grant
 from tests.support.topical import Topical, topical
@@ -69,7 +69,7 @@ async def test_a_start_reads_only_what_came_after_the_snapshot(own: Topical, tmp
     async with remembering(own, tmp_path) as second:
         assert second.received == 2
         assert second.may("person:1", "ADMIN", A)
-        assert second.configuration.personer["person:1"].navn == "Kari Nordmann"
+        assert second.configuration.personer[ROOT]["person:1"].navn == "Kari Nordmann"
         await assert_as_from_zero(second, own)
         await eventually(lambda: file.records() == before + 2)
     async with remembering(own, tmp_path) as third:
