@@ -37,7 +37,7 @@ from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
 from infra.blobs import Blobs
-from infra.crypto.certificates import KeyFolder
+from infra.crypto.certificates import key_folder
 from infra.database import SESSION
 from infra.ends import Ends
 from infra.keys import Table
