@@ -41,6 +41,15 @@ def named(request: web.Request, known: str) -> str:
     return person.fnr if person else known
 
 
+def in_words(request: web.Request, known: str | None) -> str:
+    """An actor of the log for somebody to read: the id of an integration, the name of a person, else ourselves."""
+    kind, _, id_ = (known or "").partition(":")
+    if kind == "integrasjon":
+        return id_
+    person = request.app[MEMORY].configuration.personer.get(known or "")
+    return (person.navn if person and person.navn else "Innlogget person") if kind == "person" else "Fiks"
+
+
 def person_id(aktor: str) -> UUID:
     """The stream of a person."""
     return uuid5(PERSON_IDS, aktor)

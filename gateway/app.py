@@ -24,9 +24,12 @@ from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
 from gateway.auth.tokens import Tokens
-from gateway.context import BLOBS, ENDS, LOG, READS, TRAFFIC, Traffic
+from gateway.context import BLOBS, CERTIFICATES, ENDS, LOG, MINSIDE, READS, TRAFFIC, Traffic
+from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
+from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
+from gateway.matrikkel import EIERE, UkjenteEiere
 from gateway.problems import problems
 from gateway.reads import TOPIC, Reads
 from gateway.registers.altinn import Altinn
@@ -34,6 +37,7 @@ from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
 from infra.blobs import Blobs
+from infra.crypto.certificates import KeyFolder
 from infra.database import SESSION
 from infra.ends import Ends
 from infra.keys import Table
@@ -61,7 +65,8 @@ def make_app(settings: Settings) -> web.Application:
 
     What it depends on is started with it and may be away at that time.
     """
-    memory, session, named = Memory(settings.kafka), ClientSession(), persons(settings)
+    memory = Memory(settings.kafka, folder=settings.state / "memory")
+    session, named = ClientSession(), persons(settings)
     tokens = Tokens(settings.issuer, settings.idporten_issuer, session)
     maskinporten = Maskinporten(settings.issuer, session, lambda: client(settings))
     altinn = Altinn(settings.altinn, settings.altinn_key, maskinporten, session)
@@ -72,6 +77,8 @@ def make_app(settings: Settings) -> web.Application:
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
+    app[CERTIFICATES] = KeyFolder(settings.certificates or settings.state / "certificates")
+    app[MINSIDE], app[EIERE] = settings.minside, UkjenteEiere()
     app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_cleanup.append(lambda _: session.close())
@@ -164,6 +171,8 @@ def _reading(settings: Settings) -> Context:
         )
         async with pool:
             app[READS] = Reads(pool, app[ENDS])
+            app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]))
+            app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))
             app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
             yield
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.reads import Reads
 from infra.blobs import Blobs
+from infra.crypto.certificates import KeyFolder
 from infra.ends import Ends
 from streams.log import Log
 
@@ -16,6 +17,10 @@ LOG = web.AppKey("log", Log)
 BLOBS = web.AppKey("blobs", Blobs)
 READS = web.AppKey("reads", Reads)
 ENDS = web.AppKey("ends", Ends)
+CERTIFICATES = web.AppKey("certificates", KeyFolder)
+"""The key pairs that vendors encrypt documents for."""
+MINSIDE = web.AppKey("minside", str)
+"""The address at which persons find their documents."""
 
 
 @dataclass(slots=True)

@@ -31,7 +31,8 @@ async def decide(request: web.Request, command: type, *, of: UUID, **says: Any) 
     Raises NotAllowed, NotFound or Rejected when it was refused, Unavailable when that is not known in time.
     """
     actor = request[PRINCIPAL].actor
-    som_rot = request.app[MEMORY].configuration.administrates_by_root(actor, says.get("ressurs_id", of))
+    on = says.get("ressurs_id") or says.get("konto_id") or of
+    som_rot = request.app[MEMORY].configuration.administrates_by_root(actor, on)
     decided = await say(request, command(fiks_org_id=of, av=actor, som_rot=som_rot, **says))
     if isinstance(decided, KommandoAvvist):
         raise REFUSED[decided.grunn](decided.melding)

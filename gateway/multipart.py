@@ -22,11 +22,12 @@ _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The head of a part. ``filename`` is in Unicode form NFC."""
+    """The head of a part. ``filename`` is in Unicode form NFC, ``content_type`` in lower case without options."""
 
     name: str
     filename: str | None
     charset: str | None
+    content_type: str | None
 
 
 class Multipart:
@@ -49,7 +50,7 @@ class Multipart:
         while not self._parser.closed:
             for event in self._events:
                 if isinstance(event, MultipartSegment):
-                    return Part(_text(event.name), _filename(event), event.charset)
+                    return Part(_text(event.name), _filename(event), event.charset, event.content_type)
             await self._more()
         return None
 

@@ -1,41 +1,14 @@
-"""What can be asked about forsendelser, and how fresh the answer is. You read what you wrote (DESIGN.md, rule 9).
-
-The only place of the gateway that asks PostgreSQL. When it or a projection is away, that is ``Unavailable``, never
-"there is nothing": only a projection that has caught up may say so.
-"""
+"""What can be asked about forsendelser."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-import asyncpg
-
-from infra.database import INFRASTRUCTURE, Pool
+from gateway.reading import PATIENCE, Answer, Reading
+from infra.database import Pool
 from infra.ends import Ends
-from infra.logs import logger
-from infra.partitions import partition_of
-from projections.freshness import passed
-from schemas.envelope import Position
-from streams.domain.errors import Unavailable
 
-log = logger(__name__)
-
-PROJECTION, DECIDER = "svarut_status", "decider:svarut"
 TOPIC = "fiks.svarut"
-PATIENCE = 20.0
-"""Seconds that a question waits for the projection; the clients wait 30 for an answer."""
-REMEMBERED = 10_000
-"""Streams written to lately whose position is remembered."""
-LONGEST_CHAIN = 4
-"""Decisions that can follow one after the other from a fact, the fact itself being put off until they are read."""
-
-Rows = Sequence[asyncpg.Record]
 
 KONTO = "select konto_id from read.svarut_status where forsendelse_id = $1"
 STATUSER = """
@@ -49,30 +22,11 @@ REFERANSE = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Rows, and the moment up to which everything on the log is in them; None when that is not known."""
-
-    rows: Rows
-    as_of: datetime | None
-
-
-class Reads:
-    """The questions of one process. ``ends`` knows where the log ends."""
+class Reads(Reading):
+    """The questions of one process about forsendelser."""
 
     def __init__(self, pool: Pool, ends: Ends, patience: float = PATIENCE) -> None:
-        self._pool = pool
-        self._ends = ends
-        self._patience = patience
-        self._written: OrderedDict[str, tuple[Position, bool]] = OrderedDict()
-        self._fresh: dict[int, datetime] = {}
-
-    def wrote(self, stream: UUID, position: Position, *, decided: bool = False) -> None:
-        """This process has written to ``stream``: answers about it contain that, and when ``decided`` what followed."""
-        self._written[str(stream)] = (position, decided)
-        self._written.move_to_end(str(stream))
-        if len(self._written) > REMEMBERED:
-            self._written.popitem(last=False)
+        super().__init__(pool, ends, "svarut_status", "decider:svarut", patience)
 
     async def konto_of(self, forsendelse_id: UUID) -> UUID | None:
         """The account that sent the forsendelse; None when there is no such forsendelse."""
@@ -91,81 +45,3 @@ class Reads:
         """``forsendelse_id`` of those with this reference, the first received first."""
         # The caller may just have sent one more: only the end of the log tells that these are all.
         return await self._read(REFERANSE, konto_id, ekstern_referanse, about=None, enough=lambda _: False)
-
-    async def _read(
-        self, statement: str, *args: Any, about: Iterable[UUID] | None, enough: Callable[[Rows], bool]
-    ) -> Answer:
-        """``about`` are the streams that the question is about, None when they are not known."""
-        asked = datetime.now(UTC)
-        ends = await self._ends_of(about)
-        await asyncio.gather(*(self._wait_for_own(str(one)) for one in about or () if str(one) in self._written))
-        fresh = ends is not None and await self._passed(ends, 0)
-        rows = await self._fetch(statement, *args)
-        if not fresh and not enough(rows):
-            if ends is None or not await self._passed(ends, self._patience):
-                raise Unavailable("Siste nytt er ikke klart for lesing ennå. Prøv igjen")
-            fresh, rows = True, await self._fetch(statement, *args)
-        return Answer(rows, self._as_of(ends, asked if fresh else None))
-
-    def _as_of(self, ends: dict[int, int] | None, asked: datetime | None) -> datetime | None:
-        partitions = list(ends or ())
-        if asked:
-            self._fresh |= dict.fromkeys(partitions, asked)
-        if not partitions or not all(one in self._fresh for one in partitions):
-            return None
-        return min(self._fresh[one] for one in partitions)
-
-    async def _wait_for_own(self, stream: str) -> None:
-        """Wait until the projection contains what this process wrote to the stream."""
-        written = position, decided = self._written[stream]
-        at = {position.partition: position.offset + 1}
-        until = asyncio.get_running_loop().time() + self._patience
-        caught_up = not decided or await self._decided(at, until)
-        if decided and caught_up:
-            at = {position.partition: (await self._ends.now())[position.partition]}
-        if not caught_up or not await self._passed(at, until - asyncio.get_running_loop().time()):
-            raise Unavailable("Det du nettopp sendte, er ikke klart for lesing ennå. Prøv igjen")
-        if self._written.get(stream) == written:
-            del self._written[stream]
-
-    async def _decided(self, at: dict[int, int], until: float) -> bool:
-        """Wait until all is decided that follows from what lies below ``at``.
-
-        The decider reads each decision back before it makes the next, so a chain is awaited link by link.
-        """
-        for _ in range(LONGEST_CHAIN):
-            if not await self._passed(at, until - asyncio.get_running_loop().time(), DECIDER):
-                return False
-            ends = await self._ends.now()
-            if all(ends[partition] <= next_offset for partition, next_offset in at.items()):
-                return True
-            at = {partition: ends[partition] for partition in at}
-        return True
-
-    async def _ends_of(self, about: Iterable[UUID] | None) -> dict[int, int] | None:
-        """The end of each partition concerned, as it is now; None when the log does not tell."""
-        try:
-            ends = await self._ends.now()
-        except Unavailable:
-            return None
-        if about is None:
-            return ends
-        return {partition: ends[partition] for partition in {partition_of(str(one), len(ends)) for one in about}}
-
-    async def _passed(self, ends: dict[int, int], timeout: float, name: str = PROJECTION) -> bool:
-        try:
-            waits = [passed(self._pool, name, TOPIC, partition, end, timeout) for partition, end in ends.items()]
-            return all(await asyncio.gather(*waits))
-        except INFRASTRUCTURE as fault:
-            raise _away(fault) from fault
-
-    async def _fetch(self, statement: str, *args: Any) -> Rows:
-        try:
-            return await self._pool.fetch(statement, *args)
-        except INFRASTRUCTURE as fault:
-            raise _away(fault) from fault
-
-
-def _away(fault: BaseException) -> Unavailable:
-    log.warning("PostgreSQL does not answer", fault=type(fault).__name__)
-    return Unavailable("Oppslag er ikke tilgjengelige akkurat nå. Prøv igjen")

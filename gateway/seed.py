@@ -1,8 +1,9 @@
-"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt,
-an administrator of each and a root operator.
+"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt
+and store documents, an administrator of each and a root operator.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
-``integrasjon``, ``svarut``, ``konto`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
+``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumenter`` or ``mottakersystem``. Passwords are made once
+and kept in ``<state>/seed.json``.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def _credentials() -> list[dict[str, str]]:
             "orgnr": organisation.orgnr,
             "fiksOrgId": str(organisation.id("organisasjon")),
             "kontoId": str(organisation.id("konto")),
+            "dokumentkontoId": str(organisation.id("dokumenter")),
             "integrasjonId": str(organisation.id("integrasjon")),
             "integrasjonPassord": new_password(),
         }
@@ -113,6 +115,24 @@ def events(organisation: Organisation, passord_hash: str, administrator: str) ->
     )
     yield PrivilegieTildelt(
         fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=PRIVILEGIUM
+    )
+    yield TjenesteInitialisert(
+        fiks_org_id=owner,
+        tjeneste="DOKUMENTLAGER",
+        ressurs_id=organisation.id("dokumentlager"),
+        ressurstype="DOKUMENTLAGER",
+        navn="Fiks Dokumentlager",
+    )
+    yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste="DOKUMENTLAGER")
+    dokumenter = organisation.id("dokumenter")
+    yield KontoOpprettet(
+        fiks_org_id=owner, konto_id=dokumenter, tjeneste="dokumentlager", navn=f"Dokumenter {organisation.navn}"
+    )
+    yield PrivilegieTildelt(
+        fiks_org_id=owner,
+        aktor=integrasjon_aktor(integrasjon),
+        ressurs_id=dokumenter,
+        privilegium="DOKUMENTLAGER.LAST_OPP",
     )
     yield PrivilegieTildelt(fiks_org_id=owner, aktor=administrator, ressurs_id=owner, privilegium=ADMIN)
     if organisation is MOTTAR_SELV:

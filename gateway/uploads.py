@@ -171,7 +171,7 @@ class Measured:
 async def receiving(request: web.Request, blobs: Blobs) -> AsyncIterator[Upload]:
     """The upload that a call carries. When what is done with it raises, no blob is left behind (but see ``say``)."""
     deadline = asyncio.get_running_loop().time() + LONGEST_CALL
-    upload = Upload(Multipart(request.headers.get("Content-Type", ""), _reader(request, deadline)), blobs)
+    upload = Upload(Multipart(request.headers.get("Content-Type", ""), reader(request, deadline)), blobs)
     try:
         yield upload
     except BaseException:
@@ -179,7 +179,8 @@ async def receiving(request: web.Request, blobs: Blobs) -> AsyncIterator[Upload]
         raise
 
 
-def _reader(request: web.Request, deadline: float) -> Read:
+def reader(request: web.Request, deadline: float) -> Read:
+    """Reads the body of a call until ``deadline`` on the loop's clock. Raises Unreadable when its sender fails."""
     loop = asyncio.get_running_loop()
 
     async def read() -> bytes:

@@ -46,10 +46,15 @@ class Blobs:
                 return await self._put_large(name, _rejoined(head, chunks))
         return await self._put_small(name, b"".join(head))
 
-    async def get(self, name: str) -> AsyncIterator[bytes]:
-        """The content, in chunks. Raises NotFound or Unavailable at the first of them."""
+    async def get(self, name: str, first: int = 0, last: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes ``first`` to ``last`` of the content, both inclusive, or all of it, in chunks.
+
+        Raises NotFound or Unavailable, as a rule at the first chunk.
+        """
         with _translated(name):
-            found = await obstore.get_async(self._store, name)
+            found = await obstore.get_async(
+                self._store, name, options=None if last is None else {"range": (first, last + 1)}
+            )
             async for chunk in found.stream(min_chunk_size=1 << 16):
                 yield bytes(chunk)
 

@@ -16,9 +16,10 @@ TIMEOUT = 2.0
 
 
 class Ends:
-    """The end offsets of one topic's partitions."""
+    """The end offsets of the partitions of ``topic``."""
 
     def __init__(self, bootstrap: str, topic: Topic) -> None:
+        self.topic = topic.name
         settings: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap, "log.connection.close": False}
         self._admin = AdminClient(settings, logger=logging.getLogger("confluent_kafka"))
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]

@@ -8,24 +8,30 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from infra.blobs import Blobs
+from infra.ends import Ends
 from infra.keys import FOLLOWER
 from infra.kms import keks
 from infra.settings import Settings
+from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.gauges import watch_rebuilds
 from projections.projecting import Projecting
 from projections.projection import projections
+from schemas.topics import TOPICS
 from streams.agents import Work
 from streams.app import Worker
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
+from streams.domain.dokumentlager import dokumentlager
 from streams.domain.konfigurasjon_commands import konfigurasjon
 from streams.domain.svarut import svarut
 from streams.keys import Following
 from streams.log import Log
 from streams.reader import Positions
 
-DECIDERS = (svarut, konfigurasjon)
-ROLES = ("projections", FOLLOWER, *(f"decider:{one.name}" for one in DECIDERS))
+DECIDERS = (svarut, dokumentlager, konfigurasjon)
+EFFECTS = (Slettinger.role, Destruering.role)
+ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
 
 def tune_garbage_collection() -> None:
@@ -45,6 +51,10 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         works.append(Projecting(list(projections().values()), letters, log.keys))
     if FOLLOWER in roles:
         works.append(Following(log))
+    if Slettinger.role in roles:
+        works.append(Slettinger(log, letters, Ends(settings.kafka, TOPICS[dokumentlager.topic])))
+    if Destruering.role in roles:
+        works.append(Destruering(log, letters, Blobs(settings.blobs)))
     watching = asyncio.create_task(watch_rebuilds(settings)) if settings.metrics_port is not None else None
     await run(Worker(settings, works, keys=log.keys))
     if watching:

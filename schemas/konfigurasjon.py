@@ -124,6 +124,42 @@ class KontoOpprettet:
     konto_id: UUID
     tjeneste: str
     navn: str
+    tags: tuple[str, ...] = ()
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class KontoEndret:
+    """An account has another name."""
+
+    fiks_org_id: UUID
+    konto_id: UUID
+    navn: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class KontoTagget:
+    """An account has a tag."""
+
+    fiks_org_id: UUID
+    konto_id: UUID
+    tag: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class KontoTagFjernet:
+    """An account has a tag no more."""
+
+    fiks_org_id: UUID
+    konto_id: UUID
+    tag: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class KontoSlettet:
+    """An account is closed and takes nothing more; what it holds is about to be deleted. Rights on it still stand."""
+
+    fiks_org_id: UUID
+    konto_id: UUID
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")

@@ -267,6 +267,64 @@ class DeactivateAktor:
     aktor: str
 
 
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class CreateKonto:
+    """Asks for ``KontoOpprettet``."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    konto_id: UUID
+    tjeneste: str
+    navn: str
+    tags: tuple[str, ...] = ()
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class RenameKonto:
+    """Asks for ``KontoEndret``."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    konto_id: UUID
+    navn: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class TagKonto:
+    """Asks for ``KontoTagget``."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    konto_id: UUID
+    tag: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class UntagKonto:
+    """Asks for ``KontoTagFjernet``."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    konto_id: UUID
+    tag: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class DeleteKonto:
+    """Asks for ``KontoSlettet``."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    konto_id: UUID
+
+
+KontoCommand = CreateKonto | RenameKonto | TagKonto | UntagKonto | DeleteKonto
+
 Command = (
     CreateOrganisasjon
     | ChangeOrganisasjon
@@ -288,4 +346,5 @@ Command = (
     | RevokeTypePrivilegium
     | ActivateAktor
     | DeactivateAktor
+    | KontoCommand
 )

@@ -41,6 +41,7 @@ TOPICS = {
     for topic in (
         Topic("fiks.svarut", "A forsendelse from mottatt to its end; key forsendelseId"),
         Topic("fiks.konfigurasjon", "Organisations, integrations, accounts and privileges; key fiksOrgId"),
+        Topic("fiks.dokumentlager", "A document from upload to the destruction of its key; key dokumentId"),
         Topic("fiks.audit", "Refusals, and access to data about others; key fiksOrgId"),
     )
 }

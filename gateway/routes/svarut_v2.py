@@ -21,7 +21,7 @@ from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
 from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar, read_json
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
-from gateway.reads import Answer
+from gateway.reading import Answer
 from gateway.routes import Routes, as_json
 from gateway.said import said
 from gateway.uploads import receiving

@@ -15,12 +15,14 @@ from schemas.personal import kept
 from streams.domain.konfigurasjon import (
     Integrasjon,
     KonfigurasjonEvent,
+    Konto,
     Mottakersystem,
     Ressurs,
     Virksomhet,
     changed,
     evolve,
     integrasjon_aktor,
+    sharing,
 )
 from streams.domain.rettigheter import ADMIN, holds, holds_by_root
 
@@ -35,6 +37,14 @@ class Rute(NamedTuple):
     orgnr: str
     forsendelsestype: str | None
     niva: int | None
+
+
+class Stream(NamedTuple):
+    """An organisation's stream as it was folded: its state, and the offset of the last decision that counted."""
+
+    fiks_org_id: UUID
+    virksomhet: Virksomhet
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,16 @@ class Configuration:
         self._index(stream, before, after)
         return True
 
+    def streams(self) -> list[Stream]:
+        """Every organisation's stream, as values: what is met later does not change them. No persons."""
+        return [Stream(id_, state, self._last.get(id_, -1)) for id_, state in self.virksomheter.items()]
+
+    def adopt(self, stream: Stream) -> None:
+        """Go on from what another had folded of an organisation that was not met here."""
+        self.virksomheter[stream.fiks_org_id] = now = sharing(stream.virksomhet)
+        self._last[stream.fiks_org_id] = stream.last
+        self._index(stream.fiks_org_id, NONE, now)
+
     def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
         """Whether the actor holds the privilege on the resource: granted there or above, on its type, or by ADMIN."""
         owner = self._owners.get(ressurs_id)
@@ -125,6 +145,11 @@ class Configuration:
         owner = self._owners.get(ressurs_id)
         return self.virksomheter[owner].ressurser.get(ressurs_id) if owner else None
 
+    def konto(self, konto_id: UUID) -> Konto:
+        """What is known of an account beside its being a resource."""
+        owner = self._owners.get(konto_id)
+        return self.virksomheter[owner].kontoer.get(konto_id, Konto()) if owner else Konto()
+
     def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
         """The system that takes forsendelser to ``orgnr``; a row with a type goes before one for all types."""
         types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
@@ -145,8 +170,8 @@ class Configuration:
             self._claim(stream, after.integrasjoner.keys() - before.integrasjoner.keys())
             if after.inaktive is not before.inaktive:
                 self._deleted |= {integrasjon_aktor(id_) for id_, one in after.integrasjoner.items() if one.slettet}
-        if after.mottakersystemer is not before.mottakersystemer:
-            self._route(stream, after.mottakersystemer[-1])
+        for system in after.mottakersystemer[len(before.mottakersystemer) :]:
+            self._route(stream, system)
 
     def _route(self, stream: UUID, system: Mottakersystem) -> None:
         rute = Rute(system.orgnr, system.forsendelsestype, system.niva)

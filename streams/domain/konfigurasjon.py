@@ -24,7 +24,11 @@ from schemas.konfigurasjon import (
     IntegrasjonOpprettet,
     IntegrasjonSlettet,
     KommandoAvvist,
+    KontoEndret,
     KontoOpprettet,
+    KontoSlettet,
+    KontoTagFjernet,
+    KontoTagget,
     MottakersystemRegistrert,
     OrganisasjonEndret,
     OrganisasjonOpprettet,
@@ -56,9 +60,11 @@ RettighetEvent = (
     | AktorDeaktivert
     | AktorAktivert
 )
+KontoEvent = KontoEndret | KontoTagget | KontoTagFjernet | KontoSlettet
 KonfigurasjonEvent = (
     OrganisasjonEvent
     | RessursEvent
+    | KontoEvent
     | IntegrasjonEvent
     | TilknytningEvent
     | RettighetEvent
@@ -96,6 +102,14 @@ class Ressurs:
     type: str
     navn: str
     sti: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Konto:
+    """What is known of an account beside its being a resource."""
+
+    tags: frozenset[str] = frozenset()
+    slettet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +160,11 @@ Privilegier = Mapping[UUID, frozenset[str]]
 
 
 class Virksomhet(Struct, frozen=True):
-    """All that an organisation's stream says. The last two are set in the stream of ROOT alone.
+    """All that an organisation's stream says. ``typerettigheter`` and ``globale`` are set in the stream of ROOT alone.
 
     ``rettigheter`` are privileges by actor and resource, as they were granted: inheritance is ``rettigheter.holds``.
-    ``tilknyttet`` are the resources that an integration, own or global, is attached to.
+    ``tilknyttet`` are the resources that an integration, own or global, is attached to. ``kontoer`` are the accounts of
+    which more is known than their resources tell.
     The maps are never changed, each state has its own: those that change often are small.
     """
 
@@ -164,6 +179,7 @@ class Virksomhet(Struct, frozen=True):
     mottakersystemer: tuple[Mottakersystem, ...] = ()
     typerettigheter: dict[str, dict[str, frozenset[str]]] = {}
     globale: dict[UUID, GlobalIntegrasjon] = {}
+    kontoer: dict[UUID, Konto] = {}
 
 
 def integrasjon_aktor(integrasjon_id: UUID) -> str:
@@ -179,6 +195,8 @@ def evolve(state: Virksomhet, event: KonfigurasjonEvent) -> Virksomhet:
         return _with_integrasjon(state, event)
     if isinstance(event, RessursEvent):
         return _with_ressurs(state, event)
+    if isinstance(event, KontoEvent):
+        return _with_konto(state, event)
     if isinstance(event, OrganisasjonEvent):
         return _with_organisasjon(state, event)
     match event:
@@ -218,6 +236,8 @@ def _with_ressurs(state: Virksomhet, event: RessursEvent) -> Virksomhet:
             tjeneste = state.tjenester.get(event.tjeneste.upper())
             sti = (event.konto_id, *_way_up(state, owner, tjeneste.ressurs_id if tjeneste else owner))
             kind = f"{event.tjeneste.upper()}_KONTO"
+            if event.tags and event.konto_id not in state.ressurser:
+                state = _but(state, kontoer={**state.kontoer, event.konto_id: Konto(frozenset(event.tags))})
             return _new_ressurs(state, Ressurs(event.konto_id, owner, kind, event.navn, sti))
         case RessursOpprettet(fiks_org_id=owner):
             sti = (event.ressurs_id, *_way_up(state, owner, event.forelder_id))
@@ -237,6 +257,24 @@ def _with_ressurs(state: Virksomhet, event: RessursEvent) -> Virksomhet:
             return _but(state, tjenester={**state.tjenester, event.tjeneste: replace(had_one, konfigurert=True)})
         case _:
             assert_never(event)
+
+
+def _with_konto(state: Virksomhet, event: KontoEvent) -> Virksomhet:
+    known, konto = state.ressurser.get(event.konto_id), state.kontoer.get(event.konto_id, Konto())
+    if known is None or konto.slettet:
+        return state
+    match event:
+        case KontoEndret():
+            return _but(state, ressurser={**state.ressurser, known.id: replace(known, navn=event.navn)})
+        case KontoTagget():
+            now = replace(konto, tags=konto.tags | {event.tag})
+        case KontoTagFjernet():
+            now = replace(konto, tags=konto.tags - {event.tag})
+        case KontoSlettet():
+            now = replace(konto, slettet=True)
+        case _:
+            assert_never(event)
+    return _but(state, kontoer={**state.kontoer, known.id: now})
 
 
 def _with_integrasjon(state: Virksomhet, event: IntegrasjonEvent) -> Virksomhet:
@@ -330,8 +368,7 @@ def _new_ressurs(state: Virksomhet, ressurs: Ressurs) -> Virksomhet:
 
 
 def _without(state: Virksomhet, aktor: str) -> Virksomhet:
-    left = {one: held for one, held in state.rettigheter.items() if one != aktor}
-    return _but(state, rettigheter=left, inaktive=state.inaktive | {aktor})
+    return _but(state, rettigheter=_less(state.rettigheter, aktor), inaktive=state.inaktive | {aktor})
 
 
 K = TypeVar("K")
@@ -347,8 +384,30 @@ def _revoked(rights: Rights[K], aktor: str, on: K, privilegium: str) -> Rights[K
     held = dict(rights.get(aktor, {}))
     if left := held.pop(on, frozenset()) - {privilegium}:
         held[on] = left
-    others = {one: of for one, of in rights.items() if one != aktor}
-    return {**others, aktor: held} if held else others
+    return {**rights, aktor: held} if held else _less(rights, aktor)
+
+
+def _less(rights: Rights[K], aktor: str) -> Rights[K]:
+    left = dict(rights)
+    left.pop(aktor, None)
+    return left
+
+
+def sharing(state: Virksomhet) -> Virksomhet:
+    """The same state as the fold makes it: one object for each id and each set of privileges that is held often."""
+    ids = {id_: id_ for id_ in state.ressurser}
+    return _but(
+        state,
+        rettigheter={
+            aktor: {ids.get(on, on): _same(privilegier) for on, privilegier in held.items()}
+            for aktor, held in state.rettigheter.items()
+        },
+    )
+
+
+@lru_cache(4096)
+def _same(held: frozenset[str]) -> frozenset[str]:
+    return held
 
 
 @lru_cache(4096)

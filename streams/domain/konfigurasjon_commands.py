@@ -23,6 +23,11 @@ from schemas.konfigurasjon import (
     IntegrasjonOpprettet,
     IntegrasjonSlettet,
     KommandoAvvist,
+    KontoEndret,
+    KontoOpprettet,
+    KontoSlettet,
+    KontoTagFjernet,
+    KontoTagget,
     OrganisasjonEndret,
     OrganisasjonOpprettet,
     PassordLaget,
@@ -47,21 +52,27 @@ from schemas.konfigurasjon_commands import (
     Command,
     ConfigureTjeneste,
     CreateIntegrasjon,
+    CreateKonto,
     CreateOrganisasjon,
     CreateRessurs,
     DeactivateAktor,
     DeleteIntegrasjon,
+    DeleteKonto,
     DetachRessurs,
     GrantPrivilegium,
     GrantTypePrivilegium,
     InitialiseTjeneste,
+    KontoCommand,
     MakePassord,
+    RenameKonto,
     RenameRessurs,
     RevokePrivilegium,
     RevokeTypePrivilegium,
+    TagKonto,
+    UntagKonto,
 )
 from streams.domain.decider import Decider
-from streams.domain.konfigurasjon import KonfigurasjonEvent, Virksomhet
+from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
 from streams.domain.rettigheter import ADMIN, holds
 
@@ -86,12 +97,20 @@ FOLLOWS: dict[type, type] = {
     RevokeTypePrivilegium: TypePrivilegieTrukketTilbake,
     ActivateAktor: AktorAktivert,
     DeactivateAktor: AktorDeaktivert,
+    CreateKonto: KontoOpprettet,
+    RenameKonto: KontoEndret,
+    TagKonto: KontoTagget,
+    UntagKonto: KontoTagFjernet,
+    DeleteKonto: KontoSlettet,
 }
 """The event that each command asks for. It has the command's fields but for who asked."""
 
 IN_ROOT = (ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
 OF_INTEGRASJON = (ChangeIntegrasjon, DeleteIntegrasjon, MakePassord)
 OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
+
+MOST_TAGS = 10
+"""Of an account. Contract: dokumentlager.md 3.2."""
 
 Refused = tuple[Avslagsgrunn, str]
 
@@ -136,7 +155,9 @@ def _administered(state: Virksomhet, command: Command) -> UUID:
             return command.ressurs_id
         case CreateRessurs():
             return command.forelder_id
-        case ConfigureTjeneste():
+        case RenameKonto() | TagKonto() | UntagKonto() | DeleteKonto():
+            return command.konto_id
+        case CreateKonto() | ConfigureTjeneste():
             known = state.tjenester.get(command.tjeneste)
             return known.ressurs_id if known else command.fiks_org_id
         case _:
@@ -159,6 +180,8 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.ressurs_id} finnes ikke"
     if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
         return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    if isinstance(command, KontoCommand):
+        return _refused_konto(state, command)
     match command:
         case CreateRessurs():
             return _refused_ressurs(state, command)
@@ -181,6 +204,17 @@ def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | Non
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.forelder_id} finnes ikke"
     if command.ressurs_id in state.ressurser:
         return Avslagsgrunn.UGYLDIG, f"Ressursen {command.ressurs_id} finnes fra før"
+    return None
+
+
+def _refused_konto(state: Virksomhet, command: KontoCommand) -> Refused | None:
+    ressurs, konto = state.ressurser.get(command.konto_id), state.kontoer.get(command.konto_id, Konto())
+    if isinstance(command, CreateKonto):
+        return (Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før") if ressurs else None
+    if ressurs is None or not ressurs.type.endswith("_KONTO") or konto.slettet:
+        return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.konto_id} finnes ikke"
+    if isinstance(command, TagKonto) and len(konto.tags | {command.tag}) > MOST_TAGS:
+        return Avslagsgrunn.UGYLDIG, f"En konto kan ha høyst {MOST_TAGS} tags"
     return None
 
 

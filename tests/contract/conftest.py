@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
+from tests.support.dokumentlager import Lager, running_lager
 from tests.support.gateway import Caller, running_gateway
 from tests.support.stack import OwnKafka, temporary_folder
 
@@ -17,3 +19,17 @@ async def caller() -> AsyncIterator[Caller]:
         async with running_gateway(server.bootstrap, folder / "state") as caller:
             yield caller
         await server.stop()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def lagre() -> AsyncIterator[tuple[Lager, Lager]]:
+    """A caller of two gateways of a whole system with Dokumentlager."""
+    with temporary_folder() as folder:
+        async with running_lager(folder) as callers:
+            yield callers
+
+
+@pytest.fixture
+def lager(lagre: tuple[Lager, Lager]) -> Lager:
+    """The caller of one of them."""
+    return lagre[0]

@@ -73,13 +73,13 @@ class Client:
         return said["answer"]
 
 
-async def libraries() -> Path:
-    """The folder of the client's third-party jars, fetched once a machine."""
-    pom = JAVA / "pom.xml"
+async def libraries(file: str = "pom.xml", name: str = "svarut-client") -> Path:
+    """The folder of the jars that a pom names, fetched once a machine; by default the client's third-party ones."""
+    pom = JAVA / file
 
     async def fetch(folder: Path) -> None:
         await provide_java()
         goal = "dependency:copy-dependencies"
         await run("mvn", "-q", "-B", "-f", str(pom), goal, f"-DoutputDirectory={folder}", "-DincludeScope=runtime")
 
-    return await cached(f"svarut-client-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}", fetch)
+    return await cached(f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}", fetch)

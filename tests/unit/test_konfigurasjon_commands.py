@@ -17,6 +17,8 @@ from schemas.konfigurasjon import (
     IntegrasjonOpprettet,
     IntegrasjonSlettet,
     KommandoAvvist,
+    KontoSlettet,
+    KontoTagget,
     Organisasjonstype,
     PrivilegieTildelt,
     PrivilegieTrukketTilbake,
@@ -32,18 +34,23 @@ from schemas.konfigurasjon_commands import (
     Command,
     ConfigureTjeneste,
     CreateIntegrasjon,
+    CreateKonto,
     CreateOrganisasjon,
     CreateRessurs,
     DeactivateAktor,
     DeleteIntegrasjon,
+    DeleteKonto,
     DetachRessurs,
     GrantPrivilegium,
     GrantTypePrivilegium,
     InitialiseTjeneste,
     MakePassord,
+    RenameKonto,
     RenameRessurs,
     RevokePrivilegium,
     RevokeTypePrivilegium,
+    TagKonto,
+    UntagKonto,
 )
 from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon_commands import FOLLOWS, konfigurasjon
@@ -102,6 +109,11 @@ OF_ORGANISATION: list[tuple[type, dict[str, Any], bool]] = [
     (RevokePrivilegium, RIGHT | {"ressurs_id": ACCOUNT}, True),
     (ActivateAktor, {"aktor": NOBODY}, False),
     (DeactivateAktor, {"aktor": NOBODY}, False),
+    (CreateKonto, {"konto_id": NEW, "tjeneste": "SMS", "navn": "k"}, False),
+    (RenameKonto, {"konto_id": ACCOUNT, "navn": "k"}, True),
+    (TagKonto, {"konto_id": ACCOUNT, "tag": "t"}, True),
+    (UntagKonto, {"konto_id": ACCOUNT, "tag": "t"}, True),
+    (DeleteKonto, {"konto_id": ACCOUNT}, True),
 ]
 OF_ROOT_ALONE: list[tuple[type, dict[str, Any]]] = [
     (ChangeGlobalIntegrasjon, ON | {"kode": "GLOBAL.EN", "er_global": True}),
@@ -283,3 +295,29 @@ def test_nothing_else_is_decided_about() -> None:
 
 def _right() -> dict[str, Any]:
     return {"fiks_org_id": A, "aktor": NOBODY, "ressurs_id": A, "privilegium": "ADMIN"}
+
+
+KONTO = {"fiks_org_id": A, "av": ADMIN_A, "konto_id": ACCOUNT}
+
+
+def test_an_account_that_is_deleted_takes_no_more_changes() -> None:
+    deleted = (*OF_A, KontoSlettet(fiks_org_id=A, konto_id=ACCOUNT))
+    for command in (
+        RenameKonto(**KONTO, navn="k"),
+        TagKonto(**KONTO, tag="t"),
+        UntagKonto(**KONTO, tag="t"),
+        DeleteKonto(**KONTO),
+    ):
+        refused(deleted, command, Avslagsgrunn.FINNES_IKKE)
+
+
+def test_only_an_account_is_changed_as_one_and_none_is_made_twice() -> None:
+    refused(OF_A, DeleteKonto(**(KONTO | {"konto_id": SERVICE})), Avslagsgrunn.FINNES_IKKE)
+    refused(OF_A, CreateKonto(**KONTO, tjeneste="SMS", navn="k"), Avslagsgrunn.UGYLDIG)
+
+
+def test_an_account_has_ten_tags_at_most() -> None:
+    ten = (*OF_A, *(KontoTagget(fiks_org_id=A, konto_id=ACCOUNT, tag=str(number)) for number in range(10)))
+
+    refused(ten, TagKonto(**KONTO, tag="10"), Avslagsgrunn.UGYLDIG)
+    assert decided(ten, TagKonto(**KONTO, tag="9")) == KontoTagget(fiks_org_id=A, konto_id=ACCOUNT, tag="9")

@@ -1,0 +1,100 @@
+"""Hands out the content of a document as it is opened, segment by segment: nothing leaves that was not proven whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from gateway.ranges import Range, framing, wanted
+from infra.blobs import Blobs
+from infra.crypto.segments import HEADER_SIZE, Opener, sealed_range
+from infra.keys import Keys
+from streams.domain.errors import Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is answered: the bytes of each range behind its head, and then ``end``."""
+
+    status: HTTPStatus
+    headers: dict[str, str]
+    length: int
+    parts: Sequence[tuple[bytes, Range]] = ()
+    end: bytes = b""
+
+
+def planned(asked: Mapping[str, str], dokument: Any, boundary: str) -> Plan:
+    """What is answered to a GET with the headers ``asked``. RFC 9110, 13 and 14. ``boundary`` is a new random token."""
+    headers, size = headers_of(dokument), dokument["ukryptert_storrelse"]
+    if _is_known(asked.get("If-None-Match", ""), headers["ETag"]):
+        return Plan(HTTPStatus.NOT_MODIFIED, headers, 0)
+    ranges = wanted(asked.get("Range"), size, if_range=asked.get("If-Range"), etag=headers["ETag"])
+    if ranges is None:
+        return Plan(HTTPStatus.OK, headers, size, [(b"", Range(0, size - 1))])
+    if not ranges:
+        unmet = {"Content-Range": f"bytes */{size}"}
+        return Plan(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, unmet, 0)
+    if len(ranges) == 1:
+        headers["Content-Range"] = ranges[0].content_range(size)
+        return Plan(HTTPStatus.PARTIAL_CONTENT, headers, ranges[0].length, [(b"", ranges[0])])
+    framed = framing(ranges, size, headers["Content-Type"], boundary)
+    headers["Content-Type"] = framed.content_type
+    parts = list(zip(framed.heads, ranges, strict=True))
+    return Plan(HTTPStatus.PARTIAL_CONTENT, headers, framed.length, parts, framed.end)
+
+
+def headers_of(dokument: Any) -> dict[str, str]:
+    """Never shown in place: what strangers upload must not run where persons are logged in."""
+    name = dokument["dokumentnavn"]
+    plain = "".join(one if one.isascii() and one not in '"\\' else "_" for one in name)
+    return {
+        "Content-Type": dokument["mimetype"],
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "ETag": f'"{dokument["sha256"]}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+async def key_of(keys: Keys, dokument: Any) -> bytes:
+    """The key of a document. Raises Gone when it is destroyed, Unavailable."""
+    key_id = dokument["nokkel_id"]
+    key = (await keys.get_many([key_id])).get(key_id)
+    if key is None:
+        raise Gone(f"Dokumentet {dokument['dokument_id']} er slettet")
+    return key
+
+
+async def body(blobs: Blobs, key: bytes, dokument: Any, plan: Plan) -> AsyncIterator[bytes]:
+    """The body of the answer, as it can be taken. Raises Tampered, NotFound and Unavailable.
+
+    The first that it yields has content in it: so it is known that the content can be opened before an answer begins.
+    """
+    for head, part in plan.parts:
+        before = head
+        async for plain in content(blobs, key, dokument, part):
+            yield before + plain
+            before = b""
+    if plan.end:
+        yield plan.end
+
+
+async def content(blobs: Blobs, key: bytes, dokument: Any, part: Range) -> AsyncIterator[bytes]:
+    """A range of a document's content. Raises Tampered before anything is given out that is not as it was stored."""
+    blob, size = dokument["blob"], dokument["kryptert_storrelse"]
+    header = await blobs.get_range(blob, 0, HEADER_SIZE)
+    opener = Opener(key, blob, header, size, part.first, part.last)
+    begin, end = sealed_range(part.first, part.last)
+    async for sealed in blobs.get(blob, begin, min(end, size - 1)):
+        if plain := opener.update(sealed):
+            yield plain
+    opener.finish()
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    tags = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return "*" in tags or etag in tags

@@ -1,0 +1,131 @@
+"""Receives a document: metadata first, then its bytes, deciphered, measured, sealed and stored as they pass.
+
+Holds a segment, never a document. What was received counts only once the end boundary has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
+
+from aiohttp import web
+
+from gateway.dokument import Metadata
+from gateway.metadata import read_json
+from gateway.multipart import Multipart
+from gateway.uploads import reader
+from infra.blobs import Blobs
+from infra.crypto.cms import Decryptor
+from infra.crypto.segments import Sealer, sealed_size
+from infra.keys import Keys
+from schemas.envelope import Position
+from schemas.errors import Unreadable
+from streams.domain.dokumentlager import blob_of, key_id_of
+from streams.domain.errors import Unacknowledged, Unavailable
+
+LONGEST_CALL = 60 * 60.0
+"""Seconds; clients give up after an hour."""
+MOST_METADATA = 2 << 20
+
+
+class Received:
+    """A document on its way in: ``metadata`` and then ``content`` are to be awaited, each once.
+
+    ``size`` and ``sha256`` are of the content itself, ``sealed_size`` is what lies at rest. Its blob and its key are
+    named after the document, so that who knows the document finds them.
+    """
+
+    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys, dokument_id: UUID) -> None:
+        self._parts, self._blobs, self._keys = parts, blobs, keys
+        self._hash = hashlib.sha256()
+        self._is_ours = False
+        self.dokument_id, self.blob, self.key_id = dokument_id, blob_of(dokument_id), key_id_of(dokument_id)
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def sealed_size(self) -> int:
+        return sealed_size(self.size)
+
+    async def metadata(self) -> Metadata:
+        """The first part. Raises Unreadable, and HTTPRequestEntityTooLarge above two megabytes."""
+        part = await self._parts.next_part()
+        if part is None or part.name != "metadata":
+            raise Unreadable("Ugyldig innhold: første del må hete metadata")
+        if part.content_type != "application/json":
+            raise Unreadable("Ugyldig innhold: delen metadata må ha Content-Type application/json")
+        content = bytearray()
+        async for chunk in self._parts.content():
+            content += chunk
+            if len(content) > MOST_METADATA:
+                raise web.HTTPRequestEntityTooLarge(max_size=MOST_METADATA, actual_size=len(content))
+        return read_json(bytes(content), Metadata, part.charset)
+
+    async def content(self, decryptor: Decryptor | None) -> None:
+        """The second part, which must be the last, to the end of the body. Raises Unreadable and Unavailable."""
+        part = await self._parts.next_part()
+        if part is None or part.name != "dokument":
+            raise Unreadable("Ugyldig innhold: andre del må hete dokument")
+        self._is_ours = True
+        sealer = Sealer(await self._keys.create(self.key_id), self.blob)
+        plain = _decrypted(self._parts.content(), decryptor) if decryptor else self._parts.content()
+        await self._blobs.put(self.blob, self._sealed(plain, sealer))
+        if await self._parts.next_part() is not None:
+            raise Unreadable("Ugyldig innhold: kallet har flere deler enn metadata og dokument")
+        if not self.size:
+            raise Unreadable("Ugyldig innhold: dokumentet er tomt")
+
+    async def say(self, appending: Awaitable[Position]) -> Position:
+        """Append what is said of the document. Its content stays where that may be on the log: content that nobody
+        names only costs space until it is swept, an event without its content is a document lost.
+        """
+        try:
+            return await appending
+        except (Unacknowledged, asyncio.CancelledError):
+            self._is_ours = False
+            raise
+
+    async def discard(self) -> None:
+        """Leave nothing behind of what was received; what cannot be deleted now is swept later."""
+        if not self._is_ours:
+            return
+        self._is_ours = False
+        with suppress(Unavailable):
+            await self._blobs.delete([self.blob])
+        with suppress(Unavailable):
+            await self._keys.destroy(self.key_id)
+
+    async def _sealed(self, plain: AsyncIterator[bytes], sealer: Sealer) -> AsyncIterator[bytes]:
+        async for chunk in plain:
+            self.size += len(chunk)
+            self._hash.update(chunk)
+            if sealed := sealer.update(chunk):
+                yield sealed
+        yield sealer.finish()
+
+
+async def _decrypted(chunks: AsyncIterator[bytes], decryptor: Decryptor) -> AsyncIterator[bytes]:
+    """The content of a CMS message. Raises NotReadable, which is Unreadable."""
+    async for chunk in chunks:
+        if plain := decryptor.update(chunk):
+            yield plain
+    yield decryptor.finish()
+
+
+@asynccontextmanager
+async def receiving(request: web.Request, blobs: Blobs, keys: Keys, dokument_id: UUID) -> AsyncIterator[Received]:
+    """The document that a call carries. When what is done with it raises, nothing is left behind (but see ``say``)."""
+    deadline = asyncio.get_running_loop().time() + LONGEST_CALL
+    parts = Multipart(request.headers.get("Content-Type", ""), reader(request, deadline))
+    received = Received(parts, blobs, keys, dokument_id)
+    try:
+        yield received
+    except BaseException:
+        await asyncio.shield(received.discard())
+        raise

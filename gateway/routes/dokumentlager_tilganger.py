@@ -1,0 +1,109 @@
+"""Who administrates and who uses an account of Dokumentlager. Contract: dokumentlager.md 3.2.
+
+An administrator holds ADMIN on the account itself, a user the right to upload. So a user who may not upload is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import Struct
+
+from gateway.aktorer import person_id
+from gateway.auth.demands import manager
+from gateway.auth.memory import MEMORY
+from gateway.dokumentlager import BASE, LAST_OPP, konto_in, open_konto_in, uuid_in
+from gateway.kommando import decide
+from gateway.metadata import read_json
+from gateway.opened import as_opened
+from gateway.routes import Routes, as_json
+from schemas.konfigurasjon_commands import GrantPrivilegium, RevokePrivilegium
+from streams.domain.configuration import Person
+from streams.domain.errors import NotFound
+from streams.domain.konfigurasjon import Ressurs
+from streams.domain.rettigheter import ADMIN
+
+routes = Routes()
+
+KONTO = f"{BASE}/organisasjoner/{{fiksOrgId}}/kontoer/{{kontoId}}"
+
+
+class Tilganger(Struct, rename="camel", frozen=True):
+    """``DokumentlagerTilganger``."""
+
+    kan_laste_opp: bool
+
+
+class Endring(Struct, frozen=True):
+    """``EndreTilgangerRequest``."""
+
+    tilganger: Tilganger
+
+
+@routes.get(f"{KONTO}/administratorer", demands=manager(ADMIN))
+async def administratorer(request: web.Request) -> web.Response:
+    """Who administrates the account by a right on itself."""
+    known = [{"navn": one.navn, "personId": person_id(one.aktor)} for one in _holders(request, ADMIN)]
+    return await as_opened(request, {"administratorer": known})
+
+
+@routes.post(f"{KONTO}/administratorer/{{personId}}", demands=manager(ADMIN))
+async def ny_administrator(request: web.Request) -> web.Response:
+    """Somebody may administrate it."""
+    return await _change(request, GrantPrivilegium, ADMIN)
+
+
+@routes.delete(f"{KONTO}/administratorer/{{personId}}", demands=manager(ADMIN))
+async def fjern_administrator(request: web.Request) -> web.Response:
+    """Somebody may administrate it no more."""
+    return await _change(request, RevokePrivilegium, ADMIN)
+
+
+@routes.get(f"{KONTO}/brukere", demands=manager(ADMIN))
+async def brukere(request: web.Request) -> web.Response:
+    """Who uses the account by a right on itself."""
+    tilganger = {"kanLasteOpp": True}
+    known = [
+        {"personId": person_id(one.aktor), "navn": one.navn, "tilganger": tilganger}
+        for one in _holders(request, LAST_OPP)
+    ]
+    return as_json({"brukere": known})
+
+
+@routes.post(f"{KONTO}/brukere/{{personId}}", demands=manager(ADMIN))
+async def ny_bruker(request: web.Request) -> web.Response:
+    """Somebody may upload, or may not."""
+    tilganger = read_json(await request.read(), Endring, request.charset).tilganger
+    return await _change(request, GrantPrivilegium if tilganger.kan_laste_opp else RevokePrivilegium, LAST_OPP)
+
+
+@routes.delete(f"{KONTO}/brukere/{{personId}}", demands=manager(ADMIN))
+async def fjern_bruker(request: web.Request) -> web.Response:
+    """Somebody uses it no more."""
+    return await _change(request, RevokePrivilegium, LAST_OPP)
+
+
+async def _change(request: web.Request, command: type, privilegium: str) -> web.Response:
+    konto, person = open_konto_in(request), _person(request)
+    says = {"aktor": person.aktor, "ressurs_id": konto.id, "privilegium": privilegium}
+    await decide(request, command, of=konto.fiks_org_id, **says)
+    return web.Response()
+
+
+def _holders(request: web.Request, privilegium: str) -> Iterator[Person]:
+    konto: Ressurs = konto_in(request)
+    configuration = request.app[MEMORY].configuration
+    for aktor, held in configuration.virksomhet(konto.fiks_org_id).rettigheter.items():
+        if privilegium in held.get(konto.id, ()) and (person := configuration.personer.get(aktor)) is not None:
+            yield person
+
+
+def _person(request: web.Request) -> Person:
+    """The person in the address. Raises NotFound."""
+    wanted: UUID = uuid_in(request, "personId")
+    for one in request.app[MEMORY].configuration.personer.values():
+        if person_id(one.aktor) == wanted:
+            return one
+    raise NotFound(f"Personen {wanted} finnes ikke")

@@ -1,0 +1,234 @@
+"""The envelope in which vendors send and get content: CMS EnvelopedData and AuthEnvelopedData (RFC 5652, 5083), read
+and written as the content passes, in constant memory. Knows bytes alone: no files, no network, no documents.
+
+What is written is what the KS clients read: AES-256-CBC for RSAES-OAEP with SHA-256. Read are also AES with 128 and 192
+bits, GCM, RSA PKCS#1 v1.5 and other hashes in OAEP, with definite or indefinite lengths.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC, GCM
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from infra.crypto.ber import (
+    CONSTRUCTED,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    SET,
+    Element,
+    NotBer,
+    Reader,
+    Reading,
+    context,
+    encoded,
+    oid,
+    opening,
+)
+from infra.crypto.cms_recipients import KeyPair, content_key, recipient
+from schemas.errors import Unreadable
+
+SEGMENT = 256 * 1024
+"""Octets of content in each part that is written. BouncyCastle and .NET read any size."""
+
+ENVELOPED_DATA, AUTH_ENVELOPED_DATA = oid("1.2.840.113549.1.7.3"), oid("1.2.840.113549.1.9.16.1.23")
+DATA, AES_256_CBC = oid("1.2.840.113549.1.7.1"), oid("2.16.840.1.101.3.4.1.42")
+AES_CBC = {oid(f"2.16.840.1.101.3.4.1.{number}"): size for number, size in ((2, 16), (22, 24), (42, 32))}
+AES_GCM = {oid(f"2.16.840.1.101.3.4.1.{number}"): size for number, size in ((6, 16), (26, 24), (46, 32))}
+EXPLICIT, ATTRIBUTES, UNAUTHENTICATED = (context(number) | CONSTRUCTED for number in (0, 1, 2))
+OPEN, CLOSED = b"\x80", b"\0\0"
+
+_FAULTS = (NotBer, LookupError, ValueError, InvalidTag, UnsupportedAlgorithm)
+
+
+class NotReadable(Unreadable):
+    """The content cannot be deciphered. Why is not told, to nobody: every reason has this text."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Ugyldig innhold: dokumentet kan ikke dekrypteres. "
+            "Krypter hele dokumentet som CMS for sertifikatet som gjelder nå, og send det på nytt"
+        )
+
+
+class Decryptor:
+    """Deciphers what was enveloped for one of ``pairs``.
+
+    Nothing that ``update`` returned may count before ``finish`` has returned: only then the message is known to be
+    whole and, with GCM, to be what the sender wrote. A caller must be able to take back all it did with it. (CBC
+    never shows whether the content was changed under way.) Both raise NotReadable, and so does every call after that.
+    """
+
+    def __init__(self, pairs: Sequence[KeyPair]) -> None:
+        self._pairs = pairs
+        self._reader = Reader()
+        self._pieces: list[bytes] = []
+        self._content: _Content | None = None
+        self._tail: list[Element] | None = None
+        self._reading = self._message()
+        self._is_broken = False
+
+    def update(self, data: bytes) -> bytes:
+        """The next part of the message; returns what can be deciphered by now, often nothing."""
+        with self._one_fault():
+            self._reader.feed(data)
+            next(self._reading, None)
+            if self._tail is not None and not self._reader.at_end_of_input:
+                raise NotBer
+            plain = self._content.update(b"".join(self._pieces)) if self._content else b""
+            self._pieces.clear()
+            return plain
+
+    def finish(self) -> bytes:
+        """The end of the message has come; returns the last of the content."""
+        with self._one_fault():
+            if self._content is None or self._tail is None:
+                raise NotBer
+            return self._content.finish(self._tail)
+
+    def _message(self) -> Reading[None]:
+        """ContentInfo. The octets of the content go to ``_pieces``."""
+        reader = self._reader
+        yield from reader.enter(SEQUENCE)
+        kind = (yield from reader.element()).of(OID).octets
+        yield from reader.enter(EXPLICIT)
+        yield from reader.enter(SEQUENCE)
+        (yield from reader.element()).of(INTEGER)
+        recipients = yield from reader.element()
+        if recipients.tag == EXPLICIT:  # certificates of the sender, for ways of encryption that are not ours
+            recipients = yield from reader.element()
+        yield from reader.enter(SEQUENCE)
+        (yield from reader.element()).of(OID)
+        algorithm = (yield from reader.element()).of(SEQUENCE)
+        self._content = _content(kind, algorithm, recipients, self._pairs)
+        yield from reader.string(context(0), self._pieces)
+        yield from reader.leave()
+        reader.forget()
+        tail = []
+        while (yield from reader.more()):
+            tail.append((yield from reader.element()))
+        yield from reader.leave()
+        yield from reader.leave()
+        self._tail = tail
+
+    @contextmanager
+    def _one_fault(self) -> Iterator[None]:
+        try:
+            if self._is_broken:
+                raise NotBer
+            yield
+        except _FAULTS:
+            self._is_broken = True
+            raise NotReadable from None
+
+
+class Encryptor:
+    """Envelopes content for the holders of ``certificates``, each of which must have an RSA key (else TypeError).
+
+    Content may be given in any parts; the message is what all calls return, in order.
+    """
+
+    def __init__(self, certificates: Sequence[x509.Certificate]) -> None:
+        key, initial = secrets.token_bytes(32), secrets.token_bytes(16)
+        self._out = _beginning([recipient(certificate, key) for certificate in certificates], initial)
+        self._segment = bytearray()
+        self._cipher = Cipher(AES(key), CBC(initial)).encryptor()
+        self._padder = PKCS7(AES.block_size).padder()
+
+    def update(self, data: bytes) -> bytes:
+        """The next part of the content."""
+        self._segment += self._cipher.update(self._padder.update(data))
+        while len(self._segment) >= SEGMENT:
+            self._write(SEGMENT)
+        return self._written()
+
+    def finish(self) -> bytes:
+        """The content has ended; returns the last of the message."""
+        self._segment += self._cipher.update(self._padder.finalize()) + self._cipher.finalize()
+        self._write(len(self._segment))
+        self._out += 5 * CLOSED
+        return self._written()
+
+    def _write(self, octets: int) -> None:
+        self._out += opening(OCTET_STRING, octets) + self._segment[:octets]
+        del self._segment[:octets]
+
+    def _written(self) -> bytes:
+        out, self._out = self._out, bytearray()
+        return bytes(out)
+
+
+class _Content(Protocol):
+    """A cipher that deciphers. ``finish`` gets what stands behind the content in the message."""
+
+    def update(self, data: bytes) -> bytes: ...
+
+    def finish(self, tail: Sequence[Element]) -> bytes: ...
+
+
+class _Cbc:
+    def __init__(self, key: bytes, parameters: Element) -> None:
+        self._cipher = Cipher(AES(key), CBC(parameters.as_string(OCTET_STRING))).decryptor()
+        self._unpadder = PKCS7(AES.block_size).unpadder()
+
+    def update(self, data: bytes) -> bytes:
+        return self._unpadder.update(self._cipher.update(data))
+
+    def finish(self, tail: Sequence[Element]) -> bytes:
+        _check([element.tag for element in tail] in ([], [ATTRIBUTES]))
+        return self._unpadder.update(self._cipher.finalize()) + self._unpadder.finalize()
+
+
+class _Gcm:
+    def __init__(self, key: bytes, parameters: Element) -> None:
+        nonce, *length = parameters.of(SEQUENCE)
+        self._tag_length = int.from_bytes(length[0].of(INTEGER).octets) if length else 12
+        _check(12 <= self._tag_length <= 16)
+        mode = GCM(nonce.as_string(OCTET_STRING), min_tag_length=self._tag_length)
+        self._cipher = Cipher(AES(key), mode).decryptor()
+
+    def update(self, data: bytes) -> bytes:
+        return self._cipher.update(data)
+
+    def finish(self, tail: Sequence[Element]) -> bytes:
+        # Authenticated attributes stand behind the content but count before it: not to be checked as a stream.
+        _check([element.tag for element in tail] in ([OCTET_STRING], [OCTET_STRING, UNAUTHENTICATED]))
+        _check(len(tail[0].octets) == self._tag_length)
+        return self._cipher.finalize_with_tag(tail[0].octets)
+
+
+def _content(kind: bytes, algorithm: Element, recipients: Element, pairs: Sequence[KeyPair]) -> _Content:
+    name, parameters = algorithm
+    if kind == ENVELOPED_DATA:
+        return _Cbc(content_key(recipients, pairs, AES_CBC[name.octets]), parameters)
+    _check(kind == AUTH_ENVELOPED_DATA)
+    return _Gcm(content_key(recipients, pairs, AES_GCM[name.octets]), parameters)
+
+
+def _beginning(recipients: Sequence[bytes], initial: bytes) -> bytearray:
+    """The message before its content, with indefinite lengths, for nobody knows how much will come."""
+    algorithm = encoded(SEQUENCE, encoded(OID, AES_256_CBC), encoded(OCTET_STRING, initial))
+    return bytearray().join(
+        (
+            *(bytes((SEQUENCE,)), OPEN, encoded(OID, ENVELOPED_DATA)),
+            *(bytes((EXPLICIT,)), OPEN),
+            *(bytes((SEQUENCE,)), OPEN, encoded(INTEGER, b"\0"), encoded(SET, *sorted(recipients))),
+            *(bytes((SEQUENCE,)), OPEN, encoded(OID, DATA), algorithm),
+            *(bytes((EXPLICIT,)), OPEN),
+        )
+    )
+
+
+def _check(holds: bool) -> None:
+    if not holds:
+        raise NotBer

@@ -1,0 +1,124 @@
+"""The documents of Dokumentlager, who may have them and what has happened to them. Contract: dokumentlager.md 3 to 5.
+
+No number of a person is kept here: a person is a keyed hash, and the name of a document is blanked when it is deleted.
+"""
+
+from __future__ import annotations
+
+from projections.projection import Append, Change, Create, Projection, Write, sql_beside
+from schemas.dokumentlager import (
+    DokumentDestruert,
+    DokumentEndret,
+    DokumentInfisert,
+    DokumentLastetNed,
+    DokumentLastetOpp,
+    DokumentSkadet,
+    DokumentSlettet,
+    EksponertFor,
+)
+from schemas.envelope import Envelope
+from schemas.errors import Unreadable
+from schemas.konfigurasjon import KontoEndret, KontoOpprettet, KontoSlettet, KontoTagFjernet, KontoTagget
+from streams.domain.dokumentlager import Status
+from streams.domain.eksponering import key_of
+
+SLETTET = "(slettet)"
+"""The name of a document that is deleted: what a personal field reads when its key is gone."""
+
+dokumentlager = Projection(
+    "dokumentlager", logic=1, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
+)
+
+KontoEvent = KontoOpprettet | KontoEndret | KontoTagget | KontoTagFjernet | KontoSlettet
+
+
+@dokumentlager.on(DokumentLastetOpp)
+def lastet_opp(event: DokumentLastetOpp, at: Envelope) -> tuple[Write, ...]:
+    """The row of a document."""
+    assert at.position is not None
+    values = {
+        "fiks_org_id": event.fiks_org_id,
+        "konto_id": event.konto_id,
+        "status": (Status.INFISERT if event.skadevare else Status.TILGJENGELIG).value,
+        "opprettet": at.time,
+        "tilgjengelig_til": event.tilgjengelig_til,
+        "dokumentnavn": event.dokumentnavn,
+        "mimetype": event.mimetype,
+        "sikkerhetsniva": event.sikkerhetsniva,
+        "ukryptert_storrelse": event.ukryptert_storrelse,
+        "kryptert_storrelse": event.kryptert_storrelse,
+        "sha256": event.sha256,
+        "korrelasjonsid": event.korrelasjonsid,
+        "blob": event.blob,
+        "nokkel_id": event.nokkel_id,
+        "eksponert": [_exposed(one) for one in event.eksponert_for],
+        "lagre_nedlastinger": event.lagre_nedlastinger,
+        "partisjon": at.position.partition,
+        "plass": at.position.offset,
+    }
+    made = Create("dokumentlager_dokument", (event.dokument_id,), values)
+    return made, _hendelse(event.dokument_id, at, at.actor)
+
+
+@dokumentlager.on(DokumentEndret)
+def endret(event: DokumentEndret, at: Envelope) -> tuple[Write, ...]:
+    """The document is available until another time."""
+    til = event.tilgjengelig_til.isoformat() if event.tilgjengelig_til else None
+    changed = _change(event.dokument_id, at, tilgjengelig_til=event.tilgjengelig_til)
+    return changed, _hendelse(event.dokument_id, at, event.av, til)
+
+
+@dokumentlager.on(DokumentInfisert)
+def infisert(event: DokumentInfisert, at: Envelope) -> tuple[Write, ...]:
+    """The document can never be downloaded."""
+    changed = _change(event.dokument_id, at, status=Status.INFISERT.value)
+    return changed, _hendelse(event.dokument_id, at, None, event.funn)
+
+
+@dokumentlager.on(DokumentSlettet)
+def slettet(event: DokumentSlettet, at: Envelope) -> tuple[Write, ...]:
+    """The metadata stay, but for what is personal."""
+    changed = _change(event.dokument_id, at, status=Status.SLETTET.value, dokumentnavn=SLETTET)
+    return changed, _hendelse(event.dokument_id, at, event.av, event.grunn.value)
+
+
+@dokumentlager.on(DokumentLastetNed, DokumentSkadet, DokumentDestruert)
+def happened(event: DokumentLastetNed | DokumentSkadet | DokumentDestruert, at: Envelope) -> tuple[Write, ...]:
+    """What changes nothing, but has happened."""
+    return (_hendelse(event.dokument_id, at, event.av if isinstance(event, DokumentLastetNed) else None),)
+
+
+@dokumentlager.on(KontoOpprettet, KontoEndret, KontoTagget, KontoTagFjernet)
+def konto(event: KontoEvent, at: Envelope) -> tuple[Write, ...]:
+    """A line in the history of an account, of whatever service."""
+    return (_konto_hendelse(event, at),)
+
+
+@dokumentlager.on(KontoSlettet)
+def konto_slettet(event: KontoSlettet, at: Envelope) -> tuple[Write, ...]:
+    """The account is closed."""
+    return Create("dokumentlager_konto_slettet", (event.konto_id,), {"tidspunkt": at.time}), _konto_hendelse(event, at)
+
+
+def _change(dokument_id: object, at: Envelope, **values: object) -> Change:
+    if at.position is None or at.cause is None:
+        raise Unreadable(f"{at.type} is a decision, but its headers do not say what caused it")
+    return Change("dokumentlager_dokument", (dokument_id,), at.cause, at.position.offset, values)
+
+
+def _hendelse(dokument_id: object, at: Envelope, aktor: str | None, detalj: str | None = None) -> Append:
+    assert at.position is not None
+    return Append("dokumentlager_hendelse", (dokument_id, at.position.offset, at.time, at.type, aktor, detalj))
+
+
+def _konto_hendelse(event: KontoEvent, at: Envelope) -> Append:
+    assert at.position is not None
+    detalj = event.tag if isinstance(event, KontoTagget | KontoTagFjernet) else getattr(event, "navn", None)
+    return Append("dokumentlager_konto_hendelse", (event.konto_id, at.position.offset, at.time, at.type, detalj))
+
+
+def _exposed(one: EksponertFor) -> str:
+    try:
+        return key_of(one)
+    except ValueError as fault:
+        raise Unreadable(str(fault)) from fault

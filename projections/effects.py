@@ -1,0 +1,123 @@
+"""The work of a role that does something outside the log because of events: delete content, ask for more deletions.
+
+It remembers nothing but how far it has come. Whatever it does may be done again, so it goes on after a crash where it
+was; and it can ask whether a decision counts before it does what cannot be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+
+from infra.database import Connection
+from schemas.codec import decode
+from schemas.envelope import Envelope, Recorded, derived_id, fact
+from streams import checkpoints
+from streams.agents import Lot, NotOurs, check_no_gap
+from streams.dead_letters import DeadLetters
+from streams.domain.decider import Decider
+from streams.domain.errors import Unavailable
+from streams.records import LogRecord, envelope_of
+
+POSITIONS = """
+    select c.partition, c.next_offset from projection p join checkpoint c on c.name = p.name and c.version = p.live
+    where p.name = $1 and c.topic = $2
+"""
+Met = list[tuple[Lot, list[Recorded]]]
+
+
+class Effecting:
+    """``wanted`` are the types that something is done about, each with the view that is enough (see ``decode``).
+
+    ``follow`` does it. It is called again with the same events until it has returned once, and raises Unavailable while
+    it must wait.
+    """
+
+    batch = 200
+    role: str
+    topics: tuple[str, ...]
+    wanted: Mapping[str, type | None]
+
+    def __init__(self, dead_letters: DeadLetters) -> None:
+        self._dead_letters = dead_letters
+
+    async def follow(self, connection: Connection, events: Sequence[Recorded]) -> None:
+        """Do what follows from events of one partition, in their order."""
+        raise NotImplementedError
+
+    async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The checkpoint of each partition."""
+        return await checkpoints.load(connection, self.role, partitions)
+
+    async def prepare(self, lots: Sequence[Lot]) -> Met:
+        """Each lot with those of its events that something is done about."""
+        return [(lot, [one for record in lot.records if (one := self._wanted(record)) is not None]) for lot in lots]
+
+    async def carry(self, connection: Connection, prepared: Met) -> None:
+        """Do what follows from the records that were not met yet, and move past them."""
+        positions = await self._lock(connection, [lot.claim.partition for lot, _ in prepared])
+        for lot, events in prepared:
+            at = positions[lot.claim.partition]
+            check_no_gap(self.role, lot.records, at)
+            if fresh := [one for one in events if _offset(one.at) >= at]:
+                await self.follow(connection, fresh)
+        after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in prepared}
+        await checkpoints.move(connection, self.role, {at: max(positions[at], end) for at, end in after.items()})
+
+    async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
+        """Dead-letter the record and move past it."""
+        partition, record = lot.claim.partition, lot.records[0]
+        if (await self._lock(connection, [partition]))[partition] == record.offset:
+            await self._dead_letters.append(self.role, record, reason)
+            await checkpoints.move(connection, self.role, {partition: record.offset + 1})
+
+    def following(self, event: object, because: Envelope, what: str = "") -> tuple[object, Envelope]:
+        """A fact that follows from an event, always with the same envelope; ``what`` tells several of a type apart."""
+        source = f"urn:fiks:{self.role}"
+        made = fact(
+            event,
+            time=because.time,
+            id=derived_id(because.id, f"{type(event).__name__}/{what}"),
+            source=source,
+            correlation_id=because.correlation_id,
+            actor=source,
+            on_behalf_of=because.on_behalf_of,
+            traceparent=because.traceparent,
+        )
+        return event, msgspec.structs.replace(made, causation_id=because.id)
+
+    def _wanted(self, record: LogRecord) -> Recorded | None:
+        name = dict(record.headers).get("ce_type", b"").decode(errors="replace")
+        return Recorded(decode(record.value, self.wanted[name]), envelope_of(record)) if name in self.wanted else None
+
+    async def _lock(self, connection: Connection, partitions: Iterable[TopicPartition]) -> checkpoints.Positions:
+        wanted = list(partitions)
+        positions = await checkpoints.lock(connection, self.role, wanted)
+        if len(positions) < len(wanted):
+            raise NotOurs
+        return positions
+
+
+async def require_decided(connection: Connection, decider: Decider[Any], at: Envelope) -> None:
+    """Raises Unavailable until the decider's states contain the event at that place."""
+    assert at.position is not None
+    partition = TopicPartition(at.position.topic, at.position.partition)
+    found = await checkpoints.load(connection, f"decider:{decider.name}", [partition])
+    if found[partition] <= at.position.offset:
+        raise Unavailable(f"decider:{decider.name} has not met all that is to be carried out")
+
+
+async def require_projected(connection: Connection, name: str, topic: str, ends: Mapping[int, int]) -> None:
+    """Raises Unavailable until the live projection contains all below ``ends``."""
+    rows = await connection.fetch(POSITIONS, name, topic)
+    at = {row["partition"]: row["next_offset"] for row in rows}
+    if any(at.get(partition, 0) < end for partition, end in ends.items()):
+        raise Unavailable(f"the projection {name} does not know all that is to be carried out")
+
+
+def _offset(at: Envelope) -> int:
+    assert at.position is not None
+    return at.position.offset

@@ -1,0 +1,290 @@
+"""Documents in and out, as the published client calls, and in other ways that the contract allows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from infra.crypto.segments import SEGMENT, sealed_size
+from tests.support.dokumentlager import PROVDAL, Lager, form, said_of
+
+LARGE = os.urandom(3 * SEGMENT + 17)
+
+
+async def chunked(body: bytes, size: int = 70_000) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), size):
+        yield body[at : at + size]
+
+
+async def test_what_the_published_client_uploads_it_downloads(lager: Lager) -> None:
+    korrelasjonsid = str(uuid4())
+    answer = await lager.upload(chunked(form(said_of(korrelasjonsid=korrelasjonsid), LARGE)))
+
+    assert answer.status == 201
+    dokument_id = answer.json["id"]
+    assert answer.json == {
+        "id": dokument_id,
+        "dokumentnavn": "å b.txt",
+        "mimeType": "text/plain",
+        "ukryptertStorrelse": len(LARGE),
+        "kryptertStorrelse": sealed_size(len(LARGE)),
+    }
+    assert answer.headers["Location"] == f"https://minside.kommune.no/dokumentlager/nedlasting/{dokument_id}"
+
+    got = await lager.download(dokument_id)
+    assert (got.status, got.body) == (200, LARGE)
+    assert got.headers["Content-Type"] == "text/plain"
+    assert got.headers["Content-Disposition"] == "attachment; filename=\"_ b.txt\"; filename*=UTF-8''%C3%A5%20b.txt"
+    assert got.headers["Content-Length"] == str(len(LARGE))
+
+    known = await lager.download(dokument_id, "/metadata")
+    assert known.json == answer.json | {"korrelasjonsid": korrelasjonsid}
+
+
+async def test_it_can_be_had_at_once_at_another_gateway(lagre: tuple[Lager, Lager]) -> None:
+    one, other = lagre
+    for _ in range(10):
+        assert (await other.download(await one.uploaded(b"x"))).body == b"x"
+
+
+async def test_what_lies_in_the_store_tells_nothing(lager: Lager) -> None:
+    before = lager.blobs
+    await lager.uploaded(b"hemmelig " * 1000)
+
+    [blob] = lager.blobs - before
+    assert b"hemmelig" not in (lager.settings.state / "blobs" / blob).read_bytes()
+
+
+async def test_both_spellings_of_the_address_and_nothing_else(lager: Lager) -> None:
+    body = form(said_of(), b"x")
+    kind = {"Content-Type": "multipart/form-data; boundary=JettyHttpClient-1bcdefghijklmn"}
+    answers = [
+        (await lager.ask("POST", f"{lager.konto}/dokumenter{end}", data=body, headers=kind)).status
+        for end in ("", "/", "//")
+    ]
+
+    assert answers == [201, 201, 404]
+
+
+async def test_ranges_of_the_content_across_the_seams(lager: Lager) -> None:
+    dokument_id, at = await lager.uploaded(LARGE), SEGMENT - 5
+    etag = f'"{sha256(LARGE).hexdigest()}"'
+
+    whole = await lager.ask("HEAD", f"/dokumentlager/nedlasting/{dokument_id}")
+    assert (whole.status, whole.body) == (200, b"")
+    assert (whole.headers["Content-Length"], whole.headers["Accept-Ranges"]) == (str(len(LARGE)), "bytes")
+    assert whole.headers["ETag"] == etag
+
+    part = await lager.download(dokument_id, Range=f"bytes={at}-{at + 9}")
+    assert (part.status, part.body) == (206, LARGE[at : at + 10])
+    assert part.headers["Content-Range"] == f"bytes {at}-{at + 9}/{len(LARGE)}"
+
+    tail = await lager.download(dokument_id, Range="bytes=-7")
+    assert tail.body == LARGE[-7:]
+
+    beyond = await lager.download(dokument_id, Range=f"bytes={len(LARGE)}-")
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(LARGE)}")
+
+    several = await lager.download(dokument_id, Range="bytes=0-1,10-12")
+    assert several.status == 206 and several.headers["Content-Type"].startswith("multipart/byteranges")
+    assert several.headers["Content-Length"] == str(len(several.body))
+    assert LARGE[10:13] in several.body and f"bytes 10-12/{len(LARGE)}".encode() in several.body
+
+    assert (await lager.download(dokument_id, **{"Range": "bytes=0-1", "If-Range": '"annet"'})).body == LARGE
+    known = await lager.download(dokument_id, **{"If-None-Match": etag})
+    assert (known.status, known.body) == (304, b"")
+
+
+async def test_a_change_moves_the_end_and_nothing_else(lager: Lager) -> None:
+    dokument_id = await lager.uploaded()
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+    assert (await lager.ask("GET", address)).json["tilgjengeligTil"] is None
+
+    answer = await lager.ask("PATCH", address, json={"ttl": 3600, "tilgjengeligTil": None})
+
+    assert answer.status == 200 and answer.json["id"] == dokument_id
+    til = datetime.fromisoformat(answer.json["tilgjengeligTil"])
+    assert til.tzinfo and til > datetime.now(UTC)
+    known = await lager.ask("GET", address)
+    assert datetime.fromisoformat(known.json["tilgjengeligTil"]) == til
+    assert [one["melding"] for one in known.json["hendelser"]] == [
+        "Dokumentet er lastet opp",
+        f"Dokumentets levetid er endret: tilgjengelig til {til.isoformat()}",
+    ]
+    assert {one["aktor"] for one in known.json["hendelser"]} == {lager.headers["IntegrasjonId"]}
+
+
+async def test_a_moment_keeps_its_nanoseconds_out_and_its_offset_in_mind(lager: Lager) -> None:
+    moment = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
+    written = moment.astimezone().strftime("%Y-%m-%dT%H:%M:%S.123456789+00:00")
+    dokument_id = await lager.uploaded(ttl=None, tilgjengeligTil=written)
+
+    known = await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")
+    assert datetime.fromisoformat(known.json["tilgjengeligTil"]).microsecond == 123456
+
+
+async def test_a_deleted_document_is_gone_and_stays_known(lager: Lager) -> None:
+    dokument_id = await lager.uploaded(b"bort")
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+
+    answer = await lager.ask("DELETE", address)
+
+    assert (answer.status, answer.body) == (200, b"")
+    assert (await lager.download(dokument_id)).status == 410
+    assert (await lager.download(dokument_id, "/metadata")).status == 410
+    assert (await lager.ask("DELETE", address)).status == 410
+    assert (await lager.ask("PATCH", address, json={"ttl": 5})).status == 410
+    known = (await lager.ask("GET", address)).json
+    assert (known["slettet"], known["dokumentnavn"], known["ukryptertStorrelse"]) == (True, "(slettet)", 4)
+    assert "Dokumentet er slettet av den som eier det" in [one["melding"] for one in known["hendelser"]]
+
+
+async def test_what_is_deleted_is_destroyed(lager: Lager) -> None:
+    before = lager.blobs
+    dokument_id = await lager.uploaded(b"bort")
+    [blob] = lager.blobs - before
+    await lager.ask("DELETE", f"{lager.konto}/dokumenter/{dokument_id}")
+
+    while not await lager.rows(
+        "select from read.dokumentlager_hendelse where dokument_id = $1 and type = 'DokumentDestruert'", dokument_id
+    ):
+        await asyncio.sleep(0.05)
+    assert blob not in lager.blobs
+    while await lager.rows("select from nokkel where name like $1", f"dokumentlager:{dokument_id}%"):
+        await asyncio.sleep(0.05)
+
+
+async def test_one_that_expires_is_deleted(lager: Lager) -> None:
+    dokument_id = await lager.uploaded(ttl=1)
+
+    while (await lager.download(dokument_id)).status == 200:
+        await asyncio.sleep(0.1)
+    assert (await lager.download(dokument_id)).status == 410
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+    while not (known := (await lager.ask("GET", address)).json)["slettet"]:
+        await asyncio.sleep(0.1)
+    assert "Dokumentet er slettet fordi tiden det skulle være tilgjengelig, er ute" in str(known["hendelser"])
+
+
+async def test_all_with_a_korrelasjonsid_go_and_none_that_comes_later(lagre: tuple[Lager, Lager]) -> None:
+    one, other = lagre
+    korrelasjonsid = str(uuid4())
+    go = await asyncio.gather(*(other.uploaded(korrelasjonsid=korrelasjonsid) for _ in range(5)))
+    stays = await one.uploaded(korrelasjonsid=str(uuid4()))
+
+    answer = await one.ask("DELETE", f"{one.konto}/korrelasjonsid/{korrelasjonsid}")
+    assert (answer.status, answer.body) == (204, b"")
+    later = await one.uploaded(korrelasjonsid=korrelasjonsid)
+
+    for dokument_id in go:
+        while (await one.download(dokument_id)).status == 200:
+            await asyncio.sleep(0.05)
+    assert [(await one.download(dokument_id)).status for dokument_id in (stays, later)] == [200, 200]
+    unknown = await one.ask("DELETE", f"{one.konto}/korrelasjonsid/{uuid4()}")
+    assert unknown.status == 204
+
+
+async def test_search_by_everything_that_can_be_searched_by(lager: Lager) -> None:
+    korrelasjonsid = str(uuid4())
+    first = await lager.uploaded(b"12", dokumentnavn="Søknad.pdf", korrelasjonsid=korrelasjonsid)
+    second = await lager.uploaded(b"1", dokumentnavn="Vedlegg.pdf", korrelasjonsid=korrelasjonsid)
+    third = await lager.uploaded(korrelasjonsid=korrelasjonsid)
+    await lager.ask("DELETE", f"{lager.konto}/dokumenter/{third}")
+    await lager.download(first)
+
+    async def found(query: str = "?fra=null&til=null", **criteria: Any) -> list[str]:
+        answer = await lager.ask(
+            "POST", f"{lager.konto}/dokumenter/sok{query}", json={"korrelasjonsid": korrelasjonsid} | criteria
+        )
+        assert answer.status == 200, answer.body
+        return [one["id"] for one in answer.json["dokumenter"]]
+
+    assert await found() == [third, second, first]
+    assert await found(slettet=True) == [third]
+    assert await found(lest=True) == [first]
+    assert await found(dokumentnavn="søk") == [first]
+    assert await found(fra="2020-01-01T00:00:00Z", til="2021-01-01T00:00:00+01:00") == []
+    assert await found("?fra=1&antall=1") == await found("?fra=1&til=1") == [second]
+    whole = await lager.ask("POST", f"{lager.konto}/dokumenter/sok?til=1", json={"korrelasjonsid": korrelasjonsid})
+    assert whole.json["totaltAntallTreff"] == 3
+    hit = whole.json["dokumenter"][0]
+    assert hit | {"opprettet": ""} == {
+        "id": third,
+        "dokumentnavn": "(slettet)",
+        "ukryptertStorrelse": 7,
+        "kryptertStorrelse": sealed_size(7),
+        "lest": False,
+        "opprettet": "",
+        "mimetype": "text/plain",
+        "slettet": True,
+        "korrelasjonsid": korrelasjonsid,
+    }
+    assert (await lager.ask("POST", f"{lager.konto}/dokumenter/sok")).status == 200
+
+
+async def test_a_list_has_the_newest_first_and_nothing_deleted(lager: Lager) -> None:
+    first, second, third = [await lager.uploaded() for _ in range(3)]
+    await lager.ask("DELETE", f"{lager.konto}/dokumenter/{second}")
+
+    answer = await lager.ask("GET", f"{lager.konto}/dokumenter?fra=0&til=2")
+
+    assert [one["id"] for one in answer.json["dokumenter"]] == [third, first]
+    assert answer.headers["Fiks-Fresh-As-Of"] != "unknown"
+
+
+async def test_a_download_is_told_unless_it_shall_not_be(lager: Lager) -> None:
+    told, untold = await lager.uploaded(), await lager.uploaded(ikkeLagreDokumentLastetNed=True)
+    for dokument_id in (told, untold):
+        await lager.download(dokument_id)
+        await lager.ask("HEAD", f"/dokumentlager/nedlasting/{dokument_id}")
+
+    async def history(dokument_id: str) -> list[str]:
+        known = (await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")).json
+        return [one["melding"] for one in known["hendelser"]]
+
+    assert await history(told) == ["Dokumentet er lastet opp", "Dokumentet er lastet ned"]
+    assert await history(untold) == ["Dokumentet er lastet opp"]
+
+
+@pytest.mark.parametrize(
+    "query", ["?fra=-1", "?fra=2147483648", "?til=0", "?antall=10001", "?fra=a", "?til=1e3", "?antall=²"]
+)
+async def test_pages_that_there_are_none_of(lager: Lager, query: str) -> None:
+    assert (await lager.ask("GET", f"{lager.konto}/dokumenter{query}")).status == 400
+
+
+async def test_content_that_was_changed_in_the_store_is_never_handed_out(lager: Lager) -> None:
+    before = lager.blobs
+    dokument_id = await lager.uploaded(LARGE)
+    [blob] = lager.blobs - before
+    path = lager.settings.state / "blobs" / blob
+    sealed = bytearray(path.read_bytes())
+    sealed[1000] ^= 1
+    path.write_bytes(sealed)
+
+    answer = await lager.download(dokument_id)
+
+    assert answer.status == 500 and LARGE[:50] not in answer.body
+    assert (await lager.download(dokument_id, Range="bytes=-10")).body == LARGE[-10:]
+    known = (await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")).json
+    assert "Dokumentets innhold er skadet og kan ikke lastes ned" in str(known["hendelser"])
+
+
+async def test_of_another_organisation_nothing_can_be_had(lager: Lager) -> None:
+    dokument_id = await lager.uploaded()
+    stranger = await lager.as_organisation(PROVDAL)
+
+    for what in ("", "/metadata"):
+        assert (await stranger.download(dokument_id, what)).status == 404
+    assert (await stranger.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")).status == 403
+    theirs = f"{stranger.konto}/dokumenter/{dokument_id}"
+    assert [(await stranger.ask(method, theirs)).status for method in ("GET", "DELETE")] == [404, 404]
+    mixed = lager.konto.replace(str(lager.fiks_org_id), str(PROVDAL.id("organisasjon")))
+    assert (await lager.ask("GET", f"{mixed}/dokumenter")).status == 404

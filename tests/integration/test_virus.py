@@ -1,0 +1,146 @@
+"""One suite over the real clamd and over a stand-in for it, by TCP and by Unix socket; and what fails in between."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from infra.local.ports import free_port
+from infra.virus import Clamd, Outcome, Scanner, Verdict, scanner
+from streams.domain.errors import Rejected
+from tests.support.clamd import EICAR, LIMIT, SIGNATURE, is_installed, real_clamd, stand_in
+from tests.support.stack import temporary_folder
+
+
+@pytest_asyncio.fixture(scope="module", params=["clamd", "stand-in"])
+async def addresses(request: pytest.FixtureRequest) -> AsyncIterator[list[str]]:
+    if request.param == "clamd" and not is_installed():
+        pytest.skip("clamd is not installed: apt-get install clamav-daemon")
+    with temporary_folder() as folder:
+        async with real_clamd(folder) if request.param == "clamd" else stand_in(folder) as addresses:
+            yield addresses
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def clamd(addresses: list[str], request: pytest.FixtureRequest) -> Scanner:
+    return scanner(next(address for address in addresses if address.startswith(request.param)))
+
+
+async def verdict(of: Scanner, *chunks: bytes) -> Verdict:
+    async with of.scanning() as scan:
+        for chunk in chunks:
+            await scan.feed(chunk)
+        return await scan.verdict()
+
+
+async def test_clean(clamd: Scanner) -> None:
+    assert await verdict(clamd, b"et brev") == Verdict(Outcome.CLEAN)
+    assert await verdict(clamd) == Verdict(Outcome.CLEAN)
+    assert await verdict(clamd, b"", b"a", b"", b"b" * (LIMIT - 1)) == Verdict(Outcome.CLEAN)
+
+
+@pytest.mark.parametrize("size", [1, 7, 65536])
+async def test_infected(clamd: Scanner, size: int) -> None:
+    content = b"foran " * 1000 + EICAR + b" bak"
+    if size == 1:
+        content = content[5900:]
+    chunks = [content[at : at + size] for at in range(0, len(content), size)]
+    assert await verdict(clamd, *chunks) == Verdict(Outcome.INFECTED, SIGNATURE)
+
+
+async def test_larger_than_clamd_takes(clamd: Scanner) -> None:
+    """However much more comes: the reply is found although clamd no longer listens."""
+    for chunks in ([b"x" * (LIMIT + 1)], [b"x" * 65536] * 17, [b"x" * 65536] * 500):
+        assert await verdict(clamd, *chunks) == Verdict(Outcome.TOO_LARGE)
+
+
+async def test_many_at_once(clamd: Scanner) -> None:
+    contents = [EICAR if number % 3 == 0 else b"rent" for number in range(12)]
+    found = await asyncio.gather(*(verdict(clamd, content) for content in contents))
+    assert [one.outcome is Outcome.INFECTED for one in found] == [content == EICAR for content in contents]
+
+
+async def test_broken_off(clamd: Scanner) -> None:
+    """Whoever leaves in the middle leaves clamd as it was."""
+    async with clamd.scanning() as scan:
+        await scan.feed(EICAR)
+    with pytest.raises(LookupError):
+        async with clamd.scanning() as scan:
+            await scan.feed(EICAR)
+            raise LookupError
+    assert await verdict(clamd, b"rent") == Verdict(Outcome.CLEAN)
+
+
+@pytest.mark.skipif(not is_installed(), reason="clamd is not installed: apt-get install clamav-daemon")
+async def test_what_clamd_has_not_looked_at_in_full_is_not_clean() -> None:
+    with temporary_folder() as folder:
+        async with real_clamd(folder, largest_file=LIMIT // 2) as addresses:
+            assert await verdict(Clamd(addresses[0]), b"x" * (LIMIT - 1)) == Verdict(Outcome.TOO_LARGE)
+
+
+async def hangs(reader: StreamReader, writer: StreamWriter) -> None:
+    await asyncio.sleep(60)
+
+
+async def takes_all_and_says_nothing(reader: StreamReader, writer: StreamWriter) -> None:
+    while await reader.read(65536):
+        pass
+
+
+async def closes_at_once(reader: StreamReader, writer: StreamWriter) -> None:
+    pass
+
+
+async def closes_in_the_middle(reader: StreamReader, writer: StreamWriter) -> None:
+    await reader.readexactly(30)
+
+
+async def says_nonsense(reader: StreamReader, writer: StreamWriter) -> None:
+    await reader.readuntil(b"\0")
+    writer.write(b"stream: \xff OK? ERROR\0")
+    await writer.drain()
+    await reader.read()
+
+
+async def says_too_much(reader: StreamReader, writer: StreamWriter) -> None:
+    await reader.readuntil(b"\0")
+    writer.write(b"stream: OK" * 100_000)
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [hangs, takes_all_and_says_nothing, closes_at_once, closes_in_the_middle, says_nonsense, says_too_much],
+)
+@pytest.mark.parametrize("at", [0, 1], ids=["tcp", "unix"])
+async def test_a_clamd_in_trouble_is_unavailable(conversation: object, at: int) -> None:
+    with temporary_folder() as folder:
+        async with stand_in(folder, conversation) as addresses:
+            clamd = Clamd(addresses[at], patience=0.3)
+            assert await verdict(clamd, *[b"x" * 65536] * 100) == Verdict(Outcome.UNAVAILABLE)
+
+
+async def test_nobody_there() -> None:
+    for address in (f"tcp://127.0.0.1:{free_port()}", "unix:///finnes/ikke.ctl", "tcp://finnes-ikke.invalid:3310"):
+        assert await verdict(Clamd(address), b"x") == Verdict(Outcome.UNAVAILABLE)
+
+
+async def test_by_a_name_with_several_addresses() -> None:
+    with temporary_folder() as folder:
+        async with stand_in(folder) as addresses:
+            clamd = Clamd(addresses[0].replace("127.0.0.1", "localhost"))
+            assert await verdict(clamd, EICAR) == Verdict(Outcome.INFECTED, SIGNATURE)
+
+
+async def test_off() -> None:
+    assert await verdict(scanner(None), EICAR) == Verdict(Outcome.OFF)
+
+
+@pytest.mark.parametrize("address", ["clamd:3310", "tcp://clamd", "tcp://:3310", "unix://", "tcp://x:y", "http://x:1"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(Rejected, match="FIKS_CLAMD must be"):
+        scanner(address)
