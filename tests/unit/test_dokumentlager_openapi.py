@@ -21,9 +21,7 @@ def test_what_is_described_is_served_and_the_other_way_round() -> None:
     routes = ((route.method, route.resource.canonical) for route in app.router.routes() if route.resource)
     served = {(method, _nameless(path)) for method, path in routes if path.startswith("/dokumentlager")}
 
-    described = {
-        (method.upper(), _nameless(path)) for path, methods in DOCUMENT["paths"].items() for method in methods
-    }
+    described = {(method.upper(), _nameless(path)) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert described == served
 
 
