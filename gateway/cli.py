@@ -33,7 +33,6 @@ COMMANDS = {
     "worker": Entry(LOG, "projections.commands", "Run a worker until it is told to stop (SIGTERM)."),
     "dlq": Entry(LOG, "streams.commands", "Dead letters: records that could not be read."),
     "keys": Entry(LOG, "streams.key_commands", "The keys that wrap the data keys."),
-    "sweep": Entry(LOG, "streams.commands", "Delete content that no event names."),
     "migrate": Entry(
         READ,
         "projections.commands",

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -68,16 +67,6 @@ class Blobs:
         for name in names:
             with contextlib.suppress(NotFound), _translated(name):
                 await obstore.delete_async(self._store, name)
-
-    async def stored_before(self, time: datetime) -> list[str]:
-        """The names of all blobs that are older, and of what is left of some that were never finished.
-
-        Raises Unavailable. An object store drops unfinished uploads by a rule of the bucket, and lists none of them.
-        """
-        with _translated("at all"):
-            return [
-                one["path"] async for some in obstore.list(self._store) for one in some if one["last_modified"] < time
-            ]
 
     async def _get(self, name: str, first: int, last: int | None) -> AsyncIterator[bytes]:
         found = await obstore.get_async(

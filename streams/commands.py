@@ -1,18 +1,15 @@
-"""The commands of the log: topics, dead letters, sweep."""
+"""The commands of the log: topics, dead letters."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, datetime, timedelta
 
 import click
 
-from infra.blobs import Blobs
-from infra.kms import keks
 from infra.settings import Settings
 from schemas.topics import TOPICS
-from streams import dead_letters, sweeping
+from streams import dead_letters
 from streams import topics as broker_topics
 from streams.log import Log
 
@@ -88,27 +85,3 @@ def replay_letter(topic: str, number: str) -> None:
 
     asyncio.run(replay())
     click.echo(f"replayed {number}")
-
-
-@click.command()
-@click.option(
-    "--minutes", default=sweeping.YOUNG.total_seconds() / 60, show_default=True, help="Leave what is younger."
-)
-def sweep(minutes: float) -> None:
-    """Delete content that no event names: what is left of uploads whose gateway was killed. Run it daily.
-
-    Content that a gateway receives at this moment has no event yet, so leave what is younger than any call may be.
-    """
-
-    async def run() -> list[str]:
-        settings = Settings()
-        log = Log(settings.kafka, keks(settings))
-        await log.start()
-        try:
-            before = datetime.now(UTC) - timedelta(minutes=minutes)
-            return await sweeping.sweep(settings.kafka, Blobs(settings.blobs), log, before)
-        finally:
-            await log.stop()
-
-    for name in asyncio.run(run()):
-        click.echo(f"deleted {name}")

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
-from confluent_kafka import Message
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from infra import metrics
 from schemas.codec import decode
 from schemas.envelope import Headers
 from schemas.topics import TOPICS
-from streams.domain.errors import NotFound
-from streams.log import Log
-from streams.whole import messages_of
+from streams.domain.errors import NotFound, Unavailable
+from streams.log import Log, kafka_settings
 
 HEADER = "fiks_dlq_"
 
@@ -65,7 +64,26 @@ class DeadLetters:
 
 def read_all(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
     """Every dead letter of a topic, oldest first within each partition."""
-    return map(_letter, messages_of(bootstrap, TOPICS[topic].dead_letters))
+    name = TOPICS[topic].dead_letters
+    consumer = Consumer(kafka_settings(bootstrap) | {"group.id": "fiks.dlq", "enable.auto.commit": False})
+    try:
+        ends = {}
+        for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
+            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
+            if high > low:
+                ends[partition] = high
+        consumer.assign([TopicPartition(name, partition, 0) for partition in ends])
+        while ends:
+            messages = consumer.consume(500, timeout=10.0)
+            if not messages:
+                raise Unavailable(f"the log stopped answering while {name} was read")
+            for message in messages:
+                if message.error() is None:
+                    yield _letter(message)
+                    if (message.offset() or 0) + 1 >= ends.get(message.partition() or 0, 0):
+                        ends.pop(message.partition() or 0, None)
+    finally:
+        consumer.close()
 
 
 async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:
