@@ -1,4 +1,4 @@
-"""Documents that come in several calls, since 5 GB break off on a poor line: TUS 1.0.0 beside the multipart of the contract.
+"""Documents that come in several calls, since 5 GB over a poor line is real: TUS 1.0.0, beside the multipart.
 
 The call that brings the last byte makes the document; what the contract demands of an upload holds here too.
 """

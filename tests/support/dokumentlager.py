@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 from aiohttp import ClientSession, web
+from cryptography.x509 import load_pem_x509_certificate
 
 from gateway.app import make_app
 from gateway.auth.grant import token_for
@@ -24,6 +25,7 @@ from gateway.auth.memory import MEMORY
 from gateway.fullmakt import FULLMAKTER
 from gateway.registers.parties import Party
 from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisation, credentials
+from infra.crypto.cms import Encryptor
 from infra.local.ports import free_port
 from infra.migrate import migrate
 from infra.settings import Settings
@@ -113,6 +115,13 @@ class Lager:
         answer = await self.upload(form(said_of(**said), content), konto)
         assert answer.status == 201, answer.body
         return str(answer.json["id"])
+
+    async def encrypted(self, content: bytes) -> bytes:
+        """The content as the published client encrypts it, for the certificate that it is told."""
+        answer = await self.ask("GET", "/dokumentlager/api/v1/public-key")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        encryptor = Encryptor([load_pem_x509_certificate(answer.body)])
+        return encryptor.update(content) + encryptor.finish()
 
     async def download(self, dokument_id: str, what: str = "", **headers: str) -> Answer:
         """Get the content, or ``/metadata``."""
