@@ -18,7 +18,7 @@ from gateway.dokumentlager import BASE, LAST_OPP, konto_in, open_konto_in, uuid_
 from gateway.kommando import decide
 from gateway.metadata import read_json
 from gateway.opened import as_opened
-from gateway.routes import Routes, as_json
+from gateway.routes import Routes
 from schemas.konfigurasjon_commands import GrantPrivilegium, RevokePrivilegium
 from streams.domain.configuration import Person
 from streams.domain.errors import NotFound
@@ -69,7 +69,7 @@ async def brukere(request: web.Request) -> web.Response:
         {"personId": person_id(one.aktor), "navn": one.navn, "tilganger": tilganger}
         for one in _holders(request, LAST_OPP)
     ]
-    return as_json({"brukere": known})
+    return await as_opened(request, {"brukere": known})
 
 
 @routes.post(f"{KONTO}/brukere/{{personId}}", demands=manager(ADMIN))
