@@ -66,7 +66,8 @@ def make_app(settings: Settings) -> web.Application:
 
     What it depends on is started with it and may be away at that time.
     """
-    memory, session, named = Memory(settings.kafka), ClientSession(), persons(settings)
+    memory = Memory(settings.kafka, folder=settings.state / "memory")
+    session, named = ClientSession(), persons(settings)
     tokens = Tokens(settings.issuer, settings.idporten_issuer, session)
     maskinporten = Maskinporten(settings.issuer, session, lambda: client(settings))
     altinn = Altinn(settings.altinn, settings.altinn_key, maskinporten, session)

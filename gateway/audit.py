@@ -6,10 +6,9 @@ A refusal stands when the log is away; it is counted and logged then. Data about
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -23,43 +22,74 @@ from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL, Principal
 from gateway.randomness import new_uuid
 from gateway.said import SOURCE, said
+from gateway.summing import Clock, Summing
+from gateway.tally import Sum, Tally
 from infra.logs import logger
 from infra.masking import masked_text
 from infra.metrics import AUDIT_MISSED
-from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, Kaller, OppslagGjort, TilgangNektet
+from schemas.audit import (
+    AutentiseringerFeilet,
+    AutentiseringFeilet,
+    Kaller,
+    OppslagGjort,
+    TilgangerNektet,
+    TilgangNektet,
+)
 from schemas.envelope import Envelope, fact
 from schemas.konfigurasjon import ROOT
 from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
-from streams.log import Log
+from streams.log import Log, NotTaken
 
 log = logger(__name__)
 
-ONE_BY_ONE = 100
+UNKNOWN_A_SECOND = 100
 """Authentication failures that each process tells one by one within a second; more are told by their number."""
-SECOND = 1.0
+DENIED_OF_A_KIND = 5
+"""Refusals of one caller, for one owner, by one route, for one reason, that are told one by one within ``WINDOW``."""
+WINDOW = timedelta(seconds=10)
+KINDS = 200
+"""Kinds of refusals that are told apart within ``WINDOW``; what comes beyond is told by its caller alone."""
+OTHERS = "andre"
+"""The route of those."""
 LONGEST = 300
 """Characters of a reason."""
+MOST_PERSONS = 1000
+"""Whom one event may be about."""
+
+_PARTICULAR = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{9,}", re.IGNORECASE)
+"""What a reason says of the single case: ids and numbers of organisations."""
+
+
+class Denied(NamedTuple):
+    """What refusals have in common that are told by their number."""
+
+    fiks_org_id: UUID
+    grunn: str
+    rute: str
+    kaller: Kaller
+    actor: str | None
+    on_behalf_of: str | None
+
+    def rest(self) -> Denied:
+        """What is still told apart when there are too many kinds: who it was."""
+        return self._replace(fiks_org_id=ROOT, grunn="", rute=OTHERS)
 
 
 class Auditor:
-    """Appends to ``log``. ``memory`` knows whose a resource is; ``clock`` gives seconds."""
+    """Appends to ``log``. ``memory`` knows whose a resource is."""
 
-    def __init__(self, log: Log, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._memory, self._clock = log, memory, clock
-        self._second, self._told, self._more = float("-inf"), 0, 0
-        self._stopping = asyncio.Event()
-        self._summing: asyncio.Task[None] | None = None
+    def __init__(self, log: Log, memory: Memory, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        self._log, self._memory = log, memory
+        unknown = Tally[None](UNKNOWN_A_SECOND, timedelta(seconds=1), kinds=1, rest=lambda kind: kind)
+        denied = Tally[Denied](DENIED_OF_A_KIND, WINDOW, KINDS, Denied.rest)
+        self._unknown, self._denied = Summing(log, unknown, _unknown, clock), Summing(log, denied, _denied, clock)
         self._behind: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
         """Tell what was not told yet. The log must still be there."""
-        self._stopping.set()
-        if self._summing is not None:
-            await self._summing
         await asyncio.gather(*self._behind)
-        if self._more:
-            AUDIT_MISSED.inc(self._more)
-            log.error("authentication failures are not on the log", count=self._more)
+        await self._unknown.stop()
+        await self._denied.stop()
 
     async def refused(self, request: web.Request, fault: Exception) -> None:
         """Tell that the call was refused for that reason; what is no refusal is not told. Never raises Unavailable."""
@@ -75,27 +105,22 @@ class Auditor:
                 task.add_done_callback(self._behind.discard)
 
     async def lookup(
-        self, request: web.Request, *, owner: UUID, tjeneste: str, hva: str, gjelder: Iterable[str], utfall: str
+        self, request: web.Request, *, owner: UUID, tjeneste: str, hva: str, gjelder: set[str], utfall: str
     ) -> None:
         """Tell of a look-up of data about others, before its answer is given. Raises Unavailable: then give none.
 
         ``gjelder`` are persons as ``Persons.actor`` names them, or orgnr; the other words as in ``OppslagGjort``.
         """
-        event = OppslagGjort(
-            fiks_org_id=owner,
-            tjeneste=tjeneste,
-            hva=hva,
-            gjelder=tuple(gjelder),
-            utfall=utfall,
-            kaller=_kaller(request[PRINCIPAL]),
-        )
-        await self._log.append(event, said(request, event))
+        kaller, about = _kaller(request[PRINCIPAL]), sorted(gjelder)
+        for at in range(0, len(about), MOST_PERSONS):
+            some = tuple(about[at : at + MOST_PERSONS])
+            event = OppslagGjort(
+                fiks_org_id=owner, tjeneste=tjeneste, hva=hva, gjelder=some, utfall=utfall, kaller=kaller
+            )
+            await self._log.append(event, said(request, event))
 
     async def _not_authenticated(self, request: web.Request, fault: NotAuthenticated) -> None:
-        if not self._has_room():
-            self._more += 1
-            if self._summing is None:
-                self._summing = asyncio.create_task(self._sum())
+        if not self._unknown.has_room(None):
             return
         claimed = request.headers.get(ID, "").encode(errors="replace").decode()
         integrasjon_id = _uuid(claimed)
@@ -120,38 +145,14 @@ class Auditor:
             privilegier=_privileges(request),
             ressurs_id=ressurs_id,
         )
-        await self._tell(event, said(request, event))
-
-    def _has_room(self) -> bool:
-        now = self._clock()
-        if now - self._second >= SECOND:
-            self._second, self._told = now, 0
-        self._told += 1
-        return self._told <= ONE_BY_ONE
-
-    async def _sum(self) -> None:
-        while self._more:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SECOND):
-                    await self._stopping.wait()
-            await self._tell_sum()
-            if self._stopping.is_set():
-                break
-        self._summing = None
-
-    async def _tell_sum(self) -> None:
-        """Tell the number of those that are not told. While the log is away it grows: nothing is missed."""
-        antall = self._more
-        event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=antall)
-        about = fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
-        with suppress(Unavailable):
-            await self._log.append(event, about)
-            self._more -= antall
+        about = said(request, event)
+        if self._denied.has_room(_kind(event, about)):
+            await self._tell(event, about)
 
     async def _tell(self, event: object, about: Envelope) -> None:
         try:
             await self._log.append(event, about)
-        except Unavailable as fault:
+        except (Unavailable, NotTaken) as fault:
             AUDIT_MISSED.inc()
             told = {"type": about.type, "actor": about.actor, **msgspec.to_builtins(event)}
             log.error("a refusal is not on the log", told=told, event_id=about.id, fault=str(fault))
@@ -169,6 +170,31 @@ async def audited(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (NotAuthenticated, NotAllowed, NotFound) as fault:
         await request.config_dict[AUDITOR].refused(request, fault)
         raise
+
+
+def _kind(event: TilgangNektet, about: Envelope) -> Denied:
+    grunn = _PARTICULAR.sub("…", event.grunn)
+    return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.actor, about.on_behalf_of)
+
+
+def _unknown(counted: Sum[None]) -> tuple[object, Envelope]:
+    event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=counted.count)
+    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
+
+
+def _denied(counted: Sum[Denied]) -> tuple[object, Envelope]:
+    kind = counted.kind
+    event = TilgangerNektet(
+        fiks_org_id=kind.fiks_org_id,
+        grunn=kind.grunn,
+        rute=kind.rute,
+        kaller=kind.kaller,
+        antall=counted.count,
+        fra=counted.begin,
+        til=counted.end,
+    )
+    by = {"actor": kind.actor, "on_behalf_of": kind.on_behalf_of}
+    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, **by)
 
 
 def _kaller(principal: Principal | None) -> Kaller:

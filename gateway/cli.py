@@ -113,10 +113,13 @@ def explained(error: Exception) -> str | None:
     import pydantic
     from confluent_kafka import KafkaException
 
+    from infra.settings import UnknownSetting
     from schemas.errors import NotYetKnown, Unreadable
     from streams.domain import errors
 
     match error:
+        case UnknownSetting():
+            return str(error)
         case pydantic.ValidationError():
             return "; ".join(
                 f"FIKS_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"

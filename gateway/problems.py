@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.randomness import new_hex
 from infra.logs import logger
+from infra.masking import masked_text
 from schemas.errors import Unreadable
 from streams.domain.errors import Gone, NotAllowed, NotAuthenticated, NotFound, Rejected, Unavailable
 
@@ -43,7 +44,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class ErrorMessage(msgspec.Struct, rename="camel", frozen=True):
-    """The body of every answer that is no success. ``timestamp`` is in milliseconds, ``path`` as it was called."""
+    """The body of every answer that is no success. ``timestamp`` is in milliseconds, ``path`` as it was called, but for
+    what may be the number of a person.
+    """
 
     timestamp: int
     status: int
@@ -58,7 +61,8 @@ class ErrorMessage(msgspec.Struct, rename="camel", frozen=True):
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers what handlers raise, and gives each call an id, the caller's own if it is a sensible one."""
     given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else new_hex()
+    sensible = _REQUEST_ID.fullmatch(given) and masked_text(given) == given  # it goes on the log, where no fnr may be
+    request[REQUEST_ID] = given if sensible else new_hex()
     try:
         response = await handler(request)
     except web.HTTPException as fault:
@@ -111,7 +115,8 @@ def _answer(
 
 
 def error_message(path: str, status: HTTPStatus, message: str, error_id: UUID | None = None) -> web.Response:
-    """The answer to a call that failed."""
+    """The answer to a call that failed. It repeats nothing that may be the number of a person."""
+    path = masked_text(path)
     said = ErrorMessage(
         timestamp=time.time_ns() // 1_000_000,
         status=status.value,
@@ -119,7 +124,7 @@ def error_message(path: str, status: HTTPStatus, message: str, error_id: UUID | 
         error_id=error_id or uuid4(),
         path=path,
         original_path=path,
-        message=message,
+        message=masked_text(message),
     )
     body = msgspec.json.encode(said)
     return web.Response(body=body, status=status, content_type="application/json")

@@ -1,8 +1,9 @@
-"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt and
-store documents, an administrator of each and a root operator.
+"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt
+and store documents, an administrator of each and a root operator.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
-``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumenter`` or ``mottakersystem``. Passwords are made once and kept in ``<state>/seed.json``.
+``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumenter`` or ``mottakersystem``. Passwords are made once
+and kept in ``<state>/seed.json``.
 """
 
 from __future__ import annotations

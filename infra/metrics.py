@@ -76,11 +76,15 @@ MEMORY_STALENESS = Gauge(
     multiprocess_mode="livemax",
 )
 AUDIT_MISSED = Counter(
-    "fiks_audit_missed_total", "Refusals that were given but are not on the log, since it did not answer"
+    "fiks_audit_missed_total", "Refusals that were given but are not on the log, since it did not take them"
+)
+AUDIT_SUMMED = Counter(
+    "fiks_audit_summed_total", "Refusals that the log tells by their number alone, since there were too many"
 )
 DOWNLOADS_MISSED = Counter(
     "fiks_downloads_missed_total", "Documents that were handed out without an event, since the log did not answer"
 )
+SWEPT = Counter("fiks_swept_blobs_total", "Blobs that were swept up, since no event tells of them")
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 

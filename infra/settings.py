@@ -3,11 +3,24 @@
 No secret has a default: the PostgreSQL password stands in a passfile that the DSN names, or in the operator's DSN.
 """
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ELSEWHERE = {
+    *("FIKS_POSTGRES_PASSWORD", "FIKS_PUBLISH"),  # compose.yaml
+    "FIKS_SCHEMAS_USER",  # fiks schemas publish
+    *("FIKS_CLIENT_JARS", "FIKS_TEST_REGISTERS"),  # tests
+}
+"""Names that are no settings of a process, and who reads them."""
+
+
+class UnknownSetting(Exception):
+    """A variable of the environment looks like a setting and is none: misspelt, it would leave a default in force."""
 
 
 def _blobs_in_state(settings: dict[str, Any]) -> str:
@@ -16,9 +29,21 @@ def _blobs_in_state(settings: dict[str, Any]) -> str:
 
 
 class Settings(BaseSettings):
-    """Every setting of every process. `FIKS_GATEWAY_PORT=8081` sets `gateway_port`."""
+    """Every setting of every process. `FIKS_GATEWAY_PORT=8081` sets `gateway_port`. Raises UnknownSetting, and
+    pydantic's ValidationError.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FIKS_", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_misspelt(cls, given: Any) -> Any:
+        known = {f"FIKS_{name.upper()}" for name in cls.model_fields} | ELSEWHERE
+        for name in os.environ:
+            if name.upper().startswith("FIKS_") and name.upper() not in known:
+                nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
+                raise UnknownSetting(f"{name} is no setting; did you mean {nearest}? Correct or unset it")
+        return given
 
     state: Path = Field(
         default=Path(".local"), description="folder of all that a local run leaves: data, logs, stack.json"

@@ -18,6 +18,7 @@ from asyncpg import Record as Row
 from infra.database import Connection
 from infra.keys import Keys
 from infra.metrics import PROJECTED_EVENTS
+from projections import folding
 from projections.projection import Projection
 from projections.tables import Batch, Table, describe
 from projections.versions import schema_of
@@ -175,7 +176,10 @@ class Projecting:
             if any(target.had for target in takes):
                 rest = [target.lot.records[target.had :] for target in takes]
                 batch = writes_of(rest, [takes[0].projection], prepared.opened)[name]
-            await batch.write(connection, await self._tables_of(connection, takes[0]))
+            tables = await self._tables_of(connection, takes[0])
+            await batch.write(connection, tables)
+            if batch.met and (fold := takes[0].projection.fold):
+                await folding.carry(connection, tables, fold, batch.met)
             PROJECTED_EVENTS.labels(name).inc(sum(len(target.lot.records) - target.had for target in takes))
         await self._move(connection, targets)
 

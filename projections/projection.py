@@ -7,7 +7,7 @@ tables stand in the ``.sql`` file beside the module, without a schema name: each
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +49,32 @@ class Append(NamedTuple):
     row: tuple[Any, ...]
 
 
-Write = Create | Change | Append
+class Met(NamedTuple):
+    """An event for the projection's ``Fold``."""
+
+    event: Any
+    at: Envelope
+
+
+Write = Create | Change | Append | Met
+Row = tuple[Any, ...]
+"""In the order of the table's columns, those of its key first; arrays are tuples."""
+Rows = dict[str, set[Row]]
+Needs = dict[tuple[str, tuple[str, ...]], set[Row]]
+"""Values of some columns of a table: all rows that have them are needed."""
+
+
+class Fold(NamedTuple):
+    """How tables that are a state move on. Both are pure.
+
+    ``needs(rows, met)`` is all that must be there for the events to be folded; it is asked again with what was found.
+    ``advance(rows, met)`` are the same rows after the events; those that it does not return are deleted.
+    """
+
+    needs: Callable[[Rows, Sequence[Met]], Needs]
+    advance: Callable[[Rows, Sequence[Met]], Rows]
+
+
 Handler = Callable[[Any, Envelope], Iterable[Write]]
 EnvelopeHandler = Callable[[Envelope], Iterable[Write]]
 
@@ -59,11 +84,12 @@ _projections: dict[str, Projection] = {}
 class Projection:
     """A read model: its name, the topics it reads and its handlers, registered here and nowhere else.
 
-    ``logic`` is the handlers' version: raise it when what they write changes, and rebuild.
+    ``logic`` is the handlers' version: raise it when what they write changes, and rebuild. ``fold`` takes what
+    handlers return as ``Met``.
     """
 
-    def __init__(self, name: str, *, logic: int, topics: tuple[str, ...], sql: str) -> None:
-        self.name, self.logic, self.topics = name, logic, topics
+    def __init__(self, name: str, *, logic: int, topics: tuple[str, ...], sql: str, fold: Fold | None = None) -> None:
+        self.name, self.logic, self.topics, self.fold = name, logic, topics, fold
         self.handlers: dict[str, tuple[Handler, type | None]] = {}
         self.personal: dict[str, type | None] = {}
         """The event types whose handler is given personal texts, with its view."""

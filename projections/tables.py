@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.database import Connection
-from projections.projection import Append, Change, Create, Write
+from projections.projection import Append, Change, Create, Met, Write
 
 DESCRIBE = """
     select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) as type,
@@ -57,6 +57,22 @@ class Table:
             f"as u ({', '.join(columns)}) where {where}"
         )
 
+    def find(self, columns: Sequence[str]) -> str:
+        """Select the rows that have some values in these columns, given as one array a column."""
+        names = ", ".join(f"t.{name}" for name in self.columns)
+        return (
+            f"select {names} from {self.schema}.{self.name} as t "
+            f"join unnest({self._arrays(columns)}) as u ({', '.join(columns)}) using ({', '.join(columns)})"
+        )
+
+    def delete(self) -> str:
+        """Delete the rows whose keys are given as one array a key column."""
+        where = " and ".join(f"t.{name} = u.{name}" for name in self.key)
+        return (
+            f"delete from {self.schema}.{self.name} as t "
+            f"using unnest({self._arrays(self.key)}) as u ({', '.join(self.key)}) where {where}"
+        )
+
     def _arrays(self, columns: Iterable[str]) -> str:
         return ", ".join(f"${i}::{self.columns[name]}[]" for i, name in enumerate(columns, 1))
 
@@ -85,12 +101,16 @@ class Batch:
 
     rows: dict[str, dict[Key, list[Create | Change]]] = field(default_factory=lambda: defaultdict(dict))
     appended: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
+    met: list[Met] = field(default_factory=list)
 
     def add(self, writes: Iterable[Write]) -> None:
         """Take the writes that one event led to."""
         for write in writes:
             if isinstance(write, Append):
                 self.appended[write.table].append(write.row)
+                continue
+            if isinstance(write, Met):
+                self.met.append(write)
                 continue
             rows = self.rows[write.table]
             if (earlier := rows.get(write.key)) is None:
@@ -99,7 +119,7 @@ class Batch:
                 earlier.append(write)
 
     async def write(self, connection: Connection, tables: dict[str, Table]) -> None:
-        """Write everything, within the caller's transaction and under the lock of its checkpoint."""
+        """Write all but ``met``, within the caller's transaction and under the lock of its checkpoint."""
         for name, lines in self.appended.items():
             await tables[name].copy(connection, lines)
         for name, rows in self.rows.items():

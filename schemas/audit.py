@@ -6,6 +6,7 @@ Who it was is ``ce_actor``, for whom ``ce_onbehalfof``, when ``ce_time``, by whi
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from schemas.catalogue import event, part
@@ -55,6 +56,22 @@ class TilgangNektet:
     kaller: Kaller
     privilegier: tuple[str, ...] = ()
     ressurs_id: UUID | None = None
+
+
+@event(topic="fiks.audit", stream="fiks_org_id")
+class TilgangerNektet:
+    """So many more refusals as ``TilgangNektet`` than are told one by one: of one caller, by one route, for one reason
+    (without the ids in it), from ``fra`` to ``til``, in one gateway process. Where one process met too many kinds at
+    once, ``rute`` is ``andre`` and ``grunn`` empty; who it was is told always.
+    """
+
+    fiks_org_id: UUID
+    grunn: str
+    rute: str
+    kaller: Kaller
+    antall: int
+    fra: datetime
+    til: datetime
 
 
 @event(topic="fiks.audit", stream="fiks_org_id")

@@ -55,7 +55,7 @@ def holds_personal(cls: type[Any]) -> bool:
 
 def seal(event: T, place: Place, name: str, cipher: Cipher, within: str) -> T:
     """The event with every personal text sealed under the key ``name``, within the event whose id is ``within``."""
-    head = f"{SEALED}{name.removeprefix(place.key_id).removeprefix(SUFFIX)}:"
+    head = _head(name, place)
     return map_personal(event, lambda text, path: head + cipher.seal(text, place.at(path), within))
 
 
@@ -76,11 +76,16 @@ def name_in(text: str, place: Place) -> str | None:
 
 
 def opened(event: T, place: Place, ciphers: Mapping[str, Cipher]) -> T:
-    """The event with every sealed text opened, or ERASED where ``ciphers`` has no key of that name.
+    """The event with every text opened, or ERASED when ``ciphers`` has no key of its name; one in the clear as it is.
 
     Raises what the ciphers raise.
     """
-    return map_personal(event, lambda text, path: _open(text, place, path, ciphers))
+    if (name := name_of_key(event, place)) is None:
+        return event
+    if (cipher := ciphers.get(name)) is None:
+        return map_personal(event, lambda _text, _path: ERASED)
+    cut, open_ = len(_head(name, place)), cipher.open
+    return map_personal(event, lambda text, path: open_(text[cut:], place.at(path)))
 
 
 def kept(event: T) -> T:
@@ -105,7 +110,9 @@ def open_kept(text: str, ciphers: Mapping[str, Cipher]) -> str:
     if not text.startswith(KEPT):
         return text
     place, path, sealed = _taken_apart(text)
-    return _open(sealed, place, path, ciphers)
+    if (name := name_in(sealed, place)) is None or (cipher := ciphers.get(name)) is None:
+        return ERASED
+    return cipher.open(sealed[len(_head(name, place)) :], place.at(path))
 
 
 def _taken_apart(text: str) -> tuple[Place, str, str]:
@@ -113,12 +120,8 @@ def _taken_apart(text: str) -> tuple[Place, str, str]:
     return Place(kind, key_id), path, sealed
 
 
-def _open(text: str, place: Place, path: str, ciphers: Mapping[str, Cipher]) -> str:
-    if (name := name_in(text, place)) is None:
-        return text
-    if (cipher := ciphers.get(name)) is None:
-        return ERASED
-    return cipher.open(text[text.index(":", len(SEALED)) + 1 :], place.at(path))
+def _head(name: str, place: Place) -> str:
+    return f"{SEALED}{name.removeprefix(place.key_id).removeprefix(SUFFIX)}:"
 
 
 def map_personal(event: T, change: Change) -> T:

@@ -47,9 +47,10 @@ def dlq() -> None:
 @dlq.command("list")
 @TOPIC
 def list_letters(topic: str) -> None:
-    """The dead letters of TOPIC: number, where it stood, who could not read it, and why."""
+    """The dead letters of TOPIC: number (partition and offset of the record), who could not read it, and why."""
     for letter in dead_letters.read_all(Settings().kafka, topic):
-        click.echo(f"{letter.number}\t{letter.partition}/{letter.offset}\t{letter.role}\t{letter.reason}")
+        for role, reason in letter.reasons.items():
+            click.echo(f"{letter.number}\t{role}\t{reason}")
 
 
 @dlq.command("show")
@@ -59,10 +60,11 @@ def show_letter(topic: str, number: str) -> None:
     """One dead letter, its headers included. The value is shown by its size alone: it may hold personal data."""
     letter = asyncio.run(dead_letters.find(Settings().kafka, topic, number))
     click.echo(f"stood at:  {letter.topic} {letter.partition}/{letter.offset}")
-    click.echo(f"not read by: {letter.role}")
-    click.echo(f"because:   {letter.reason}")
+    for role, reason in letter.reasons.items():
+        click.echo(f"not read by {role}: {reason}")
     click.echo(f"key:       {letter.key!r}")
-    click.echo(f"value:     {len(letter.value or b'')} bytes")
+    size = "too large to be kept here" if letter.value is None else f"{len(letter.value)} bytes"
+    click.echo(f"value:     {size}")
     for name, value in letter.headers:
         click.echo(f"  {name}: {value.decode(errors='replace')}")
 

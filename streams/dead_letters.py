@@ -1,10 +1,13 @@
-"""Dead letters: records that could not be read, kept beside their topic with the reason, until they are replayed."""
+"""Dead letters: records that could not be read, kept beside their topic with the reason, until they are replayed.
+
+Each role that meets such a record keeps it, since none knows of the others; whoever asks is shown one letter a record.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from aiokafka import ConsumerRecord
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -13,7 +16,7 @@ from infra import metrics
 from schemas.codec import decode
 from schemas.envelope import Headers
 from schemas.topics import TOPICS
-from streams.domain.errors import NotFound, Unavailable
+from streams.domain.errors import NotFound, TooLarge, Unavailable
 from streams.log import Log, kafka_settings
 
 HEADER = "fiks_dlq_"
@@ -21,17 +24,22 @@ HEADER = "fiks_dlq_"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A dead letter: the record as it was, who could not read it and why. ``number`` is ``partition-offset``."""
+    """The record as it was, where it stood, and by role why it could not be read. Its value is None where it was too
+    large to be kept once more; it still stands where it stood.
+    """
 
-    number: str
     topic: str
     partition: int
     offset: int
-    role: str
-    reason: str
+    reasons: Mapping[str, str]
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+    @property
+    def number(self) -> str:
+        """The place where the record stood, ``partition-offset``: one of a kind in its topic."""
+        return f"{self.partition}-{self.offset}"
 
 
 class DeadLetters:
@@ -50,7 +58,11 @@ class DeadLetters:
             "offset": str(record.offset),
         }
         headers = [*record.headers, *((HEADER + name, value.encode()) for name, value in about.items())]
-        await self._log.send(TOPICS[record.topic].dead_letters, record.key or b"", record.value, headers)
+        topic, key = TOPICS[record.topic].dead_letters, record.key or b""
+        try:
+            await self._log.send(topic, key, record.value, headers)
+        except TooLarge:
+            await self._log.send(topic, key, None, headers)
         metrics.DLQ_RECORDS.labels(record.topic, reason.partition(":")[0]).inc()
 
     async def replay(self, letter: DeadLetter) -> None:
@@ -62,8 +74,17 @@ class DeadLetters:
         await self._log.send(letter.topic, letter.key or b"", letter.value, letter.headers)
 
 
-def read_all(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
-    """Every dead letter of a topic, oldest first within each partition."""
+def read_all(bootstrap: str, topic: str) -> list[DeadLetter]:
+    """Every dead letter of a topic, oldest first within each partition, each record once."""
+    found: dict[str, DeadLetter] = {}
+    for message in _messages(bootstrap, topic):
+        letter = _letter(message)
+        known = found.get(letter.number)
+        found[letter.number] = replace(letter, reasons={**known.reasons, **letter.reasons}) if known else letter
+    return list(found.values())
+
+
+def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
     name = TOPICS[topic].dead_letters
     consumer = Consumer(kafka_settings(bootstrap) | {"group.id": "fiks.dlq", "enable.auto.commit": False})
     try:
@@ -79,7 +100,7 @@ def read_all(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
                 raise Unavailable(f"the log stopped answering while {name} was read")
             for message in messages:
                 if message.error() is None:
-                    yield _letter(message)
+                    yield message
                     if (message.offset() or 0) + 1 >= ends.get(message.partition() or 0, 0):
                         ends.pop(message.partition() or 0, None)
     finally:
@@ -88,7 +109,7 @@ def read_all(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
 
 async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:
     """One dead letter by its number. Raises NotFound."""
-    for letter in await asyncio.to_thread(lambda: list(read_all(bootstrap, topic))):
+    for letter in await asyncio.to_thread(read_all, bootstrap, topic):
         if letter.number == number:
             return letter
     raise NotFound(f"{topic} has no dead letter {number}; `fiks dlq list {topic}` shows which there are")
@@ -98,12 +119,10 @@ def _letter(message: Message) -> DeadLetter:
     headers: Headers = list(message.headers() or [])  # type: ignore[arg-type]  # names are text, values bytes
     about = {name.removeprefix(HEADER): value.decode() for name, value in headers if name.startswith(HEADER)}
     return DeadLetter(
-        number=f"{message.partition()}-{message.offset()}",
         topic=about["topic"],
         partition=int(about["partition"]),
         offset=int(about["offset"]),
-        role=about["role"],
-        reason=about["reason"],
+        reasons={about["role"]: about["reason"]},
         key=message.key(),
         value=message.value(),
         headers=[(name, value) for name, value in headers if not name.startswith(HEADER)],

@@ -22,7 +22,8 @@ from infra.keys import Keys
 from schemas.catalogue import event_type
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
-from streams.domain.errors import Unacknowledged, Unavailable
+from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
+from streams.reader import die
 from streams.sealing import sealed
 
 MESSAGE_TIMEOUT = 1.5
@@ -34,6 +35,8 @@ the interpreter's lock at every record. Measured on one core with 32 callers: 1,
 POLLED_IDLE = 0.5
 """Seconds between looks for what librdkafka has to log."""
 QUEUE = 20_000
+LARGEST = 1_000_000
+"""Bytes of a record, headers included. A broker takes 1,048,588 unless it is told otherwise."""
 ANY = -1
 """The partition that the key gives."""
 
@@ -44,6 +47,8 @@ SETTINGS = {
     "compression.type": "lz4",
     "linger.ms": 0,
     "message.timeout.ms": int(MESSAGE_TIMEOUT * 1000),
+    "message.max.bytes": LARGEST,
+    "topic.metadata.propagation.max.ms": 1000,  # a topic that is not there must show before the record times out
     "socket.timeout.ms": 1500,
     "request.timeout.ms": 1500,
     "reconnect.backoff.ms": 50,
@@ -53,6 +58,28 @@ SETTINGS = {
     "topic.metadata.refresh.interval.ms": 30_000,
     "log.connection.close": False,
 }
+
+UNKNOWN = {KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART}
+"""A broker may say so for a moment after its start, of a topic that has taken records before. Else nobody made it."""
+NEVER = {
+    KafkaError._INVALID_ARG,
+    KafkaError.TOPIC_EXCEPTION,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.INVALID_REQUIRED_ACKS,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_TIMESTAMP,
+    KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    KafkaError.UNSUPPORTED_VERSION,
+    KafkaError.POLICY_VIOLATION,
+}
+"""What a retry never mends: rights that we lack, a record that breaks the topic's rules. Of a broker that is away,
+slow, full or electing a leader we hear something else, or nothing in time.
+"""
+
+
+class NotTaken(Exception):
+    """The log will never take the record: we are wrong, or set up wrongly. Nothing was appended."""
 
 
 class Log:
@@ -65,6 +92,7 @@ class Log:
         self.keys = Keys(keks, self)
         self._settings = SETTINGS | {"bootstrap.servers": bootstrap}
         self._outstanding: OrderedDict[int, float] = OrderedDict()
+        self._taken: set[str] = set()
         self._sent = 0
 
     async def start(self) -> None:
@@ -83,12 +111,13 @@ class Log:
         """Append one event and return where it lies, once it is durable.
 
         Raises Unavailable, within two seconds, when the broker does not acknowledge it; nothing is appended later.
+        Raises TooLarge or NotTaken when it never will.
         """
         [event] = await sealed(self.keys, [(event, about)])
         return await self.send(event_type(event).topic, about.stream, encode(event), about.headers())
 
     async def append_all(self, events: Iterable[tuple[object, Envelope]]) -> None:
-        """Append several events, in order within each stream. Raises Unavailable if any of them was refused."""
+        """Append several events, in order within each stream. Raises as ``append`` if any of them was refused."""
         told = list(events)
         sayable = zip(await sealed(self.keys, told), (at for _, at in told), strict=True)
         waiting = [self._hand_over(event_type(e).topic, at.stream, encode(e), at.headers()) for e, at in sayable]
@@ -124,9 +153,12 @@ class Log:
 
         try:
             self._producer.produce(topic, value, key, partition, headers=list(headers), on_delivery=report)
-        except (BufferError, KafkaException) as fault:
+        except BufferError as fault:
             metrics.APPEND_FAILURES.labels(topic, "full").inc()
             raise Unavailable("Loggen tar ikke imot mer akkurat nå; ingenting er tatt imot. Prøv igjen") from fault
+        except KafkaException as fault:
+            metrics.APPEND_FAILURES.labels(topic, "refused").inc()
+            raise refusal(fault.args[0], topic, topic in self._taken) from fault
         self._outstanding[number] = time.monotonic()
         if len(self._outstanding) == 1:
             self._next_poll.cancel()
@@ -144,7 +176,9 @@ class Log:
 
     def _settle(self, outcome: asyncio.Future[Position], number: int, error: KafkaError | None, at: Position) -> None:
         metrics.APPEND_SECONDS.labels(at.topic).observe(time.monotonic() - self._outstanding.pop(number))
-        if error is not None:
+        if error is None:
+            self._taken.add(at.topic)
+        else:
             reason = "unavailable" if error.code() == KafkaError._MSG_TIMED_OUT else "refused"
             metrics.APPEND_FAILURES.labels(at.topic, reason).inc()
         if outcome.cancelled():  # its caller went away
@@ -152,7 +186,21 @@ class Log:
         if error is None:
             outcome.set_result(at)
         else:
-            outcome.set_exception(Unacknowledged(f"Loggen bekreftet ikke: {error.str()}. Prøv igjen"))
+            outcome.set_exception(refusal(error, at.topic, at.topic in self._taken))
+
+
+def refusal(error: KafkaError, topic: str, has_taken: bool) -> Exception:
+    """What it means to whoever appended that the log refused; ``has_taken``: the topic has taken other records from us.
+
+    An error of the producer itself ends the process: it would append nothing any more, and only a new one can.
+    """
+    if error.fatal() or error.code() == KafkaError._FATAL:
+        die("log", KafkaException(error))
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return TooLarge("Innholdet er for stort til å tas imot i ett kall; ingenting er tatt imot")
+    if error.code() in NEVER or (error.code() in UNKNOWN and not has_taken):
+        return NotTaken(f"{topic} will not take the record: {error.str()} ({error.name()}); see `fiks topics check`")
+    return Unacknowledged(f"Loggen bekreftet ikke: {error.str()}. Prøv igjen")
 
 
 def kafka_settings(bootstrap: str) -> dict[str, Any]:

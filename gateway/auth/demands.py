@@ -12,6 +12,10 @@ RESOURCES = ("kontoId", "ressursId", "fiksOrgId")
 """The names that paths give to the resource which a call is about; where a path has several, the first of these."""
 
 
+ADMINISTRATION = 4
+"""The level of login of managers. The contract asks for none; what they change opens and shows the data of others."""
+
+
 class Caller(Enum):
     """The kinds of callers. Contract: auth.md 1."""
 
@@ -67,9 +71,11 @@ def for_organisation(*, niva: int = 3, legal_basis: bool = False) -> Demand:
     return Demand((Way(Caller.FOR_ORGANISATION, None, niva, legal_basis),))
 
 
-def manager(privilege: str | None = None, *, niva: int = 3, legal_basis: bool = False) -> Demand:
-    """Somebody who has logged in and holds ``privilege`` on the resource, found as ``integration`` says."""
-    return Demand((Way(Caller.MANAGER, privilege, niva, legal_basis),))
+def manager(privilege: str | None = None, *, legal_basis: bool = False) -> Demand:
+    """Somebody who has logged in, at the level of ``ADMINISTRATION``, and holds ``privilege`` on the resource, found as
+    ``integration`` says.
+    """
+    return Demand((Way(Caller.MANAGER, privilege, ADMINISTRATION, legal_basis),))
 
 
 def integration(privilege: str | None = None, *, legal_basis: bool = False) -> Demand:

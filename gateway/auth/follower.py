@@ -1,4 +1,5 @@
-"""Reads one topic from its beginning and goes on for ever, in every process by itself: no group, nothing committed.
+"""Reads one topic from its beginning, or from where it was known before, and goes on for ever: in every process by
+itself, without a group, and nothing is committed.
 
 A partition that holds something which only a newer release can read waits there, and so the follower is not level.
 """
@@ -8,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from gateway.auth.snapshot import Mark
 from infra import metrics
 from infra.logs import logger
 from schemas.errors import NotYetKnown
@@ -32,15 +35,34 @@ class Follower:
     """Hands every record of ``topic`` to ``receive``, in order within each partition.
 
     ``receive`` raises NotYetKnown for what it cannot read yet; anything else that it raises stops the process.
+    ``begin_again`` is called when the log is not the one that ``go_on_from`` spoke of: all comes from the beginning.
     """
 
-    def __init__(self, bootstrap: str, topic: Topic, receive: Callable[[Record], None]) -> None:
-        self._bootstrap, self._receive = bootstrap, receive
+    def __init__(
+        self, bootstrap: str, topic: Topic, receive: Callable[[Record], None], begin_again: Callable[[], None]
+    ) -> None:
+        self._bootstrap, self._receive, self._begin_again = bootstrap, receive, begin_again
         self._next = {TopicPartition(topic.name, number): 0 for number in range(topic.partitions)}
+        self._before: dict[TopicPartition, bytes | Record] = {}
         self._ends: Mapping[TopicPartition, int] | None = None
         self._level = dict.fromkeys(self._next, float("-inf"))
         self._waiting: dict[TopicPartition, str] = {}
         self._trouble: str | None = None
+
+    def go_on_from(self, marks: Iterable[Mark]) -> None:
+        """Leave out what lies before the marks. To be said before the start."""
+        for mark in marks:
+            partition = next(one for one in self._next if one.partition == mark.partition)
+            self._next[partition], self._before[partition] = mark.next_offset, mark.before
+
+    def marks(self) -> list[Mark]:
+        """How far each partition was received that had something: with what ``receive`` was given, it is one moment."""
+        return [Mark(at.partition, self._next[at], digest(before)) for at, before in self._before.items()]
+
+    @property
+    def records(self) -> int:
+        """How many records were received, those before the marks among them."""
+        return sum(self._next.values())
 
     def start(self) -> None:
         """Begin to read, in the background. A broker that is away is waited for."""
@@ -92,9 +114,13 @@ class Follower:
             request_timeout_ms=8000,
             metadata_max_age_ms=30_000,
         )
-        consumer.assign(list(self._next))
         try:
             await consumer.start()
+            if self._ends is None and not await self._agrees(consumer):
+                log.warning("the log is not the one that was read before; reading it from its beginning")
+                self._next, self._before = dict.fromkeys(self._next, 0), {}
+                self._begin_again()
+            consumer.assign(list(self._next))
             for partition, offset in self._next.items():
                 consumer.seek(partition, offset)
             if self._ends is None:
@@ -104,6 +130,22 @@ class Follower:
                 await self._round(consumer)
         finally:
             await consumer.stop()
+
+    async def _agrees(self, consumer: AIOKafkaConsumer) -> bool:
+        """Whether the record before each mark lies where it lay: if so, all before it is what was read."""
+        if not self._before:
+            return True
+        consumer.assign(list(self._before))
+        ends = await consumer.end_offsets(list(self._before))
+        if any(ends[partition] < self._next[partition] for partition in self._before):
+            return False
+        for partition in self._before:
+            consumer.seek(partition, self._next[partition] - 1)
+        for partition, before in self._before.items():
+            record = await consumer.getone(partition)
+            if (record.offset + 1, digest(record)) != (self._next[partition], digest(before)):
+                return False
+        return True
 
     async def _round(self, consumer: AIOKafkaConsumer) -> None:
         # Always everything: records left in aiokafka hold back its next fetch.
@@ -126,7 +168,7 @@ class Follower:
                 self._waiting[partition] = str(fault)
                 log.error("waits for a newer release", at=partition, offset=record.offset, fault=str(fault))
                 return
-            self._next[partition] = record.offset + 1
+            self._next[partition], self._before[partition] = record.offset + 1, record
             if record.offset % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -134,3 +176,11 @@ class Follower:
         asked, end = consumer.last_poll_timestamp(partition), consumer.highwater(partition)
         if asked is not None and self._next[partition] >= end:
             self._level[partition] = asked / 1000
+
+
+def digest(record: bytes | Record) -> bytes:
+    """What tells a record from any other in its place; of a digest, itself."""
+    if isinstance(record, bytes):
+        return record
+    said = (record.timestamp, record.key, record.value, record.headers)
+    return sha256(repr(said).encode()).digest()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
 
 from aiohttp.web import AppKey
 
 from gateway.auth.follower import Follower, Record
+from gateway.auth.snapshot import Snapshot, SnapshotFile, Unusable
 from infra.logs import logger
 from schemas.codec import decode
-from schemas.errors import Unreadable
+from schemas.errors import NotYetKnown, Unreadable
 from schemas.konfigurasjon import PersonEndret, PersonRegistrert
 from schemas.konfigurasjon_commands import Command
 from schemas.topics import TOPICS, Topic
-from streams.domain.configuration import Configuration
+from streams.domain.configuration import Configuration, PersonEvent
 from streams.domain.konfigurasjon import Integrasjon, KonfigurasjonEvent, Mottakersystem, Organisasjon, Ressurs
 
 log = logger(__name__)
@@ -26,26 +28,43 @@ FOLDED: dict[str, type] = {cls.__name__: cls for cls in (*get_args(Konfigurasjon
 COMMANDS = {cls.__name__.encode() for cls in get_args(Command)}
 """Types that lie on the topic for those who decide; here only what was decided matters."""
 
+LOOK = 2.0
+"""Seconds between two looks at whether a snapshot is due."""
+ENOUGH = 20_000
+"""Records past the last snapshot that make a new one worth while: folding them takes half a second."""
+
 
 class Memory:
     """Follows ``fiks.konfigurasjon`` from its beginning. One a process; start it in the loop that asks.
 
-    It goes on answering from what it knows while the broker is away; ``staleness`` then grows.
+    It goes on answering from what it knows while the broker is away; ``staleness`` then grows. With a ``folder`` it
+    begins with the snapshot that some process left there, and leaves one when it has come well past that.
     """
 
-    def __init__(self, bootstrap: str, topic: Topic = TOPICS["fiks.konfigurasjon"]) -> None:
+    def __init__(
+        self, bootstrap: str, topic: Topic = TOPICS["fiks.konfigurasjon"], *, folder: Path | None = None
+    ) -> None:
         self.configuration = Configuration()
-        self._follower = Follower(bootstrap, topic, self._receive)
+        self._follower = Follower(bootstrap, topic, self._receive, self._begin_again)
+        self._personal: list[bytes] = []
         self._skipped: set[str] = set()
         self._expected: dict[bytes, asyncio.Future[Any]] = {}
+        self._file = folder and SnapshotFile(folder, topic)
+        self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to read; returns at once. ``ready`` tells when the memory has caught up."""
+        """Take up the snapshot and begin to read. ``ready`` tells when the memory has caught up."""
+        if self._file:
+            await asyncio.to_thread(self._take_up, self._file)
+            self._keeping = asyncio.create_task(self._keep(self._file))
         self._follower.start()
 
     async def stop(self) -> None:
         """Read no more. What is folded can still be asked for."""
         await self._follower.stop()
+        if self._keeping:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
 
     @property
     def ready(self) -> bool:
@@ -89,21 +108,60 @@ class Memory:
         finally:
             del self._expected[event_id.encode()]
 
+    def _take_up(self, file: SnapshotFile) -> None:
+        try:
+            with file.opened() as snapshot:
+                if snapshot is not None:
+                    self._adopt(snapshot)
+        except (Unusable, Unreadable, NotYetKnown, OSError) as fault:
+            self.configuration, self._personal = Configuration(), []
+            log.warning("the snapshot is not used; folding the log from its beginning", fault=str(fault))
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        for stream in snapshot.streams:
+            self.configuration.adopt(stream)
+        for value in snapshot.personal:
+            self._personal.append(value)
+            self.configuration.meet(decode(value))
+        self._follower.go_on_from(snapshot.marks)
+
+    def _begin_again(self) -> None:
+        self.configuration, self._personal = Configuration(), []
+        if self._file:
+            self._file.forget()
+
+    async def _keep(self, file: SnapshotFile) -> None:
+        """Leave a snapshot whenever this memory has come well past the one that is there."""
+        kept = 0
+        while True:
+            await asyncio.sleep(LOOK)
+            if not self.ready or self._follower.records < kept + ENOUGH:
+                continue
+            kept = self._follower.records
+            snapshot = Snapshot(self._follower.marks(), self.configuration.streams(), list(self._personal))
+            try:
+                if kept >= await asyncio.to_thread(file.records) + ENOUGH:
+                    await asyncio.to_thread(file.write, snapshot)
+            except OSError as fault:
+                log.warning("the snapshot could not be written; the next start takes longer", fault=str(fault))
+
     def _receive(self, record: Record) -> None:
-        name = next((value for name, value in record.headers if name == "ce_type"), b"")
+        headers = dict(record.headers)
+        name = headers.get("ce_type", b"")
         if name in COMMANDS:
             return
         try:
             event = self._read(record, name.decode(errors="replace"))
             if event is None:
                 return
-            headers = dict(record.headers)
             cause = None if (said := headers.get("cause")) is None else _offset(said)
         except Unreadable as fault:
             at = f"{record.topic}/{record.partition}/{record.offset}"
             log.error("an event of the configuration can never be read", at=at, fault=str(fault))
             return
         counts = self.configuration.meet(event, cause, record.offset)
+        if isinstance(event, PersonEvent):
+            self._personal.append(record.value)
         outcome = self._expected.get(headers.get("ce_causationid") or headers.get("ce_id", b""))
         if counts and outcome is not None and not outcome.done():
             outcome.set_result(event)

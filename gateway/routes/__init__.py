@@ -26,8 +26,12 @@ class Routes:
         self._table: list[tuple[str, str, Handler]] = []
 
     def get(self, path: str, *, demands: Demand) -> Callable[[H], H]:
-        """Serve GET of ``path``."""
-        return self._route("GET", path, demands)
+        """Serve GET of ``path``, and HEAD by the same handler: aiohttp then leaves out the body."""
+
+        def register(handler: H) -> H:
+            return self._route("HEAD", path, demands)(self._route("GET", path, demands)(handler))
+
+        return register
 
     def head(self, path: str, *, demands: Demand) -> Callable[[H], H]:
         """Serve HEAD of ``path``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from gateway.auth.demands import Caller, integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
+from gateway.lookups import looked_up
 from gateway.metadata import read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
@@ -50,6 +51,8 @@ async def is_autorisert(request: web.Request) -> web.Response:
         raise Unreadable("Oppgi aktor, privilegium og ressurs i adressen") from None
     if who != request[PRINCIPAL].holder and not _administrates(request, ressurs_id):
         raise NotAllowed(f"Du er ikke administrator for ressursen {ressurs_id}")
+    ressurs = _of(request).ressurs(ressurs_id)
+    await _told(request, [who], owner=ressurs.fiks_org_id if ressurs else ROOT)
     return as_json(request.app[MEMORY].may(who, privilegium, ressurs_id))
 
 
@@ -66,6 +69,7 @@ async def autorisasjoner(request: web.Request) -> web.Response:
         for privilegium, niva in _held(request, who, ressurs, inherited=query.get("arvPrivilegier") == "true")
         if query.get("privilegium") in (None, privilegium)
     ]
+    await _told(request, [who], funnet=bool(found))
     return await as_opened(request, found[:MOST])
 
 
@@ -81,6 +85,7 @@ async def oversikt(request: web.Request) -> web.Response:
     """How many hold a privilege on each resource."""
     asked = read_json(await request.read(), Oversikt, request.charset)
     left_out = {aktor(request, one) for one in asked.ekskluder_aktorer}
+    await _told(request, left_out)  # what the count is without them tells what they hold
     counted = []
     for ressurs_id in asked.ressurser:
         if not _administrates(request, ressurs_id) or (ressurs := _of(request).ressurs(ressurs_id)) is None:
@@ -126,11 +131,10 @@ async def tilganger(request: web.Request) -> web.Response:
     """The rights granted on a resource itself: neither inherited ones nor those on its type."""
     found = _of(request).ressurs(UUID(request.match_info["ressursId"]))
     who = aktor(request, request.query["aktor"]) if "aktor" in request.query else None
-    granted = _granted(request, found) if found else ()
-    return await as_opened(
-        request,
-        [{"aktor": named(request, one), "privilegium": what} for one, what in granted if who in (None, one)],
-    )
+    granted = [(one, what) for one, what in (_granted(request, found) if found else ()) if who in (None, one)]
+    shown = {one for one, _ in granted}
+    await _told(request, shown or {who or ""}, funnet=bool(shown), owner=found.fiks_org_id if found else ROOT)
+    return await as_opened(request, [{"aktor": named(request, one), "privilegium": what} for one, what in granted])
 
 
 @routes.get(f"{BASE}/typeTilganger", demands=manager(ADMIN))
@@ -138,7 +142,9 @@ async def type_tilganger(request: web.Request) -> web.Response:
     """The rights granted on types of resources. They span organisations, so only root sees them."""
     demand_on(request, ROOT)
     by_type: dict[str, list[dict[str, str]]] = {}
-    for who, held in _of(request).virksomheter[ROOT].typerettigheter.items():
+    granted = _of(request).virksomheter[ROOT].typerettigheter
+    await _told(request, granted, owner=ROOT)
+    for who, held in granted.items():
         for kind, privilegier in held.items():
             rows = ({"aktor": named(request, who), "privilegium": one} for one in sorted(privilegier))
             by_type.setdefault(kind, []).extend(rows)
@@ -158,6 +164,13 @@ async def synlige(request: web.Request) -> web.Response:
         if query.get("ressursType") in (None, one.type) and any(may(holder, what, one.id) for what in wanted)
     ]
     return as_json({"ressurser": found[:MOST]})
+
+
+async def _told(
+    request: web.Request, aktorer: Iterable[str], *, funnet: bool = True, owner: UUID | None = None
+) -> None:
+    """Rights are data about those who hold them."""
+    await looked_up(request, "autorisasjon", "rettigheter", aktorer, funnet=funnet, owner=owner)
 
 
 def _of(request: web.Request) -> Configuration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
+from gateway.lookups import looked_up
 from gateway.metadata import Fnr, Orgnr, Text1000, read_json
 from gateway.opened import as_opened
 from gateway.randomness import new_uuid
@@ -118,7 +120,7 @@ async def sok(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/organisasjoner/synlige", demands=manager())
 async def synlige(request: web.Request) -> web.Response:
     """The organisations that the caller sees."""
-    return await as_opened(request, [_shown(request, one) for one in _visible(request)])
+    return await as_opened(request, await _all_shown(request, _visible(request)))
 
 
 @routes.get(f"{BASE}/organisasjoner/info", demands=manager())
@@ -153,7 +155,7 @@ async def endre(request: web.Request) -> web.Response:
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
         endret["avtaleadmin"] = await register(request, fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
-    return await as_opened(request, _shown(request, _organisasjon(request)))
+    return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
 
 @routes.get(f"{ORG}/kontaktinformasjon", demands=manager(ADMIN))
@@ -248,7 +250,7 @@ async def en_tjeneste(request: web.Request) -> web.Response:
 async def alle(request: web.Request) -> web.Response:
     """Every organisation."""
     demand_on(request, ROOT)
-    return await as_opened(request, [_shown(request, one) for one in _visible(request)])
+    return await as_opened(request, await _all_shown(request, _visible(request)))
 
 
 @routes.post(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
@@ -279,14 +281,14 @@ async def endre_som_root(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
-    return await as_opened(request, _shown(request, _organisasjon(request)))
+    return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
 
 async def _found(request: web.Request, asked: Sok) -> web.Response:
     if len(asked.ids) > AT_ONCE:
         raise Rejected(f"Det kan spørres om høyst {AT_ONCE} organisasjoner om gangen")
     by_id = [one for one in _visible(request) if not asked.ids or one.id in asked.ids]
-    return await as_opened(request, [_shown(request, one) for one in _with_kommunenr(by_id, asked.kommunenr)])
+    return await as_opened(request, await _all_shown(request, _with_kommunenr(by_id, asked.kommunenr)))
 
 
 def _visible(request: web.Request) -> list[Organisasjon]:
@@ -322,6 +324,17 @@ def _service(kode: str) -> Tjeneste:
     if kode not in TJENESTER:
         raise NotFound(f"Tjenesten {kode} finnes ikke")
     return TJENESTER[kode]
+
+
+async def _all_shown(request: web.Request, found: Iterable[Organisasjon]) -> list[dict[str, Any]]:
+    return await asyncio.gather(*(_shown_to(request, one) for one in found))
+
+
+async def _shown_to(request: web.Request, one: Organisasjon) -> dict[str, Any]:
+    """An organisation with the number of its avtaleadmin, which is a look-up if that is somebody else."""
+    if one.avtaleadmin:
+        await looked_up(request, "konfigurasjon", "avtaleadmin", [one.avtaleadmin], owner=one.id)
+    return _shown(request, one)
 
 
 def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:

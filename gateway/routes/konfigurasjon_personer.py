@@ -18,6 +18,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import say
+from gateway.lookups import looked_up
 from gateway.metadata import Fnr, Text1000, read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
@@ -64,19 +65,24 @@ async def opprett(request: web.Request) -> web.Response:
     return as_json({"fnr": ny.fnr, "navn": ny.navn})
 
 
-@routes.post(f"{BASE}/list", demands=manager())
+@routes.post(f"{BASE}/list", demands=manager(legal_basis=True))
 async def liste(request: web.Request) -> web.Response:
     """Those of the persons that the caller may see."""
     asked = read_json(await request.read(), Liste, request.charset)
-    found = (_seen(request, fnr) for fnr in asked.fnrs)
-    return await as_opened(request, [_shown(one) for one in found if one])
+    found = [one for fnr in asked.fnrs if (one := _seen(request, fnr))]
+    seen, named = {one.aktor for one in found}, {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs}
+    await looked_up(request, "konfigurasjon", "kontaktopplysninger", seen)
+    await looked_up(request, "konfigurasjon", "kontaktopplysninger", named - seen, funnet=False)
+    return await as_opened(request, [_shown(one) for one in found])
 
 
-@routes.patch(f"{BASE}/oppdater", demands=manager())
+@routes.patch(f"{BASE}/oppdater", demands=manager(legal_basis=True))
 async def oppdater(request: web.Request) -> web.Response:
     """Other properties of a person; what is not said stays."""
     endret = read_json(await request.read(), EndretPerson, request.charset)
     known = _seen(request, endret.fnr)
+    named = request.app[PERSONS].actor(endret.fnr)
+    await looked_up(request, "konfigurasjon", "kontaktopplysninger", [named], funnet=known is not None)
     if known is None:
         raise NotFound("Personen finnes ikke")
     said = msgspec.structs.asdict(endret)

@@ -1,1 +1,1 @@
-"""Cryptography as bytes in, bytes out: no module here reads or writes anything by itself."""
+"""Cryptography on values alone: what is given in as bytes comes out as bytes, without input or output of its own."""

@@ -22,6 +22,7 @@ from streams.domain.konfigurasjon import (
     changed,
     evolve,
     integrasjon_aktor,
+    sharing,
 )
 from streams.domain.rettigheter import ADMIN, holds, holds_by_root
 
@@ -36,6 +37,14 @@ class Rute(NamedTuple):
     orgnr: str
     forsendelsestype: str | None
     niva: int | None
+
+
+class Stream(NamedTuple):
+    """An organisation's stream as it was folded: its state, and the offset of the last decision that counted."""
+
+    fiks_org_id: UUID
+    virksomhet: Virksomhet
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,16 @@ class Configuration:
         after = self.virksomheter[stream] = evolve(before, event)
         self._index(stream, before, after)
         return True
+
+    def streams(self) -> list[Stream]:
+        """Every organisation's stream, as values: what is met later does not change them. No persons."""
+        return [Stream(id_, state, self._last.get(id_, -1)) for id_, state in self.virksomheter.items()]
+
+    def adopt(self, stream: Stream) -> None:
+        """Go on from what another had folded of an organisation that was not met here."""
+        self.virksomheter[stream.fiks_org_id] = now = sharing(stream.virksomhet)
+        self._last[stream.fiks_org_id] = stream.last
+        self._index(stream.fiks_org_id, NONE, now)
 
     def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
         """Whether the actor holds the privilege on the resource: granted there or above, on its type, or by ADMIN."""
@@ -151,8 +170,8 @@ class Configuration:
             self._claim(stream, after.integrasjoner.keys() - before.integrasjoner.keys())
             if after.inaktive is not before.inaktive:
                 self._deleted |= {integrasjon_aktor(id_) for id_, one in after.integrasjoner.items() if one.slettet}
-        if after.mottakersystemer is not before.mottakersystemer:
-            self._route(stream, after.mottakersystemer[-1])
+        for system in after.mottakersystemer[len(before.mottakersystemer) :]:
+            self._route(stream, system)
 
     def _route(self, stream: UUID, system: Mottakersystem) -> None:
         rute = Rute(system.orgnr, system.forsendelsestype, system.niva)

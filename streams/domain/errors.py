@@ -8,6 +8,10 @@ class Rejected(Exception):
     """Read, but the rules say no."""
 
 
+class TooLarge(Rejected):
+    """What was said is more than one event can hold. Nothing of it was accepted, nor will be."""
+
+
 class NotAuthenticated(Exception):
     """Who calls is not known: no valid token, integration or password."""
 

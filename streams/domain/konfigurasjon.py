@@ -368,8 +368,7 @@ def _new_ressurs(state: Virksomhet, ressurs: Ressurs) -> Virksomhet:
 
 
 def _without(state: Virksomhet, aktor: str) -> Virksomhet:
-    left = {one: held for one, held in state.rettigheter.items() if one != aktor}
-    return _but(state, rettigheter=left, inaktive=state.inaktive | {aktor})
+    return _but(state, rettigheter=_less(state.rettigheter, aktor), inaktive=state.inaktive | {aktor})
 
 
 K = TypeVar("K")
@@ -385,8 +384,30 @@ def _revoked(rights: Rights[K], aktor: str, on: K, privilegium: str) -> Rights[K
     held = dict(rights.get(aktor, {}))
     if left := held.pop(on, frozenset()) - {privilegium}:
         held[on] = left
-    others = {one: of for one, of in rights.items() if one != aktor}
-    return {**others, aktor: held} if held else others
+    return {**rights, aktor: held} if held else _less(rights, aktor)
+
+
+def _less(rights: Rights[K], aktor: str) -> Rights[K]:
+    left = dict(rights)
+    left.pop(aktor, None)
+    return left
+
+
+def sharing(state: Virksomhet) -> Virksomhet:
+    """The same state as the fold makes it: one object for each id and each set of privileges that is held often."""
+    ids = {id_: id_ for id_ in state.ressurser}
+    return _but(
+        state,
+        rettigheter={
+            aktor: {ids.get(on, on): _same(privilegier) for on, privilegier in held.items()}
+            for aktor, held in state.rettigheter.items()
+        },
+    )
+
+
+@lru_cache(4096)
+def _same(held: frozenset[str]) -> frozenset[str]:
+    return held
 
 
 @lru_cache(4096)

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest_asyncio
 
-from gateway.audit import ONE_BY_ONE, ROOT
+from gateway.audit import DENIED_OF_A_KIND, ROOT, UNKNOWN_A_SECOND
 from gateway.seed import PROVDAL, TESTVIK
-from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, TilgangNektet
+from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, TilgangerNektet, TilgangNektet
 from schemas.envelope import Recorded
 from tests.support.backbone import Backbone
 from tests.support.gateway import Caller, ends_of, events_after, running_gateway
@@ -61,7 +61,7 @@ async def test_another_organisations_account_is_told_to_its_owner(caller: Caller
 
 
 async def test_a_flood_is_bounded_and_every_failure_is_counted(caller: Caller) -> None:
-    marks, calls = await ends_of(caller.settings.kafka, TOPIC), ONE_BY_ONE * 4
+    marks, calls = await ends_of(caller.settings.kafka, TOPIC), UNKNOWN_A_SECOND * 4
     answers = await asyncio.gather(*(call(caller, caller.konto_id, Authorization="Bearer x") for _ in range(calls)))
     assert {status for status, _ in answers} == {401}
     events: list[Any] = []
@@ -89,6 +89,19 @@ async def test_the_audit_trail_has_who_was_refused(caller: Caller, system: Backb
         TESTVIK.orgnr,
         str(PROVDAL.id("organisasjon")),
     )
+
+
+async def test_one_known_caller_cannot_fill_the_log(caller: Caller) -> None:
+    marks, calls = await ends_of(caller.settings.kafka, TOPIC), DENIED_OF_A_KIND * 20
+    answers = await asyncio.gather(*(call(caller, PROVDAL.id("konto")) for _ in range(calls)))
+    assert {status for status, _ in answers} == {403}
+    events: list[Any] = []
+    while sum(event.antall if isinstance(event, TilgangerNektet) else 1 for event in events) < calls:
+        await asyncio.sleep(0.2)
+        events = [one.event for one in await said_since(caller, marks)]
+    assert sum(event.antall if isinstance(event, TilgangerNektet) else 1 for event in events) == calls
+    assert len(events) < calls / 2
+    assert {event.fiks_org_id for event in events} == {PROVDAL.id("organisasjon")}
 
 
 async def test_while_the_log_is_away_refusals_stand(caller: Caller, own_kafka: OwnKafka) -> None:

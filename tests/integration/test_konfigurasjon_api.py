@@ -16,6 +16,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from gateway.aktorer import person_id
+from gateway.audit import AUDITOR, Auditor
 from gateway.auth.demands import Caller, Demand, silent_routes
 from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
@@ -93,7 +94,7 @@ class Gateway:
 
     async def ask(self, who: str, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
         """The status and the answer, as text where it is no JSON."""
-        headers = {"Who" if len(who) == 11 else "Machine": who}
+        headers = {"Who" if len(who) == 11 else "Machine": who, "Lovhjemmel": "Kommuneloven § 24-1"}
         url = self.server.make_url(path)
         async with self.session.request(method, url, json=body, params=query, headers=headers) as answer:
             said = await answer.read()
@@ -113,7 +114,7 @@ class Gateway:
 async def running(of: Backbone, names: Persons) -> AsyncIterator[Gateway]:
     app = web.Application(middlewares=[problems, authenticate(Believed(names))])
     memory = app[MEMORY] = Memory(of.settings.kafka)
-    app[LOG], app[PERSONS] = of.log, names
+    app[LOG], app[PERSONS], app[AUDITOR] = of.log, names, Auditor(of.log, memory)
     for module in (
         konfigurasjon,
         konfigurasjon_integrasjoner,

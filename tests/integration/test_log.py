@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
+from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra.partitions import partition_of
 from schemas.catalogue import event_type
 from schemas.topics import TOPICS
-from streams.domain.errors import Unavailable
-from tests.support.backbone import Backbone, about, mottatt
+from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
+from streams.log import LARGEST, NotTaken, refusal
+from tests.support.backbone import TOPIC, Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
 
@@ -71,3 +75,82 @@ async def test_a_caller_that_goes_away_does_not_stop_the_append(system: Backbone
     call.cancel()
     await system.log.append(event, about(event))
     assert ids_on(system).count(str(event.forsendelse_id)) == 2
+
+
+NOT_OURS = "fiks.test."
+"""Topics that the catalogue does not have, made by these tests."""
+
+
+def make_topic(kafka: str, name: str, **settings: str) -> str:
+    made = NewTopic(NOT_OURS + name, 1, 1, config={key.replace("_", "."): of for key, of in settings.items()})
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([made], operation_timeout=20)[made.topic].result(20)
+    return str(made.topic)
+
+
+async def test_what_is_too_large_is_refused_for_good_and_what_follows_is_appended(system: Backbone) -> None:
+    before = await system.send(1)
+    event = mottatt(tittel="x" * LARGEST)
+    with pytest.raises(TooLarge, match="for stort"):
+        await system.log.append(event, about(event))
+    after = await system.send(1)
+    there = ids_on(system)
+    assert str(event.forsendelse_id) not in there
+    assert {str(one) for one in [*before, *after]} <= set(there)
+
+
+async def test_what_the_broker_finds_too_large_is_told_the_same_and_the_rest_goes_on(system: Backbone) -> None:
+    topic = make_topic(system.settings.kafka, "small", max_message_bytes="2000")
+    with pytest.raises(TooLarge):
+        await system.log.send(topic, "k", os.urandom(10_000), [])
+    following = [await system.log.send(topic, "k", b"small", []) for _ in range(20)]
+    assert [at.offset for at in following] == list(range(20))
+    assert await system.send(1)
+
+
+async def test_a_topic_that_nobody_made_is_our_fault_and_not_a_matter_of_time(system: Backbone) -> None:
+    for _ in range(2):  # the first time it is not known, the second it is known not to be there
+        with pytest.raises(NotTaken, match="fiks topics check"):
+            await system.log.send(NOT_OURS + "nowhere", "k", b"v", [])
+    assert not system.log.stalled
+    assert await system.send(1)
+
+
+async def test_a_record_that_breaks_the_topic_s_rules_is_our_fault(system: Backbone) -> None:
+    topic = make_topic(system.settings.kafka, "compacted", cleanup_policy="compact")
+    with pytest.raises(NotTaken):
+        await system.log.send(topic, None, b"v", [])  # type: ignore[arg-type]  # which no caller of ours may
+    assert (await system.log.send(topic, "k", b"v", [])).offset == 0
+
+
+PASSES = (
+    *("_TRANSPORT", "_ALL_BROKERS_DOWN", "_MSG_TIMED_OUT", "_TIMED_OUT", "_QUEUE_FULL", "_PURGE_QUEUE"),
+    *("LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "REQUEST_TIMED_OUT", "NETWORK_EXCEPTION"),
+    *("NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "KAFKA_STORAGE_ERROR", "BROKER_NOT_AVAILABLE"),
+    *("OUT_OF_ORDER_SEQUENCE_NUMBER", "UNKNOWN_PRODUCER_ID", "UNKNOWN", "INVALID_MSG"),
+    *("_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION", "UNKNOWN_TOPIC_OR_PART"),  # of a topic that is known to be there
+)
+"""What passes, or may have been appended all the same."""
+
+
+def an_error(name: str) -> KafkaError:
+    return KafkaError(getattr(KafkaError, name))
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_what_passes_is_said_to_pass(name: str) -> None:
+    assert isinstance(refusal(an_error(name), TOPIC, has_taken=True), Unacknowledged)
+
+
+@pytest.mark.parametrize("name", ["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED", "INVALID_RECORD"])
+def test_what_a_broker_will_never_allow_is_not_said_to_pass(name: str) -> None:
+    found = refusal(an_error(name), TOPIC, has_taken=True)
+    assert isinstance(found, NotTaken)
+    assert not isinstance(found, Unavailable)
+
+
+def test_a_producer_that_is_dead_for_good_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    monkeypatch.setattr("streams.log.die", lambda where, fault: ended.append(where))
+    refusal(an_error("_FATAL"), TOPIC, has_taken=True)
+    assert ended == ["log"]

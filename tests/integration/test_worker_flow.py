@@ -132,10 +132,39 @@ async def test_poison_is_set_aside_and_stops_nobody(system: Backbone, name: str)
     async with system.worker():
         await system.until_status([before.forsendelse_id, after.forsendelse_id], "SENDT_ALTINN")
         await system.until_projected("svarut_status")
-    letters = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == value]
-    assert letters
-    assert {one.key for one in letters} == {str(poisoned.forsendelse_id).encode()}
-    assert all(one.headers == headers for one in letters)
+    [letter] = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == value]
+    assert (letter.key, letter.headers) == (str(poisoned.forsendelse_id).encode(), headers)
+    assert letter.reasons.keys() <= {"projections", "decider:svarut"}
+
+
+async def test_what_two_roles_cannot_read_is_one_dead_letter_at_the_place_where_it_stood(system: Backbone) -> None:
+    event = mottatt()
+    at = await system.log.send(TOPIC, str(event.forsendelse_id), b"\x01", about(event).headers())
+    behind = mottatt(forsendelse_id=event.forsendelse_id)
+    await system.log.append(behind, about(behind))
+    async with system.worker():
+        await system.until_status([event.forsendelse_id], "SENDT_ALTINN")
+        await system.until_projected("svarut_status")
+    [letter] = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == b"\x01"]
+    assert letter.number == f"{at.partition}-{at.offset}"
+    assert letter.reasons.keys() == {"projections", "decider:svarut"}
+    assert all("too short" in reason for reason in letter.reasons.values())
+    assert await dead_letters.find(system.settings.kafka, TOPIC, letter.number) == letter
+
+
+async def test_poison_that_is_too_large_to_be_kept_twice_is_kept_without_its_value(system: Backbone) -> None:
+    event, after = mottatt(), mottatt()
+    producer = Producer({"bootstrap.servers": system.settings.kafka, "message.max.bytes": 3_000_000})
+    key = str(event.forsendelse_id).encode()
+    producer.produce(TOPIC, b"\x01" * 2_000_000, key, headers=list(about(event).headers()))
+    producer.flush()
+    await system.log.append(after, about(after))
+    async with system.worker():
+        await system.until_status([after.forsendelse_id], "SENDT_ALTINN")
+        await system.until_quiet()
+    [letter] = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.key == key]
+    [stands] = [one for one in system.records() if one.key == key]
+    assert (letter.value, letter.partition, letter.offset) == (None, stands.partition, stands.offset)
 
 
 async def test_a_record_in_a_partition_that_is_not_its_stream_s_stops_nobody(system: Backbone) -> None:

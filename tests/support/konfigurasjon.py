@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, get_args
 from uuid import UUID
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from projections.projection import Met
 from schemas.derive import fields_of
+from schemas.envelope import Position, fact
 from schemas.konfigurasjon import (
     ROOT,
     KontoOpprettet,
@@ -22,6 +26,7 @@ from schemas.konfigurasjon_commands import Command
 from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon import KonfigurasjonEvent
 from tests.support.events import values
+from tests.support.given_when_then import WHEN
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 """Two organisations."""
@@ -75,6 +80,20 @@ def fold(history: Iterable[Any]) -> Configuration:
     for event in history:
         configuration.meet(event)
     return configuration
+
+
+def met(event: Any, offset: int, cause: int | None = None) -> Met:
+    """The event as it was met on the log; with a cause it is a decision."""
+    at = fact(event, time=WHEN, id=str(offset), source="test")
+    return Met(event, replace(at, cause=cause, position=Position("fiks.konfigurasjon", 0, offset)))
+
+
+def columns_of(sql: str) -> dict[str, list[str]]:
+    """The columns of each table that the statements create, in order."""
+    return {
+        name: re.findall(r"^ {4}(?!primary)(\w+)", body, re.MULTILINE)
+        for name, body in re.findall(r"create table (\w+) \((.*?)\n\);", sql, re.DOTALL)
+    }
 
 
 def organisasjon(fiks_org_id: UUID) -> OrganisasjonOpprettet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,14 +15,21 @@ from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 from structlog.testing import capture_logs
 
-from gateway import audit
-from gateway.audit import AUDITOR, ONE_BY_ONE, ROOT, Auditor, audited
+from gateway import audit, summing
+from gateway.audit import AUDITOR, DENIED_OF_A_KIND, KINDS, ROOT, UNKNOWN_A_SECOND, WINDOW, Auditor, audited
 from gateway.auth.demands import Caller, demanding, integration, manager
 from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from gateway.problems import hidden, problems
-from infra.metrics import AUDIT_MISSED
-from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, Kaller, OppslagGjort, TilgangNektet
+from infra.metrics import AUDIT_MISSED, AUDIT_SUMMED
+from schemas.audit import (
+    AutentiseringerFeilet,
+    AutentiseringFeilet,
+    Kaller,
+    OppslagGjort,
+    TilgangerNektet,
+    TilgangNektet,
+)
 from schemas.codec import encode
 from schemas.envelope import Envelope
 from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
@@ -68,9 +76,9 @@ class Memory:
 
 
 class Clock:
-    now = 0.0
+    now = datetime(2026, 1, 1, tzinfo=UTC)
 
-    def __call__(self) -> float:
+    def __call__(self) -> datetime:
         return self.now
 
 
@@ -226,46 +234,101 @@ async def test_a_refusal_stands_when_the_log_is_away(
 async def test_a_flood_is_told_one_by_one_and_then_by_its_number(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "SECOND", 0.05)
-    for _ in range(ONE_BY_ONE + 7):
+    monkeypatch.setattr(summing, "INTERVAL", 0.05)
+    for _ in range(UNKNOWN_A_SECOND + 7):
         await gateway.call(not_known())
-    await _until_summed(gateway, ONE_BY_ONE + 7)
-    assert _failures(gateway.log.events) == ONE_BY_ONE + 7
-    assert sum(isinstance(event, AutentiseringFeilet) for event in gateway.log.events) == ONE_BY_ONE
-    gateway.clock.now += 1
+    gateway.clock.now += timedelta(seconds=1)
+    await _until_summed(gateway, UNKNOWN_A_SECOND + 7)
+    assert _failures(gateway.log.events) == UNKNOWN_A_SECOND + 7
+    assert sum(isinstance(event, AutentiseringFeilet) for event in gateway.log.events) == UNKNOWN_A_SECOND
     await gateway.call(not_known())
     assert isinstance(gateway.log.events[-1], AutentiseringFeilet)
 
 
 async def test_a_sum_waits_for_a_log_that_is_away(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "SECOND", 0.05)
-    for _ in range(ONE_BY_ONE):
+    monkeypatch.setattr(summing, "INTERVAL", 0.05)
+    for _ in range(UNKNOWN_A_SECOND):
         await gateway.call(not_known())
     gateway.log.away, gateway.log.refused = True, 0
     for _ in range(5):
         await gateway.call(not_known())
+    gateway.clock.now += timedelta(seconds=1)
     while gateway.log.refused < 2:
         await asyncio.sleep(0.01)
     gateway.log.away = False
-    await _until_summed(gateway, ONE_BY_ONE + 5)
-    assert _failures(gateway.log.events) == ONE_BY_ONE + 5
+    await _until_summed(gateway, UNKNOWN_A_SECOND + 5)
+    assert _failures(gateway.log.events) == UNKNOWN_A_SECOND + 5
 
 
 async def test_what_is_not_told_yet_is_told_when_the_gateway_stops(gateway: Gateway) -> None:
-    for _ in range(ONE_BY_ONE + 3):
+    for _ in range(UNKNOWN_A_SECOND + 3):
         await gateway.call(not_known())
     await gateway.auditor.stop()
     assert gateway.log.events[-1] == AutentiseringerFeilet(fiks_org_id=ROOT, antall=3)
 
 
 async def test_what_could_not_be_told_at_the_end_is_counted(gateway: Gateway) -> None:
-    for _ in range(ONE_BY_ONE):
+    for _ in range(UNKNOWN_A_SECOND):
         await gateway.call(not_known())
     before, gateway.log.away = AUDIT_MISSED._value.get(), True
     for _ in range(3):
         await gateway.call(not_known())
     await gateway.auditor.stop()
     assert AUDIT_MISSED._value.get() == before + 3
+
+
+async def test_one_caller_s_flood_of_refusals_is_told_by_who_what_how_many_and_when(gateway: Gateway) -> None:
+    calls, summed, begin = DENIED_OF_A_KIND + 9, AUDIT_SUMMED._value.get(), gateway.clock.now
+    for number in range(calls):  # of a resource that is another each time
+        gateway.clock.now = begin + timedelta(milliseconds=number)
+        assert await gateway.call(denied(MACHINE, UUID(int=1000 + number))) == 403
+    await gateway.auditor.stop()
+    *singles, (event, about) = gateway.log.said
+    assert [type(one) for one, _ in singles] == [TilgangNektet] * DENIED_OF_A_KIND
+    assert event == TilgangerNektet(
+        fiks_org_id=ROOT,
+        grunn="Mangler privilegiet X på …",
+        rute="GET /konto/{kontoId}",
+        kaller=Kaller(integrasjon_id=MASKIN, orgnr="310992003", leverandor="310993999"),
+        antall=9,
+        fra=begin,
+        til=begin + timedelta(milliseconds=calls - 1),
+    )
+    assert (about.actor, about.on_behalf_of, about.stream) == (f"integrasjon:{MASKIN}", "310992003", str(ROOT))
+    assert AUDIT_SUMMED._value.get() == summed + 9
+
+
+async def test_the_owner_of_a_resource_is_told_of_a_flood_against_it(gateway: Gateway) -> None:
+    for _ in range(DENIED_OF_A_KIND + 2):
+        await gateway.call(denied(MACHINE))
+        await gateway.call(denied(PERSON))
+    await gateway.auditor.stop()
+    sums = [(event, about) for event, about in gateway.log.said if isinstance(event, TilgangerNektet)]
+    assert {(event.fiks_org_id, event.antall, about.actor) for event, about in sums} == {
+        (OWNER, 2, f"integrasjon:{MASKIN}"),
+        (OWNER, 2, "person:ab"),
+    }
+
+
+async def test_a_flood_of_many_kinds_still_says_who_it_was(gateway: Gateway) -> None:
+    for number in range(KINDS + DENIED_OF_A_KIND + 4):
+        await gateway.call(lambda request, number=number: _denied_because(request, chr(0x4E00 + number)))
+    await gateway.auditor.stop()
+    event, about = gateway.log.said[-1]
+    assert (event.rute, event.grunn, event.antall, about.actor) == (audit.OTHERS, "", 4, "person:ab")
+
+
+async def test_after_the_window_a_caller_is_told_of_one_by_one_again(gateway: Gateway) -> None:
+    for _ in range(DENIED_OF_A_KIND):
+        await gateway.call(denied(MACHINE))
+    gateway.clock.now += WINDOW
+    await gateway.call(denied(MACHINE))
+    assert [type(event) for event in gateway.log.events] == [TilgangNektet] * (DENIED_OF_A_KIND + 1)
+
+
+def _denied_because(request: web.Request, grunn: str) -> Exception:
+    request[PRINCIPAL] = PERSON
+    return NotAllowed(grunn)
 
 
 async def _until_summed(gateway: Gateway, failures: int) -> None:
@@ -282,7 +345,7 @@ async def test_a_look_up_is_told_with_its_legal_basis_before_it_is_answered(gate
     def look_up(request: web.Request) -> Any:
         request[PRINCIPAL], request[LEGAL_BASIS] = PERSON, "Sosialtjenesteloven § 43"
         return gateway.auditor.lookup(
-            request, owner=OWNER, tjeneste="krr", hva="kontaktinformasjon", gjelder=["person:cd"], utfall="FUNNET"
+            request, owner=OWNER, tjeneste="krr", hva="kontaktinformasjon", gjelder={"person:cd"}, utfall="FUNNET"
         )
 
     assert await gateway.call(look_up) == 200
@@ -299,6 +362,20 @@ async def test_a_look_up_is_told_with_its_legal_basis_before_it_is_answered(gate
     assert about.legal_basis == "Sosialtjenesteloven § 43"
     gateway.log.away = True
     assert await gateway.call(look_up) == 503
+
+
+async def test_a_look_up_of_very_many_is_told_in_events_that_the_log_takes(gateway: Gateway) -> None:
+    persons = {f"person:{number:064}" for number in range(audit.MOST_PERSONS + 1)}
+
+    def look_up(request: web.Request) -> Any:
+        request[PRINCIPAL] = PERSON
+        return gateway.auditor.lookup(
+            request, owner=OWNER, tjeneste="autorisasjon", hva="rettigheter", gjelder=persons, utfall="FUNNET"
+        )
+
+    assert await gateway.call(look_up) == 200
+    assert [len(event.gjelder) for event in gateway.log.events] == [audit.MOST_PERSONS, 1]
+    assert {one for event in gateway.log.events for one in event.gjelder} == persons
 
 
 def test_a_person_calls_for_whom_they_name_and_never_for_the_owner_of_the_client_they_logged_in_by() -> None:

@@ -85,6 +85,28 @@ def test_a_wrong_setting_is_named_in_one_line_and_no_other_is_blamed(name: str) 
 
 
 @pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("FIKS_POSTGRESS", "FIKS_POSTGRES"),
+        ("FIKS_TESTMODE", "FIKS_TEST_MODE"),
+        ("fiks_isuer", "FIKS_ISSUER"),
+        ("FIKS_XYZ", "FIKS_"),
+    ],
+)
+def test_a_misspelt_setting_stops_the_process_and_names_the_nearest(misspelt: str, meant: str) -> None:
+    result = CliRunner().invoke(cli, ["status"], env={misspelt: "secret"})
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith(f"Error: {misspelt} is no setting; did you mean {meant}")
+    assert "secret" not in line
+
+
+def test_a_setting_counts_however_it_is_capitalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("fiks_gateway_port", "1234")
+    assert Settings().gateway_port == 1234
+
+
+@pytest.mark.parametrize(
     ("error", "says"),
     [
         (Unavailable("Kafka does not answer"), "Kafka does not answer"),

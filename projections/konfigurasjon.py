@@ -1,0 +1,182 @@
+"""Who exists and who may what, as tables: the fold of every organisation's stream, exactly as gateways remember it.
+
+Never a hash of a password, and persons only as the log names them. The rows that a batch's events concern are made a
+``Configuration``, which meets the events, and is made rows again. Raise ``logic`` when the fold changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any, get_args
+from uuid import UUID
+
+from projections.projection import Fold, Met, Needs, Projection, Row, Rows, sql_beside
+from schemas.catalogue import event_type
+from schemas.derive import fields_of
+from schemas.envelope import Envelope
+from schemas.errors import Unreadable
+from schemas.konfigurasjon import FakturaEndret, Organisasjonstype
+from streams.domain.configuration import Configuration, Stream
+from streams.domain.konfigurasjon import (
+    GlobalIntegrasjon,
+    Integrasjon,
+    KonfigurasjonEvent,
+    Mottakersystem,
+    Organisasjon,
+    Ressurs,
+    Tjeneste,
+    Virksomhet,
+    integrasjon_aktor,
+)
+
+ORG = ("fiks_org_id",)
+OF_AN_ORGANISATION = ("konfigurasjon_strom", "organisasjon", "faktura", "tjeneste", "mottakersystem")
+OF_AN_ACTOR = ("rettighet", "typerettighet", "inaktiv_aktor")
+OF_AN_INTEGRATION = (("integrasjon", "id"), ("tilknytning", "integrasjon_id"), ("global_integrasjon", "integrasjon_id"))
+FAKTURA = [field.name for field, _ in fields_of(FakturaEndret)]
+NO_HASH = ""
+
+
+def needs(rows: Rows, met: Sequence[Met]) -> Needs:
+    """What the events concern: little of an organisation is common to all, the rest goes by id and by actor."""
+    wanted: Needs = defaultdict(set)
+    for org in {one.event.fiks_org_id for one in met}:
+        for table in OF_AN_ORGANISATION:
+            wanted[table, ORG].add((org,))
+    for org, ressurs_id in {*_ressurser(met), *((row[0], row[2]) for row in rows.get("tjeneste", ()))}:
+        wanted["ressurs", (*ORG, "id")].add((org, ressurs_id))
+    for org, integrasjon_id in _said(met, "integrasjon_id"):
+        for table, column in OF_AN_INTEGRATION:
+            wanted[table, (*ORG, column)].add((org, integrasjon_id))
+    deleted = {(org, integrasjon_aktor(id_)) for org, id_ in _said(met, "integrasjon_id")}
+    for org, aktor in _said(met, "aktor") | deleted:
+        for table in OF_AN_ACTOR:
+            wanted[table, (*ORG, "aktor")].add((org, aktor))
+    return wanted
+
+
+def advance(rows: Rows, met: Sequence[Met]) -> Rows:
+    """The rows after the events."""
+    configuration = Configuration()
+    for stream in streams_of(rows):
+        configuration.adopt(stream)
+    for event, at in met:
+        assert at.position is not None
+        configuration.meet(event, at.cause, at.position.offset)
+    return rows_of(configuration.streams())
+
+
+konfigurasjon = Projection(
+    "konfigurasjon", logic=1, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
+)
+
+
+@konfigurasjon.on(*get_args(KonfigurasjonEvent))
+def said(event: Any, at: Envelope) -> tuple[Met]:
+    """Every event of an organisation's stream is for the fold."""
+    if event_type(event).name != at.type:
+        raise Unreadable(f"it calls itself {at.type}, but is {event_type(event).name}")
+    return (Met(event, at),)
+
+
+def rows_of(streams: Iterable[Stream]) -> Rows:
+    """The rows that say the same as the streams, but for hashes."""
+    rows: Rows = defaultdict(set)
+    for org, state, last in streams:
+        if last >= 0:
+            rows["konfigurasjon_strom"].add((org, last))
+        if state.organisasjon:
+            rows["organisasjon"].add((org, *_values(state.organisasjon)[1:]))
+        if state.faktura:
+            rows["faktura"].add(tuple(getattr(state.faktura, name) for name in FAKTURA))
+        rows["tjeneste"] |= {(org, name, one.ressurs_id, one.konfigurert) for name, one in state.tjenester.items()}
+        rows["ressurs"] |= {(org, one.id, one.type, one.navn, one.sti) for one in state.ressurser.values()}
+        rows["integrasjon"] |= {(org, *_integrasjon(one)) for one in state.integrasjoner.values()}
+        rows["rettighet"] |= set(_rights(org, state.rettigheter))
+        rows["typerettighet"] |= set(_rights(org, state.typerettigheter))
+        rows["inaktiv_aktor"] |= {(org, aktor) for aktor in state.inaktive}
+        rows["tilknytning"] |= {(org, id_, on) for id_, attached in state.tilknyttet.items() for on in attached}
+        rows["mottakersystem"] |= {
+            (org, nr, one.id, one.navn, one.orgnr, one.forsendelsestype, one.niva)
+            for nr, one in enumerate(state.mottakersystemer)
+        }
+        rows["global_integrasjon"] |= {(org, id_, *_values(one)) for id_, one in state.globale.items()}
+    return rows
+
+
+def streams_of(rows: Rows) -> list[Stream]:
+    """The streams that the rows say; of one that is not complete, that part."""
+    of: dict[UUID, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for table, lines in rows.items():
+        for row in lines:
+            of[row[0]][table].append(row[1:])
+    return [_stream(org, tables) for org, tables in of.items()]
+
+
+def _stream(org: UUID, of: dict[str, list[Row]]) -> Stream:
+    state = Virksomhet(
+        organisasjon=next((_organisasjon(org, *row) for row in of["organisasjon"]), None),
+        faktura=next((_faktura(org, row) for row in of["faktura"]), None),
+        tjenester={row[0]: Tjeneste(*row[1:]) for row in of["tjeneste"]},
+        ressurser={row[0]: Ressurs(row[0], org, *row[1:]) for row in of["ressurs"]},
+        integrasjoner={
+            id_: Integrasjon(id_, org, autorisert_orgnr, navn, NO_HASH, *rest)
+            for id_, autorisert_orgnr, navn, *rest in of["integrasjon"]
+        },
+        rettigheter=_held(of["rettighet"]),
+        inaktive=frozenset(aktor for (aktor,) in of["inaktiv_aktor"]),
+        tilknyttet={one: frozenset(on) for one, on in _grouped(of["tilknytning"]).items()},
+        mottakersystemer=tuple(Mottakersystem(row[1], org, *row[2:]) for row in sorted(of["mottakersystem"])),
+        typerettigheter=_held(of["typerettighet"]),
+        globale={row[0]: GlobalIntegrasjon(*row[1:]) for row in of["global_integrasjon"]},
+    )
+    return Stream(org, state, next((last for (last,) in of["konfigurasjon_strom"]), -1))
+
+
+def _organisasjon(org: UUID, navn: str, orgnr: str | None, kind: str, *rest: Any) -> Organisasjon:
+    return Organisasjon(org, navn, orgnr, Organisasjonstype(kind), *rest)
+
+
+def _faktura(org: UUID, row: Row) -> FakturaEndret:
+    return FakturaEndret(**dict(zip(FAKTURA, (org, *row), strict=True)))
+
+
+def _integrasjon(one: Integrasjon) -> Row:
+    return one.id, one.autorisert_orgnr, one.navn, one.beskrivelse, one.opprettet, one.slettet
+
+
+def _rights(org: UUID, held: Any) -> Iterable[Row]:
+    return (
+        (org, aktor, on, one) for aktor, by in held.items() for on, privilegier in by.items() for one in privilegier
+    )
+
+
+def _held(rows: Iterable[Row]) -> dict[str, dict[Any, frozenset[str]]]:
+    held: dict[str, dict[Any, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for aktor, on, privilegium in rows:
+        held[aktor][on].add(privilegium)
+    return {aktor: {on: frozenset(all_) for on, all_ in by.items()} for aktor, by in held.items()}
+
+
+def _grouped(rows: Iterable[Row]) -> dict[Any, set[Any]]:
+    grouped: dict[Any, set[Any]] = defaultdict(set)
+    for key, value in rows:
+        grouped[key].add(value)
+    return grouped
+
+
+def _values(one: Any) -> Row:
+    return tuple(getattr(one, field.name) for field in fields(one))
+
+
+def _ressurser(met: Sequence[Met]) -> set[Row]:
+    """The organisations themselves, and the resources that the events name."""
+    named = set().union(*(_said(met, name) for name in ("ressurs_id", "konto_id", "forelder_id")))
+    return {(one.event.fiks_org_id, one.event.fiks_org_id) for one in met} | named
+
+
+def _said(met: Sequence[Met], name: str) -> set[Row]:
+    """Organisation and value, of the events that have such a field."""
+    return {(one.event.fiks_org_id, getattr(one.event, name)) for one in met if hasattr(one.event, name)}

@@ -1,0 +1,277 @@
+"""Who looks up data about others is on the log before the answer: who, for whom, what, when and why; or no answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from gateway.aktorer import person_id
+from gateway.audit import AUDITOR, Auditor, audited
+from gateway.auth.demands import Caller, Demand
+from gateway.auth.memory import MEMORY, Memory
+from gateway.auth.middleware import authenticate
+from gateway.auth.persons import PERSONS, Persons
+from gateway.auth.principal import Principal
+from gateway.context import LOG
+from gateway.problems import problems
+from gateway.routes import autorisasjon, konfigurasjon, konfigurasjon_personer
+from schemas.audit import Kaller, OppslagGjort
+from schemas.codec import encode
+from schemas.envelope import Envelope
+from schemas.konfigurasjon import (
+    ROOT,
+    OrganisasjonEndret,
+    OrganisasjonOpprettet,
+    PersonRegistrert,
+    PrivilegieTildelt,
+    TypePrivilegieTildelt,
+)
+from streams.domain.errors import Unavailable
+
+A, B = UUID(int=0xA), UUID(int=0xB)
+ROOT_FNR, ADMIN_A, CLERK, CLERK_B, STRANGER = "26867396532", "01010700066", "25865499815", "15819000066", "12858010053"
+MACHINE = UUID(int=0x30)
+NAMES = Persons(bytes(32))
+LAW = "Kommuneloven § 24-1"
+LIST, CHANGE = ("POST", "/konfigurasjon/api/v1/personer/list"), ("PATCH", "/konfigurasjon/api/v1/personer/oppdater")
+QUERY = "/autorisasjon-query/api/v1/autorisasjon"
+
+
+class Folded(Memory):
+    """A memory that a test feeds."""
+
+    ready = True  # type: ignore[assignment]
+
+    def meet(self, *events: Any) -> None:
+        for offset, event in enumerate(events):
+            self.configuration.meet(event, None, offset)
+
+
+@dataclass
+class Log:
+    said: list[tuple[Any, Envelope]] = field(default_factory=list)
+    away: bool = False
+
+    async def append(self, event: object, about: Envelope) -> None:
+        if self.away:
+            raise Unavailable("away")
+        encode(event)
+        self.said.append((event, about))
+
+
+class Believed:
+    """A manager is who the header Who says, at level 4; an integration who Machine says."""
+
+    async def identify(self, request: web.Request, demand: Demand) -> Principal:
+        if pid := request.headers.get("Who"):
+            return Principal(Caller.MANAGER, pid=pid, person=NAMES.actor(pid), niva=4, orgnr="310991007")
+        return Principal(Caller.INTEGRATION, integrasjon_id=MACHINE, orgnr="310991007")
+
+    async def require_authority(self, principal: Principal) -> None:
+        """None of these acts for an organisation."""
+
+
+@dataclass
+class Gateway:
+    log: Log
+    server: TestServer
+    session: ClientSession
+
+    async def ask(
+        self, who: str, call: tuple[str, str], body: Any = None, law: str | None = LAW, **query: str
+    ) -> tuple[int, Any]:
+        headers = {"Who": who} if who else {}
+        headers |= {"Lovhjemmel": law} if law is not None else {}
+        url = self.server.make_url(call[1])
+        async with self.session.request(call[0], url, json=body, params=query, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    @property
+    def told(self) -> list[tuple[UUID, str, str, set[str], str]]:
+        lookups = [event for event, _ in self.log.said if isinstance(event, OppslagGjort)]
+        return [(one.fiks_org_id, one.tjeneste, one.hva, set(one.gjelder), one.utfall) for one in lookups]
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    memory, log = Folded("nowhere:9"), Log()
+    for fiks_org_id, admin, clerk in ((A, ADMIN_A, CLERK), (B, CLERK_B, CLERK_B)):
+        memory.meet(
+            OrganisasjonOpprettet(fiks_org_id=fiks_org_id, orgnr="310991007", navn="Kommunen"),
+            OrganisasjonEndret(fiks_org_id=fiks_org_id, avtaleadmin=NAMES.actor(clerk)),
+            right(fiks_org_id, admin, "ADMIN"),
+            right(fiks_org_id, clerk, "SVARUT.SEND"),
+        )
+    memory.meet(right(ROOT, ROOT_FNR, "ADMIN"))
+    memory.meet(
+        right(ROOT, ROOT_FNR, "ADMIN"),
+        TypePrivilegieTildelt(
+            fiks_org_id=ROOT, aktor=NAMES.actor(CLERK_B), ressurstype="SVARUT", privilegium="SVARUT.SEND"
+        ),
+    )
+    for fnr in (ROOT_FNR, ADMIN_A, CLERK, CLERK_B, STRANGER):
+        who = NAMES.actor(fnr)
+        memory.meet(PersonRegistrert(person_id=person_id(who), aktor=who, fnr=fnr, navn="Noen"))
+    app = web.Application(middlewares=[problems, audited, authenticate(Believed())])  # type: ignore[arg-type]
+    app[MEMORY], app[PERSONS], app[LOG] = memory, NAMES, log  # type: ignore[misc]
+    app[AUDITOR] = Auditor(log, memory)  # type: ignore[arg-type]
+    for module in (konfigurasjon, konfigurasjon_personer, autorisasjon):
+        module.routes.add_to(app)
+    async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
+        yield Gateway(log, server, session)
+
+
+def right(fiks_org_id: UUID, fnr: str, privilegium: str) -> PrivilegieTildelt:
+    return PrivilegieTildelt(
+        fiks_org_id=fiks_org_id, aktor=NAMES.actor(fnr), ressurs_id=fiks_org_id, privilegium=privilegium
+    )
+
+
+def persons(*fnrs: str) -> set[str]:
+    return {NAMES.actor(fnr) for fnr in fnrs}
+
+
+async def test_a_look_up_says_who_for_whom_what_when_and_why(gateway: Gateway) -> None:
+    before = datetime.now(UTC)
+    status, shown = await gateway.ask(ADMIN_A, LIST, {"fnrs": [CLERK]})
+    assert (status, [one["fnr"] for one in shown]) == (200, [CLERK])
+    [(event, about)] = gateway.log.said
+    assert event == OppslagGjort(
+        fiks_org_id=A,
+        tjeneste="konfigurasjon",
+        hva="kontaktopplysninger",
+        gjelder=(NAMES.actor(CLERK),),
+        utfall="FUNNET",
+        kaller=Kaller(orgnr="310991007", niva=4),
+    )
+    assert (about.actor, about.legal_basis, about.stream) == (NAMES.actor(ADMIN_A), LAW, str(A))
+    assert before <= about.time <= datetime.now(UTC)
+    assert not [fnr for fnr in (ADMIN_A, CLERK) if fnr in str(event) + str(about.headers())]
+
+
+@pytest.mark.parametrize(("call", "body"), [(LIST, {"fnrs": [CLERK]}), (CHANGE, {"fnr": CLERK, "navn": "Et annet"})])
+@pytest.mark.parametrize("law", [None, "", "  "])
+async def test_without_a_legal_basis_nothing_is_shown_told_or_changed(
+    gateway: Gateway, call: tuple[str, str], body: Any, law: str | None
+) -> None:
+    status, said = await gateway.ask(ADMIN_A, call, body, law)
+    assert (status, said["status"], said["error"], said["path"]) == (400, 400, "Bad Request", call[1])
+    assert "Lovhjemmel" in said["message"]
+    assert {"timestamp", "errorId", "originalPath"} <= said.keys()
+    assert CLERK not in str(said)
+    assert gateway.log.said == []
+
+
+async def test_who_was_looked_for_and_not_shown_is_told_too(gateway: Gateway) -> None:
+    assert await gateway.ask(ADMIN_A, LIST, {"fnrs": [CLERK_B, STRANGER]}) == (200, [])
+    assert gateway.told == [(ROOT, "konfigurasjon", "kontaktopplysninger", persons(CLERK_B, STRANGER), "IKKE_FUNNET")]
+    assert (await gateway.ask(ADMIN_A, CHANGE, {"fnr": CLERK_B, "navn": "Et annet"}))[0] == 404
+    assert gateway.told[1:] == [(ROOT, "konfigurasjon", "kontaktopplysninger", persons(CLERK_B), "IKKE_FUNNET")]
+
+
+async def test_each_organisation_is_told_what_was_asked_of_its_own(gateway: Gateway) -> None:
+    assert len((await gateway.ask(ROOT_FNR, LIST, {"fnrs": [CLERK, CLERK_B, ROOT_FNR]}))[1]) == 3
+    assert {(of, *gjelder) for of, _, _, gjelder, _ in gateway.told} == {(A, *persons(CLERK)), (B, *persons(CLERK_B))}
+
+
+async def test_one_s_own_data_is_no_look_up(gateway: Gateway) -> None:
+    assert len((await gateway.ask(ADMIN_A, LIST, {"fnrs": [ADMIN_A]}))[1]) == 1
+    own = {"privilegium": "ADMIN", "ressurs": str(A)}
+    assert await gateway.ask(ADMIN_A, ("GET", f"{QUERY}/isAutorisert"), None, None, aktor=ADMIN_A, **own) == (200, True)
+    assert (await gateway.ask(ADMIN_A, ("GET", f"{QUERY}/autorisasjoner"), None, None))[0] == 200
+    machine = await gateway.ask("", ("GET", f"{QUERY}/isAutorisert"), None, None, aktor=str(MACHINE), **own)
+    assert machine == (200, False)
+    assert gateway.told == []
+
+
+RIGHTS = ("autorisasjon", "rettigheter")
+ASKING: dict[str, tuple[str, tuple[str, str], Any, dict[str, str], list[Any]]] = {
+    "whether another may": (
+        ADMIN_A,
+        ("GET", f"{QUERY}/isAutorisert"),
+        None,
+        {"aktor": CLERK, "privilegium": "SVARUT.SEND", "ressurs": str(A)},
+        [(A, *RIGHTS, persons(CLERK), "FUNNET")],
+    ),
+    "the rights of another": (
+        ADMIN_A,
+        ("GET", f"{QUERY}/autorisasjoner"),
+        None,
+        {"aktor": CLERK},
+        [(A, *RIGHTS, persons(CLERK), "FUNNET")],
+    ),
+    "the rights of somebody who has none here": (
+        ADMIN_A,
+        ("GET", f"{QUERY}/autorisasjoner"),
+        None,
+        {"aktor": STRANGER},
+        [(ROOT, *RIGHTS, persons(STRANGER), "IKKE_FUNNET")],
+    ),
+    "who has rights on a resource": (
+        ADMIN_A,
+        ("GET", f"{QUERY}/ressurser/{A}/tilganger"),
+        None,
+        {},
+        [(A, *RIGHTS, persons(CLERK), "FUNNET")],
+    ),
+    "whether another has rights on a resource": (
+        ADMIN_A,
+        ("GET", f"{QUERY}/ressurser/{A}/tilganger"),
+        None,
+        {"aktor": STRANGER},
+        [(A, *RIGHTS, persons(STRANGER), "IKKE_FUNNET")],
+    ),
+    "how many have rights without somebody": (
+        ADMIN_A,
+        ("POST", f"{QUERY}/ressurser/oversikt"),
+        {"ressurser": [str(A)], "privilegium": "ADMIN", "ressursType": "SVARUT", "ekskluderAktorer": [CLERK]},
+        {},
+        [(A, *RIGHTS, persons(CLERK), "FUNNET")],
+    ),
+    "who has rights on a type": (
+        ROOT_FNR,
+        ("GET", f"{QUERY}/typeTilganger"),
+        None,
+        {},
+        [(ROOT, *RIGHTS, persons(CLERK_B), "FUNNET")],
+    ),
+} | {
+    f"the avtaleadmin by {call[1]}": (
+        ROOT_FNR,
+        call,
+        body,
+        {},
+        [(of, "konfigurasjon", "avtaleadmin", persons(who), "FUNNET") for of, who in ((A, CLERK), (B, CLERK_B))],
+    )
+    for call, body in (
+        (("GET", "/konfigurasjon/api/v1/organisasjoner"), None),
+        (("POST", "/konfigurasjon/api/v1/organisasjoner"), {}),
+        (("GET", "/konfigurasjon/api/v1/organisasjoner/synlige"), None),
+        (("GET", "/konfigurasjon/api/v1/root/organisasjoner"), None),
+    )
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+async def test_data_about_others_is_told_and_not_shown_while_that_cannot_be(gateway: Gateway, name: str) -> None:
+    who, call, body, query, told = ASKING[name]
+    gateway.log.away = True
+    status, said = await gateway.ask(who, call, body, None, **query)
+    assert (status, said["status"]) == (503, 503)
+    gateway.log.away = False
+    assert (await gateway.ask(who, call, body, LAW, **query))[0] == 200
+    assert gateway.told == told
+    assert {about.legal_basis for _, about in gateway.log.said} == {LAW}
+
+
+async def test_what_tells_nothing_of_persons_is_no_look_up(gateway: Gateway) -> None:
+    for path in ("/konfigurasjon/api/v1/organisasjoner/info", f"{QUERY}/ressurser", f"{QUERY}/{A}/barn"):
+        assert (await gateway.ask(ADMIN_A, ("GET", path)))[0] == 200
+    assert gateway.told == []
