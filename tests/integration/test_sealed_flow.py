@@ -88,4 +88,4 @@ async def test_an_event_whose_text_was_tampered_with_is_set_aside_and_the_rest_g
         await system.log.append(good, about(good))
         assert await names(system, [bad.dokument_id, good.dokument_id]) == ["a.txt", "b.txt"]
     letters = [one for one in read_all(system.settings.kafka, "fiks.dokumentlager") if one.value == value]
-    assert "sealed" in letters[0].reason
+    assert "sealed" in letters[0].reasons["projections"]
