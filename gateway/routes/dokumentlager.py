@@ -13,7 +13,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
@@ -33,6 +32,7 @@ from gateway.dokumentlager import (
     uuid_in,
 )
 from gateway.metadata import Text1000, Time, read_json
+from gateway.personer import names
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.said import said
@@ -167,14 +167,16 @@ async def sok(request: web.Request) -> web.Response:
 @routes.get(DOKUMENT, demands=UPLOADER)
 async def utvidet(request: web.Request) -> web.Response:
     """What is known of a document, its history included; also when it is deleted (contract, trap 18)."""
-    dokument = (await dokument_in(request, konto_in(request))).rows[0]
+    konto = konto_in(request)
+    dokument = (await dokument_in(request, konto)).rows[0]
     found = await request.app[DOKUMENTER].hendelser(dokument["dokument_id"])
+    known_as = await names(request, konto.fiks_org_id, [row["aktor"] for row in found.rows])
     known = _listed(dokument) | {
         "kryptertStorrelse": dokument["kryptert_storrelse"],
         "tilgjengeligTil": dokument["tilgjengelig_til"],
         "mimetype": dokument["mimetype"],
         "slettet": dokument["status"] == Status.SLETTET,
-        "hendelser": [_hendelse(request, row) for row in found.rows],
+        "hendelser": [_hendelse(row, known_as[row["aktor"]]) for row in found.rows],
     }
     return fresh(found, as_json(known))
 
@@ -235,10 +237,10 @@ def _treff(row: Any) -> dict[str, Any]:
     }
 
 
-def _hendelse(request: web.Request, row: Any) -> dict[str, Any]:
+def _hendelse(row: Any, aktor: str) -> dict[str, Any]:
     text = HENDELSER.get(row["type"], row["type"])
     if row["type"] == "DokumentSlettet":
         text = f"{text} {GRUNNER[Slettegrunn(row['detalj'])]}"
     elif row["type"] == "DokumentEndret":
         text = f"{text}: tilgjengelig til {row['detalj']}" if row["detalj"] else f"{text}: slettes aldri"
-    return {"dato": row["tidspunkt"], "melding": text, "aktor": in_words(request, row["aktor"])}
+    return {"dato": row["tidspunkt"], "melding": text, "aktor": aktor}

@@ -11,14 +11,14 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import named, register
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
 from gateway.lookups import looked_up
-from gateway.metadata import Fnr, Orgnr, Text1000, read_json
+from gateway.metadata import Epost, EpostOrNone, Fodselsnummer, Name, Organisasjonsnummer, Text1000, read_json
+from gateway.personer import numbers, register
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
@@ -55,21 +55,21 @@ class Sok(Struct, frozen=True):
 class NyOrganisasjon(Struct, frozen=True):
     """``OrganisasjonCreateRequest``."""
 
-    navn: Text1000
+    navn: Name
     type: Organisasjonstype
     intern: bool
     kommunenr: Kommunenr | None = None
-    orgnr: Orgnr | None = None
+    orgnr: Organisasjonsnummer | None = None
 
 
 class EndretOrganisasjon(Struct, rename="camel", frozen=True):
     """``OrganisasjonUpdateRequest``."""
 
-    navn: Text1000 | None = None
-    epost: tuple[Text1000, ...] | None = None
-    innbyggerkontakt_epost: Text1000 | None = None
-    orgnr: Orgnr | None = None
-    avtaleadmin_fnr: Fnr | None = None
+    navn: Name | None = None
+    epost: tuple[Epost, ...] | None = None
+    innbyggerkontakt_epost: EpostOrNone | None = None
+    orgnr: Organisasjonsnummer | None = None
+    avtaleadmin_fnr: Fodselsnummer | None = None
     konfigurert: bool | None = None
 
 
@@ -77,27 +77,27 @@ class EndretAvRoot(Struct, frozen=True):
     """``RootOrganisasjonUpdateRequest``."""
 
     intern: bool
-    navn: Text1000 | None = None
+    navn: Name | None = None
     kommunenr: Kommunenr | None = None
-    orgnr: Orgnr | None = None
+    orgnr: Organisasjonsnummer | None = None
     synlig: bool | None = None
 
 
 class Faktura(Struct, rename="camel", frozen=True):
     """``Faktura``, but for ``sistEndret``, which is ours to say."""
 
-    orgnr: Orgnr
-    navn: Text1000
-    juridisk_navn: Text1000
+    orgnr: Organisasjonsnummer
+    navn: Name
+    juridisk_navn: Name
     referanse: Text1000
     postnummer: Text1000
     poststed: Text1000
-    epost: Text1000 | None = None
+    epost: EpostOrNone | None = None
     telefon: Text1000 | None = None
     adresselinje1: Text1000 | None = None
     adresselinje2: Text1000 | None = None
     kundenummer: Text1000 | None = None
-    endepunkt_id: Orgnr | None = None
+    endepunkt_id: Organisasjonsnummer | None = None
 
 
 @routes.get(f"{BASE}/organisasjoner", demands=manager())
@@ -127,7 +127,7 @@ async def info(request: web.Request) -> web.Response:
     """A little about each."""
     left_out = ("navn", "orgnr", "avtaleadminFnr")
     found = _with_kommunenr(_visible(request), request.query.getall("kommunenr", []))
-    shown = (_shown(request, one) for one in found)
+    shown = (_shown(one) for one in found)
     return as_json([{name: value for name, value in one.items() if name not in left_out} for one in shown])
 
 
@@ -150,7 +150,7 @@ async def endre(request: web.Request) -> web.Response:
     """Other properties of an organisation; what is not said stays."""
     endret = msgspec.structs.asdict(read_json(await request.read(), EndretOrganisasjon, request.charset))
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
-        endret["avtaleadmin"] = await register(request, fnr)
+        endret["avtaleadmin"] = await register(request, _fiks_org_id(request), fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
     return as_json(await _shown_to(request, _organisasjon(request)))
 
@@ -258,7 +258,7 @@ async def opprett(request: web.Request) -> web.Response:
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
     made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
-    return as_json(_shown(request, _organisasjon_of(request, made.fiks_org_id)))
+    return as_json(_shown(_organisasjon_of(request, made.fiks_org_id)))
 
 
 @routes.get(f"{BASE}/root/organisasjoner/tjenester", demands=manager(ADMIN))
@@ -303,7 +303,7 @@ def _fiks_org_id(request: web.Request) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise NotFound(f"Organisasjonen {text} finnes ikke") from None
+        raise NotFound("Organisasjonen finnes ikke") from None
 
 
 def _organisasjon(request: web.Request) -> Organisasjon:
@@ -319,22 +319,24 @@ def _organisasjon_of(request: web.Request, fiks_org_id: UUID) -> Organisasjon:
 
 def _service(kode: str) -> Tjeneste:
     if kode not in TJENESTER:
-        raise NotFound(f"Tjenesten {kode} finnes ikke")
+        raise NotFound("Tjenesten finnes ikke")
     return TJENESTER[kode]
 
 
 async def _all_shown(request: web.Request, found: Iterable[Organisasjon]) -> list[dict[str, Any]]:
-    return await asyncio.gather(*(_shown_to(request, one) for one in found))
+    """Organisations with the numbers of their avtaleadmin, each a look-up if that is somebody else."""
+    shown = list(found)
+    admins = [(one.id, one.avtaleadmin) for one in shown if one.avtaleadmin]
+    await asyncio.gather(*(looked_up(request, "konfigurasjon", "avtaleadmin", [who], owner=of) for of, who in admins))
+    known_as = await numbers(request, admins)
+    return [_shown(one, known_as.get((one.id, one.avtaleadmin or ""))) for one in shown]
 
 
 async def _shown_to(request: web.Request, one: Organisasjon) -> dict[str, Any]:
-    """An organisation with the number of its avtaleadmin, which is a look-up if that is somebody else."""
-    if one.avtaleadmin:
-        await looked_up(request, "konfigurasjon", "avtaleadmin", [one.avtaleadmin], owner=one.id)
-    return _shown(request, one)
+    return (await _all_shown(request, [one]))[0]
 
 
-def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:
+def _shown(one: Organisasjon, avtaleadmin_fnr: str | None = None) -> dict[str, Any]:
     return _without_nulls(
         {
             "uuid": one.id,
@@ -345,7 +347,7 @@ def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:
             "orgnr": one.orgnr,
             "epost": one.epost,
             "innbyggerkontakt_epost": one.innbyggerkontakt_epost,
-            "avtaleadmin_fnr": named(request, one.avtaleadmin) if one.avtaleadmin else None,
+            "avtaleadmin_fnr": avtaleadmin_fnr,
             "synlig": one.synlig,
             "konfigurert": one.konfigurert,
         }
