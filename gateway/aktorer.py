@@ -32,6 +32,25 @@ def aktor(request: web.Request, named: str) -> str:
         raise Unreadable("Aktøren må være et fødselsnummer eller id-en til en integrasjon") from None
 
 
+def named(request: web.Request, known: str, of: UUID) -> str:
+    """How callers name an actor of the log. A person whose number nobody said to ``of`` keeps that name."""
+    kind, _, id_ = known.partition(":")
+    if kind == "integrasjon":
+        return id_
+    return request.app[MEMORY].configuration.personer.number(of, known) or known
+
+
+def in_words(request: web.Request, known: str | None, of: UUID) -> str:
+    """An actor of the log for somebody to read: the id of an integration, the name of a person as the organisation
+    ``of`` has it, else ourselves.
+    """
+    kind, _, id_ = (known or "").partition(":")
+    if kind == "integrasjon":
+        return id_
+    person = request.app[MEMORY].configuration.person(of, known or "")
+    return (person.navn if person and person.navn else "Innlogget person") if kind == "person" else "Fiks"
+
+
 async def receiver(request: web.Request, named: str, privilegium: str, owner: UUID, on: UUID) -> str:
     """The actor who is to hold a privilege on ``on`` in ``owner``, a person made known there if need be.
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "topics": Entry(LOG, "streams.commands", "The topics of the log."),
     "worker": Entry(LOG, "projections.commands", "Run a worker until it is told to stop (SIGTERM)."),
     "dlq": Entry(LOG, "streams.commands", "Dead letters: records that could not be read."),
+    "keys": Entry(LOG, "streams.key_commands", "The keys that wrap the data keys."),
     "migrate": Entry(
         READ,
         "projections.commands",
@@ -43,6 +44,11 @@ COMMANDS = {
         "Rebuild projections from the log beside the live ones, then switch; reads go on all the time.",
     ),
     "gateway": Entry(GATEWAY, "gateway.commands", "Run a gateway."),
+    "rotate-certificate": Entry(
+        GATEWAY,
+        "gateway.commands",
+        "Make a new key pair for documents and tell it to senders; what comes for older ones is read all the same.",
+    ),
     "issuer": Entry(
         GATEWAY,
         "gateway.commands",

@@ -20,8 +20,8 @@ from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
 from gateway.auth.persons import Persons, persons
 from gateway.issuer.people import PEOPLE, Person
-from infra.keks import keks
 from infra.kept import kept
+from infra.kms import keks
 from infra.settings import Settings
 from schemas.catalogue import event_type
 from schemas.envelope import fact
@@ -173,10 +173,11 @@ async def seed(bootstrap: str, state: Path) -> int:
 
 def _missing(memory: Memory, hashes: Mapping[str, str], named: Persons) -> Iterator[Any]:
     """What the memory does not know of the people, of ROOT, and of each organisation."""
-    for of, person in ((ROOT, OPERATOR), *((one.id("organisasjon"), who) for one, who in ADMINISTRATORS.items())):
-        aktor = named.actor(person.pid)
-        if memory.configuration.personer.person(of, aktor) is None:
-            yield from _known(of, aktor, person)
+    administrators = ((one.id("organisasjon"), person) for one, person in ADMINISTRATORS.items())
+    for of, person in ((ROOT, OPERATOR), *administrators):
+        who = named.actor(person.pid)
+        if memory.configuration.person(of, who) is None:
+            yield from _known(of, who, person)
     if not memory.configuration.virksomhet(ROOT).rettigheter:
         root = named.actor(OPERATOR.pid)
         yield PrivilegieTildelt(fiks_org_id=ROOT, aktor=root, ressurs_id=ROOT, privilegium=ADMIN)

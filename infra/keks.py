@@ -19,7 +19,6 @@ from infra.crypto.segments import Tampered
 from infra.crypto.wrapping import KEY_SIZE, generation_of, unwrap, wrap
 from infra.kept import kept
 from infra.logs import logger
-from infra.settings import Settings
 from streams.domain.errors import Rejected, Unavailable
 
 log = logger(__name__)
@@ -128,11 +127,6 @@ class Keks:
         if held.kms != self._kms.name:
             raise Rejected(f"{self._file} was made with the KMS {held.kms}, not with {self._kms.name}; set FIKS_KMS")
         return held
-
-
-def keks(settings: Settings) -> Keks:
-    """Those of this system."""
-    return Keks(settings.kek_file or settings.state / "keks.json", InTheClear())
 
 
 def _state(file: Path) -> tuple[int, int]:

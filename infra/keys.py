@@ -81,8 +81,8 @@ class Table:
 
     async def catch_up(self) -> None:
         """Wait until the table contains all that the topic says now. Raises Unavailable when that takes too long."""
-        ends = await self._ends.now()
         deadline = time.monotonic() + self._patience
+        ends = await self._end(deadline)
         while True:
             rows = await self._pool.fetch(POSITIONS, FOLLOWER, NOKKEL.name)
             at = {row["partition"]: row["next_offset"] for row in rows}
@@ -90,6 +90,15 @@ class Table:
                 return
             if time.monotonic() > deadline:
                 raise Unavailable("Nøklene er ikke klare ennå. Prøv igjen")
+            await asyncio.sleep(PAUSE)
+
+    async def _end(self, deadline: float) -> dict[int, int]:
+        while True:
+            try:
+                return await self._ends.now()
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
             await asyncio.sleep(PAUSE)
 
     async def _load(self, names: Collection[str]) -> dict[str, bytes]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from infra.blobs import Blobs
 from infra.ends import Ends
-from infra.keks import keks
 from infra.keys import FOLLOWER
+from infra.kms import keks
 from infra.settings import Settings
 from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.gauges import watch_rebuilds

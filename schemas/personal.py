@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
 
+from schemas.catalogue import event_type
 from schemas.derive import fields_of, is_personal, optional_of
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ ERASED = "(slettet)"
 """What a text reads as once its key is destroyed."""
 SEALED = "fiks1:"
 SUFFIX = "#"
+KEPT = "fiks1\0"
 
 
 class Cipher(Protocol):
@@ -46,14 +48,6 @@ class Place(NamedTuple):
         return f"{self.type}\0{path}\0{self.key_id}".encode()
 
 
-class Sealed(NamedTuple):
-    """A text that is kept sealed beside what is needed to open it later."""
-
-    text: str
-    place: Place
-    path: str
-
-
 def holds_personal(cls: type[Any]) -> bool:
     """Whether events (or views of events) of the class have personal fields."""
     return bool(_fields_with_personal(cls))
@@ -61,7 +55,7 @@ def holds_personal(cls: type[Any]) -> bool:
 
 def seal(event: T, place: Place, name: str, cipher: Cipher, within: str) -> T:
     """The event with every personal text sealed under the key ``name``, within the event whose id is ``within``."""
-    head = f"{SEALED}{name.removeprefix(place.key_id).removeprefix(SUFFIX)}:"
+    head = _head(name, place)
     return map_personal(event, lambda text, path: head + cipher.seal(text, place.at(path), within))
 
 
@@ -82,21 +76,52 @@ def name_in(text: str, place: Place) -> str | None:
 
 
 def opened(event: T, place: Place, ciphers: Mapping[str, Cipher]) -> T:
-    """The event with every sealed text opened, or ERASED where ``ciphers`` has no key of that name.
+    """The event with every text opened, or ERASED when ``ciphers`` has no key of its name; one in the clear as it is.
 
     Raises what the ciphers raise.
     """
-    return map_personal(event, lambda text, path: open_text(Sealed(text, place, path), ciphers))
-
-
-def open_text(sealed: Sealed, ciphers: Mapping[str, Cipher]) -> str:
-    """As ``opened``, one text."""
-    text, place, path = sealed
-    if (name := name_in(text, place)) is None:
-        return text
+    if (name := name_of_key(event, place)) is None:
+        return event
     if (cipher := ciphers.get(name)) is None:
+        return map_personal(event, lambda _text, _path: ERASED)
+    cut, open_ = len(_head(name, place)), cipher.open
+    return map_personal(event, lambda text, path: open_(text[cut:], place.at(path)))
+
+
+def kept(event: T) -> T:
+    """The event with every sealed text put beside its place, so that each can be kept and opened alone later on."""
+    if not holds_personal(type(event)):
+        return event
+    kind = event_type(event)
+    head = f"{KEPT}{kind.name}\0{kind.key_id(kind.stream(event))}\0"
+    return map_personal(event, lambda text, path: f"{head}{path}\0{text}" if text.startswith(SEALED) else text)
+
+
+def name_in_kept(text: str) -> str | None:
+    """The name of the key that a kept text needs; None for one that is in the clear."""
+    if not text.startswith(KEPT):
+        return None
+    place, _, sealed = _taken_apart(text)
+    return name_in(sealed, place)
+
+
+def open_kept(text: str, ciphers: Mapping[str, Cipher]) -> str:
+    """As ``opened``, one text of an event that was ``kept``."""
+    if not text.startswith(KEPT):
+        return text
+    place, path, sealed = _taken_apart(text)
+    if (name := name_in(sealed, place)) is None or (cipher := ciphers.get(name)) is None:
         return ERASED
-    return cipher.open(text[text.index(":", len(SEALED)) + 1 :], place.at(path))
+    return cipher.open(sealed[len(_head(name, place)) :], place.at(path))
+
+
+def _taken_apart(text: str) -> tuple[Place, str, str]:
+    kind, key_id, path, sealed = text[len(KEPT) :].split("\0", 3)
+    return Place(kind, key_id), path, sealed
+
+
+def _head(name: str, place: Place) -> str:
+    return f"{SEALED}{name.removeprefix(place.key_id).removeprefix(SUFFIX)}:"
 
 
 def map_personal(event: T, change: Change) -> T:

@@ -15,7 +15,7 @@ from infra.keys import Keys
 from schemas.catalogue import event_type
 from schemas.envelope import Envelope
 from schemas.errors import Unreadable
-from schemas.personal import Place, Sealed, holds_personal, name_in, name_of_key, open_text, opened, seal
+from schemas.personal import Place, holds_personal, name_in_kept, name_of_key, open_kept, opened, seal
 
 
 def place_of(at: Envelope) -> Place:
@@ -57,11 +57,11 @@ async def opened_all(keys: Keys, events: Sequence[tuple[Any, Envelope]]) -> list
         raise Unreadable(str(fault)) from fault
 
 
-async def opened_texts(keys: Keys, texts: Collection[Sealed]) -> list[str]:
-    """As ``opened_all``, texts that were kept sealed."""
-    ciphers = await _ciphers(keys, {name for one in texts if (name := name_in(one.text, one.place)) is not None})
+async def opened_texts(keys: Keys, texts: Collection[str]) -> dict[str, str]:
+    """What texts that were ``kept`` say, by what they were kept as; otherwise as ``opened_all``."""
+    ciphers = await _ciphers(keys, {name for one in texts if (name := name_in_kept(one)) is not None})
     try:
-        return [open_text(one, ciphers) for one in texts]
+        return {one: open_kept(one, ciphers) for one in texts}
     except Tampered as fault:
         raise Unreadable(str(fault)) from fault
 

@@ -114,8 +114,8 @@ class Memory:
                 if snapshot is not None:
                     self._adopt(snapshot)
         except (Unusable, Unreadable, NotYetKnown, OSError) as fault:
-            self.configuration, self._personal = Configuration(), []
             log.warning("the snapshot is not used; folding the log from its beginning", fault=str(fault))
+            self._begin_again()
 
     def _adopt(self, snapshot: Snapshot) -> None:
         for stream in snapshot.streams:
@@ -142,8 +142,8 @@ class Memory:
             try:
                 if kept >= await asyncio.to_thread(file.records) + ENOUGH:
                     await asyncio.to_thread(file.write, snapshot)
-            except OSError as fault:
-                log.warning("the snapshot could not be written; the next start takes longer", fault=str(fault))
+            except Exception as fault:  # whatever it is, all that it costs is a longer start
+                log.error("the snapshot could not be written; the next start takes longer", fault=repr(fault))
 
     def _receive(self, record: Record) -> None:
         headers = dict(record.headers)

@@ -10,14 +10,14 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import aktor
+from gateway.aktorer import aktor, named
 from gateway.auth.demands import Caller, integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
 from gateway.metadata import Kode, read_json
-from gateway.personer import numbers
+from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
@@ -66,15 +66,14 @@ async def autorisasjoner(request: web.Request) -> web.Response:
     above, deepest = _uuid(query.get("forelderRessurs", str(ROOT))), _number(query.get("maksDybde"))
     inherited = _flag(query.get("arvPrivilegier"))
     found = [
-        (privilegium, ressurs, niva)
+        _autorisasjon(request, who, privilegium, ressurs, niva)
         for ressurs in (*_root(above), *_below(request, above, deepest))
         if query.get("type") in (None, ressurs.type) and (who == holder or _administrates(request, ressurs.id))
         for privilegium, niva in _held(request, who, ressurs, inherited=inherited)
         if query.get("privilegium") in (None, privilegium)
-    ][:MOST]
+    ]
     await _told(request, [who], funnet=bool(found))
-    known_as = await numbers(request, {(ressurs.fiks_org_id, who) for _, ressurs, _ in found})
-    return as_json([_autorisasjon(request, known_as[one[1].fiks_org_id, who], *one) for one in found])
+    return await as_opened(request, found[:MOST])
 
 
 @routes.get(f"{BASE}/ressurser", demands=manager() | integration())
@@ -134,12 +133,14 @@ async def is_leaf(request: web.Request) -> web.Response:
 async def tilganger(request: web.Request) -> web.Response:
     """The rights granted on a resource itself: neither inherited ones nor those on its type."""
     found = _of(request).ressurs(UUID(request.match_info["ressursId"]))
+    owner = found.fiks_org_id if found else ROOT
     who = aktor(request, request.query["aktor"]) if "aktor" in request.query else None
     granted = [(one, what) for one, what in (_granted(request, found) if found else ()) if who in (None, one)]
     shown = {one for one, _ in granted}
-    await _told(request, shown or {who or ""}, funnet=bool(shown), owner=found.fiks_org_id if found else ROOT)
-    known_as = await numbers(request, {(found.fiks_org_id, one) for one in shown} if found else ())
-    return as_json([{"aktor": known_as[found.fiks_org_id, one], "privilegium": what} for one, what in granted if found])
+    await _told(request, shown or {who or ""}, funnet=bool(shown), owner=owner)
+    return await as_opened(
+        request, [{"aktor": named(request, one, owner), "privilegium": what} for one, what in granted]
+    )
 
 
 @routes.get(f"{BASE}/typeTilganger", demands=manager(ADMIN))
@@ -149,12 +150,13 @@ async def type_tilganger(request: web.Request) -> web.Response:
     by_type: dict[str, list[dict[str, str]]] = {}
     granted = _of(request).virksomheter[ROOT].typerettigheter
     await _told(request, granted, owner=ROOT)
-    known_as = await numbers(request, ((ROOT, who) for who in granted))
     for who, held in granted.items():
         for kind, privilegier in held.items():
-            rows = ({"aktor": known_as[ROOT, who], "privilegium": one} for one in sorted(privilegier))
+            rows = ({"aktor": named(request, who, ROOT), "privilegium": one} for one in sorted(privilegier))
             by_type.setdefault(kind, []).extend(rows)
-    return as_json([{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())])
+    return await as_opened(
+        request, [{"ressursType": kind, "tilganger": rows} for kind, rows in sorted(by_type.items())]
+    )
 
 
 @routes.get(f"{BASE}/synlige", demands=manager() | integration())
@@ -245,7 +247,7 @@ def _niva(ressurs: Ressurs) -> int:
 
 def _autorisasjon(request: web.Request, who: str, privilegium: str, ressurs: Ressurs, niva: int) -> dict[str, Any]:
     return {
-        "aktor": who,
+        "aktor": named(request, who, ressurs.fiks_org_id),
         "privilegium": privilegium,
         "privilegiumNiva": niva,
         "ressurs": ressurs.id,

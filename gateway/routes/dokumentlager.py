@@ -13,10 +13,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import BLOBS, CERTIFICATES, LOG, MINSIDE
+from gateway.context import CERTIFICATES, LOG, MINSIDE
 from gateway.dokument import Metadata, Tilgjengelighet, exposures, must_be_encrypted_at_the_highest_level, until
 from gateway.dokument_upload import Received, receiving
 from gateway.dokumenter import DOKUMENTER
@@ -32,7 +33,7 @@ from gateway.dokumentlager import (
     uuid_in,
 )
 from gateway.metadata import Text1000, Time, read_json
-from gateway.personer import names
+from gateway.opened import as_opened
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.said import said
@@ -46,6 +47,7 @@ from schemas.dokumentlager import (
 )
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import Status
+from streams.domain.errors import Rejected
 from streams.domain.konfigurasjon import Ressurs
 
 routes = Routes()
@@ -86,7 +88,7 @@ class Kriterier(Struct, frozen=True):
 async def last_opp(request: web.Request) -> web.Response:
     """Take over a document. The answer is a promise: its content, its key and the event are durable."""
     konto, kryptert, dokument_id, now = open_konto_in(request), _kryptert(request), new_uuid(), datetime.now(UTC)
-    async with receiving(request, request.app[BLOBS], request.app[LOG].keys, dokument_id) as received:
+    async with receiving(request, dokument_id) as received:
         metadata = await received.metadata()
         must_be_encrypted_at_the_highest_level(metadata, kryptert)
         til = until(metadata, now)
@@ -95,6 +97,8 @@ async def last_opp(request: web.Request) -> web.Response:
         event = _lastet_opp(request, konto, received, metadata, til)
         position = await received.say(request.app[LOG].append(event, said(request, event, now)))
     request.app[DOKUMENTER].wrote(dokument_id, position)
+    if event.skadevare:
+        raise Rejected(f"Dokumentet inneholder skadevare ({event.skadevare}) og kan ikke lastes ned av noen")
     response = as_json(
         {
             "id": dokument_id,
@@ -170,15 +174,14 @@ async def utvidet(request: web.Request) -> web.Response:
     konto = konto_in(request)
     dokument = (await dokument_in(request, konto)).rows[0]
     found = await request.app[DOKUMENTER].hendelser(dokument["dokument_id"])
-    known_as = await names(request, konto.fiks_org_id, [row["aktor"] for row in found.rows])
     known = _listed(dokument) | {
         "kryptertStorrelse": dokument["kryptert_storrelse"],
         "tilgjengeligTil": dokument["tilgjengelig_til"],
         "mimetype": dokument["mimetype"],
         "slettet": dokument["status"] == Status.SLETTET,
-        "hendelser": [_hendelse(row, known_as[row["aktor"]]) for row in found.rows],
+        "hendelser": [_hendelse(request, row, konto.fiks_org_id) for row in found.rows],
     }
-    return fresh(found, as_json(known))
+    return fresh(found, await as_opened(request, known))
 
 
 async def _ask(request: web.Request, event: DokumentendringBegjart | DokumentslettingBegjart) -> None:
@@ -206,6 +209,7 @@ def _lastet_opp(
         kryptert=_kryptert(request),
         tilgjengelig_til=til,
         eksponert_for=exposures(said_.eksponert_for, request.app[PERSONS].actor),
+        skadevare=received.skadevare,
         lagre_nedlastinger=not said_.ikke_lagre_dokument_lastet_ned,
     )
 
@@ -237,10 +241,10 @@ def _treff(row: Any) -> dict[str, Any]:
     }
 
 
-def _hendelse(row: Any, aktor: str) -> dict[str, Any]:
+def _hendelse(request: web.Request, row: Any, of: UUID) -> dict[str, Any]:
     text = HENDELSER.get(row["type"], row["type"])
     if row["type"] == "DokumentSlettet":
         text = f"{text} {GRUNNER[Slettegrunn(row['detalj'])]}"
     elif row["type"] == "DokumentEndret":
         text = f"{text}: tilgjengelig til {row['detalj']}" if row["detalj"] else f"{text}: slettes aldri"
-    return {"dato": row["tidspunkt"], "melding": text, "aktor": aktor}
+    return {"dato": row["tidspunkt"], "melding": text, "aktor": in_words(request, row["aktor"], of)}

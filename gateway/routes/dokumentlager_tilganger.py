@@ -6,7 +6,6 @@ An administrator holds ADMIN on the account itself, a user the right to upload. 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -17,8 +16,8 @@ from gateway.auth.memory import MEMORY
 from gateway.dokumentlager import BASE, LAST_OPP, konto_in, open_konto_in, uuid_in
 from gateway.kommando import decide
 from gateway.metadata import read_json
-from gateway.personer import opened
-from gateway.routes import Routes, as_json
+from gateway.opened import as_opened
+from gateway.routes import Routes
 from schemas.konfigurasjon_commands import GrantPrivilegium, RevokePrivilegium
 from streams.domain.errors import NotFound
 from streams.domain.konfigurasjon import Ressurs
@@ -45,7 +44,8 @@ class Endring(Struct, frozen=True):
 @routes.get(f"{KONTO}/administratorer", demands=manager(ADMIN))
 async def administratorer(request: web.Request) -> web.Response:
     """Who administrates the account by a right on itself."""
-    return as_json({"administratorer": await _shown(request, ADMIN)})
+    known = [{"navn": one.navn, "personId": one.id} for one in _holders(request, ADMIN)]
+    return await as_opened(request, {"administratorer": known})
 
 
 @routes.post(f"{KONTO}/administratorer/{{personId}}", demands=manager(ADMIN))
@@ -63,8 +63,9 @@ async def fjern_administrator(request: web.Request) -> web.Response:
 @routes.get(f"{KONTO}/brukere", demands=manager(ADMIN))
 async def brukere(request: web.Request) -> web.Response:
     """Who uses the account by a right on itself."""
-    tilganger = {"tilganger": {"kanLasteOpp": True}}
-    return as_json({"brukere": [one | tilganger for one in await _shown(request, LAST_OPP)]})
+    tilganger = {"kanLasteOpp": True}
+    known = [{"personId": one.id, "navn": one.navn, "tilganger": tilganger} for one in _holders(request, LAST_OPP)]
+    return await as_opened(request, {"brukere": known})
 
 
 @routes.post(f"{KONTO}/brukere/{{personId}}", demands=manager(ADMIN))
@@ -81,33 +82,27 @@ async def fjern_bruker(request: web.Request) -> web.Response:
 
 
 async def _change(request: web.Request, command: type, privilegium: str) -> web.Response:
-    konto = open_konto_in(request)
-    person = _person(request, konto.fiks_org_id)
+    konto, person = open_konto_in(request), _person(request)
     says = {"aktor": person.aktor, "ressurs_id": konto.id, "privilegium": privilegium}
     await decide(request, command, of=konto.fiks_org_id, **says)
     return web.Response()
-
-
-async def _shown(request: web.Request, privilegium: str) -> list[dict[str, Any]]:
-    """Who holds it on the account, as the organisation knows them."""
-    holders = list(_holders(request, privilegium))
-    said = await opened(request, holders)
-    return [{"personId": one.id, "navn": texts.get("navn", "")} for one, texts in zip(holders, said, strict=True)]
 
 
 def _holders(request: web.Request, privilegium: str) -> Iterator[Person]:
     konto: Ressurs = konto_in(request)
     configuration = request.app[MEMORY].configuration
     for aktor, held in configuration.virksomhet(konto.fiks_org_id).rettigheter.items():
-        person = configuration.personer.person(konto.fiks_org_id, aktor)
-        if privilegium in held.get(konto.id, ()) and person is not None:
+        if (
+            privilegium in held.get(konto.id, ())
+            and (person := configuration.person(konto.fiks_org_id, aktor)) is not None
+        ):
             yield person
 
 
-def _person(request: web.Request, of: UUID) -> Person:
-    """The person in the address, as the organisation knows it. Raises NotFound."""
+def _person(request: web.Request) -> Person:
+    """The person in the address, whom the organisation must know. Raises NotFound."""
     wanted: UUID = uuid_in(request, "personId")
-    for one in request.app[MEMORY].configuration.personer.known_in(of):
+    for one in request.app[MEMORY].configuration.personer.known_in(konto_in(request).fiks_org_id):
         if one.id == wanted:
             return one
     raise NotFound(f"Personen {wanted} finnes ikke")

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway.aktorer import named
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -18,7 +19,8 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
 from gateway.lookups import looked_up
 from gateway.metadata import Epost, EpostOrNone, Fodselsnummer, Name, Organisasjonsnummer, Text1000, read_json
-from gateway.personer import numbers, register
+from gateway.opened import as_opened
+from gateway.personer import register
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
@@ -119,7 +121,7 @@ async def sok(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/organisasjoner/synlige", demands=manager())
 async def synlige(request: web.Request) -> web.Response:
     """The organisations that the caller sees."""
-    return as_json(await _all_shown(request, _visible(request)))
+    return await as_opened(request, await _all_shown(request, _visible(request)))
 
 
 @routes.get(f"{BASE}/organisasjoner/info", demands=manager())
@@ -127,8 +129,10 @@ async def info(request: web.Request) -> web.Response:
     """A little about each."""
     left_out = ("navn", "orgnr", "avtaleadminFnr")
     found = _with_kommunenr(_visible(request), request.query.getall("kommunenr", []))
-    shown = (_shown(one) for one in found)
-    return as_json([{name: value for name, value in one.items() if name not in left_out} for one in shown])
+    shown = (_shown(request, one) for one in found)
+    return await as_opened(
+        request, [{name: value for name, value in one.items() if name not in left_out} for one in shown]
+    )
 
 
 @routes.get(f"{BASE}/organisasjoner/kontaktinformasjon", demands=manager())
@@ -152,7 +156,7 @@ async def endre(request: web.Request) -> web.Response:
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
         endret["avtaleadmin"] = await register(request, _fiks_org_id(request), fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
-    return as_json(await _shown_to(request, _organisasjon(request)))
+    return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
 
 @routes.get(f"{ORG}/kontaktinformasjon", demands=manager(ADMIN))
@@ -247,7 +251,7 @@ async def en_tjeneste(request: web.Request) -> web.Response:
 async def alle(request: web.Request) -> web.Response:
     """Every organisation."""
     demand_on(request, ROOT)
-    return as_json(await _all_shown(request, _visible(request)))
+    return await as_opened(request, await _all_shown(request, _visible(request)))
 
 
 @routes.post(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
@@ -258,7 +262,7 @@ async def opprett(request: web.Request) -> web.Response:
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
     made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
-    return as_json(_shown(_organisasjon_of(request, made.fiks_org_id)))
+    return await as_opened(request, _shown(request, _organisasjon_of(request, made.fiks_org_id)))
 
 
 @routes.get(f"{BASE}/root/organisasjoner/tjenester", demands=manager(ADMIN))
@@ -278,14 +282,14 @@ async def endre_som_root(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
-    return as_json(await _shown_to(request, _organisasjon(request)))
+    return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
 
 async def _found(request: web.Request, asked: Sok) -> web.Response:
     if len(asked.ids) > AT_ONCE:
         raise Rejected(f"Det kan spørres om høyst {AT_ONCE} organisasjoner om gangen")
     by_id = [one for one in _visible(request) if not asked.ids or one.id in asked.ids]
-    return as_json(await _all_shown(request, _with_kommunenr(by_id, asked.kommunenr)))
+    return await as_opened(request, await _all_shown(request, _with_kommunenr(by_id, asked.kommunenr)))
 
 
 def _visible(request: web.Request) -> list[Organisasjon]:
@@ -324,19 +328,17 @@ def _service(kode: str) -> Tjeneste:
 
 
 async def _all_shown(request: web.Request, found: Iterable[Organisasjon]) -> list[dict[str, Any]]:
-    """Organisations with the numbers of their avtaleadmin, each a look-up if that is somebody else."""
-    shown = list(found)
-    admins = [(one.id, one.avtaleadmin) for one in shown if one.avtaleadmin]
-    await asyncio.gather(*(looked_up(request, "konfigurasjon", "avtaleadmin", [who], owner=of) for of, who in admins))
-    known_as = await numbers(request, admins)
-    return [_shown(one, known_as.get((one.id, one.avtaleadmin or ""))) for one in shown]
+    return await asyncio.gather(*(_shown_to(request, one) for one in found))
 
 
 async def _shown_to(request: web.Request, one: Organisasjon) -> dict[str, Any]:
-    return (await _all_shown(request, [one]))[0]
+    """An organisation with the number of its avtaleadmin, which is a look-up if that is somebody else."""
+    if one.avtaleadmin:
+        await looked_up(request, "konfigurasjon", "avtaleadmin", [one.avtaleadmin], owner=one.id)
+    return _shown(request, one)
 
 
-def _shown(one: Organisasjon, avtaleadmin_fnr: str | None = None) -> dict[str, Any]:
+def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:
     return _without_nulls(
         {
             "uuid": one.id,
@@ -347,7 +349,7 @@ def _shown(one: Organisasjon, avtaleadmin_fnr: str | None = None) -> dict[str, A
             "orgnr": one.orgnr,
             "epost": one.epost,
             "innbyggerkontakt_epost": one.innbyggerkontakt_epost,
-            "avtaleadmin_fnr": avtaleadmin_fnr,
+            "avtaleadmin_fnr": named(request, one.avtaleadmin, one.id) if one.avtaleadmin else None,
             "synlig": one.synlig,
             "konfigurert": one.konfigurert,
         }

@@ -3,7 +3,7 @@
 What an organisation says about a person is that organisation's own: it is read and changed by those who administrate
 the organisation, or something in it on which that person holds a right, and read by the person. These addresses name
 no organisation, so they are about each that the caller administrates (``ROOT`` is one of them, for root operators):
-what is said is said in each, and what they say differently is told as several persons with one number.
+what is said is said in each, and a person whom several of them know is told as each of them knows it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
 from gateway.metadata import EpostOrNone, Fodselsnummer, Name, Text1000, read_json
-from gateway.personer import opened, say_of_person
+from gateway.opened import as_opened
+from gateway.personer import say_of_person
 from gateway.routes import Routes, as_json
 from schemas.konfigurasjon_commands import ChangePerson, CreatePerson
 from streams.domain.errors import NotAllowed, NotFound
-from streams.domain.personer import Person
+from streams.domain.personer import FIELDS, Person
 from streams.domain.rettigheter import administrates_person, administrates_something
 
 routes = Routes()
@@ -76,55 +77,47 @@ async def liste(request: web.Request) -> web.Response:
     """Those of the persons that the caller may see."""
     asked = read_json(await request.read(), Liste, request.charset)
     found = [one for fnr in dict.fromkeys(asked.fnrs) for one in _seen(request, fnr)]
-    seen, named = {one.aktor for one in found}, {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs}
     for of in {one.fiks_org_id for one in found}:
         await looked_up(request, *LOOKUP, [one.aktor for one in found if one.fiks_org_id == of], owner=of)
-    await looked_up(request, *LOOKUP, named - seen, funnet=False)
-    return as_json(await _shown(request, found))
+    missing = {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs} - {one.aktor for one in found}
+    await looked_up(request, *LOOKUP, missing, funnet=False)
+    return await as_opened(request, [_shown(one) for one in found])
 
 
 @routes.patch(f"{BASE}/oppdater", demands=manager(legal_basis=True))
 async def oppdater(request: web.Request) -> web.Response:
     """Other properties of a person; what is not said stays."""
     endret = read_json(await request.read(), EndretPerson, request.charset)
-    known = [one for one in _seen(request, endret.fnr) if _administrates(request, one.fiks_org_id, one.aktor)]
-    who = request.app[PERSONS].actor(endret.fnr)
-    for one in known:
-        await looked_up(request, *LOOKUP, [who], owner=one.fiks_org_id)
-    if not known:
-        await looked_up(request, *LOOKUP, [who], funnet=False)
-    if not await _shown(request, known):
-        raise NotFound("Personen finnes ikke")
     said = msgspec.structs.asdict(endret)
-    del said["fnr"]
+    known = [one for one in _seen(request, said.pop("fnr")) if _administrates(request, one)]
+    if not known:
+        await looked_up(request, *LOOKUP, [request.app[PERSONS].actor(endret.fnr)], funnet=False)
+        raise NotFound("Personen finnes ikke")
     for one in known:
-        await say_of_person(request, ChangePerson, one.fiks_org_id, who, **said)
-    personer = request.app[MEMORY].configuration.personer
-    now = [person for one in known if (person := personer.person(one.fiks_org_id, who)) is not None]
-    return as_json((await _shown(request, now))[0])
+        await looked_up(request, *LOOKUP, [one.aktor], owner=one.fiks_org_id)
+        await say_of_person(request, ChangePerson, one.fiks_org_id, one.aktor, **said)
+    now = request.app[MEMORY].configuration.person(known[0].fiks_org_id, known[0].aktor)
+    return await as_opened(request, _shown(now or known[0]))
 
 
 def _administered(request: web.Request) -> list[UUID]:
     """The organisations in which the caller may give rights, by a right in that organisation's own stream."""
     virksomheter, holder = request.app[MEMORY].configuration.virksomheter, request[PRINCIPAL].holder
-    return [id_ for id_, one in virksomheter.items() if administrates_something(one, holder)]
+    return sorted(id_ for id_, one in virksomheter.items() if administrates_something(one, holder))
 
 
-def _administrates(request: web.Request, fiks_org_id: UUID, who: str) -> bool:
-    virksomhet = request.app[MEMORY].configuration.virksomhet(fiks_org_id)
-    return administrates_person(virksomhet, fiks_org_id, request[PRINCIPAL].holder, who)
+def _administrates(request: web.Request, person: Person) -> bool:
+    virksomhet = request.app[MEMORY].configuration.virksomhet(person.fiks_org_id)
+    return administrates_person(virksomhet, person.fiks_org_id, request[PRINCIPAL].holder, person.aktor)
 
 
 def _seen(request: web.Request, fnr: str) -> list[Person]:
     """The person, as each organisation knows it whose word the caller may read."""
-    personer, who = request.app[MEMORY].configuration.personer, request.app[PERSONS].actor(fnr)
-    own = who == request[PRINCIPAL].person
-    known = (personer.person(of, who) for of in personer.knowing(who) if own or _administrates(request, of, who))
-    return [one for one in known if one is not None]
+    who = request.app[PERSONS].actor(fnr)
+    known = request.app[MEMORY].configuration.personer.knowing(who)
+    return [one for one in known if who == request[PRINCIPAL].person or _administrates(request, one)]
 
 
-async def _shown(request: web.Request, persons: list[Person]) -> list[dict[str, str]]:
-    """What is said about them, each different thing once; of those who were forgotten nothing."""
-    said = [{"navn": ""} | texts for texts in await opened(request, persons) if "fnr" in texts]
-    rows = ({name: text for name, text in one.items() if text or name == "navn"} for one in said)
-    return list({tuple(sorted(one.items())): one for one in rows}.values())
+def _shown(person: Person) -> dict[str, str]:
+    said = {name: getattr(person, name) for name in FIELDS}
+    return {name: text for name, text in said.items() if text is not None}

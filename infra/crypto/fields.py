@@ -35,7 +35,7 @@ class FieldCipher:
     def open(self, sealed: str, bound_to: bytes) -> str:
         """The text. Raises Tampered when it was not sealed under this key for this place."""
         try:
-            raw = base64.b64decode(sealed, validate=True)
+            raw = binascii.a2b_base64(sealed, strict_mode=True)
             return self._aes.decrypt(raw[:NONCE], raw[NONCE:], bound_to).decode()
         except (InvalidTag, binascii.Error, ValueError):
             raise Tampered("a sealed text is not as it was sealed") from None

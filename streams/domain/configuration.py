@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.konfigurasjon import ROOT
+from schemas.personal import kept
 from streams.domain.konfigurasjon import (
     Integrasjon,
     KonfigurasjonEvent,
@@ -21,7 +22,7 @@ from streams.domain.konfigurasjon import (
     integrasjon_aktor,
     sharing,
 )
-from streams.domain.personer import CountsEvent, Personer, SaidEvent
+from streams.domain.personer import CountsEvent, Person, Personer, SaidEvent
 from streams.domain.rettigheter import ADMIN, holds, holds_by_root
 
 NONE = Virksomhet()
@@ -61,7 +62,7 @@ class Configuration:
         ``streams.domain.decider`` says.
         """
         if isinstance(event, SaidEvent):
-            self.personer.meet(event)
+            self.personer.meet(kept(event))
             return True
         stream = event.fiks_org_id
         if cause is not None:
@@ -132,6 +133,10 @@ class Configuration:
         """What is known of an account beside its being a resource."""
         owner = self._owners.get(konto_id)
         return self.virksomheter[owner].kontoer.get(konto_id, Konto()) if owner else Konto()
+
+    def person(self, fiks_org_id: UUID, aktor: str) -> Person | None:
+        """What the organisation has said of a person. Of what others said nothing is known to it."""
+        return self.personer.person(fiks_org_id, aktor)
 
     def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
         """The system that takes forsendelser to ``orgnr``; a row with a type goes before one for all types."""

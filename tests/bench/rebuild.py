@@ -1,5 +1,6 @@
 """Rebuilding ``svarut_status`` and ``audit``: events a second and memory, against the same topic consumed and decoded
-by librdkafka and fastavro alone, and against a plain Faust topic agent that writes the same rows.
+by librdkafka and fastavro alone, against a plain Faust topic agent that writes the same rows, and against itself with a
+read model that needs personal texts.
 
     python -m tests.bench.rebuild [events, by default 2000000] [more sizes …]
 """
@@ -23,16 +24,22 @@ from confluent_kafka import Consumer, TopicPartition
 
 from infra.database import Connection
 from infra.migrate import migrate
+from infra.settings import Settings
 from projections import versions
-from projections.projection import projections
+from projections.projection import Projection, projections
 from projections.rebuild import cancel, end_offsets, group_of, prepare, topics_of
 from schemas.registry import by_id
 from streams import topics
+from streams.app import Worker
+from streams.keys import Following
+from streams.log import Log
 from tests.bench.events import EVENTS_A_STREAM, TOPIC, fill
+from tests.bench.letters import letters
 from tests.bench.report import Report
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
 NAMES = ("svarut_status", "audit")
+WITH_PERSONAL = (letters.name, "audit")
 
 
 async def bench(sizes: list[int]) -> None:
@@ -46,7 +53,12 @@ async def bench(sizes: list[int]) -> None:
             topics.apply(kafka.bootstrap, 1)
             connection = await asyncpg.connect(postgres.dsn)
             await prepare_database(connection)
-            os.environ.update(FIKS_KAFKA=kafka.bootstrap, FIKS_POSTGRES=postgres.dsn, FIKS_LOG_LEVEL="WARNING")
+            os.environ.update(
+                FIKS_KAFKA=kafka.bootstrap,
+                FIKS_POSTGRES=postgres.dsn,
+                FIKS_LOG_LEVEL="WARNING",
+                FIKS_STATE=str(folder / "state"),
+            )
             await measure(report, connection, kafka.bootstrap, sizes)
             await connection.close()
         finally:
@@ -67,11 +79,16 @@ async def measure(report: Report, connection: Connection, bootstrap: str, sizes:
     """All figures."""
     first, *more = sizes
     streams = first // EVENTS_A_STREAM
-    fill(bootstrap, streams)
+    kek = own_kek()
+    fill(bootstrap, kek, streams)
+    report.add("keys_followed", await follow_keys(bootstrap, connection, streams), "keys/s")
     report.add("raw_consume_and_decode", peer("raw", bootstrap), "events/s")
     rate, memory = await rebuild(connection, bootstrap, 1)
     report.add("rebuild_one_process", rate, "events/s", to="raw_consume_and_decode")
     report.add("rebuild_one_process_peak_memory", memory, "MiB")
+    personal, memory = await rebuild(connection, bootstrap, 1, WITH_PERSONAL)
+    report.add("rebuild_one_process_with_personal_texts", personal, "events/s", to="rebuild_one_process")
+    report.add("rebuild_one_process_with_personal_texts_peak_memory", memory, "MiB")
     two, memory = await rebuild(connection, bootstrap, 2)
     report.add("rebuild_two_processes", two, "events/s", to="rebuild_one_process")
     report.add("rebuild_two_processes_peak_memory_each", memory, "MiB")
@@ -81,31 +98,58 @@ async def measure(report: Report, connection: Connection, bootstrap: str, sizes:
     report.add_ratio("rebuild_one_process_vs_faust_topic_agent", "rebuild_one_process", "faust_topic_agent")
     for size in more:
         wanted = size // EVENTS_A_STREAM
-        fill(bootstrap, wanted - streams, streams)
+        fill(bootstrap, kek, wanted - streams, streams)
+        await follow_keys(bootstrap, connection, wanted)
         streams = wanted
         rate, memory = await rebuild(connection, bootstrap, 1)
         report.add(f"rebuild_one_process_at_{size}", rate, "events/s", to="rebuild_one_process")
         report.add(f"rebuild_one_process_at_{size}_peak_memory", memory, "MiB", to="rebuild_one_process_peak_memory")
 
 
-async def rebuild(connection: Connection, bootstrap: str, count: int) -> tuple[float, float]:
+def own_kek() -> bytes:
+    """The first generation of the key-encryption keys, in the file where the processes look for it."""
+    kek = os.urandom(32)
+    file = Settings().state / "keks.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"kms": "none", "generations": {1: kek.hex()}}))
+    return kek
+
+
+async def follow_keys(bootstrap: str, connection: Connection, wanted: int) -> float:
+    """Bring so many keys into their table. Returns how many a second that were."""
+    log = Log(bootstrap)
+    await log.start()
+    before, started = await connection.fetchval("select count(*) from nokkel"), time.perf_counter()
+    worker = Worker(Settings(), [Following(log)])
+    await worker.start()
+    while await connection.fetchval("select count(*) from nokkel") < wanted:
+        await asyncio.sleep(0.1)
+    elapsed = time.perf_counter() - started
+    await worker.stop()
+    await log.stop()
+    return float((wanted - before) / elapsed)
+
+
+async def rebuild(
+    connection: Connection, bootstrap: str, count: int, names: tuple[str, ...] = NAMES
+) -> tuple[float, float]:
     """Events a second from the first event applied to the last, and the peak memory of a process (MiB)."""
-    chosen = [projections()[name] for name in NAMES]
+    chosen = [projections()[name] for name in names]
     building = {one: await prepare(connection, one) for one in chosen}
     wanted = sum(end_offsets(bootstrap, topics_of(chosen)).values())
     argv = [
         sys.executable,
         "-m",
-        "projections.rebuild_process",
+        "tests.bench.letters",
         "--parent",
         str(os.getpid()),
         "--group",
         group_of(building),
-        *NAMES,
+        *names,
     ]
     running = [psutil.Popen(argv) for _ in range(count)]
     started, before, peak = 0.0, 0, 0
-    while (done := await applied(connection, building[chosen[0]])) < wanted:
+    while (done := await applied(connection, building)) < wanted:
         if done and not started:
             started, before = time.perf_counter(), done
         peak = max(peak, *(process.memory_info().rss for process in running))
@@ -119,16 +163,18 @@ async def rebuild(connection: Connection, bootstrap: str, count: int) -> tuple[f
     return (wanted - before) / elapsed, peak / 2**20
 
 
-async def applied(connection: Connection, version: int) -> int:
-    """Events that the slower of the two projections has applied."""
-    return int(
-        await connection.fetchval(
-            "select min(applied) from (select sum(next_offset) as applied from checkpoint "
-            "where name = any($1) and version = $2 and topic = $3 group by name) as each",
-            list(NAMES),
-            version,
-            TOPIC,
-        )
+async def applied(connection: Connection, building: dict[Projection, int]) -> int:
+    """Events that the slowest of the projections has applied."""
+    return min(
+        [
+            await connection.fetchval(
+                "select sum(next_offset)::bigint from checkpoint where name = $1 and version = $2 and topic = $3",
+                projection.name,
+                version,
+                TOPIC,
+            )
+            for projection, version in building.items()
+        ]
     )
 
 

@@ -11,11 +11,12 @@ from uuid import uuid4
 import pytest
 
 from infra.ends import Ends
-from infra.keks import keks
 from infra.keys import FOLLOWER, Keys, Table, say
+from infra.kms import keks
 from schemas.topics import NOKKEL
 from streams.domain.errors import Unavailable
 from streams.keys import Following
+from streams.rotation import Rotation
 from tests.support.backbone import Backbone
 
 
@@ -112,6 +113,25 @@ async def test_a_key_that_is_missing_is_not_called_erased_before_the_table_has_c
 async def test_a_log_without_key_encryption_keys_refuses_personal_text(system: Backbone) -> None:
     with pytest.raises(LookupError, match="key-encryption keys"):
         await Keys(None, system.log).for_sealing(new_id())
+
+
+async def test_rotation_wraps_every_key_anew_and_nothing_else(system: Backbone) -> None:
+    async with following(system) as other:
+        ids = [new_id() for _ in range(30)]
+        made = dict(zip(ids, await asyncio.gather(*map(system.log.keys.create, ids)), strict=True))
+        assert other.table is not None
+        await other.table.catch_up()
+        before = await other.table.load(ids)
+        rotation = Rotation(keks(system.settings), system.log, other.table._pool, other.table)
+        assert await keks(system.settings).add() == 2
+        assert await rotation.retire() == set()  # the old one still wraps everything
+        await system.connection.execute("delete from nokkel where not name = any($1)", ids)  # of other tests' files
+        assert await rotation.rewrap() == len(ids)
+        after = await other.table.load(ids)
+        assert not set(before.values()) & set(after.values())
+        assert await rotation.retire() == {1}
+        assert await other.get_many(ids) == made
+        assert await keks(system.settings).unwrap(after) == made
 
 
 async def _rows(system: Backbone) -> list[Any]:

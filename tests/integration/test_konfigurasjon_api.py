@@ -39,11 +39,12 @@ from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain import konfigurasjon_commands
 from streams.domain.errors import NotAllowed
+from streams.keys import Following
 from tests.support.backbone import Backbone, about, backbone
 from tests.support.eventually import eventually
 from tests.support.records import records_on
 
-ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "26867396532", "01010700066", "15819000066", "25865499815"
+ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "09477211183", "01010700066", "15819000066", "25865400058"
 KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autorisasjon", "/autorisasjon-update/api/v1"
 
 
@@ -158,12 +159,15 @@ async def town(kafka: str, database: str, tmp_path: Any) -> AsyncIterator[Town]:
                 fiks_org_id=fiks_org_id, aktor=names.actor(fnr), ressurs_id=fiks_org_id, privilegium="ADMIN"
             )
             aktor = names.actor(fnr)
-            person = PersonRegistrert(person_id=person_id(aktor), aktor=aktor, fnr=fnr, navn="En administrator")
+            id_ = person_id(fiks_org_id, aktor)
+            person = PersonRegistrert(
+                person_id=id_, aktor=aktor, fnr=fnr, navn="En administrator", fiks_org_id=fiks_org_id
+            )
             await of.log.append(person, about(person))
             for event in (organisasjon, right) if fiks_org_id != ROOT else (right,):
                 await of.log.append(event, about(event))
         deciding = Deciding(konfigurasjon_commands.konfigurasjon, of.log, DeadLetters(of.log))
-        async with of.worker([deciding]), running(of, names) as one, running(of, names) as two:
+        async with of.worker([deciding, Following(of.log)]), running(of, names) as one, running(of, names) as two:
             yield Town(a, b, one, two, of)
 
 
@@ -249,18 +253,22 @@ async def test_nothing_of_one_organisation_is_told_to_the_other(town: Town) -> N
     assert (await town.one.ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", use))[0] == 403
 
 
-async def test_persons_are_told_to_those_who_share_an_organisation_with_them(town: Town) -> None:
-    ask, names = town.one.done, {"fnrs": [CLERK]}
+async def test_what_an_organisation_says_of_a_person_is_its_own(town: Town) -> None:
+    ask, names, right = town.one.done, {"fnrs": [CLERK]}, {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
     await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari Saksbehandler"})
-    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == []
-    right = {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
-    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{town.a}/tilganger", right)
-    [told] = await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names)
-    assert told["fnr"] == CLERK
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari Saksbehandler"}]
     assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == []
     assert (await town.one.ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "x"}))[0] == 404
-    changed = await ask(ADMIN_A, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "epost": "k@example.no"})
-    assert changed["epost"] == "k@example.no"
+    for admin, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):  # both give the same person a right
+        await ask(admin, "POST", f"{UPDATE}/ressurs/{of}/tilganger", right)
+    assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": ""}]
+
+    changed = await ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "epost": "k@example.no"})
+    assert changed == {"fnr": CLERK, "navn": "", "epost": "k@example.no"}
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari Saksbehandler"}]
+    for admin, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):
+        held = await ask(admin, "GET", f"{QUERY}/ressurser/{of}/tilganger", aktor=CLERK)
+        assert held == [right]
 
 
 async def test_a_deactivated_person_may_nothing_and_root_may_bring_them_back(town: Town) -> None:

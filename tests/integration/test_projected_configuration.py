@@ -140,7 +140,9 @@ async def test_the_tables_are_what_a_gateway_remembers_live_and_rebuilt(
         for one in (connection, snapshot):
             await one.close()
     await memory.stop()
-    held = await system.connection.fetch("select privilegium from read.rettighet where aktor = $1", INTEGRASJON)
+    held = await system.connection.fetch(
+        "select privilegium from read.konfigurasjon_rettighet where aktor = $1", INTEGRASJON
+    )
     assert {row["privilegium"] for row in held} == {f"P{number}" for number in range(30)}
 
 

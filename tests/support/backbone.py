@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from infra.database import Connection
-from infra.keks import keks
+from infra.kms import keks
 from infra.migrate import migrate
 from infra.settings import Settings
 from projections import versions

@@ -105,7 +105,9 @@ def test_root_takes_the_last_administrator_of_an_organisation_and_gives_it_anoth
     taken = react(state, RevokePrivilegium(fiks_org_id=A, av=THIRD, som_rot=True, aktor=FIRST, ressurs_id=A, **ON), NOW)
     state = evolve(state, taken)
     assert administrators(state, A) == set()
-    given_ = react(state, GrantPrivilegium(fiks_org_id=A, av=THIRD, som_rot=True, aktor=SECOND, ressurs_id=A, **ON), NOW)
+    given_ = react(
+        state, GrantPrivilegium(fiks_org_id=A, av=THIRD, som_rot=True, aktor=SECOND, ressurs_id=A, **ON), NOW
+    )
     assert administrators(evolve(state, given_), A) == {SECOND}
 
 
