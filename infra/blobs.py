@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,8 @@ SMALL = 1 << 20
 PART = 5 << 20
 """S3 takes no smaller parts."""
 PARTS_AT_ONCE = 2
+LISTED = 1000
+"""Names in one answer of ``written``."""
 
 
 class Blobs:
@@ -61,6 +64,16 @@ class Blobs:
         """At most ``length`` bytes from ``offset``, which must lie in the content. Raises NotFound or Unavailable."""
         with _translated(name):
             return bytes(await obstore.get_range_async(self._store, name, start=offset, length=length))
+
+    async def written(self, before: datetime) -> AsyncIterator[list[str]]:
+        """The names of what was last written to before that moment, some at a time; half-written ones too.
+
+        Raises Unavailable.
+        """
+        with _translated("list"):
+            async for listed in obstore.list(self._store, chunk_size=LISTED):
+                if names := [one["path"] for one in listed if one["last_modified"] < before]:
+                    yield names
 
     async def delete(self, names: Iterable[str]) -> None:
         """Delete what there is of ``names``. Raises Unavailable."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,10 @@ import pytest
 import pytest_asyncio
 from cryptography.x509 import load_pem_x509_certificate
 
-from gateway.context import TRAFFIC
+from gateway.context import SCANNER, TRAFFIC
 from infra.crypto.cms import Encryptor
+from infra.virus import Clamd
+from tests.support.clamd import EICAR, SIGNATURE, stand_in
 from tests.support.dokumentlager import BOUNDARY, Lager, form, said_of
 from tests.support.eventually import eventually
 from tests.support.gateway import ends_of
@@ -200,3 +203,34 @@ async def test_who_shows_nothing_gets_nothing(lager: Lager) -> None:
     answer = await lager.session.get(f"{lager.url}/dokumentlager/nedlasting/{uuid4()}")
 
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="fiks"')
+
+
+async def test_malware_is_told_of_and_never_handed_out(
+    lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stand_in(tmp_path) as (address, _):
+        scanner = Clamd(address)
+        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
+        assert (await lager.upload(form(said_of(), b"rent"))).status == 201
+        korrelasjonsid = str(uuid4())
+
+        answer = await lager.upload(form(said_of(korrelasjonsid=korrelasjonsid), b"x" * 70_000 + EICAR))
+
+        assert answer.status == 400 and SIGNATURE in answer.json["message"]
+    sok = {"korrelasjonsid": korrelasjonsid}
+    [known] = (await lager.ask("POST", f"{lager.konto}/dokumenter/sok", json=sok)).json["dokumenter"]
+    assert (await lager.download(known["id"])).status == 400
+    address = f"{lager.konto}/dokumenter/{known['id']}"
+    while "skadevare" not in str((await lager.ask("GET", address)).json["hendelser"]):
+        await asyncio.sleep(0.05)
+    assert (await lager.ask("DELETE", address)).status == 200
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+async def test_while_the_scanner_is_down_nothing_is_taken(lager: Lager, monkeypatch: pytest.MonkeyPatch) -> None:
+    scanner = Clamd("tcp://127.0.0.1:1")
+    monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
+
+    answer = await lager.upload(form(said_of(), b"x"))
+
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
