@@ -24,7 +24,7 @@ from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
 from gateway.auth.tokens import Tokens
-from gateway.context import BLOBS, CERTIFICATES, ENDS, LOG, MINSIDE, READS, TRAFFIC, Traffic
+from gateway.context import BLOBS, CERTIFICATES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
 from gateway.fullmakt import FULLMAKTER, Fullmakter
@@ -37,7 +37,7 @@ from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
 from infra.blobs import Blobs
-from infra.crypto.certificates import KeyFolder
+from infra.crypto.certificates import key_folder
 from infra.database import SESSION
 from infra.ends import Ends
 from infra.keys import Table
@@ -46,6 +46,7 @@ from infra.logs import logger
 from infra.metrics import REQUEST_SECONDS
 from infra.settings import Settings
 from infra.tracing import span
+from infra.virus import scanner
 from schemas.topics import NOKKEL, TOPICS
 from streams.log import Log
 
@@ -77,8 +78,8 @@ def make_app(settings: Settings) -> web.Application:
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
-    app[CERTIFICATES] = KeyFolder(settings.certificates or settings.state / "certificates")
-    app[MINSIDE], app[EIERE] = settings.minside, UkjenteEiere()
+    app[CERTIFICATES] = key_folder(settings)
+    app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
     app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_cleanup.append(lambda _: session.close())

@@ -11,6 +11,7 @@ from gateway.reads import Reads
 from infra.blobs import Blobs
 from infra.crypto.certificates import KeyFolder
 from infra.ends import Ends
+from infra.virus import Scanner
 from streams.log import Log
 
 LOG = web.AppKey("log", Log)
@@ -19,6 +20,7 @@ READS = web.AppKey("reads", Reads)
 ENDS = web.AppKey("ends", Ends)
 CERTIFICATES = web.AppKey("certificates", KeyFolder)
 """The key pairs that vendors encrypt documents for."""
+SCANNER: web.AppKey[Scanner] = web.AppKey("scanner")
 MINSIDE = web.AppKey("minside", str)
 """The address at which persons find their documents."""
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from gateway.context import BLOBS, LOG, SCANNER
 from gateway.dokument import Metadata
 from gateway.metadata import read_json
 from gateway.multipart import Multipart
@@ -21,6 +22,7 @@ from infra.blobs import Blobs
 from infra.crypto.cms import Decryptor
 from infra.crypto.segments import Sealer, sealed_size
 from infra.keys import Keys
+from infra.virus import Outcome, Scan, Scanner, Verdict
 from schemas.envelope import Position
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import blob_of, key_id_of
@@ -35,15 +37,16 @@ class Received:
     """A document on its way in: ``metadata`` and then ``content`` are to be awaited, each once.
 
     ``size`` and ``sha256`` are of the content itself, ``sealed_size`` is what lies at rest. Its blob and its key are
-    named after the document, so that who knows the document finds them.
+    named after the document, so that who knows the document finds them. ``skadevare`` is what a virus scanner found.
     """
 
-    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys, dokument_id: UUID) -> None:
-        self._parts, self._blobs, self._keys = parts, blobs, keys
+    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys, scanner: Scanner, dokument_id: UUID) -> None:
+        self._parts, self._blobs, self._keys, self._scanner = parts, blobs, keys, scanner
         self._hash = hashlib.sha256()
         self._is_ours = False
         self.dokument_id, self.blob, self.key_id = dokument_id, blob_of(dokument_id), key_id_of(dokument_id)
         self.size = 0
+        self.skadevare: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -75,7 +78,9 @@ class Received:
         self._is_ours = True
         sealer = Sealer(await self._keys.create(self.key_id), self.blob)
         plain = _decrypted(self._parts.content(), decryptor) if decryptor else self._parts.content()
-        await self._blobs.put(self.blob, self._sealed(plain, sealer))
+        async with self._scanner.scanning() as scan:
+            await self._blobs.put(self.blob, self._sealed(plain, sealer, scan))
+            self.skadevare = _found(await scan.verdict())
         if await self._parts.next_part() is not None:
             raise Unreadable("Ugyldig innhold: kallet har flere deler enn metadata og dokument")
         if not self.size:
@@ -101,13 +106,21 @@ class Received:
         with suppress(Unavailable):
             await self._keys.destroy(self.key_id)
 
-    async def _sealed(self, plain: AsyncIterator[bytes], sealer: Sealer) -> AsyncIterator[bytes]:
+    async def _sealed(self, plain: AsyncIterator[bytes], sealer: Sealer, scan: Scan) -> AsyncIterator[bytes]:
         async for chunk in plain:
+            await scan.feed(chunk)
             self.size += len(chunk)
             self._hash.update(chunk)
             if sealed := sealer.update(chunk):
                 yield sealed
         yield sealer.finish()
+
+
+def _found(verdict: Verdict) -> str | None:
+    """What the scanner found. What is too large for it is let through; one that is down lets nothing through."""
+    if verdict.outcome is Outcome.UNAVAILABLE:
+        raise Unavailable("Dokumentet kan ikke undersøkes for skadevare akkurat nå; ingenting er tatt imot. Prøv igjen")
+    return verdict.signature if verdict.outcome is Outcome.INFECTED else None
 
 
 async def _decrypted(chunks: AsyncIterator[bytes], decryptor: Decryptor) -> AsyncIterator[bytes]:
@@ -119,11 +132,12 @@ async def _decrypted(chunks: AsyncIterator[bytes], decryptor: Decryptor) -> Asyn
 
 
 @asynccontextmanager
-async def receiving(request: web.Request, blobs: Blobs, keys: Keys, dokument_id: UUID) -> AsyncIterator[Received]:
+async def receiving(request: web.Request, dokument_id: UUID) -> AsyncIterator[Received]:
     """The document that a call carries. When what is done with it raises, nothing is left behind (but see ``say``)."""
+    app = request.app
     deadline = asyncio.get_running_loop().time() + LONGEST_CALL
     parts = Multipart(request.headers.get("Content-Type", ""), reader(request, deadline))
-    received = Received(parts, blobs, keys, dokument_id)
+    received = Received(parts, app[BLOBS], app[LOG].keys, app[SCANNER], dokument_id)
     try:
         yield received
     except BaseException:

@@ -84,6 +84,7 @@ AUDIT_SUMMED = Counter(
 DOWNLOADS_MISSED = Counter(
     "fiks_downloads_missed_total", "Documents that were handed out without an event, since the log did not answer"
 )
+SWEPT = Counter("fiks_swept_blobs_total", "Blobs that were swept up, since no event tells of them")
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 

@@ -67,14 +67,6 @@ class Settings(BaseSettings):
         description="file with the key that names persons on the log, in hex; the same on all gateways, for ever; "
         "none: one is kept in the state folder",
     )
-    document_keys: Path | None = Field(
-        default=None,
-        description="folder of the key pairs by which documents are encrypted for the platform (*.pem: private key and "
-        "certificate), the same on all gateways; none: one in the state folder",
-    )
-    clamd: str | None = Field(
-        default=None, description="the clamd that scans documents, tcp://host:port or unix:///path; none: none does"
-    )
     kek_file: Path | None = Field(
         default=None,
         description="file with the key-encryption keys; the same for all processes of the system; none: one is kept in "
@@ -86,6 +78,14 @@ class Settings(BaseSettings):
         "aws+https://kms.region.amazonaws.com/key; none: whoever reads the file has them",
     )
     kms_token_file: Path | None = Field(default=None, description="file with the token by which Vault knows us")
+    document_keys: Path | None = Field(
+        default=None,
+        description="folder of the key pairs by which documents are encrypted for the platform (*.pem: private key and "
+        "certificate), the same on all gateways; none: one in the state folder",
+    )
+    clamd: str | None = Field(
+        default=None, description="the clamd that scans documents, tcp://host:port or unix:///path; none: none does"
+    )
     issuer_host: str = "127.0.0.1"
     issuer_port: int = Field(default=8090, description="where the local test issuers listen")
     altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
@@ -102,11 +102,6 @@ class Settings(BaseSettings):
     stand_ins_port: int = Field(default=8091, description="where the stand-ins for Altinn and KRR listen")
     minside: str = Field(
         default="https://minside.kommune.no", description="where persons fetch their documents; Location names it"
-    )
-    certificates: Path | None = Field(
-        default=None,
-        description="folder of the key pairs that vendors encrypt documents for, the same on all gateways; "
-        "none: one in the state folder",
     )
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
     metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")

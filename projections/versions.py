@@ -48,7 +48,9 @@ async def create(connection: Connection, projection: Projection, version: int) -
 
 
 async def index(connection: Connection, projection: Projection, version: int) -> None:
-    """Make the secondary indexes of a version."""
+    """Make the secondary indexes of a version, if it has any."""
+    if not projection.indexes.strip():
+        return
     await connection.execute(f"set local search_path to {schema_of(projection.name, version)}")
     await connection.execute(projection.indexes)
     await connection.execute("set local search_path to public")

@@ -17,6 +17,8 @@ from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.gauges import watch_rebuilds
 from projections.projecting import Projecting
 from projections.projection import projections
+from projections.sweeping import ROLE as SWEEPER
+from projections.sweeping import sweep_for_ever
 from schemas.topics import TOPICS
 from streams.agents import Work
 from streams.app import Worker
@@ -30,7 +32,7 @@ from streams.log import Log
 from streams.reader import Positions
 
 DECIDERS = (svarut, dokumentlager, konfigurasjon)
-EFFECTS = (Slettinger.role, Destruering.role)
+EFFECTS = (Slettinger.role, Destruering.role, SWEEPER)
 ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
 
@@ -55,10 +57,12 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         works.append(Slettinger(log, letters, Ends(settings.kafka, TOPICS[dokumentlager.topic])))
     if Destruering.role in roles:
         works.append(Destruering(log, letters, Blobs(settings.blobs)))
-    watching = asyncio.create_task(watch_rebuilds(settings)) if settings.metrics_port is not None else None
+    beside = [asyncio.create_task(watch_rebuilds(settings))] if settings.metrics_port is not None else []
+    if SWEEPER in roles:
+        beside.append(asyncio.create_task(sweep_for_ever(settings)))
     await run(Worker(settings, works, keys=log.keys))
-    if watching:
-        watching.cancel()
+    for task in beside:
+        task.cancel()
     await log.stop()
 
 

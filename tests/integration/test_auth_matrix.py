@@ -50,7 +50,7 @@ PATH_VALUES = dict.fromkeys((*RESOURCES, "orgId"), str(OURS)) | {
     "integrasjonId": str(INTEGRASJON.id),
     "tjenesteKode": "SVARUT",
 }
-SPANNING = ("/root/", "/typeTilganger")
+SPANNING = ("/root/", "/typeTilganger", "/dokumentlager-stats/api/v1/stats")
 """What the addresses have in common that are about no single organisation."""
 BODY = {"fiksOrganisasjonUuid": str(OURS), "autorisertOrgnr": COMPANY, "forelderRessurs": str(OURS)} | {
     "navn": "Noe",

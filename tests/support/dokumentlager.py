@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -104,7 +105,8 @@ class Lager:
     ) -> Answer:
         """Post a body made by ``form``."""
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        return await self.ask("POST", f"{konto or self.konto}/dokumenter/{query}", data=body, headers=kind)
+        data = BytesIO(body) if isinstance(body, bytes) else body
+        return await self.ask("POST", f"{konto or self.konto}/dokumenter/{query}", data=data, headers=kind)
 
     async def uploaded(self, content: bytes = b"innhold", konto: str | None = None, **said: Any) -> str:
         """Upload what must be accepted; the id of the document."""

@@ -96,6 +96,7 @@ def test_blobs_are_kept_and_the_numbers_of_processes_that_are_gone_are_not() -> 
     gateway = SERVICES["gateway"]
     assert gateway["environment"]["FIKS_BLOBS"] == f"${{FIKS_BLOBS:-file://{STATE}/blobs}}"
     assert volumes_of("gateway").get(STATE) == "blobs"
+    assert volumes_of("worker").get(STATE) == "blobs"
     assert f"{STATE}/metrics" in [one.partition(":")[0] for one in gateway["tmpfs"]]
 
 

@@ -1,0 +1,96 @@
+"""Sweeps up content that no event tells of: what an upload left that was broken off by a crash.
+
+Content is only swept when it is so old that no upload of it can still be under way, when the log has been read to its
+end since, and when no dead letter may name it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from confluent_kafka import KafkaException
+
+from infra.blobs import Blobs
+from infra.database import INFRASTRUCTURE, Connection, open_pool
+from infra.ends import Ends
+from infra.logs import logger
+from infra.metrics import SWEPT
+from infra.settings import Settings
+from projections.effects import require_projected
+from projections.innhold import NAMED_IN, blobs_in, innhold
+from schemas.errors import NotYetKnown, Unreadable
+from schemas.topics import TOPICS
+from streams.dead_letters import read_all
+from streams.domain.errors import Unavailable
+from streams.reader import die
+
+log = logger(__name__)
+
+ROLE = "sweeper"
+AGE = timedelta(days=1)
+"""Many times what an upload may take (``LONGEST_CALL`` of the gateway)."""
+EVERY = 60 * 60.0
+LOCK = 0x66696B73
+"""The advisory lock of the one that sweeps."""
+PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Unavailable)
+
+TOLD = "select blob from read.innhold_blob where blob = any($1)"
+
+
+async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spared: set[str], before: datetime) -> int:
+    """Delete what was last written to ``before``, and is neither told of nor ``spared``. Returns how many that were.
+
+    ``ends`` are those of the topics that tell of content. Raises Unavailable when it cannot be known what is told.
+    """
+    for one in ends:
+        await require_projected(connection, innhold.name, one.topic, await one.now())
+    swept = 0
+    async for names in blobs.written(before):
+        told = {row["blob"] for row in await connection.fetch(TOLD, names)} | spared
+        orphans = [name for name in names if name not in told]
+        await blobs.delete(orphans)
+        swept += len(orphans)
+    return swept
+
+
+def named_in_dead_letters(bootstrap: str) -> set[str]:
+    """The content that dead letters tell of. Raises Unavailable when one does which still cannot be read."""
+    named: set[str] = set()
+    for topic in innhold.topics:
+        for letter in read_all(bootstrap, topic):
+            kind = dict(letter.headers).get("ce_type", b"").decode(errors="replace")
+            try:
+                named.update(blobs_in(letter.value, kind) if kind in NAMED_IN else ())
+            except (Unreadable, NotYetKnown) as fault:
+                raise Unavailable(f"dead letter {letter.number} of {topic} may name content: {fault}") from fault
+    return named
+
+
+async def sweep_for_ever(settings: Settings) -> None:
+    """Sweep again and again, in one process at a time. What is away is tried again at the next turn."""
+    pool = await open_pool(settings.postgres, 1)
+    while True:
+        try:
+            async with pool.acquire(timeout=5) as connection:
+                await _turn(settings, connection)
+        except PASSING as fault:
+            log.warning("nothing was swept", fault=f"{type(fault).__name__}: {fault}")
+        except Exception as fault:
+            die(ROLE, fault)
+        await asyncio.sleep(EVERY)
+
+
+async def _turn(settings: Settings, connection: Connection) -> None:
+    if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+        return
+    try:
+        ends = [Ends(settings.kafka, TOPICS[name]) for name in innhold.topics]
+        spared = await asyncio.to_thread(named_in_dead_letters, settings.kafka)
+        swept = await sweep(connection, Blobs(settings.blobs), ends, spared, datetime.now(UTC) - AGE)
+    finally:
+        await connection.execute("select pg_advisory_unlock($1)", LOCK)
+    if swept:
+        SWEPT.inc(swept)
+        log.info("swept up content that no event tells of", blobs=swept)

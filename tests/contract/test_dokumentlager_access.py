@@ -1,0 +1,145 @@
+"""Who may download: each form of exposure, the levels of login, and what is told to whom it is not for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from cryptography.x509 import load_pem_x509_certificate
+
+from gateway.auth.persons import PERSONS
+from gateway.issuer.people import PEOPLE
+from gateway.matrikkel import EIERE
+from gateway.seed import PROVDAL, TESTVIK
+from infra.crypto.cms import Encryptor
+from schemas.dokumentlager import Matrikkelenhet
+from tests.support.dokumentlager import Lager, Party, form, said_of
+
+ASE, KARE, MINA, DOLLY = (one.pid for one in PEOPLE[:4])
+ENHET = {"kommunenummer": "0301", "gardsnummer": "07", "bruksnummer": "2", "festenummer": None, "seksjonsnummer": "3"}
+LIK = Matrikkelenhet(kommunenummer="0301", gardsnummer="7", bruksnummer="2", festenummer="0", seksjonsnummer="3")
+
+
+async def exposed(lager: Lager, *to: dict[str, Any], **said: Any) -> str:
+    return await lager.uploaded(b"ditt", eksponertFor=list(to), **said)
+
+
+async def outcomes(dokument_id: str, *callers: Lager) -> list[int]:
+    """The status that each gets."""
+    return [(await one.download(dokument_id)).status for one in callers]
+
+
+def mail(orgnr: str, *resources: str, roles: tuple[str, ...] = ()) -> dict[str, Party]:
+    return {orgnr: Party(orgnr, "Org", True, frozenset(roles), frozenset(resources))}
+
+
+async def test_a_person_gets_what_is_exposed_to_their_number(lager: Lager) -> None:
+    ase, kare = await lager.as_person(ASE, 3), await lager.as_person(KARE, 3)
+    dokument_id = await exposed(lager, {"fnr": ASE, "type": "PERSON"}, {"fnr": ASE, "type": "PERSON"})
+
+    assert await outcomes(dokument_id, ase, kare, lager) == [200, 404, 404]
+    [row] = await lager.rows("select eksponert from read.dokumentlager_dokument where dokument_id = $1", dokument_id)
+    assert row["eksponert"] == [f"PERSON/{lager.app[PERSONS].actor(ASE)}"]
+
+
+async def test_the_number_of_a_person_is_nowhere_in_the_tables(lager: Lager) -> None:
+    dokument_id = await exposed(lager, {"fnr": MINA, "type": "PERSON"})
+    await lager.download(dokument_id)
+
+    [row] = await lager.rows(
+        "select d::text as alt from read.dokumentlager_dokument d where dokument_id = $1", dokument_id
+    )
+    assert MINA not in row["alt"]
+
+
+async def test_the_level_of_login(lager: Lager) -> None:
+    at3, at4 = await lager.as_person(ASE, 3), await lager.as_person(ASE, 4)
+    certificate = (await lager.ask("GET", "/dokumentlager/api/v1/public-key")).body
+    encryptor = Encryptor([load_pem_x509_certificate(certificate)])
+    said = said_of(sikkerhetsniva=4, eksponertFor=[{"fnr": ASE, "type": "PERSON"}])
+    body = form(said, encryptor.update(b"ditt") + encryptor.finish())
+    dokument_id = (await lager.upload(body, query="?kryptert=true")).json["id"]
+
+    assert await outcomes(dokument_id, at3, at4) == [403, 200]
+    assert await outcomes(f"niva4/{dokument_id}", at3, at4, lager) == [403, 200, 401]
+    assert (await at4.ask("HEAD", f"/dokumentlager/nedlasting/niva4/{dokument_id}")).status == 200
+    assert (await at3.download(dokument_id, "/metadata")).status == 403
+    at_3_only = await exposed(lager, {"fnr": ASE, "type": "PERSON"})
+    assert await outcomes(f"niva4/{at_3_only}", at4) == [200]
+
+
+async def test_an_organisation_is_whoever_may_have_its_mail(lager: Lager) -> None:
+    ase, kare = await lager.as_person(ASE), await lager.as_person(KARE)
+    lager.powers.held = {ASE: mail("310991007", roles=("a0236",)), KARE: mail("310991007", "fiks-byggesaker")}
+    post = await exposed(lager, {"orgnr": "310991007", "ressursType": None, "type": "ORGANISASJON"})
+    bygg = await exposed(lager, {"orgnr": "310991007", "ressursType": "BYGGESAKER", "type": "ORGANISASJON"})
+
+    assert await outcomes(post, ase, kare) == [200, 404]
+    assert await outcomes(bygg, ase, kare) == [404, 200]
+    lager.powers.held = {}
+    assert await outcomes(post, ase, kare) == [404, 404]
+
+
+async def test_who_says_for_which_organisation_gets_its_documents_alone(lager: Lager) -> None:
+    ase = await lager.as_person(ASE)
+    lager.powers.held = {ASE: mail("310991007", roles=("a0236",)) | mail("310992003", roles=("a0236",))}
+    testviks = await exposed(lager, {"orgnr": "310991007", "type": "ORGANISASJON"})
+    own = await exposed(lager, {"fnr": ASE, "type": "PERSON"})
+
+    async def status(dokument_id: str, orgnr: str) -> int:
+        return (await ase.download(dokument_id, OnBehalfOf=orgnr)).status
+
+    assert await status(testviks, "310991007") == 200
+    assert await status(testviks, "310992003") == 404
+    assert await status(own, "310991007") == 404
+    assert await status(testviks, "310993999") == 403
+    lager.powers.held = {}
+
+
+async def test_an_integration_and_no_other(lager: Lager) -> None:
+    theirs = await lager.as_organisation(PROVDAL)
+    to_them = await exposed(lager, {"id": str(PROVDAL.id("integrasjon")), "type": "INTEGRASJON"})
+
+    assert await outcomes(to_them, theirs, lager, await lager.as_person(ASE)) == [200, 404, 404]
+
+
+async def test_a_privilege_on_a_resource(lager: Lager) -> None:
+    theirs, kare, ase = await lager.as_organisation(PROVDAL), await lager.as_person(KARE), await lager.as_person(ASE)
+    on = {"privilegium": "SVARUT.SEND", "ressurs": str(PROVDAL.id("konto")), "type": "AUTORISASJON"}
+    dokument_id = await exposed(lager, on)
+
+    assert await outcomes(dokument_id, theirs, kare, lager, ase) == [200, 200, 404, 404]
+
+
+async def test_who_owns_the_unit_when_it_is_read(lager: Lager, monkeypatch: pytest.MonkeyPatch) -> None:
+    ase, kare = await lager.as_person(ASE), await lager.as_person(KARE)
+    dokument_id = await exposed(lager, {"matrikkelenhet": ENHET, "type": "MATRIKKELENHET"})
+    assert await outcomes(dokument_id, ase) == [404]
+
+    async def owns(_self: object, pid: str, enhet: Matrikkelenhet) -> bool:
+        return pid == ASE and enhet == LIK
+
+    monkeypatch.setattr(type(lager.app[EIERE]), "owns", owns)
+    assert await outcomes(dokument_id, ase, kare, lager) == [200, 404, 404]
+
+
+async def test_what_is_exposed_to_nobody(lager: Lager) -> None:
+    assert await outcomes(await exposed(lager), lager, await lager.as_administrator()) == [404, 404]
+
+
+async def test_only_who_may_have_it_learns_that_it_was_deleted(lager: Lager) -> None:
+    ase, kare = await lager.as_person(ASE), await lager.as_person(KARE)
+    dokument_id = await exposed(lager, {"fnr": ASE, "type": "PERSON"})
+    await lager.ask("DELETE", f"{lager.konto}/dokumenter/{dokument_id}")
+
+    assert await outcomes(dokument_id, ase, kare) == [410, 404]
+
+
+async def test_a_refusal_is_told_to_the_owner_of_the_document(lager: Lager) -> None:
+    dokument_id = await exposed(lager)
+    await lager.download(dokument_id)
+
+    told = "select from read.audit where type = 'TilgangNektet' and stream = $1 and actor = $2"
+    while not await lager.rows(told, str(TESTVIK.id("organisasjon")), f"integrasjon:{TESTVIK.id('integrasjon')}"):
+        await asyncio.sleep(0.05)

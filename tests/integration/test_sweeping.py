@@ -1,0 +1,119 @@
+"""Content that no event tells of is swept up, in a folder and in S3; what is told of, or may be, never is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from infra.blobs import SMALL, Blobs
+from infra.ends import Ends
+from projections.innhold import innhold
+from projections.projecting import Projecting
+from projections.sweeping import named_in_dead_letters, sweep
+from schemas.codec import encode
+from schemas.dokumentlager import DokumentLastetOpp
+from schemas.svarut import Dokument
+from schemas.topics import TOPICS
+from streams.dead_letters import DeadLetters
+from streams.domain.errors import Unavailable
+from tests.support.backbone import Backbone, about, mottatt
+from tests.support.stack import OwnKafka
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Blobs:
+    return Blobs(tmp_path_factory.mktemp("blobs").as_uri())
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blobs]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    secrets = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
+    for name, value in (secrets | {"AWS_ENDPOINT": f"http://{host}:{port}", "AWS_ALLOW_HTTP": "true"}).items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="innhold")
+    yield Blobs("s3://innhold")
+    server.stop()
+
+
+async def stored(blobs: Blobs, size: int = 10) -> str:
+    async def content() -> AsyncIterator[bytes]:
+        yield os.urandom(size)
+
+    await blobs.put(name := uuid4().hex, content())
+    return name
+
+
+async def names(blobs: Blobs) -> set[str]:
+    return {name async for some in blobs.written(tomorrow()) for name in some}
+
+
+def tomorrow() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
+
+
+def document(blob: str) -> DokumentLastetOpp:
+    measured = {"ukryptert_storrelse": 10, "kryptert_storrelse": 67, "sha256": "0" * 64, "sikkerhetsniva": 3}
+    return DokumentLastetOpp(
+        dokument_id=uuid4(),
+        fiks_org_id=uuid4(),
+        konto_id=uuid4(),
+        blob=blob,
+        nokkel_id="dokumentlager:1",
+        dokumentnavn="a",
+        mimetype="text/plain",
+        **measured,
+    )
+
+
+@pytest.mark.parametrize("store", ["folder", "bucket"])
+async def test_only_what_no_event_tells_of_is_swept(
+    store: str, request: pytest.FixtureRequest, system: Backbone, own_kafka: OwnKafka
+) -> None:
+    blobs: Blobs = request.getfixturevalue(store)
+    letter, document_, orphan, large = [await stored(blobs, size) for size in (10, 10, 10, SMALL + 1)]
+    ends = [Ends(own_kafka.bootstrap, TOPICS[name]) for name in innhold.topics]
+    event = mottatt(
+        dokumenter=(
+            Dokument(filnavn="a", mime_type="b", storrelse=1, sha256="0", blob=letter),
+            Dokument(filnavn="b", mime_type="b", storrelse=1, sha256="0", blob=None),
+        )
+    )
+    for told in (event, document(document_)):
+        await system.log.append(told, about(told))
+
+    with pytest.raises(Unavailable):  # what was appended is not projected yet
+        await sweep(system.connection, blobs, ends, set(), tomorrow())
+    async with system.worker([Projecting([innhold], DeadLetters(system.log), system.log.keys)]):
+        await system.until_projected("innhold")
+
+    assert await sweep(system.connection, blobs, ends, set(), datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert await names(blobs) == {letter, document_, orphan, large}
+    assert await sweep(system.connection, blobs, ends, {large}, tomorrow()) == 1
+    assert await names(blobs) == {letter, document_, large}
+    assert await sweep(system.connection, blobs, ends, set(), tomorrow()) == 1
+    assert await names(blobs) == {letter, document_}
+
+
+async def test_what_a_dead_letter_tells_of_is_spared(system: Backbone, own_kafka: OwnKafka) -> None:
+    event = document(blob := uuid4().hex)
+    topic = TOPICS["fiks.dokumentlager"].dead_letters
+    headers = about(event).headers()
+    where = {"role": "projections", "reason": "x", "topic": "fiks.dokumentlager", "partition": "0", "offset": "0"}
+    headers += [(f"fiks_dlq_{name}", value.encode()) for name, value in where.items()]
+    await system.log.send(topic, str(event.dokument_id), encode(event), headers)
+
+    assert blob in await asyncio.to_thread(named_in_dead_letters, own_kafka.bootstrap)
+
+    await system.log.send(topic, str(event.dokument_id), b"nothing that can be read", headers)
+    with pytest.raises(Unavailable, match="may name content"):
+        await asyncio.to_thread(named_in_dead_letters, own_kafka.bootstrap)
