@@ -19,18 +19,23 @@ from infra.virus import Clamd
 from tests.support.clamd import EICAR, SIGNATURE, stand_in
 from tests.support.dokumentlager import BOUNDARY, Lager, form, said_of
 from tests.support.eventually import eventually
-from tests.support.gateway import ends_of
+from tests.support.records import records_on
 
 ENHET = {"kommunenummer": "4601", "gardsnummer": "1", "bruksnummer": "2"}
 
 
 @pytest_asyncio.fixture
 async def nothing_is_left(lager: Lager) -> AsyncIterator[None]:
-    """No blob and no event."""
-    blobs, ends = lager.blobs, await ends_of(lager.settings.kafka, "fiks.dokumentlager")
+    """No blob and no event. What an earlier test deleted may still be on its way out, so only what is new counts."""
+    blobs, told = lager.blobs, _told(lager)
     yield
-    assert lager.blobs == blobs
-    assert await ends_of(lager.settings.kafka, "fiks.dokumentlager") == ends
+    assert lager.blobs <= blobs
+    assert _told(lager) == told
+
+
+def _told(lager: Lager) -> int:
+    on_the_log = records_on(lager.settings.kafka, "fiks.dokumentlager")
+    return sum(dict(one.headers)["ce_type"] != b"DokumentDestruert" for one in on_the_log)
 
 
 def ago(**much: int) -> str:
