@@ -140,8 +140,7 @@ async def test_metadata_without_end(lager: Lager) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 100, 400_000])
-async def test_an_upload_that_breaks_off_never_counts(lager: Lager, after: int) -> None:
-    ends, blobs = await ends_of(lager.settings.kafka, "fiks.dokumentlager"), lager.blobs
+async def test_an_upload_that_breaks_off_never_counts(lager: Lager, after: int, nothing_is_left: None) -> None:
     body = form(said_of(), b"x" * 900_000)
     _, writer = await asyncio.open_connection("127.0.0.1", lager.settings.gateway_port)
     head = f"POST {lager.konto}/dokumenter/ HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n" + "".join(
@@ -153,8 +152,6 @@ async def test_an_upload_that_breaks_off_never_counts(lager: Lager, after: int) 
     await writer.wait_closed()
 
     await eventually(lambda: lager.app[TRAFFIC].running == 0)
-    assert lager.blobs == blobs
-    assert await ends_of(lager.settings.kafka, "fiks.dokumentlager") == ends
 
 
 async def cms(lager: Lager, content: bytes) -> bytes:
