@@ -75,7 +75,7 @@ async def metadata(request: web.Request) -> web.Response:
 async def _last_ned(request: web.Request) -> web.StreamResponse:
     dokument = await _exposed(request)
     if request.method == "HEAD":
-        return _hode(dokument)
+        return _head(dokument)
     plan = planned(request.headers, dokument, new_hex())
     if plan.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         unmet = error_message(request.path, plan.status, "Dokumentet har ikke noe i det området")
@@ -97,8 +97,8 @@ async def _last_ned(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _hode(dokument: Any) -> web.StreamResponse:
-    """What is said before the content, which nobody gets here: it is no download."""
+def _head(dokument: Any) -> web.StreamResponse:
+    """What is answered to HEAD, for which ranges mean nothing; nothing is handed out, and nothing told."""
     response = web.StreamResponse(headers=headers_of(dokument))
     response.content_length = dokument["ukryptert_storrelse"]
     return response
