@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -26,7 +25,7 @@ from gateway.personer import say_of_person
 from gateway.routes import Routes, as_json
 from schemas.konfigurasjon_commands import ChangePerson, CreatePerson
 from streams.domain.errors import NotAllowed, NotFound
-from streams.domain.personer import FIELDS, Person
+from streams.domain.personer import Person
 from streams.domain.rettigheter import administrates_person, administrates_something
 
 routes = Routes()
@@ -34,6 +33,8 @@ routes = Routes()
 BASE = "/konfigurasjon/api/v1/personer"
 AT_ONCE = 100
 LOOKUP = ("konfigurasjon", "kontaktopplysninger")
+CHANGED = ("navn", "tittel", "telefon", "epost")
+"""What is said of a person besides the number, which stays."""
 
 
 class NyPerson(Struct, frozen=True):
@@ -76,28 +77,29 @@ async def opprett(request: web.Request) -> web.Response:
 async def liste(request: web.Request) -> web.Response:
     """Those of the persons that the caller may see."""
     asked = read_json(await request.read(), Liste, request.charset)
-    found = [one for fnr in dict.fromkeys(asked.fnrs) for one in _seen(request, fnr)]
-    for of in {one.fiks_org_id for one in found}:
-        await looked_up(request, *LOOKUP, [one.aktor for one in found if one.fiks_org_id == of], owner=of)
-    missing = {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs} - {one.aktor for one in found}
+    found = [(one, fnr) for fnr in dict.fromkeys(asked.fnrs) for one in _seen(request, fnr)]
+    for of in {one.fiks_org_id for one, _ in found}:
+        await looked_up(request, *LOOKUP, [one.aktor for one, _ in found if one.fiks_org_id == of], owner=of)
+    missing = {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs} - {one.aktor for one, _ in found}
     await looked_up(request, *LOOKUP, missing, funnet=False)
-    return await as_opened(request, [_shown(one) for one in found])
+    return await as_opened(request, [_shown(one, fnr) for one, fnr in found])
 
 
 @routes.patch(f"{BASE}/oppdater", demands=manager(legal_basis=True))
 async def oppdater(request: web.Request) -> web.Response:
     """Other properties of a person; what is not said stays."""
     endret = read_json(await request.read(), EndretPerson, request.charset)
-    said = msgspec.structs.asdict(endret)
-    known = [one for one in _seen(request, said.pop("fnr")) if _administrates(request, one)]
+    known = [one for one in _seen(request, endret.fnr) if _administrates(request, one)]
     if not known:
         await looked_up(request, *LOOKUP, [request.app[PERSONS].actor(endret.fnr)], funnet=False)
         raise NotFound("Personen finnes ikke")
+    said = {name: text for name in CHANGED if (text := getattr(endret, name)) is not None}
     for one in known:
         await looked_up(request, *LOOKUP, [one.aktor], owner=one.fiks_org_id)
-        await say_of_person(request, ChangePerson, one.fiks_org_id, one.aktor, **said)
+        if said:
+            await say_of_person(request, ChangePerson, one.fiks_org_id, one.aktor, **said)
     now = request.app[MEMORY].configuration.person(known[0].fiks_org_id, known[0].aktor)
-    return await as_opened(request, _shown(now or known[0]))
+    return await as_opened(request, _shown(now or known[0], endret.fnr))
 
 
 def _administered(request: web.Request) -> list[UUID]:
@@ -118,6 +120,7 @@ def _seen(request: web.Request, fnr: str) -> list[Person]:
     return [one for one in known if who == request[PRINCIPAL].person or _administrates(request, one)]
 
 
-def _shown(person: Person) -> dict[str, str]:
-    said = {name: getattr(person, name) for name in FIELDS}
-    return {name: text for name, text in said.items() if text is not None}
+def _shown(person: Person, fnr: str) -> dict[str, str]:
+    """What is said of the person whose number the caller gave."""
+    said = ((name, getattr(person, name)) for name in CHANGED)
+    return {"fnr": fnr} | {name: text for name, text in said if text is not None}

@@ -39,6 +39,7 @@ from schemas.konfigurasjon import (
     PersonOpprettet,
     PrivilegieTildelt,
 )
+from schemas.personal import ERASED
 from streams import topics
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
@@ -282,6 +283,31 @@ async def test_what_an_organisation_says_of_a_person_is_its_own(town: Town) -> N
     for admin, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):
         held = await ask(admin, "GET", f"{QUERY}/ressurser/{of}/tilganger", aktor=CLERK)
         assert held == [right]
+
+
+async def test_one_organisation_forgets_a_person_and_the_other_does_not(town: Town) -> None:
+    ask, names = town.one.done, {"fnrs": [CLERK]}
+    for who, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):
+        await ask(who, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+        await ask(who, "POST", f"{UPDATE}/ressurs/{of}/tilganger", {"aktor": CLERK, "privilegium": "SVARUT.SEND"})
+    keys = town.backbone.log.keys
+    await keys.destroy(f"konfigurasjon:{person_id(town.a, town.one.names.actor(CLERK))}")
+    await keys.table.catch_up()
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": ERASED}]
+    assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari"}]
+    for who, of, shown in ((ADMIN_A, town.a, ERASED), (ADMIN_B, town.b, CLERK)):
+        [right] = await ask(who, "GET", f"{QUERY}/ressurser/{of}/tilganger", aktor=CLERK)
+        assert right == {"aktor": shown, "privilegium": "SVARUT.SEND"}
+        assert town.one.memory.may(town.one.names.actor(CLERK), "SVARUT.SEND", of)
+    await ask(ADMIN_A, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "Kari Igjen"})
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari Igjen"}]
+
+
+async def test_nothing_is_appended_where_nothing_is_changed(town: Town) -> None:
+    before = len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon"))
+    said = await town.one.done(ADMIN_A, "PATCH", f"{KONF}/personer/oppdater", {"fnr": ADMIN_A})
+    assert said == {"fnr": ADMIN_A, "navn": "En administrator"}
+    assert len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")) == before
 
 
 async def test_who_administrates_several_organisations_says_it_in_each(town: Town) -> None:
