@@ -129,12 +129,11 @@ async def test_the_key_goes_first_and_a_store_that_is_away_is_asked_again(system
     }
 
 
-async def test_what_is_done_again_after_a_crash_is_said_under_the_same_id(system: Backbone, blobs: Faulty) -> None:
-    letters = DeadLetters(system.log)
+async def test_what_is_done_again_after_a_crash_is_said_under_the_same_id(system: Backbone, state: Path) -> None:
+    letters, blobs = DeadLetters(system.log), Blobs((state / "blobs").as_uri())
     konto_id, korrelasjonsid = uuid4(), uuid4()
     same = {"konto_id": konto_id, "korrelasjonsid": korrelasjonsid}
     ends = Ends(system.settings.kafka, TOPICS[TOPIC])
-    blobs.asked = 1
     async with system.worker(works(system)):
         go = [await uploaded(system, blobs, **same) for _ in range(3)]
         others = [await uploaded(system, blobs, korrelasjonsid=korrelasjonsid)]
