@@ -37,7 +37,7 @@ from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
 from infra.blobs import Blobs
-from infra.crypto.certificates import KeyFolder
+from infra.crypto.certificates import key_folder
 from infra.database import SESSION
 from infra.ends import Ends
 from infra.keys import Table
@@ -78,7 +78,7 @@ def make_app(settings: Settings) -> web.Application:
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
-    app[CERTIFICATES] = KeyFolder(settings.document_keys or settings.state / "document-keys")
+    app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
     app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings)])

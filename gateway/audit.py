@@ -6,9 +6,7 @@ A refusal stands when the log is away; it is counted and logged then. Data about
 from __future__ import annotations
 
 import asyncio
-import re
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -20,59 +18,25 @@ from gateway.auth.integrations import ID
 from gateway.auth.memory import Memory
 from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL, Principal
-from gateway.randomness import new_uuid
-from gateway.said import SOURCE, said
+from gateway.refusals import denied_callers, kind_of, summed_denied, summed_unknown, unknown_callers
+from gateway.said import said
 from gateway.summing import Clock, Summing
-from gateway.tally import Sum, Tally
 from infra.logs import logger
 from infra.masking import masked_text
 from infra.metrics import AUDIT_MISSED
-from schemas.audit import (
-    AutentiseringerFeilet,
-    AutentiseringFeilet,
-    Kaller,
-    OppslagGjort,
-    TilgangerNektet,
-    TilgangNektet,
-)
-from schemas.envelope import Envelope, fact
+from schemas.audit import AutentiseringFeilet, Kaller, OppslagGjort, TilgangNektet
+from schemas.envelope import Envelope
 from schemas.konfigurasjon import ROOT
+from streams.broker_errors import NotTaken
 from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
-from streams.log import Log, NotTaken
+from streams.log import Log
 
 log = logger(__name__)
 
-UNKNOWN_A_SECOND = 100
-"""Authentication failures that each process tells one by one within a second; more are told by their number."""
-DENIED_OF_A_KIND = 5
-"""Refusals of one caller, for one owner, by one route, for one reason, that are told one by one within ``WINDOW``."""
-WINDOW = timedelta(seconds=10)
-KINDS = 200
-"""Kinds of refusals that are told apart within ``WINDOW``; what comes beyond is told by its caller alone."""
-OTHERS = "andre"
-"""The route of those."""
 LONGEST = 300
 """Characters of a reason."""
 MOST_PERSONS = 1000
 """Whom one event may be about."""
-
-_PARTICULAR = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{9,}", re.IGNORECASE)
-"""What a reason says of the single case: ids and numbers of organisations."""
-
-
-class Denied(NamedTuple):
-    """What refusals have in common that are told by their number."""
-
-    fiks_org_id: UUID
-    grunn: str
-    rute: str
-    kaller: Kaller
-    actor: str | None
-    on_behalf_of: str | None
-
-    def rest(self) -> Denied:
-        """What is still told apart when there are too many kinds: who it was."""
-        return self._replace(fiks_org_id=ROOT, grunn="", rute=OTHERS)
 
 
 class Auditor:
@@ -80,9 +44,8 @@ class Auditor:
 
     def __init__(self, log: Log, memory: Memory, clock: Clock = lambda: datetime.now(UTC)) -> None:
         self._log, self._memory = log, memory
-        unknown = Tally[None](UNKNOWN_A_SECOND, timedelta(seconds=1), kinds=1, rest=lambda kind: kind)
-        denied = Tally[Denied](DENIED_OF_A_KIND, WINDOW, KINDS, Denied.rest)
-        self._unknown, self._denied = Summing(log, unknown, _unknown, clock), Summing(log, denied, _denied, clock)
+        self._unknown = Summing(log, unknown_callers(), summed_unknown, clock)
+        self._denied = Summing(log, denied_callers(), summed_denied, clock)
         self._behind: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
@@ -146,7 +109,7 @@ class Auditor:
             ressurs_id=ressurs_id,
         )
         about = said(request, event)
-        if self._denied.has_room(_kind(event, about)):
+        if self._denied.has_room(kind_of(event, about)):
             await self._tell(event, about)
 
     async def _tell(self, event: object, about: Envelope) -> None:
@@ -170,31 +133,6 @@ async def audited(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (NotAuthenticated, NotAllowed, NotFound) as fault:
         await request.config_dict[AUDITOR].refused(request, fault)
         raise
-
-
-def _kind(event: TilgangNektet, about: Envelope) -> Denied:
-    grunn = _PARTICULAR.sub("…", event.grunn)
-    return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.actor, about.on_behalf_of)
-
-
-def _unknown(counted: Sum[None]) -> tuple[object, Envelope]:
-    event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=counted.count)
-    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
-
-
-def _denied(counted: Sum[Denied]) -> tuple[object, Envelope]:
-    kind = counted.kind
-    event = TilgangerNektet(
-        fiks_org_id=kind.fiks_org_id,
-        grunn=kind.grunn,
-        rute=kind.rute,
-        kaller=kind.kaller,
-        antall=counted.count,
-        fra=counted.begin,
-        til=counted.end,
-    )
-    by = {"actor": kind.actor, "on_behalf_of": kind.on_behalf_of}
-    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, **by)
 
 
 def _kaller(principal: Principal | None) -> Kaller:

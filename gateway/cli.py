@@ -44,6 +44,11 @@ COMMANDS = {
         "Rebuild projections from the log beside the live ones, then switch; reads go on all the time.",
     ),
     "gateway": Entry(GATEWAY, "gateway.commands", "Run a gateway."),
+    "rotate-certificate": Entry(
+        GATEWAY,
+        "gateway.commands",
+        "Make a new key pair for documents and tell it to senders; what comes for older ones is read all the same.",
+    ),
     "issuer": Entry(
         GATEWAY,
         "gateway.commands",

@@ -22,6 +22,14 @@ def gateway() -> None:
     uvloop.run(serve(settings))
 
 
+@click.command("rotate-certificate")
+def rotate_certificate() -> None:
+    """Make a new key pair for documents and tell it to senders; what comes for older ones is read all the same."""
+    from infra.crypto.certificates import key_folder
+
+    click.echo(f"New key pair: {key_folder(Settings()).rotate()}")
+
+
 @click.command()
 def issuer() -> None:
     """Run the test issuers, stand-ins for Maskinporten and ID-porten that vouch for anyone."""

@@ -12,8 +12,9 @@ from gateway.tally import Sum, Tally
 from infra.logs import logger
 from infra.metrics import AUDIT_MISSED, AUDIT_SUMMED
 from schemas.envelope import Envelope
+from streams.broker_errors import NotTaken
 from streams.domain.errors import Unavailable
-from streams.log import Log, NotTaken
+from streams.log import Log
 
 log = logger(__name__)
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -19,6 +19,8 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from streams.domain.errors import NotFound, Unavailable
+
+T = TypeVar("T")
 
 SMALL = 1 << 20
 """Up to this many bytes a blob is put in one go; what is larger is never held whole."""
@@ -55,11 +57,8 @@ class Blobs:
         Raises NotFound or Unavailable, as a rule at the first chunk.
         """
         with _translated(name):
-            found = await obstore.get_async(
-                self._store, name, options=None if last is None else {"range": (first, last + 1)}
-            )
-            async for chunk in found.stream(min_chunk_size=1 << 16):
-                yield bytes(chunk)
+            async for chunk in self._folder.get(name, first, last) if self._folder else self._get(name, first, last):
+                yield chunk
 
     async def get_range(self, name: str, offset: int, length: int) -> bytes:
         """At most ``length`` bytes from ``offset``, which must lie in the content. Raises NotFound or Unavailable."""
@@ -81,6 +80,13 @@ class Blobs:
         for name in names:
             with contextlib.suppress(NotFound), _translated(name):
                 await obstore.delete_async(self._store, name)
+
+    async def _get(self, name: str, first: int, last: int | None) -> AsyncIterator[bytes]:
+        found = await obstore.get_async(
+            self._store, name, options=None if last is None else {"range": (first, last + 1)}
+        )
+        async for chunk in found.stream(min_chunk_size=1 << 16):
+            yield bytes(chunk)
 
     async def _put_small(self, name: str, content: bytes) -> None:
         if self._folder:
@@ -112,7 +118,8 @@ class Blobs:
 
 
 class _Folder:
-    """Writes files that survive a power cut, which obstore's do not: it never calls fsync.
+    """Writes files that survive a power cut, which obstore's do not: it never calls fsync. And reads them, since that
+    takes obstore five times the processor (measured: 130 MB/s a core, and 700).
 
     Small ones are written in batches: one thread hop and one journal commit serve all who wait. Measured on ext4, 20 kB
     each: 1.3 ms alone, 0.27 ms each in a batch of 32.
@@ -133,13 +140,26 @@ class _Folder:
     async def put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         try:
             with _partial(self.path, name) as descriptor:
-                async for piece in _gathered(chunks, SMALL):
-                    await _in_thread(_write, descriptor, piece)
+                await _write_all(descriptor, chunks)
                 await _in_thread(_name, self.path, name, descriptor)
                 await _in_thread(_sync_folder, self.path)
         except BaseException:
             (self.path / name).unlink(missing_ok=True)
             raise
+
+    async def get(self, name: str, first: int, last: int | None) -> AsyncIterator[bytes]:
+        with _opened(self.path / name, os.O_RDONLY) as descriptor:
+            end = os.fstat(descriptor).st_size if last is None else last + 1
+            while first < end:
+                reading = _thread(os.pread, descriptor, min(SMALL, end - first), first)
+                try:
+                    piece = await _finished(reading)
+                except OSError as fault:
+                    raise Unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
+                if not piece:
+                    return
+                first += len(piece)
+                yield piece
 
     async def _write_batches(self) -> None:
         while batch := [one for one in self._waiting if not one[2].cancelled()]:
@@ -213,16 +233,45 @@ def _write(descriptor: int, content: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-async def _in_thread(work: Callable[..., None], *args: Any) -> None:
-    """Waits for the thread also when we are cancelled: it uses a descriptor that will be closed then."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+async def _write_all(descriptor: int, chunks: AsyncIterator[bytes]) -> None:
+    """One piece is written while the next one comes: who waits for the disk and for the sender in turn is slower by
+    half (measured).
+    """
+    writing: asyncio.Future[None] | None = None
     try:
-        await asyncio.shield(running)
+        async for piece in _gathered(chunks, SMALL):
+            if writing:
+                await _stored(writing)
+            writing = _thread(_write, descriptor, piece)
+    finally:
+        if writing:
+            await _stored(writing)
+
+
+async def _in_thread(work: Callable[..., None], *args: Any) -> None:
+    await _stored(_thread(work, *args))
+
+
+async def _stored(writing: asyncio.Future[None]) -> None:
+    """Raises Unavailable when it failed."""
+    try:
+        await _finished(writing)
+    except OSError as fault:
+        raise _full(fault) from fault
+
+
+def _thread(work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+    """Begins at once, in another thread."""
+    return asyncio.get_running_loop().run_in_executor(None, work, *args)
+
+
+async def _finished(running: asyncio.Future[T]) -> T:
+    """Waits for the thread also when we are cancelled: it uses a descriptor that will be closed then."""
+    try:
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
-    except OSError as fault:
-        raise _full(fault) from fault
 
 
 def _full(fault: OSError) -> Unavailable:

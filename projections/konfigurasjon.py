@@ -23,6 +23,7 @@ from streams.domain.konfigurasjon import (
     GlobalIntegrasjon,
     Integrasjon,
     KonfigurasjonEvent,
+    Konto,
     Mottakersystem,
     Organisasjon,
     Ressurs,
@@ -31,10 +32,22 @@ from streams.domain.konfigurasjon import (
     integrasjon_aktor,
 )
 
+PREFIX = "konfigurasjon_"
+"""What the names of the tables begin with; below they stand without."""
 ORG = ("fiks_org_id",)
-OF_AN_ORGANISATION = ("konfigurasjon_strom", "organisasjon", "faktura", "tjeneste", "mottakersystem")
+OF_AN_ORGANISATION = (
+    "strom",
+    "organisasjon",
+    "faktura",
+    "tjeneste",
+    "mottakersystem",
+)
 OF_AN_ACTOR = ("rettighet", "typerettighet", "inaktiv_aktor")
-OF_AN_INTEGRATION = (("integrasjon", "id"), ("tilknytning", "integrasjon_id"), ("global_integrasjon", "integrasjon_id"))
+OF_AN_INTEGRATION = (
+    ("integrasjon", "id"),
+    ("tilknytning", "integrasjon_id"),
+    ("global_integrasjon", "integrasjon_id"),
+)
 FAKTURA = [field.name for field, _ in fields_of(FakturaEndret)]
 NO_HASH = ""
 
@@ -44,16 +57,18 @@ def needs(rows: Rows, met: Sequence[Met]) -> Needs:
     wanted: Needs = defaultdict(set)
     for org in {one.event.fiks_org_id for one in met}:
         for table in OF_AN_ORGANISATION:
-            wanted[table, ORG].add((org,))
-    for org, ressurs_id in {*_ressurser(met), *((row[0], row[2]) for row in rows.get("tjeneste", ()))}:
-        wanted["ressurs", (*ORG, "id")].add((org, ressurs_id))
+            wanted[PREFIX + table, ORG].add((org,))
+    for org, ressurs_id in {*_ressurser(met), *((row[0], row[2]) for row in rows.get(PREFIX + "tjeneste", ()))}:
+        wanted[PREFIX + "ressurs", (*ORG, "id")].add((org, ressurs_id))
     for org, integrasjon_id in _said(met, "integrasjon_id"):
         for table, column in OF_AN_INTEGRATION:
-            wanted[table, (*ORG, column)].add((org, integrasjon_id))
+            wanted[PREFIX + table, (*ORG, column)].add((org, integrasjon_id))
+    for org, konto_id in _said(met, "konto_id"):
+        wanted[PREFIX + "konto", (*ORG, "id")].add((org, konto_id))
     deleted = {(org, integrasjon_aktor(id_)) for org, id_ in _said(met, "integrasjon_id")}
     for org, aktor in _said(met, "aktor") | deleted:
         for table in OF_AN_ACTOR:
-            wanted[table, (*ORG, "aktor")].add((org, aktor))
+            wanted[PREFIX + table, (*ORG, "aktor")].add((org, aktor))
     return wanted
 
 
@@ -86,13 +101,14 @@ def rows_of(streams: Iterable[Stream]) -> Rows:
     rows: Rows = defaultdict(set)
     for org, state, last in streams:
         if last >= 0:
-            rows["konfigurasjon_strom"].add((org, last))
+            rows["strom"].add((org, last))
         if state.organisasjon:
             rows["organisasjon"].add((org, *_values(state.organisasjon)[1:]))
         if state.faktura:
             rows["faktura"].add(tuple(getattr(state.faktura, name) for name in FAKTURA))
         rows["tjeneste"] |= {(org, name, one.ressurs_id, one.konfigurert) for name, one in state.tjenester.items()}
         rows["ressurs"] |= {(org, one.id, one.type, one.navn, one.sti) for one in state.ressurser.values()}
+        rows["konto"] |= {(org, id_, tuple(sorted(one.tags)), one.slettet) for id_, one in state.kontoer.items()}
         rows["integrasjon"] |= {(org, *_integrasjon(one)) for one in state.integrasjoner.values()}
         rows["rettighet"] |= set(_rights(org, state.rettigheter))
         rows["typerettighet"] |= set(_rights(org, state.typerettigheter))
@@ -103,7 +119,7 @@ def rows_of(streams: Iterable[Stream]) -> Rows:
             for nr, one in enumerate(state.mottakersystemer)
         }
         rows["global_integrasjon"] |= {(org, id_, *_values(one)) for id_, one in state.globale.items()}
-    return rows
+    return {PREFIX + name: lines for name, lines in rows.items()}
 
 
 def streams_of(rows: Rows) -> list[Stream]:
@@ -111,7 +127,7 @@ def streams_of(rows: Rows) -> list[Stream]:
     of: dict[UUID, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for table, lines in rows.items():
         for row in lines:
-            of[row[0]][table].append(row[1:])
+            of[row[0]][table.removeprefix(PREFIX)].append(row[1:])
     return [_stream(org, tables) for org, tables in of.items()]
 
 
@@ -131,8 +147,9 @@ def _stream(org: UUID, of: dict[str, list[Row]]) -> Stream:
         mottakersystemer=tuple(Mottakersystem(row[1], org, *row[2:]) for row in sorted(of["mottakersystem"])),
         typerettigheter=_held(of["typerettighet"]),
         globale={row[0]: GlobalIntegrasjon(*row[1:]) for row in of["global_integrasjon"]},
+        kontoer={id_: Konto(frozenset(tags), slettet) for id_, tags, slettet in of["konto"]},
     )
-    return Stream(org, state, next((last for (last,) in of["konfigurasjon_strom"]), -1))
+    return Stream(org, state, next((last for (last,) in of["strom"]), -1))
 
 
 def _organisasjon(org: UUID, navn: str, orgnr: str | None, kind: str, *rest: Any) -> Organisasjon:

@@ -5,7 +5,7 @@ create table konfigurasjon_strom (
     siste_beslutning bigint not null,
     primary key (fiks_org_id)
 );
-create table organisasjon (
+create table konfigurasjon_organisasjon (
     fiks_org_id uuid not null,
     navn text not null,
     orgnr text,
@@ -19,7 +19,7 @@ create table organisasjon (
     synlig boolean not null,
     primary key (fiks_org_id)
 );
-create table faktura (
+create table konfigurasjon_faktura (
     fiks_org_id uuid not null,
     orgnr text not null,
     navn text not null,
@@ -35,14 +35,14 @@ create table faktura (
     endepunkt_id text,
     primary key (fiks_org_id)
 );
-create table tjeneste (
+create table konfigurasjon_tjeneste (
     fiks_org_id uuid not null,
     tjeneste text not null,
     ressurs_id uuid not null,
     konfigurert boolean not null,
     primary key (fiks_org_id, tjeneste)
 );
-create table ressurs (
+create table konfigurasjon_ressurs (
     fiks_org_id uuid not null,
     id uuid not null,
     type text not null,
@@ -50,7 +50,15 @@ create table ressurs (
     sti uuid[] not null,
     primary key (fiks_org_id, id)
 );
-create table integrasjon (
+-- Accounts of which more is known than that they are resources.
+create table konfigurasjon_konto (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    tags text[] not null,
+    slettet boolean not null,
+    primary key (fiks_org_id, id)
+);
+create table konfigurasjon_integrasjon (
     fiks_org_id uuid not null,
     id uuid not null,
     autorisert_orgnr text not null,
@@ -60,32 +68,32 @@ create table integrasjon (
     slettet boolean not null,
     primary key (fiks_org_id, id)
 );
-create table rettighet (
+create table konfigurasjon_rettighet (
     fiks_org_id uuid not null,
     aktor text not null,
     ressurs_id uuid not null,
     privilegium text not null,
     primary key (fiks_org_id, aktor, ressurs_id, privilegium)
 );
-create table typerettighet (
+create table konfigurasjon_typerettighet (
     fiks_org_id uuid not null,
     aktor text not null,
     ressurstype text not null,
     privilegium text not null,
     primary key (fiks_org_id, aktor, ressurstype, privilegium)
 );
-create table inaktiv_aktor (
+create table konfigurasjon_inaktiv_aktor (
     fiks_org_id uuid not null,
     aktor text not null,
     primary key (fiks_org_id, aktor)
 );
-create table tilknytning (
+create table konfigurasjon_tilknytning (
     fiks_org_id uuid not null,
     integrasjon_id uuid not null,
     ressurs_id uuid not null,
     primary key (fiks_org_id, integrasjon_id, ressurs_id)
 );
-create table mottakersystem (
+create table konfigurasjon_mottakersystem (
     fiks_org_id uuid not null,
     nr integer not null,
     id uuid not null,
@@ -95,7 +103,7 @@ create table mottakersystem (
     niva bigint,
     primary key (fiks_org_id, nr)
 );
-create table global_integrasjon (
+create table konfigurasjon_global_integrasjon (
     fiks_org_id uuid not null,
     integrasjon_id uuid not null,
     kode text,
@@ -106,7 +114,7 @@ create table global_integrasjon (
 );
 
 -- name: indexes
-create index if not exists ressurs_id on ressurs (id);
-create index if not exists integrasjon_id on integrasjon (id);
-create index if not exists rettighet_ressurs on rettighet (ressurs_id);
-create index if not exists rettighet_aktor on rettighet (aktor);
+create index if not exists konfigurasjon_ressurs_id on konfigurasjon_ressurs (id);
+create index if not exists konfigurasjon_integrasjon_id on konfigurasjon_integrasjon (id);
+create index if not exists konfigurasjon_rettighet_ressurs on konfigurasjon_rettighet (ressurs_id);
+create index if not exists konfigurasjon_rettighet_aktor on konfigurasjon_rettighet (aktor);

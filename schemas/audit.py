@@ -62,7 +62,7 @@ class TilgangNektet:
 class TilgangerNektet:
     """So many more refusals as ``TilgangNektet`` than are told one by one: of one caller, by one route, for one reason
     (without the ids in it), from ``fra`` to ``til``, in one gateway process. Where one process met too many kinds at
-    once, ``rute`` is ``andre`` and ``grunn`` empty; who it was is told always.
+    once, ``rute`` is ``andre`` and ``grunn`` empty; who it was is told always, but not for whom.
     """
 
     fiks_org_id: UUID

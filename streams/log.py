@@ -22,8 +22,8 @@ from infra.keys import Keys
 from schemas.catalogue import event_type
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
-from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.reader import die
+from streams.broker_errors import TOO_LARGE, refusal
+from streams.domain.errors import TooLarge, Unavailable
 from streams.sealing import sealed
 
 MESSAGE_TIMEOUT = 1.5
@@ -36,7 +36,9 @@ POLLED_IDLE = 0.5
 """Seconds between looks for what librdkafka has to log."""
 QUEUE = 20_000
 LARGEST = 1_000_000
-"""Bytes of a record, headers included. A broker takes 1,048,588 unless it is told otherwise."""
+"""Bytes of a record, headers included, at most."""
+LARGEST_FACT = 900_000
+"""Bytes of the value of a fact. What is decided about it repeats some of it, and must find room for more headers."""
 ANY = -1
 """The partition that the key gives."""
 
@@ -58,28 +60,6 @@ SETTINGS = {
     "topic.metadata.refresh.interval.ms": 30_000,
     "log.connection.close": False,
 }
-
-UNKNOWN = {KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART}
-"""A broker may say so for a moment after its start, of a topic that has taken records before. Else nobody made it."""
-NEVER = {
-    KafkaError._INVALID_ARG,
-    KafkaError.TOPIC_EXCEPTION,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.INVALID_REQUIRED_ACKS,
-    KafkaError.INVALID_RECORD,
-    KafkaError.INVALID_TIMESTAMP,
-    KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-    KafkaError.UNSUPPORTED_VERSION,
-    KafkaError.POLICY_VIOLATION,
-}
-"""What a retry never mends: rights that we lack, a record that breaks the topic's rules. Of a broker that is away,
-slow, full or electing a leader we hear something else, or nothing in time.
-"""
-
-
-class NotTaken(Exception):
-    """The log will never take the record: we are wrong, or set up wrongly. Nothing was appended."""
 
 
 class Log:
@@ -114,7 +94,11 @@ class Log:
         Raises TooLarge or NotTaken when it never will.
         """
         [event] = await sealed(self.keys, [(event, about)])
-        return await self.send(event_type(event).topic, about.stream, encode(event), about.headers())
+        topic, value = event_type(event).topic, encode(event)
+        if len(value) > LARGEST_FACT:
+            metrics.APPEND_FAILURES.labels(topic, "refused").inc()
+            raise TooLarge(TOO_LARGE)
+        return await self.send(topic, about.stream, value, about.headers())
 
     async def append_all(self, events: Iterable[tuple[object, Envelope]]) -> None:
         """Append several events, in order within each stream. Raises as ``append`` if any of them was refused."""
@@ -187,20 +171,6 @@ class Log:
             outcome.set_result(at)
         else:
             outcome.set_exception(refusal(error, at.topic, at.topic in self._taken))
-
-
-def refusal(error: KafkaError, topic: str, has_taken: bool) -> Exception:
-    """What it means to whoever appended that the log refused; ``has_taken``: the topic has taken other records from us.
-
-    An error of the producer itself ends the process: it would append nothing any more, and only a new one can.
-    """
-    if error.fatal() or error.code() == KafkaError._FATAL:
-        die("log", KafkaException(error))
-    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-        return TooLarge("Innholdet er for stort til å tas imot i ett kall; ingenting er tatt imot")
-    if error.code() in NEVER or (error.code() in UNKNOWN and not has_taken):
-        return NotTaken(f"{topic} will not take the record: {error.str()} ({error.name()}); see `fiks topics check`")
-    return Unacknowledged(f"Loggen bekreftet ikke: {error.str()}. Prøv igjen")
 
 
 def kafka_settings(bootstrap: str) -> dict[str, Any]:

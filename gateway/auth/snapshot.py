@@ -13,7 +13,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -135,8 +135,9 @@ class SnapshotFile:
             raise
 
     def forget(self) -> None:
-        """Remove the file."""
-        self._path.unlink(missing_ok=True)
+        """Remove the file, if that can be done."""
+        with suppress(OSError):
+            self._path.unlink()
 
     def _drop_old_drafts(self) -> None:
         """Those of processes that were killed while they wrote."""

@@ -72,14 +72,15 @@ async def sok(request: web.Request) -> web.Response:
 @routes.get(f"{A_KONTO}/dokumenter/{{dokumentId}}", demands=UPLOADER)
 async def utvidet(request: web.Request) -> web.Response:
     """What is known of a document, its history included; also when it is deleted (contract, trap 18)."""
-    dokument = (await dokument_in(request, konto_in(request))).rows[0]
+    konto = konto_in(request)
+    dokument = (await dokument_in(request, konto)).rows[0]
     found = await request.app[DOKUMENTER].hendelser(dokument["dokument_id"])
     known = _listed(dokument) | {
         "kryptertStorrelse": dokument["kryptert_storrelse"],
         "tilgjengeligTil": dokument["tilgjengelig_til"],
         "mimetype": dokument["mimetype"],
         "slettet": dokument["status"] == Status.SLETTET,
-        "hendelser": [_hendelse(request, row) for row in found.rows],
+        "hendelser": [_hendelse(request, row, konto.fiks_org_id) for row in found.rows],
     }
     return fresh(found, await as_opened(request, known))
 
@@ -103,10 +104,10 @@ def _treff(row: Any) -> dict[str, Any]:
     }
 
 
-def _hendelse(request: web.Request, row: Any) -> dict[str, Any]:
+def _hendelse(request: web.Request, row: Any, of: UUID) -> dict[str, Any]:
     text = HENDELSER.get(row["type"], row["type"])
     if row["type"] == "DokumentSlettet":
         text = f"{text} {GRUNNER[Slettegrunn(row['detalj'])]}"
     elif row["type"] == "DokumentEndret":
         text = f"{text}: tilgjengelig til {row['detalj']}" if row["detalj"] else f"{text}: slettes aldri"
-    return {"dato": row["tidspunkt"], "melding": text, "aktor": in_words(request, row["aktor"])}
+    return {"dato": row["tidspunkt"], "melding": text, "aktor": in_words(request, row["aktor"], of)}

@@ -1,67 +1,74 @@
 """Persons who may hold rights. A number of a person never stands in an address here. Contract: auth.md 6.2, trap 15.
 
-A person is told only to those who administrate an organisation in which that person holds a right, to root, and to
-the person; to all others it is as if nobody had that number. Name and contact details are the same in all of them.
+What an organisation says about a person is that organisation's own: it is read and changed by those who administrate
+the organisation, or something in it on which that person holds a right, and read by the person. These addresses name
+no organisation, so they are about each that the caller administrates (``ROOT`` is one of them, for root operators):
+what is said is said in each, and a person whom several of them know is told as each of them knows it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import person_id, register
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
-from gateway.kommando import say
 from gateway.lookups import looked_up
-from gateway.metadata import Fnr, Text1000, read_json
+from gateway.metadata import EpostOrNone, Fodselsnummer, Name, Text1000, read_json
 from gateway.opened import as_opened
+from gateway.personer import say_of_person
 from gateway.routes import Routes, as_json
-from schemas.konfigurasjon import ROOT, PersonEndret
-from streams.domain.configuration import Person
+from schemas.konfigurasjon_commands import ChangePerson, CreatePerson
 from streams.domain.errors import NotAllowed, NotFound
-from streams.domain.rettigheter import ADMIN
+from streams.domain.personer import FIELDS, Person
+from streams.domain.rettigheter import administrates_person, administrates_something
 
 routes = Routes()
 
 BASE = "/konfigurasjon/api/v1/personer"
 AT_ONCE = 100
+LOOKUP = ("konfigurasjon", "kontaktopplysninger")
 
 
 class NyPerson(Struct, frozen=True):
     """``PersonCreateRequest``."""
 
-    fnr: Fnr
-    navn: Text1000
+    fnr: Fodselsnummer
+    navn: Name
 
 
 class Liste(Struct, frozen=True):
     """``PersonerGetRequest``."""
 
-    fnrs: Annotated[list[Fnr], Meta(max_length=AT_ONCE)]
+    fnrs: Annotated[list[Fodselsnummer], Meta(max_length=AT_ONCE)]
 
 
 class EndretPerson(Struct, frozen=True):
-    """``PersonMedFnrUpdateRequest``."""
+    """``PersonMedFnrUpdateRequest``. An empty text takes away what was said."""
 
-    fnr: Fnr
-    navn: Text1000 | None = None
+    fnr: Fodselsnummer
+    navn: Name | None = None
     tittel: Text1000 | None = None
     telefon: Text1000 | None = None
-    epost: Text1000 | None = None
+    epost: EpostOrNone | None = None
 
 
 @routes.post(BASE, demands=manager())
 async def opprett(request: web.Request) -> web.Response:
-    """A person is known from here on. One who was known already stays as it is, and is told by what was said alone."""
+    """A person is known from here on. What was said before stays as it is, and the answer tells what was said now."""
     ny = read_json(await request.read(), NyPerson, request.charset)
-    _must_administrate_something(request)
-    await register(request, ny.fnr, ny.navn)
+    who = request.app[PERSONS].actor(ny.fnr)
+    administered = _administered(request)
+    if not administered:
+        raise NotAllowed("Bare administratorer kan registrere personer")
+    for of in administered:
+        await say_of_person(request, CreatePerson, of, who, fnr=ny.fnr, navn=ny.navn)
     return as_json({"fnr": ny.fnr, "navn": ny.navn})
 
 
@@ -69,10 +76,11 @@ async def opprett(request: web.Request) -> web.Response:
 async def liste(request: web.Request) -> web.Response:
     """Those of the persons that the caller may see."""
     asked = read_json(await request.read(), Liste, request.charset)
-    found = [one for fnr in asked.fnrs if (one := _seen(request, fnr))]
-    seen, named = {one.aktor for one in found}, {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs}
-    await looked_up(request, "konfigurasjon", "kontaktopplysninger", seen)
-    await looked_up(request, "konfigurasjon", "kontaktopplysninger", named - seen, funnet=False)
+    found = [one for fnr in dict.fromkeys(asked.fnrs) for one in _seen(request, fnr)]
+    for of in {one.fiks_org_id for one in found}:
+        await looked_up(request, *LOOKUP, [one.aktor for one in found if one.fiks_org_id == of], owner=of)
+    missing = {request.app[PERSONS].actor(fnr) for fnr in asked.fnrs} - {one.aktor for one in found}
+    await looked_up(request, *LOOKUP, missing, funnet=False)
     return await as_opened(request, [_shown(one) for one in found])
 
 
@@ -80,34 +88,36 @@ async def liste(request: web.Request) -> web.Response:
 async def oppdater(request: web.Request) -> web.Response:
     """Other properties of a person; what is not said stays."""
     endret = read_json(await request.read(), EndretPerson, request.charset)
-    known = _seen(request, endret.fnr)
-    named = request.app[PERSONS].actor(endret.fnr)
-    await looked_up(request, "konfigurasjon", "kontaktopplysninger", [named], funnet=known is not None)
-    if known is None:
-        raise NotFound("Personen finnes ikke")
     said = msgspec.structs.asdict(endret)
-    del said["fnr"]
-    await say(request, PersonEndret(person_id=person_id(known.aktor), aktor=known.aktor, **said))
-    return await as_opened(request, _shown(request.app[MEMORY].configuration.personer[known.aktor]))
+    known = [one for one in _seen(request, said.pop("fnr")) if _administrates(request, one)]
+    if not known:
+        await looked_up(request, *LOOKUP, [request.app[PERSONS].actor(endret.fnr)], funnet=False)
+        raise NotFound("Personen finnes ikke")
+    for one in known:
+        await looked_up(request, *LOOKUP, [one.aktor], owner=one.fiks_org_id)
+        await say_of_person(request, ChangePerson, one.fiks_org_id, one.aktor, **said)
+    now = request.app[MEMORY].configuration.person(known[0].fiks_org_id, known[0].aktor)
+    return await as_opened(request, _shown(now or known[0]))
 
 
-def _must_administrate_something(request: web.Request) -> None:
-    memory, holder = request.app[MEMORY], request[PRINCIPAL].holder
-    held = (one.rettigheter.get(holder, {}) for one in memory.configuration.virksomheter.values())
-    if not any(memory.may(holder, ADMIN, ressurs_id) for on in held for ressurs_id in on):
-        raise NotAllowed("Bare administratorer kan registrere personer")
+def _administered(request: web.Request) -> list[UUID]:
+    """The organisations in which the caller may give rights, by a right in that organisation's own stream."""
+    virksomheter, holder = request.app[MEMORY].configuration.virksomheter, request[PRINCIPAL].holder
+    return sorted(id_ for id_, one in virksomheter.items() if administrates_something(one, holder))
 
 
-def _seen(request: web.Request, fnr: str) -> Person | None:
-    """The person, if the caller may see it."""
-    memory, holder, who = request.app[MEMORY], request[PRINCIPAL].holder, request.app[PERSONS].actor(fnr)
-    if who == holder or memory.may(holder, ADMIN, ROOT):
-        return memory.configuration.personer.get(who)
-    where = (one.rettigheter[who] for one in memory.configuration.virksomheter.values() if who in one.rettigheter)
-    common = any(memory.may(holder, ADMIN, ressurs_id) for on in where for ressurs_id in on)
-    return memory.configuration.personer.get(who) if common else None
+def _administrates(request: web.Request, person: Person) -> bool:
+    virksomhet = request.app[MEMORY].configuration.virksomhet(person.fiks_org_id)
+    return administrates_person(virksomhet, person.fiks_org_id, request[PRINCIPAL].holder, person.aktor)
 
 
-def _shown(person: Person) -> dict[str, Any]:
-    said = {name: getattr(person, name) for name in ("fnr", "navn", "tittel", "telefon", "epost")}
-    return {name: value for name, value in said.items() if value is not None}
+def _seen(request: web.Request, fnr: str) -> list[Person]:
+    """The person, as each organisation knows it whose word the caller may read."""
+    who = request.app[PERSONS].actor(fnr)
+    known = request.app[MEMORY].configuration.personer.knowing(who)
+    return [one for one in known if who == request[PRINCIPAL].person or _administrates(request, one)]
+
+
+def _shown(person: Person) -> dict[str, str]:
+    said = {name: getattr(person, name) for name in FIELDS}
+    return {name: text for name, text in said.items() if text is not None}

@@ -10,13 +10,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC, GCM
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from infra.crypto.ber import (
@@ -35,17 +34,15 @@ from infra.crypto.ber import (
     oid,
     opening,
 )
-from infra.crypto.cms_recipients import KeyPair, content_key, recipient
+from infra.crypto.cms_content import ENVELOPED_DATA, Content, content
+from infra.crypto.cms_recipients import KeyPair, recipient
 from schemas.errors import Unreadable
 
 SEGMENT = 256 * 1024
-"""Octets of content in each part that is written. BouncyCastle and .NET read any size."""
+"""Octets of content in each part that is written. BouncyCastle reads 20 MB of them within a heap of 64 MB."""
 
-ENVELOPED_DATA, AUTH_ENVELOPED_DATA = oid("1.2.840.113549.1.7.3"), oid("1.2.840.113549.1.9.16.1.23")
 DATA, AES_256_CBC = oid("1.2.840.113549.1.7.1"), oid("2.16.840.1.101.3.4.1.42")
-AES_CBC = {oid(f"2.16.840.1.101.3.4.1.{number}"): size for number, size in ((2, 16), (22, 24), (42, 32))}
-AES_GCM = {oid(f"2.16.840.1.101.3.4.1.{number}"): size for number, size in ((6, 16), (26, 24), (46, 32))}
-EXPLICIT, ATTRIBUTES, UNAUTHENTICATED = (context(number) | CONSTRUCTED for number in (0, 1, 2))
+EXPLICIT = context(0) | CONSTRUCTED
 OPEN, CLOSED = b"\x80", b"\0\0"
 
 _FAULTS = (NotBer, LookupError, ValueError, InvalidTag, UnsupportedAlgorithm)
@@ -73,7 +70,7 @@ class Decryptor:
         self._pairs = pairs
         self._reader = Reader()
         self._pieces: list[bytes] = []
-        self._content: _Content | None = None
+        self._content: Content | None = None
         self._tail: list[Element] | None = None
         self._reading = self._message()
         self._is_broken = False
@@ -110,7 +107,7 @@ class Decryptor:
         yield from reader.enter(SEQUENCE)
         (yield from reader.element()).of(OID)
         algorithm = (yield from reader.element()).of(SEQUENCE)
-        self._content = _content(kind, algorithm, recipients, self._pairs)
+        self._content = content(kind, algorithm, recipients, self._pairs)
         yield from reader.string(context(0), self._pieces)
         yield from reader.leave()
         reader.forget()
@@ -168,53 +165,6 @@ class Encryptor:
         return bytes(out)
 
 
-class _Content(Protocol):
-    """A cipher that deciphers. ``finish`` gets what stands behind the content in the message."""
-
-    def update(self, data: bytes) -> bytes: ...
-
-    def finish(self, tail: Sequence[Element]) -> bytes: ...
-
-
-class _Cbc:
-    def __init__(self, key: bytes, parameters: Element) -> None:
-        self._cipher = Cipher(AES(key), CBC(parameters.as_string(OCTET_STRING))).decryptor()
-        self._unpadder = PKCS7(AES.block_size).unpadder()
-
-    def update(self, data: bytes) -> bytes:
-        return self._unpadder.update(self._cipher.update(data))
-
-    def finish(self, tail: Sequence[Element]) -> bytes:
-        _check([element.tag for element in tail] in ([], [ATTRIBUTES]))
-        return self._unpadder.update(self._cipher.finalize()) + self._unpadder.finalize()
-
-
-class _Gcm:
-    def __init__(self, key: bytes, parameters: Element) -> None:
-        nonce, *length = parameters.of(SEQUENCE)
-        self._tag_length = int.from_bytes(length[0].of(INTEGER).octets) if length else 12
-        _check(12 <= self._tag_length <= 16)
-        mode = GCM(nonce.as_string(OCTET_STRING), min_tag_length=self._tag_length)
-        self._cipher = Cipher(AES(key), mode).decryptor()
-
-    def update(self, data: bytes) -> bytes:
-        return self._cipher.update(data)
-
-    def finish(self, tail: Sequence[Element]) -> bytes:
-        # Authenticated attributes stand behind the content but count before it: not to be checked as a stream.
-        _check([element.tag for element in tail] in ([OCTET_STRING], [OCTET_STRING, UNAUTHENTICATED]))
-        _check(len(tail[0].octets) == self._tag_length)
-        return self._cipher.finalize_with_tag(tail[0].octets)
-
-
-def _content(kind: bytes, algorithm: Element, recipients: Element, pairs: Sequence[KeyPair]) -> _Content:
-    name, parameters = algorithm
-    if kind == ENVELOPED_DATA:
-        return _Cbc(content_key(recipients, pairs, AES_CBC[name.octets]), parameters)
-    _check(kind == AUTH_ENVELOPED_DATA)
-    return _Gcm(content_key(recipients, pairs, AES_GCM[name.octets]), parameters)
-
-
 def _beginning(recipients: Sequence[bytes], initial: bytes) -> bytearray:
     """The message before its content, with indefinite lengths, for nobody knows how much will come."""
     algorithm = encoded(SEQUENCE, encoded(OID, AES_256_CBC), encoded(OCTET_STRING, initial))
@@ -227,8 +177,3 @@ def _beginning(recipients: Sequence[bytes], initial: bytes) -> bytearray:
             *(bytes((EXPLICIT,)), OPEN),
         )
     )
-
-
-def _check(holds: bool) -> None:
-    if not holds:
-        raise NotBer

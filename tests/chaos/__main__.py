@@ -2,8 +2,9 @@
 
     python -m tests.chaos --rounds 20 --seed 1
 
-Every fault comes up before one is repeated, so 7 rounds have them all. The last line says what was found; the exit
-status is 0 only if nothing was lost, doubled, reordered or different after a rebuild.
+Every fault comes up before one is repeated, so 9 rounds have them all. The last line says what was found; the exit
+status is 0 only if nothing was lost, doubled, reordered or different after a rebuild. Each document that is on the log
+is downloaded and compared with what was sent.
 """
 
 from __future__ import annotations
@@ -14,24 +15,34 @@ import os
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import asyncpg
 
+from infra.blobs import Blobs
+from infra.ends import Ends
 from infra.settings import Settings
 from projections.compare import check
 from projections.projection import projections
 from projections.svarut_status import Hendelse, that_counted
+from projections.sweeping import sweep
+from schemas.dokumentlager import DokumentLastetOpp
+from schemas.svarut import ForsendelseMottatt
+from schemas.topics import TOPICS
 from streams.records import recorded
+from tests.chaos.documents import judge_documents
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Call, Verdict, judge
 from tests.chaos.load import Load, caller
 from tests.chaos.system import System, system
+from tests.chaos.uploads import Uploads, faults
 from tests.support.backbone import TOPIC as SVARUT
 from tests.support.backbone import Backbone
 from tests.support.records import records_on
 
-RATE = 20.0
+DOKUMENTLAGER = "fiks.dokumentlager"
+RATE, DOCUMENT_RATE = 20.0, 2.0
 CATCH_UP = 120.0
 
 
@@ -40,11 +51,14 @@ async def chaos(rounds: int, seed: int) -> bool:
     chance = random.Random(seed)
     async with system(gateways=2, workers=2) as hurt:
         settings = settings_of(hurt)
-        headers, konto = await caller(settings.issuer, settings.state)
-        load = Load(hurt.urls(), headers, konto, RATE, random.Random(seed))
+        headers, known = await caller(settings.issuer, settings.state)
+        load = Load(hurt.urls(), headers, known["kontoId"], RATE, random.Random(seed))
+        path = f"/dokumentlager/api/v1/{known['fiksOrgId']}/kontoer/{known['dokumentkontoId']}/dokumenter/"
+        documents = Uploads(hurt.urls(), headers, path, DOCUMENT_RATE, random.Random(seed))
         stop = asyncio.Event()
-        loading = asyncio.create_task(load.run(stop))
-        for number, fault in zip(range(1, rounds + 1), order(chance), strict=False):
+        loading = asyncio.gather(load.run(stop), documents.run(stop))
+        faulted = order(chance, FAULTS + faults(documents))
+        for number, fault in zip(range(1, rounds + 1), faulted, strict=False):
             await asyncio.sleep(chance.uniform(0.5, 2))
             print(f"round {number:3} of {rounds}: {(fault.__doc__ or '').strip()}", flush=True)
             await fault(hurt, chance)
@@ -54,16 +68,21 @@ async def chaos(rounds: int, seed: int) -> bool:
         for node in (*hurt.gateways, *hurt.workers):
             node.start()
         verdict = await verdict_on(hurt, load.calls)
+        verdict += await verdict_on_documents(hurt, documents, settings)
     if not (acknowledged := sum(call.answered is not None for call in load.calls)) > len(load.calls) / 4:
         verdict.other.append(f"only {acknowledged} of {len(load.calls)} calls were acknowledged: that proves nothing")
+    uploaded = sum(one.answered is not None for one in documents.made)
+    if not uploaded > len(documents.made) / 4:
+        verdict.other.append(f"only {uploaded} of {len(documents.made)} documents were acknowledged: too few")
+    print(f"documents {len(documents.made)}, acknowledged {uploaded}")
     report(rounds, load.calls, verdict)
     return verdict.clean
 
 
-def order(chance: random.Random) -> Iterator[Fault]:
+def order(chance: random.Random, of_all: Sequence[Fault]) -> Iterator[Fault]:
     """Faults at random, each once before any comes again."""
     while True:
-        yield from chance.sample(FAULTS, len(FAULTS))
+        yield from chance.sample(of_all, len(of_all))
 
 
 def settings_of(hurt: System) -> Settings:
@@ -96,6 +115,25 @@ async def verdict_on(hurt: System, calls: list[Call]) -> Verdict:
     await snapshot.close()
     await connection.close()
     return verdict
+
+
+async def verdict_on_documents(hurt: System, documents: Uploads, settings: Settings) -> Verdict:
+    """Sweep, and compare all documents that the log names with what is there. The projections have caught up."""
+    for node in hurt.gateways:
+        await node.ready()
+    connection = await asyncpg.connect(hurt.postgres.dsn)
+    ends = [Ends(hurt.kafka.bootstrap, TOPICS[name]) for name in (SVARUT, DOKUMENTLAGER)]
+    await sweep(connection, Blobs(settings.blobs), ends, set(), datetime.now(UTC))
+    await connection.close()
+    documents.headers, _ = await caller(settings.issuer, settings.state)
+    records = [*records_on(hurt.kafka.bootstrap, SVARUT), *records_on(hurt.kafka.bootstrap, DOKUMENTLAGER)]
+    events = [recorded(one).event for one in records]
+    log = [one for one in events if isinstance(one, DokumentLastetOpp)]
+    named = {one.blob for one in log}
+    named |= {one.blob for event in events if isinstance(event, ForsendelseMottatt) for one in event.dokumenter}
+    left = {file.name for file in (settings.state / "blobs").iterdir()}
+    contents = await documents.contents([one.dokument_id for one in log])
+    return judge_documents(documents.made, log, contents, sorted(left - named))
 
 
 def report(rounds: int, calls: list[Call], verdict: Verdict) -> None:

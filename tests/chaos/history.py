@@ -37,6 +37,15 @@ class Verdict:
         """Whether nothing is wrong."""
         return not (self.lost or self.doubled or self.reordered or self.other)
 
+    def __add__(self, more: Verdict) -> Verdict:
+        """What was found wrong by either."""
+        return Verdict(
+            self.lost + more.lost,
+            self.doubled + more.doubled,
+            self.reordered + more.reordered,
+            self.other + more.other,
+        )
+
 
 def judge(
     calls: Sequence[Call],

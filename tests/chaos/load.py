@@ -82,8 +82,8 @@ class Load:
 PDF = pdf(pages=1)
 
 
-async def caller(issuer: str, state: Path) -> tuple[dict[str, str], str]:
-    """The headers of a seeded integration, and its account."""
+async def caller(issuer: str, state: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The headers of a seeded integration, and what was seeded for it."""
     known = credentials(state)[0]
     token = await token_for(issuer, known["orgnr"], "ks:fiks")
     headers = {
@@ -91,4 +91,4 @@ async def caller(issuer: str, state: Path) -> tuple[dict[str, str], str]:
         "IntegrasjonId": known["integrasjonId"],
         "IntegrasjonPassord": known["integrasjonPassord"],
     }
-    return headers, known["kontoId"]
+    return headers, known

@@ -5,106 +5,48 @@ One system and one JVM for the module; each test sends forsendelser of its own.
 
 import asyncio
 import hashlib
-import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 from confluent_kafka import Consumer
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from gateway.auth.grant import certificate
-from infra.local.ports import free_port
 from schemas.codec import decode
 from schemas.svarut import ForsendelseMottatt
+from tests.support.local_system import System, local_system
 from tests.support.pdfs import pdf
-from tests.support.published_client import Client, Failed, client_jar
-from tests.support.stack import temporary_folder
+from tests.support.published_client import SVARUT, Client, Failed
 
 pytestmark = [
-    pytest.mark.skipif(not client_jar().exists(), reason=f"the published client is not here: no {client_jar()}"),
+    pytest.mark.skipif(
+        not (SVARUT.jar and SVARUT.jar.exists()), reason=f"the published client is not here: no {SVARUT.jar}"
+    ),
 ]
 
 FILNAVN = "Søknad om løyve – ærlig talt.pdf"
 PERSON = {"navn": "Kåre Ødegård", "digitalId": "15819000066"}
-PASSWORD = "changeit"
-
-
-class System(NamedTuple):
-    """A running system, and who may call it."""
-
-    addresses: dict[str, str]
-    testvik: dict[str, str]
-    provdal: dict[str, str]
-    files: Path
 
 
 @pytest_asyncio.fixture(scope="module")
 async def system() -> AsyncIterator[System]:
-    """The local system as `fiks up` starts it, on a state folder of its own."""
-    with temporary_folder() as state:
-        # Gateways share their port with whoever listens there too, so another system's default port will not do.
-        environment = os.environ | {"FIKS_STATE": str(state), "FIKS_GATEWAY_PORT": str(free_port())}
-        try:
-            await _fiks("up", environment)
-            addresses = json.loads(await _fiks("status", environment, "--json"))["addresses"]
-            testvik, provdal = json.loads((state / "seed.json").read_text())
-            yield System(addresses, testvik, provdal, state)
-        finally:
-            await _fiks("down", environment)
-
-
-async def _fiks(command: str, environment: dict[str, str], *options: str) -> str:
-    argv = (sys.executable, "-m", "gateway.cli", command, *options)
-    process = await asyncio.create_subprocess_exec(
-        *argv, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
+    async with local_system() as system:
+        yield system
 
 
 @pytest_asyncio.fixture(scope="module")
 async def jvm(system: System, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    async with Client.started(tmp_path_factory.mktemp("java") / "client.log") as client:
+    async with Client.started(SVARUT, tmp_path_factory.mktemp("java") / "client.log") as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def client(jvm: Client, system: System) -> Client:
     """The client, calling as Testvik kommune."""
-    await call_as(jvm, system, system.testvik)
+    await jvm.call_as(system, system.testvik)
     return jvm
-
-
-async def call_as(client: Client, system: System, who: dict[str, str], **instead: str) -> None:
-    """Be that caller from now on, with a certificate of its organisation."""
-    key_store = system.files / f"{who['orgnr']}.p12"
-    if not key_store.exists():
-        key_store.write_bytes(_key_store(who["orgnr"]))
-    caller = {
-        "url": system.addresses["gateway"],
-        "issuer": system.addresses["issuer"],
-        "clientId": f"test-{who['orgnr']}",
-        "integrasjonId": who["integrasjonId"],
-        "integrasjonPassord": who["integrasjonPassord"],
-        "keyStore": str(key_store),
-        "keyStorePassword": PASSWORD,
-        "alias": "virk",
-    }
-    await client.call("caller", **caller | instead)
-
-
-def _key_store(orgnr: str) -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    secret = BestAvailableEncryption(PASSWORD.encode())
-    return pkcs12.serialize_key_and_certificates(b"virk", key, certificate(key, orgnr), None, secret)
 
 
 def letter(folder: Path, content: bytes, mottaker: dict[str, str] = PERSON, **more: Any) -> dict[str, Any]:
@@ -251,13 +193,13 @@ async def test_the_fragments_at_which_senders_give_up_are_there(client: Client, 
 
 
 async def test_a_wrong_password_is_not_authenticated(client: Client, system: System, tmp_path: Path) -> None:
-    await call_as(client, system, system.testvik, integrasjonPassord="feil")
+    await client.call_as(system, system.testvik, integrasjonPassord="feil")
     await assert_not_authenticated(client, system, tmp_path)
 
 
 async def test_a_client_that_got_no_token_is_not_authenticated(client: Client, system: System, tmp_path: Path) -> None:
     """The client then sends its request without any of the three headers, and must be able to read our answer."""
-    await call_as(client, system, system.testvik, clientId=f"test-{system.provdal['orgnr']}")
+    await client.call_as(system, system.testvik, clientId=f"test-{system.provdal['orgnr']}")
     await assert_not_authenticated(client, system, tmp_path)
 
 
@@ -273,7 +215,7 @@ async def assert_not_authenticated(client: Client, system: System, tmp_path: Pat
 async def test_without_the_privilege_nothing_is_allowed(client: Client, system: System, tmp_path: Path) -> None:
     konto = system.testvik["kontoId"]
     id_ = await client.call("send", kontoId=konto, **letter(tmp_path, pdf(pages=1)))
-    await call_as(client, system, system.provdal)
+    await client.call_as(system, system.provdal)
     for what, asked in (("send", letter(tmp_path, pdf(pages=1))), ("status", {"id": id_})):
         with pytest.raises(Failed) as refused:
             await client.call(what, kontoId=konto, **asked)

@@ -129,7 +129,7 @@ async def restarts(worker: Node, callers: Callers) -> None:
 async def callers() -> AsyncIterator[tuple[Callers, Node]]:
     """The callers of two gateways, and the only worker behind these."""
     async with system(gateways=2, workers=1) as running:
-        headers, konto_id = await caller(running.environment["FIKS_ISSUER"], Path(running.environment["FIKS_STATE"]))
+        headers, known = await caller(running.environment["FIKS_ISSUER"], Path(running.environment["FIKS_STATE"]))
         async with ClientSession(headers=headers, timeout=ClientTimeout(total=90)) as session:
             one, other = running.urls()
-            yield Callers(session, konto_id, one, other), running.workers[0]
+            yield Callers(session, known["kontoId"], one, other), running.workers[0]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest_asyncio
 
-from gateway.audit import DENIED_OF_A_KIND, ROOT, UNKNOWN_A_SECOND
+from gateway.refusals import DENIED_OF_A_KIND, UNKNOWN_A_SECOND
 from gateway.seed import PROVDAL, TESTVIK
 from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, TilgangerNektet, TilgangNektet
 from schemas.envelope import Recorded
+from schemas.konfigurasjon import ROOT
 from tests.support.backbone import Backbone
 from tests.support.gateway import Caller, ends_of, events_after, running_gateway
 from tests.support.stack import OwnKafka, temporary_folder
 
 TOPIC = "fiks.audit"
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -89,6 +93,22 @@ async def test_the_audit_trail_has_who_was_refused(caller: Caller, system: Backb
         TESTVIK.orgnr,
         str(PROVDAL.id("organisasjon")),
     )
+
+
+async def test_what_the_trail_does_not_say_is_decoded_as_the_readme_shows(caller: Caller) -> None:
+    marks = await ends_of(caller.settings.kafka, TOPIC)
+    assert (await call(caller, PROVDAL.id("konto"), Authorization="Bearer x"))[0] == 401
+    [(event, at)] = await said_since(caller, marks)
+    readme = README.read_text()
+    code = "\n".join(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "decode" in block)
+    code = code.replace("http://127.0.0.1:8080", caller.url).replace("127.0.0.1:9092", caller.settings.kafka)
+
+    def read() -> Any:
+        known: dict[str, Any] = {}
+        exec(code, known)
+        return known["event_at"](*at.position)
+
+    assert (await asyncio.to_thread(read))["grunn"] == event.grunn
 
 
 async def test_one_known_caller_cannot_fill_the_log(caller: Caller) -> None:

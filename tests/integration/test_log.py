@@ -12,8 +12,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from infra.partitions import partition_of
 from schemas.catalogue import event_type
 from schemas.topics import TOPICS
+from streams.broker_errors import NotTaken, refusal
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.log import LARGEST, NotTaken, refusal
+from streams.log import LARGEST, LARGEST_FACT
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
@@ -90,12 +91,15 @@ def make_topic(kafka: str, name: str, **settings: str) -> str:
 
 async def test_what_is_too_large_is_refused_for_good_and_what_follows_is_appended(system: Backbone) -> None:
     before = await system.send(1)
-    event = mottatt(tittel="x" * LARGEST)
+    event = mottatt(tittel="x" * LARGEST_FACT)
     with pytest.raises(TooLarge, match="for stort"):
         await system.log.append(event, about(event))
+    with pytest.raises(TooLarge, match="for stort"):
+        await system.log.append_all([(mottatt(tittel="x" * LARGEST), about(event))])
+    await system.log.append_all([(event, about(event))])  # a decision has more room than the fact that led to it
     after = await system.send(1)
     there = ids_on(system)
-    assert str(event.forsendelse_id) not in there
+    assert there.count(str(event.forsendelse_id)) == 1
     assert {str(one) for one in [*before, *after]} <= set(there)
 
 
@@ -151,6 +155,6 @@ def test_what_a_broker_will_never_allow_is_not_said_to_pass(name: str) -> None:
 
 def test_a_producer_that_is_dead_for_good_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
-    monkeypatch.setattr("streams.log.die", lambda where, fault: ended.append(where))
+    monkeypatch.setattr("streams.broker_errors.die", lambda where, fault: ended.append(where))
     refusal(an_error("_FATAL"), TOPIC, has_taken=True)
     assert ended == ["log"]

@@ -112,7 +112,8 @@ async def test_the_tables_are_what_a_gateway_remembers_live_and_rebuilt(
     letters = DeadLetters(system.log)
     memory = Memory(system.settings.kafka)
     await memory.start()
-    async with system.worker([Deciding(konfigurasjon, system.log, letters), Projecting([projected], letters)]):
+    works = [Deciding(konfigurasjon, system.log, letters), Projecting([projected], letters, system.log.keys)]
+    async with system.worker(works):
         await tell(system, *GENESIS)
         asked = await tell(system, *grants(20), *grants(5, ADMIN_B, B))
         taken = RevokePrivilegium(fiks_org_id=A, av=ADMIN_A, aktor=INTEGRASJON, ressurs_id=A, privilegium="P3")
@@ -140,7 +141,9 @@ async def test_the_tables_are_what_a_gateway_remembers_live_and_rebuilt(
         for one in (connection, snapshot):
             await one.close()
     await memory.stop()
-    held = await system.connection.fetch("select privilegium from read.rettighet where aktor = $1", INTEGRASJON)
+    held = await system.connection.fetch(
+        "select privilegium from read.konfigurasjon_rettighet where aktor = $1", INTEGRASJON
+    )
     assert {row["privilegium"] for row in held} == {f"P{number}" for number in range(30)}
 
 

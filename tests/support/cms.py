@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from infra.crypto import cms
+from infra.crypto import cms, cms_content
 from infra.crypto.ber import CONSTRUCTED, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, encoded, oid
 from infra.crypto.cms import Decryptor, Encryptor
 from infra.crypto.cms_recipients import KeyPair, recipient
@@ -82,7 +82,7 @@ def envelope(
     if gcm:
         parameters = encoded(SEQUENCE, parameters, encoded(INTEGER, b"\x10"))
     infos = [*recipients, *(recipient(pair.certificate, key) for pair in pairs)]
-    kind = cms.AUTH_ENVELOPED_DATA if gcm else cms.ENVELOPED_DATA
+    kind = cms_content.AUTH_ENVELOPED_DATA if gcm else cms_content.ENVELOPED_DATA
     inner = _element(
         is_open,
         SEQUENCE,

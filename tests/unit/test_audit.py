@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,12 @@ from aiohttp.typedefs import Handler
 from structlog.testing import capture_logs
 
 from gateway import audit, summing
-from gateway.audit import AUDITOR, DENIED_OF_A_KIND, KINDS, ROOT, UNKNOWN_A_SECOND, WINDOW, Auditor, audited
+from gateway.audit import AUDITOR, ROOT, Auditor, audited
 from gateway.auth.demands import Caller, demanding, integration, manager
 from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from gateway.problems import hidden, problems
+from gateway.refusals import DENIED_OF_A_KIND, KINDS, OTHERS, UNKNOWN_A_SECOND, WINDOW
 from infra.metrics import AUDIT_MISSED, AUDIT_SUMMED
 from schemas.audit import (
     AutentiseringerFeilet,
@@ -315,7 +317,21 @@ async def test_a_flood_of_many_kinds_still_says_who_it_was(gateway: Gateway) -> 
         await gateway.call(lambda request, number=number: _denied_because(request, chr(0x4E00 + number)))
     await gateway.auditor.stop()
     event, about = gateway.log.said[-1]
-    assert (event.rute, event.grunn, event.antall, about.actor) == (audit.OTHERS, "", 4, "person:ab")
+    assert (event.rute, event.grunn, event.antall, about.actor) == (OTHERS, "", 4, "person:ab")
+
+
+async def test_a_caller_cannot_fill_the_log_by_naming_ever_other_organisations(gateway: Gateway) -> None:
+    calls = KINDS + DENIED_OF_A_KIND + 50
+
+    def refuse(request: web.Request, orgnr: str) -> Exception:
+        request[PRINCIPAL] = dataclasses.replace(PERSON, on_behalf_of=orgnr)
+        return NotAllowed(f"Den som er logget inn, kan ikke handle på vegne av {orgnr}")
+
+    for number in range(calls):
+        await gateway.call(lambda request, number=number: refuse(request, f"{310000000 + number}"))
+    await gateway.auditor.stop()
+    assert len(gateway.log.said) == KINDS + DENIED_OF_A_KIND + 1
+    assert gateway.log.events[-1].antall == 50
 
 
 async def test_after_the_window_a_caller_is_told_of_one_by_one_again(gateway: Gateway) -> None:

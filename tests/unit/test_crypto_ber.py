@@ -117,6 +117,7 @@ def test_lengths(length: int) -> None:
         opening(OCTET_STRING, LARGEST + 1),
         b"\x30\x80" * (DEEPEST + 1),
         b"\x30\x80" + b"\x05\x00" * LARGEST,
+        b"\x30\x80" + b"\x30\x80\0\0" * LARGEST,
     ],
     ids=lambda message: message[:8].hex(),
 )
@@ -124,6 +125,16 @@ def test_what_is_not_ber(message: bytes) -> None:
     reader = Reader()
     with pytest.raises(NotBer):
         run(reader.element(), reader, [message])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b"\x24\x06\x04\x82\x00\x04abcd", b"\x24\x80\x05\x00\0\0", b"\x30\x00"],
+)
+def test_what_is_no_string(message: bytes) -> None:
+    reader = Reader()
+    with pytest.raises(NotBer):
+        run(reader.string(OCTET_STRING, []), reader, [message + b"\0" * 10])
 
 
 @given(parts=st.lists(st.binary(max_size=2000), max_size=8), data=st.data(), cuts=st.lists(st.integers(0, 9000)))

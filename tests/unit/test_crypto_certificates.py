@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
+from gateway.commands import rotate_certificate
 from infra.crypto.certificates import KeyFolder, key_folder
 from infra.crypto.cms import Encryptor
 from infra.settings import Settings
@@ -80,6 +82,14 @@ def test_the_folder_is_the_operators_or_in_the_state(tmp_path: Path) -> None:
     named = key_folder(Settings(state=tmp_path, document_keys=tmp_path / "ours"))
     assert [pair.certificate for pair in named.pairs()] == [key_pair("fiks").certificate]
     assert key_folder(Settings(state=tmp_path)).rotate() == tmp_path / "document-keys" / "0002.pem"
+
+
+def test_the_command_adds_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIKS_DOCUMENT_KEYS", str(tmp_path))
+    (tmp_path / "0001.pem").write_bytes(pem_of("gammel"))
+    done = CliRunner().invoke(rotate_certificate)
+    assert (done.exit_code, done.output) == (0, f"New key pair: {tmp_path}/0002.pem\n")
+    assert KeyFolder(tmp_path).pairs()[1].certificate == key_pair("gammel").certificate
 
 
 @pytest.mark.parametrize(

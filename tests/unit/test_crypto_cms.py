@@ -147,7 +147,7 @@ def test_other_elements_in_its_place(data: st.DataObject, name: str) -> None:
         (BEGINNING[:17] + b"\2\1\0" + b"\x31\x80", b"\x30\0"),
         (BEGINNING[:17] + b"\2\1\0" + b"\x31\x80", b"\x30\x80"),  # and ever deeper
         (b"", b"\x30\x80"),
-        (MESSAGES["as we write it"][:-8], encoded(0xA1, b"x" * 1000)),  # attributes without end
+        (MESSAGES["as we write it"][:-6], encoded(0xA1, encoded(OCTET_STRING, b"x" * 900))),  # attributes without end
         (MESSAGES["as we write it"][:-10], b"\x24\x80"),
     ],
     ids=lambda value: None,
@@ -221,6 +221,19 @@ def test_damaged_oaep_is_not_readable() -> None:
     short = cms_recipients.recipient(PAIR.certificate, b"k" * 16)
     assert read(envelope(CONTENT, recipients=[damaged])) is None
     assert read(envelope(CONTENT, recipients=[short])) is None
+
+
+def test_of_two_ways_to_the_same_key_oaep_is_taken() -> None:
+    """It is the one that shows whether it was damaged."""
+    assert read(envelope(CONTENT, PAIR, recipients=[v15(PAIR, b"k" * 32)])) == CONTENT
+
+
+def test_the_tag_of_gcm_has_the_length_that_was_told() -> None:
+    message = MESSAGES["GCM"]
+    told = encoded(INTEGER, b"\x10")
+    assert message.count(told) == 1
+    for length in (0, 4, 11, 12, 15, 17, 127):
+        assert read(message.replace(told, encoded(INTEGER, bytes((length,))))) is None
 
 
 def test_other_kinds_of_recipient_are_passed_over() -> None:

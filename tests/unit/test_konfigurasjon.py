@@ -15,8 +15,6 @@ from schemas.konfigurasjon import (
     IntegrasjonSlettet,
     MottakersystemRegistrert,
     PassordLaget,
-    PersonEndret,
-    PersonRegistrert,
     PrivilegieTrukketTilbake,
     TypePrivilegieTildelt,
     TypePrivilegieTrukketTilbake,
@@ -208,12 +206,8 @@ def test_an_account_needs_no_organisation_event_before_it() -> None:
     assert (now.ressurs(SERVICE).type, now.ressurs(SERVICE).fiks_org_id) == ("SVARUT_KONTO", A)
 
 
-def test_secrets_and_persons_are_not_in_what_is_printed() -> None:
-    person = PersonRegistrert(person_id=UUID(int=7), aktor="person:x", fnr="26867396532", navn="Kari")
-    now = fold([integrasjon(), person, PersonEndret(person_id=UUID(int=7), aktor="person:x", epost="k@example.no")])
-    printed = repr(now.integrasjon(MASKIN)) + repr(now.personer["person:x"])
-    assert not [one for one in ("hemmelig", "26867396532", "Kari", "k@example.no") if one in printed]
-    assert (now.personer["person:x"].navn, now.personer["person:x"].epost) == ("Kari", "k@example.no")
+def test_secrets_are_not_in_what_is_printed() -> None:
+    assert "hemmelig" not in repr(fold([integrasjon()]).integrasjon(MASKIN))
 
 
 def test_organisations_are_renamed_with_their_resource() -> None:

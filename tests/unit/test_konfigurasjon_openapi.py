@@ -7,6 +7,8 @@ import pytest
 from aiohttp import web
 
 from gateway.app import add_routes
+from gateway.auth.demands import demand_of
+from gateway.auth.middleware import LOVHJEMMEL
 from gateway.routes.docs import descriptions
 
 
@@ -29,6 +31,24 @@ def test_what_is_described_is_served_and_the_other_way_round(name: str, prefixes
     paths = json.loads(descriptions()[f"{name}-api-v1.json"])["paths"]
     described = {(method.upper(), _nameless(path)) for path, methods in paths.items() for method in methods}
     assert described == served(prefixes)
+
+
+def test_the_header_for_the_legal_basis_is_described_exactly_where_it_is_demanded() -> None:
+    app = web.Application()
+    add_routes(app)
+    demanding = {
+        (route.method, _nameless(route.resource.canonical))
+        for route in app.router.routes()
+        if route.method != "HEAD" and any(way.legal_basis for way in demand_of(route.handler).ways)
+    }
+    described = {
+        (method.upper(), _nameless(path))
+        for text in descriptions().values()
+        for path, methods in json.loads(text)["paths"].items()
+        for method, operation in methods.items()
+        if any(one.get("name") == LOVHJEMMEL for one in operation.get("parameters", ()))
+    }
+    assert demanding == described != set()
 
 
 def test_no_address_holds_the_number_of_a_person() -> None:

@@ -1,0 +1,81 @@
+"""Which refusals are told one by one, which are told together by their number, and what is said of those."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from gateway.randomness import new_uuid
+from gateway.said import SOURCE
+from gateway.tally import Sum, Tally
+from schemas.audit import AutentiseringerFeilet, Kaller, TilgangerNektet, TilgangNektet
+from schemas.envelope import Envelope, fact
+from schemas.konfigurasjon import ROOT
+
+UNKNOWN_A_SECOND = 100
+"""Authentication failures that each process tells one by one within a second; more are told by their number."""
+DENIED_OF_A_KIND = 5
+"""Refusals of one caller, for one owner, by one route, for one reason, that are told one by one within ``WINDOW``."""
+WINDOW = timedelta(seconds=10)
+KINDS = 200
+"""Kinds of refusals that are told apart within ``WINDOW``; what comes beyond is told by its caller alone."""
+OTHERS = "andre"
+"""The route of those."""
+
+_PARTICULAR = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{9,}", re.IGNORECASE)
+"""What a reason says of the single case: ids and numbers of organisations."""
+
+
+class Denied(NamedTuple):
+    """What refusals have in common that are told by their number."""
+
+    fiks_org_id: UUID
+    grunn: str
+    rute: str
+    kaller: Kaller
+    actor: str | None
+    on_behalf_of: str | None
+
+    def rest(self) -> Denied:
+        """What is still told apart when there are too many kinds: who it was, and nothing that a caller can vary."""
+        return self._replace(fiks_org_id=ROOT, grunn="", rute=OTHERS, on_behalf_of=None)
+
+
+def unknown_callers() -> Tally[None]:
+    """Counts authentication failures: nothing is known of who it was, so all are of one kind."""
+    return Tally(UNKNOWN_A_SECOND, timedelta(seconds=1), kinds=1, rest=lambda kind: kind)
+
+
+def denied_callers() -> Tally[Denied]:
+    """Counts refusals of those who are known."""
+    return Tally(DENIED_OF_A_KIND, WINDOW, KINDS, Denied.rest)
+
+
+def kind_of(event: TilgangNektet, about: Envelope) -> Denied:
+    """The kind of a refusal."""
+    grunn = _PARTICULAR.sub("…", event.grunn)
+    return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.actor, about.on_behalf_of)
+
+
+def summed_unknown(counted: Sum[None]) -> tuple[object, Envelope]:
+    """What is said of authentication failures that were counted."""
+    event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=counted.count)
+    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
+
+
+def summed_denied(counted: Sum[Denied]) -> tuple[object, Envelope]:
+    """What is said of refusals that were counted."""
+    kind = counted.kind
+    event = TilgangerNektet(
+        fiks_org_id=kind.fiks_org_id,
+        grunn=kind.grunn,
+        rute=kind.rute,
+        kaller=kind.kaller,
+        antall=counted.count,
+        fra=counted.begin,
+        til=counted.end,
+    )
+    by = {"actor": kind.actor, "on_behalf_of": kind.on_behalf_of}
+    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, **by)
