@@ -224,6 +224,8 @@ async def test_malware_is_told_of_and_never_handed_out(
     while "skadevare" not in str((await lager.ask("GET", address)).json["hendelser"]):
         await asyncio.sleep(0.05)
     assert (await lager.ask("DELETE", address)).status == 200
+    while "destruert" not in str((await lager.ask("GET", address)).json["hendelser"]):
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("nothing_is_left")
