@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
-from projections.sweeping import sweep
 
 from infra.blobs import Blobs
 from infra.ends import Ends
@@ -27,6 +26,7 @@ from infra.settings import Settings
 from projections.compare import check
 from projections.projection import projections
 from projections.svarut_status import Hendelse, that_counted
+from projections.sweeping import sweep
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.svarut import ForsendelseMottatt
 from schemas.topics import TOPICS

@@ -20,12 +20,18 @@ from confluent_kafka.admin import AdminClient
 from infra.database import open_pool
 from infra.ends import Ends
 from infra.keys import Table
+from infra.kms import keks
 from projections.compare import check
+from projections.projecting import Projecting
 from projections.projection import projections
 from schemas.personal import ERASED
 from schemas.topics import NOKKEL
+from streams.app import Worker
+from streams.dead_letters import DeadLetters
 from streams.domain.dokumentlager import blob_of, key_id_of
-from tests.support.dokumentlager import Lager, prepare, running_lager, working
+from streams.keys import Following
+from streams.log import Log
+from tests.support.dokumentlager import Lager, prepare, running_lager
 from tests.support.records import records_on
 from tests.support.stack import OwnPostgres, temporary_folder
 
@@ -134,13 +140,21 @@ async def assert_the_same_anew(lager: Lager, folder: Path, gone: str) -> None:
     await postgres.start()
     await prepare(postgres.dsn)
     anew, settings = replace(lager, postgres=postgres.dsn), lager.settings.model_copy(update={"postgres": postgres.dsn})
-    async with working(settings):
+    log = Log(settings.kafka, keks(settings))
+    await log.start()
+    works = [Projecting(list(projections().values()), DeadLetters(log), log.keys), Following(log)]
+    worker = Worker(settings, works, group="anew", keys=log.keys)
+    await worker.start()
+    try:
         until = "select 1 from read.dokumentlager_hendelse where dokument_id = $1 and type = 'DokumentDestruert'"
         while not await anew.rows(until, UUID(gone)):
             await asyncio.sleep(0.1)
         name = "select dokumentnavn from read.dokumentlager_dokument where dokument_id = $1"
         assert (await anew.rows(name, UUID(gone)))[0]["dokumentnavn"] == ERASED
         assert shards_in(await in_the_tables(postgres.dsn)) == set()
+    finally:
+        await worker.stop()
+    await log.stop()
     connection, snapshot = await asyncpg.connect(lager.postgres), await asyncpg.connect(lager.postgres)
     for projection in projections().values():
         found = await check(connection, snapshot, settings.kafka, projection, 1, lambda done, total: None)
