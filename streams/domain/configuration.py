@@ -45,7 +45,9 @@ class Stream(NamedTuple):
 
 
 class Configuration:
-    """What was folded so far. An id that two organisations claim belongs to the lower of them, whoever came first."""
+    """What was folded so far. An id that two organisations claim belongs to the lower of them, whoever came first; the
+    id of an organisation is its own.
+    """
 
     def __init__(self) -> None:
         self.virksomheter: dict[UUID, Virksomhet] = {ROOT: NONE}
@@ -161,5 +163,6 @@ class Configuration:
 
     def _claim(self, stream: UUID, ids: set[UUID]) -> None:
         for id_ in ids:
-            if (owner := self._owners.get(id_)) is None or stream < owner:
+            owner = self._owners.get(id_)
+            if owner is None or id_ == stream or (owner != id_ and stream < owner):
                 self._owners[id_] = stream

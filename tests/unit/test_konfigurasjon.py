@@ -16,6 +16,7 @@ from schemas.konfigurasjon import (
     MottakersystemRegistrert,
     PassordLaget,
     PrivilegieTrukketTilbake,
+    TjenesteInitialisert,
     TypePrivilegieTildelt,
     TypePrivilegieTrukketTilbake,
 )
@@ -157,6 +158,14 @@ def test_nobody_gives_rights_on_what_is_anothers() -> None:
     assert not fold([*GENESIS, grant(ROOT, NOBODY, ACCOUNT)]).may(NOBODY, "ADMIN", ACCOUNT)
     stolen = fold([*GENESIS, ressurs(B, 2, OTHERS)])
     assert not stolen.may(ADMIN_B, "ADMIN", ACCOUNT)
+
+
+def test_nobody_takes_the_id_of_another_organisation() -> None:
+    claim = TjenesteInitialisert(fiks_org_id=A, tjeneste="SAK", ressurs_id=B, ressurstype="SAK", navn="Sak")
+    for history in ([*GENESIS, claim], [claim, *GENESIS]):
+        configuration = fold(history)
+        assert configuration.may(ADMIN_B, "ADMIN", B)
+        assert not configuration.may(ADMIN_A, "ADMIN", B)
 
 
 def test_a_right_on_a_type_holds_in_every_organisation_and_below() -> None:
