@@ -6,9 +6,9 @@ RUN python -m venv /opt/fiks \
     && /opt/fiks/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 
 FROM python:3.11.14-slim-bookworm
-# The folder is made here so that a named volume mounted on it belongs to the user.
+# The folders are made here so that a named volume mounted on one belongs to the user.
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin fiks \
-    && install -d -o fiks -g fiks /var/lib/fiks
+    && install -d -o fiks -g fiks /var/lib/fiks /var/lib/fiks-keys
 COPY --from=packages /opt/fiks /opt/fiks
 COPY schemas /app/schemas
 COPY streams /app/streams

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from aiohttp import web
 
 from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
-from gateway.kommando import say
+from gateway.digital_id import Kind, kind_of
+from gateway.personer import register
 from gateway.tjenester import PRIVILEGIER, Aktortype
 from schemas.errors import Unreadable
-from schemas.konfigurasjon import PersonRegistrert
 from streams.domain.errors import NotAllowed, Rejected
 from streams.domain.konfigurasjon import integrasjon_aktor
-
-PERSON_IDS = UUID("6d1b8a52-7d7c-5f43-9a35-0c2b4a0f9e21")
-"""The namespace of the streams of persons, each by organisation and keyed hash; it must never change."""
 
 FNR = re.compile(r"[0-9]{11}")
 
 
 def aktor(request: web.Request, named: str) -> str:
-    """The actor on the log whom a caller means. Raises Unreadable, which never repeats what was said."""
+    """The actor on the log whom a caller means. Raises Unreadable, which never repeats what was said.
+
+    Check digits do not matter here: what was given to a wrong number can be asked for and taken back.
+    """
     if FNR.fullmatch(named):
         return request.app[PERSONS].actor(named)
     try:
@@ -33,12 +33,11 @@ def aktor(request: web.Request, named: str) -> str:
 
 
 def named(request: web.Request, known: str, of: UUID) -> str:
-    """How callers name an actor of the log. A person whom the organisation ``of`` never registered keeps that name."""
+    """How callers name an actor of the log. A person whose number nobody said to ``of`` keeps that name."""
     kind, _, id_ = known.partition(":")
     if kind == "integrasjon":
         return id_
-    person = request.app[MEMORY].configuration.person(of, known)
-    return person.fnr if person else known
+    return request.app[MEMORY].configuration.personer.number(of, known) or known
 
 
 def in_words(request: web.Request, known: str | None, of: UUID) -> str:
@@ -52,32 +51,28 @@ def in_words(request: web.Request, known: str | None, of: UUID) -> str:
     return (person.navn if person and person.navn else "Innlogget person") if kind == "person" else "Fiks"
 
 
-def person_id(fiks_org_id: UUID, aktor: str) -> UUID:
-    """The stream of a person in an organisation: it has a key of its own, so that the organisation can forget it."""
-    return uuid5(PERSON_IDS, f"{fiks_org_id}/{aktor}")
+async def receiver(request: web.Request, named: str, privilegium: str, owner: UUID, on: UUID) -> str:
+    """The actor who is to hold a privilege on ``on`` in ``owner``, a person made known there if need be.
 
-
-async def register(request: web.Request, fnr: str, of: UUID, navn: str = "") -> str:
-    """Make a person known to an organisation, if need be. Returns the actor."""
-    who = request.app[PERSONS].actor(fnr)
-    if request.app[MEMORY].configuration.person(of, who) is None:
-        id_ = person_id(of, who)
-        await say(request, PersonRegistrert(person_id=id_, aktor=who, fnr=fnr, navn=navn, fiks_org_id=of))
-    return who
-
-
-async def receiver(request: web.Request, named: str, privilegium: str, owner: UUID) -> str:
-    """The actor who is to hold a privilege in ``owner``, a person registered if need be.
-
-    Raises Rejected for a privilege that does not exist or is not for such actors, NotAllowed for an integration that
-    is neither the organisation's own nor offered to all; whether it exists is not told.
+    Raises Unreadable for a number that nobody can have, Rejected for a privilege that does not exist or is not for such
+    actors, NotAllowed for an integration that is neither the organisation's own nor offered to all; whether it exists
+    is not told.
     """
     who = aktor(request, named)
     kind = Aktortype.PERSON if who.startswith("person:") else Aktortype.INTEGRASJON
-    if privilegium not in PRIVILEGIER or kind not in PRIVILEGIER[privilegium].aktorer:
-        raise Rejected(f"Privilegiet {privilegium} finnes ikke, eller kan ikke gis til aktører av typen {kind}")
+    must_exist(privilegium)
+    if kind not in PRIVILEGIER[privilegium].aktorer:
+        raise Rejected(f"Privilegiet {privilegium} kan ikke gis til aktører av typen {kind}")
     if kind is Aktortype.PERSON:
-        return await register(request, named, owner)
+        if kind_of(named) is not Kind.PERSON:
+            raise Unreadable("Aktøren er ikke et gyldig fødselsnummer eller d-nummer")
+        return await register(request, owner, named, on=on)
     if not request.app[MEMORY].configuration.is_offered(UUID(named), owner):
-        raise NotAllowed(f"Integrasjonen {named} tilbys ikke organisasjonen")
+        raise NotAllowed(f"Integrasjonen {UUID(named)} tilbys ikke organisasjonen")
     return who
+
+
+def must_exist(privilegium: str) -> None:
+    """Raises Rejected for a privilege that is not in the catalogue."""
+    if privilegium not in PRIVILEGIER:
+        raise Rejected("Privilegiet finnes ikke. De som finnes, står under /konfigurasjon/api/v1/privilegier")

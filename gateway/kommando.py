@@ -25,14 +25,16 @@ REFUSED: dict[Avslagsgrunn, type[Exception]] = {
 }
 
 
-async def decide(request: web.Request, command: type, *, of: UUID, **says: Any) -> Any:
+async def decide(request: web.Request, command: type, on: UUID | None = None, /, *, of: UUID, **says: Any) -> Any:
     """Ask ``command`` of the organisation ``of``; the event that was decided, which this gateway has folded.
+
+    It is about the resource ``on``, unless that is given the one that the command names, or else the organisation.
 
     Raises NotAllowed, NotFound or Rejected when it was refused, Unavailable when that is not known in time.
     """
     actor = request[PRINCIPAL].actor
-    on = says.get("ressurs_id") or says.get("konto_id") or of
-    som_rot = request.app[MEMORY].configuration.administrates_by_root(actor, on)
+    about = on or says.get("ressurs_id") or says.get("konto_id") or of
+    som_rot = request.app[MEMORY].configuration.administrates_by_root(actor, about)
     decided = await say(request, command(fiks_org_id=of, av=actor, som_rot=som_rot, **says))
     if isinstance(decided, KommandoAvvist):
         raise REFUSED[decided.grunn](decided.melding)

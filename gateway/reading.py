@@ -70,8 +70,11 @@ class Reading:
     ) -> Answer:
         """``about`` are the streams that the question is about, None when they are not known."""
         asked = datetime.now(UTC)
+        if about is None:
+            await self._wait_for_decisions()
+        else:
+            await asyncio.gather(*(self._wait_for_own(str(one)) for one in about if str(one) in self._written))
         ends = await self._ends_of(about)
-        await asyncio.gather(*(self._wait_for_own(str(one)) for one in about or () if str(one) in self._written))
         fresh = ends is not None and await self._passed(ends, 0)
         rows = await self._fetch(statement, *args)
         if not fresh and not enough(rows):
@@ -100,6 +103,18 @@ class Reading:
             raise Unavailable("Det du nettopp sendte, er ikke klart for lesing ennå. Prøv igjen")
         if self._written.get(stream) == written:
             del self._written[stream]
+
+    async def _wait_for_decisions(self) -> None:
+        """Wait until all is decided that follows from what this process wrote, to whatever stream."""
+        waiting = {stream: position for stream, (position, decided) in self._written.items() if decided}
+        at: dict[int, int] = {}
+        for one in waiting.values():
+            at[one.partition] = max(at.get(one.partition, 0), one.offset + 1)
+        if at and not await self._decided(at, asyncio.get_running_loop().time() + self._patience):
+            raise Unavailable("Det du nettopp sendte, er ikke klart for lesing ennå. Prøv igjen")
+        for stream, position in waiting.items():
+            if self._written.get(stream) == (position, True):
+                self._written[stream] = (position, False)
 
     async def _decided(self, at: dict[int, int], until: float) -> bool:
         """Wait until all is decided that follows from what lies below ``at``.

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from gateway.aktorer import person_id
 from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
 from gateway.auth.persons import Persons, persons
-from gateway.issuer.people import PEOPLE
+from gateway.issuer.people import PEOPLE, Person
 from infra.kept import kept
 from infra.kms import keks
 from infra.settings import Settings
@@ -33,13 +32,15 @@ from schemas.konfigurasjon import (
     MottakersystemRegistrert,
     OrganisasjonOpprettet,
     Organisasjonstype,
-    PersonRegistrert,
+    PersonopplysningerOppgitt,
+    PersonOpprettet,
     PrivilegieTildelt,
     TjenesteInitialisert,
     TjenesteKonfigurert,
 )
 from streams.domain.errors import Rejected, Unavailable
 from streams.domain.konfigurasjon import KonfigurasjonEvent, integrasjon_aktor
+from streams.domain.personer import person_id
 from streams.domain.rettigheter import ADMIN
 from streams.log import Log
 
@@ -176,14 +177,27 @@ def _missing(memory: Memory, hashes: Mapping[str, str], named: Persons) -> Itera
     for of, person in ((ROOT, OPERATOR), *administrators):
         who = named.actor(person.pid)
         if memory.configuration.person(of, who) is None:
-            id_ = person_id(of, who)
-            yield PersonRegistrert(person_id=id_, aktor=who, fnr=person.pid, navn=person.navn, fiks_org_id=of)
+            yield from _known(of, who, person)
     if not memory.configuration.virksomhet(ROOT).rettigheter:
         root = named.actor(OPERATOR.pid)
         yield PrivilegieTildelt(fiks_org_id=ROOT, aktor=root, ressurs_id=ROOT, privilegium=ADMIN)
     for one in ORGANISATIONS:
         if memory.organisasjon(one.id("organisasjon")) is None:
             yield from events(one, hashes[one.orgnr], named.actor(ADMINISTRATORS[one].pid))
+
+
+def _known(of: UUID, aktor: str, person: Person) -> Iterator[Any]:
+    """That an organisation knows a person."""
+    about = uuid5(SEED, f"person/{of}/{aktor}")
+    yield PersonopplysningerOppgitt(
+        person_id=person_id(of, aktor),
+        fiks_org_id=of,
+        aktor=aktor,
+        opplysninger_id=about,
+        fnr=person.pid,
+        navn=person.navn,
+    )
+    yield PersonOpprettet(fiks_org_id=of, aktor=aktor, opplysninger_id=about)
 
 
 def _event_id(number: int, event: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
@@ -13,6 +13,12 @@ from schemas.topics import Topic
 from streams.domain.errors import Unavailable
 
 TIMEOUT = 2.0
+OUTDATED = (
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+)
+"""Answers to a client that knows an earlier leader. The client never asks anew for this question (librdkafka 2.x)."""
 
 
 class Ends:
@@ -20,8 +26,8 @@ class Ends:
 
     def __init__(self, bootstrap: str, topic: Topic) -> None:
         self.topic = topic.name
-        settings: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap, "log.connection.close": False}
-        self._admin = AdminClient(settings, logger=logging.getLogger("confluent_kafka"))
+        self._bootstrap = bootstrap
+        self._admin = self._client()
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         self._question = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
         self._running: asyncio.Task[dict[int, int]] | None = None
@@ -44,5 +50,14 @@ class Ends:
             answers = self._admin.list_offsets(self._question, request_timeout=TIMEOUT)
             found = await asyncio.gather(*(asyncio.wrap_future(answer) for answer in answers.values()))
         except KafkaException as fault:
+            if fault.args[0].code() in OUTDATED:
+                self._admin = self._client()
             raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen") from fault
         return {at.partition: one.offset for at, one in zip(answers, found, strict=True)}
+
+    def _client(self) -> AdminClient:
+        settings: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": self._bootstrap,
+            "log.connection.close": False,
+        }
+        return AdminClient(settings, logger=logging.getLogger("confluent_kafka"))

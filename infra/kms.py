@@ -112,7 +112,7 @@ def signed(
 
 def kms(settings: Settings) -> Kms:
     """The KMS that the settings name; without one, none. Raises Rejected for a URL that names none."""
-    if settings.kms is None:
+    if not settings.kms:
         return InTheClear()
     url = urlsplit(settings.kms)
     match url.scheme.partition("+")[0]:

@@ -6,13 +6,15 @@ was; and it can ask whether a decision counts before it does what cannot be undo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition
 
 from infra.database import Connection
+from projections.freshness import DECIDER_POSITION
 from schemas.codec import decode
 from schemas.envelope import Envelope, Recorded, derived_id, fact
 from streams import checkpoints
@@ -26,6 +28,7 @@ POSITIONS = """
     select c.partition, c.next_offset from projection p join checkpoint c on c.name = p.name and c.version = p.live
     where p.name = $1 and c.topic = $2
 """
+LOOKS, PAUSE = 20, 0.05
 Met = list[tuple[Lot, list[Recorded]]]
 
 
@@ -102,20 +105,34 @@ class Effecting:
 
 
 async def require_decided(connection: Connection, decider: Decider[Any], at: Envelope) -> None:
-    """Raises Unavailable until the decider's states contain the event at that place."""
+    """Wait a little until the decider's states contain the event at that place. Raises Unavailable."""
     assert at.position is not None
-    partition = TopicPartition(at.position.topic, at.position.partition)
-    found = await checkpoints.load(connection, f"decider:{decider.name}", [partition])
-    if found[partition] <= at.position.offset:
-        raise Unavailable(f"decider:{decider.name} has not met all that is to be carried out")
+    topic, partition, offset = at.position
+
+    async def has_met() -> bool:
+        found = await connection.fetchval(DECIDER_POSITION, f"decider:{decider.name}", topic, partition)
+        return (found or 0) > offset
+
+    await _until(has_met, f"decider:{decider.name} has not met all that is to be carried out")
 
 
 async def require_projected(connection: Connection, name: str, topic: str, ends: Mapping[int, int]) -> None:
-    """Raises Unavailable until the live projection contains all below ``ends``."""
-    rows = await connection.fetch(POSITIONS, name, topic)
-    at = {row["partition"]: row["next_offset"] for row in rows}
-    if any(at.get(partition, 0) < end for partition, end in ends.items()):
-        raise Unavailable(f"the projection {name} does not know all that is to be carried out")
+    """Wait a little until the live projection contains all below ``ends``. Raises Unavailable."""
+
+    async def has_applied() -> bool:
+        at = {row["partition"]: row["next_offset"] for row in await connection.fetch(POSITIONS, name, topic)}
+        return all(at.get(partition, 0) >= end for partition, end in ends.items())
+
+    await _until(has_applied, f"the projection {name} does not know all that is to be carried out")
+
+
+async def _until(holds: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+    """What others do at this very moment is waited for here: to begin the batch again would look like trouble."""
+    for _ in range(LOOKS):
+        if await holds():
+            return
+        await asyncio.sleep(PAUSE)
+    raise Unavailable(otherwise)
 
 
 def _offset(at: Envelope) -> int:

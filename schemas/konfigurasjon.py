@@ -326,7 +326,6 @@ class PersonRegistrert:
     aktor: str
     fnr: Personal[str]
     navn: Personal[str]
-    fiks_org_id: UUID | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="person_id")
@@ -339,4 +338,39 @@ class PersonEndret:
     tittel: Personal[str] | None = None
     telefon: Personal[str] | None = None
     epost: Personal[str] | None = None
-    fiks_org_id: UUID | None = None
+
+
+@event(topic="fiks.konfigurasjon", stream="person_id")
+class PersonopplysningerOppgitt:
+    """Somebody has said something about a person in one organisation. Each such pair is a stream with a key of its own.
+
+    It counts once the organisation's stream says so, under ``opplysninger_id``; what is null was not said.
+    """
+
+    person_id: UUID
+    fiks_org_id: UUID
+    aktor: str
+    opplysninger_id: UUID
+    fnr: Personal[str] | None = None
+    navn: Personal[str] | None = None
+    tittel: Personal[str] | None = None
+    telefon: Personal[str] | None = None
+    epost: Personal[str] | None = None
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class PersonOpprettet:
+    """The organisation knows a person. What was said under ``opplysninger_id`` counts where nothing was said before."""
+
+    fiks_org_id: UUID
+    aktor: str
+    opplysninger_id: UUID
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class PersonopplysningerEndret:
+    """What was said under ``opplysninger_id`` counts in the organisation, in place of what was said before."""
+
+    fiks_org_id: UUID
+    aktor: str
+    opplysninger_id: UUID

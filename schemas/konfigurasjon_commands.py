@@ -325,6 +325,29 @@ class DeleteKonto:
 
 KontoCommand = CreateKonto | RenameKonto | TagKonto | UntagKonto | DeleteKonto
 
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class CreatePerson:
+    """Asks for ``PersonOpprettet``. ``som_rot`` is about something in the organisation, on which a right is given."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    aktor: str
+    opplysninger_id: UUID
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class ChangePerson:
+    """Asks for ``PersonopplysningerEndret``."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    aktor: str
+    opplysninger_id: UUID
+
+
 Command = (
     CreateOrganisasjon
     | ChangeOrganisasjon
@@ -346,5 +369,7 @@ Command = (
     | RevokeTypePrivilegium
     | ActivateAktor
     | DeactivateAktor
+    | CreatePerson
+    | ChangePerson
     | KontoCommand
 )

@@ -1,9 +1,10 @@
 """Servers and databases for all tests: one Kafka and one PostgreSQL a run, one database a test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
@@ -12,6 +13,14 @@ from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder, with_da
 # A test never judges by a clock, nor does what makes its data.
 settings.register_profile("fiks", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fiks")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keks() -> Iterator[None]:
+    """One file of key-encryption keys for all tests: they share a Kafka, and so the data keys that lie there."""
+    with temporary_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIKS_KEK_FILE", str(folder / "keks.json"))
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -16,15 +16,15 @@ from gateway.auth.snapshot import Snapshot, SnapshotFile, Unusable
 from infra.logs import logger
 from schemas.codec import decode
 from schemas.errors import NotYetKnown, Unreadable
-from schemas.konfigurasjon import PersonEndret, PersonRegistrert
 from schemas.konfigurasjon_commands import Command
 from schemas.topics import TOPICS, Topic
-from streams.domain.configuration import Configuration, PersonEvent
+from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon import Integrasjon, KonfigurasjonEvent, Mottakersystem, Organisasjon, Ressurs
+from streams.domain.personer import PersonEvent, SaidEvent
 
 log = logger(__name__)
 
-FOLDED: dict[str, type] = {cls.__name__: cls for cls in (*get_args(KonfigurasjonEvent), PersonRegistrert, PersonEndret)}
+FOLDED: dict[str, type] = {cls.__name__: cls for cls in (*get_args(KonfigurasjonEvent), *get_args(SaidEvent))}
 COMMANDS = {cls.__name__.encode() for cls in get_args(Command)}
 """Types that lie on the topic for those who decide; here only what was decided matters."""
 
@@ -160,7 +160,7 @@ class Memory:
             log.error("an event of the configuration can never be read", at=at, fault=str(fault))
             return
         counts = self.configuration.meet(event, cause, record.offset)
-        if isinstance(event, PersonEvent):
+        if counts and isinstance(event, PersonEvent):
             self._personal.append(record.value)
         outcome = self._expected.get(headers.get("ce_causationid") or headers.get("ce_id", b""))
         if counts and outcome is not None and not outcome.done():

@@ -33,10 +33,6 @@ class Routes:
 
         return register
 
-    def head(self, path: str, *, demands: Demand) -> Callable[[H], H]:
-        """Serve HEAD of ``path``."""
-        return self._route("HEAD", path, demands)
-
     def post(self, path: str, *, demands: Demand) -> Callable[[H], H]:
         """Serve POST to ``path``."""
         return self._route("POST", path, demands)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gateway.aktorer import aktor, named
 from gateway.auth.demands import Caller, integration, manager
@@ -15,7 +16,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
-from gateway.metadata import read_json
+from gateway.metadata import Kode, read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
@@ -30,14 +31,15 @@ routes = Routes()
 BASE = "/autorisasjon-query/api/v1/autorisasjon"
 MOST = 1000
 """Rows in an answer, at most."""
+DEPTH = re.compile(r"[0-9]{1,9}")
 
 
 class Oversikt(Struct, rename="camel", frozen=True):
     """``BulkTilgangOppsummeringRequest``."""
 
-    ressurser: list[UUID]
-    privilegium: str
-    ressurs_type: str
+    ressurser: Annotated[list[UUID], Meta(max_length=MOST)]
+    privilegium: Kode
+    ressurs_type: Kode
     ekskluder_aktorer: list[str] = []
 
 
@@ -62,11 +64,12 @@ async def autorisasjoner(request: web.Request) -> web.Response:
     query, holder = request.query, request[PRINCIPAL].holder
     who = aktor(request, query["aktor"]) if "aktor" in query else holder
     above, deepest = _uuid(query.get("forelderRessurs", str(ROOT))), _number(query.get("maksDybde"))
+    inherited = _flag(query.get("arvPrivilegier"))
     found = [
         _autorisasjon(request, who, privilegium, ressurs, niva)
-        for ressurs in _below(request, above, deepest)
+        for ressurs in (*_root(above), *_below(request, above, deepest))
         if query.get("type") in (None, ressurs.type) and (who == holder or _administrates(request, ressurs.id))
-        for privilegium, niva in _held(request, who, ressurs, inherited=query.get("arvPrivilegier") == "true")
+        for privilegium, niva in _held(request, who, ressurs, inherited=inherited)
         if query.get("privilegium") in (None, privilegium)
     ]
     await _told(request, [who], funnet=bool(found))
@@ -224,9 +227,22 @@ def _granted(request: web.Request, ressurs: Ressurs) -> Iterator[tuple[str, str]
 
 def _held(request: web.Request, who: str, ressurs: Ressurs, *, inherited: bool) -> Iterator[tuple[str, int]]:
     """The privileges of an actor on a resource, each with the level at which it was granted (ROOT is 0)."""
-    held = _of(request).virksomhet(ressurs.fiks_org_id).rettigheter.get(who, {})
+    virksomhet, root = _of(request).virksomhet(ressurs.fiks_org_id), _of(request).virksomhet(ROOT)
+    held = virksomhet.rettigheter.get(who, {})
     for up, on in enumerate(ressurs.sti if inherited else ressurs.sti[:1]):
-        yield from ((one, len(ressurs.sti) - up) for one in sorted(held.get(on, ())))
+        yield from ((one, _niva(ressurs) - up) for one in sorted(held.get(on, ())))
+    if inherited and ressurs.id != ROOT and who not in virksomhet.inaktive:
+        yield from ((one, 0) for one in sorted(root.rettigheter.get(who, {}).get(ROOT, ())))
+
+
+def _root(above: UUID) -> tuple[Ressurs, ...]:
+    """The resource above all others, which lies in no organisation, if it is asked for."""
+    return (Ressurs(ROOT, ROOT, "ROOT", "ROOT", (ROOT,)),) if above == ROOT else ()
+
+
+def _niva(ressurs: Ressurs) -> int:
+    """How far below ROOT a resource lies."""
+    return len(ressurs.sti) if ressurs.id != ROOT else 0
 
 
 def _autorisasjon(request: web.Request, who: str, privilegium: str, ressurs: Ressurs, niva: int) -> dict[str, Any]:
@@ -235,7 +251,7 @@ def _autorisasjon(request: web.Request, who: str, privilegium: str, ressurs: Res
         "privilegium": privilegium,
         "privilegiumNiva": niva,
         "ressurs": ressurs.id,
-        "ressursNiva": len(ressurs.sti),
+        "ressursNiva": _niva(ressurs),
         "ressursNavn": ressurs.navn,
         "type": ressurs.type,
         "path": _path(request, ressurs),
@@ -260,7 +276,14 @@ def _uuid(text: str) -> UUID:
 
 
 def _number(text: str | None) -> int | None:
-    try:
-        return None if text is None else int(text)
-    except ValueError:
-        raise Unreadable("maksDybde er ikke et tall") from None
+    if text is None:
+        return None
+    if not DEPTH.fullmatch(text):
+        raise Unreadable("maksDybde må være et helt tall fra 0")
+    return int(text)
+
+
+def _flag(text: str | None) -> bool:
+    if text not in (None, "true", "false"):
+        raise Unreadable("arvPrivilegier må være true eller false")
+    return text == "true"

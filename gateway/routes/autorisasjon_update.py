@@ -9,12 +9,12 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import aktor, receiver
+from gateway.aktorer import aktor, must_exist, receiver
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.kommando import decide
-from gateway.metadata import NO_NUL, read_json
+from gateway.metadata import NOT_BLANK, Kode, read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER
@@ -30,6 +30,7 @@ from schemas.konfigurasjon_commands import (
     RevokePrivilegium,
     RevokeTypePrivilegium,
 )
+from streams.domain.konfigurasjon import ORGANISASJON
 from streams.domain.rettigheter import ADMIN
 
 routes = Routes()
@@ -38,8 +39,7 @@ BASE = "/autorisasjon-update/api/v1"
 RESSURS = f"{BASE}/ressurs/{{ressursId}}"
 TYPE = f"{BASE}/typeTilganger/{{ressursType}}/tilganger"
 
-Kode = Annotated[str, Meta(pattern=r"\A[0-9A-Z_.]+\Z")]
-Ressursnavn = Annotated[str, Meta(pattern=NO_NUL, min_length=2, max_length=200)]
+Ressursnavn = Annotated[str, Meta(pattern=NOT_BLANK, min_length=2, max_length=200)]
 
 
 class NyRessurs(Struct, rename="camel", frozen=True):
@@ -74,6 +74,7 @@ async def opprett(request: web.Request) -> web.Response:
     """A new resource below one that the caller administrates."""
     ny = read_json(await request.read(), NyRessurs, request.charset)
     demand_on(request, ny.forelder_ressurs)
+    _must_be_made(ny.type)
     says = {"ressurs_id": new_uuid(), "forelder_id": ny.forelder_ressurs, "type": ny.type, "navn": ny.navn}
     made = await decide(request, CreateRessurs, of=_owner(request, ny.forelder_ressurs), **says)
     said = {"id": made.ressurs_id, "forelder": made.forelder_id, "type": made.type, "navn": made.navn}
@@ -95,7 +96,7 @@ async def tildel(request: web.Request) -> web.Response:
     tilgang = read_json(await request.read(), Tilgang, request.charset)
     ressurs_id = _ressurs_id(request)
     owner = _owner(request, ressurs_id)
-    who = await receiver(request, tilgang.aktor, tilgang.privilegium, owner)
+    who = await receiver(request, tilgang.aktor, tilgang.privilegium, owner, ressurs_id)
     says = {"aktor": who, "ressurs_id": ressurs_id, "privilegium": tilgang.privilegium}
     await decide(request, GrantPrivilegium, of=owner, **says)
     return as_json({"aktor": tilgang.aktor, "privilegium": tilgang.privilegium, "ressurs": ressurs_id})
@@ -116,7 +117,7 @@ async def tildel_type(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     tilgang = read_json(await request.read(), Tilgang, request.charset)
     kind = _type(request)
-    who = await receiver(request, tilgang.aktor, tilgang.privilegium, ROOT)
+    who = await receiver(request, tilgang.aktor, tilgang.privilegium, ROOT, ROOT)
     says = {"aktor": who, "ressurstype": kind, "privilegium": tilgang.privilegium}
     await decide(request, GrantTypePrivilegium, of=ROOT, **says)
     return as_json({"aktor": tilgang.aktor, "ressursType": kind, "privilegium": tilgang.privilegium})
@@ -127,6 +128,7 @@ async def trekk_tilbake_type(request: web.Request) -> web.Response:
     """Take a right on a type back."""
     demand_on(request, ROOT)
     tilgang = read_json(await request.read(), Tilgang, request.charset)
+    must_exist(tilgang.privilegium)
     says = {"aktor": aktor(request, tilgang.aktor), "ressurstype": _type(request), "privilegium": tilgang.privilegium}
     await decide(request, RevokeTypePrivilegium, of=ROOT, **says)
     return web.Response()
@@ -152,6 +154,12 @@ def _owner(request: web.Request, ressurs_id: UUID) -> UUID:
     return ressurs.fiks_org_id if ressurs else ROOT
 
 
+def _must_be_made(kind: str) -> None:
+    """Raises Unreadable for a type that no resource below another can have."""
+    if kind not in RESSURSTYPER or kind == ORGANISASJON:
+        raise Unreadable("Ressurstypen finnes ikke, eller en slik ressurs kan ikke opprettes under en annen")
+
+
 def _type(request: web.Request) -> str:
     kind = request.match_info["ressursType"]
     if kind not in RESSURSTYPER:
@@ -161,6 +169,8 @@ def _type(request: web.Request) -> str:
 
 def _asked(request: web.Request) -> Tilgang:
     try:
-        return msgspec.convert(dict(request.query), Tilgang)
+        asked = msgspec.convert(dict(request.query), Tilgang)
     except msgspec.ValidationError:
         raise Unreadable("Oppgi aktor og privilegium i adressen") from None
+    must_exist(asked.privilegium)
+    return asked

@@ -11,7 +11,6 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.aktorer import person_id
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.dokumentlager import BASE, LAST_OPP, konto_in, open_konto_in, uuid_in
@@ -20,9 +19,9 @@ from gateway.metadata import read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes
 from schemas.konfigurasjon_commands import GrantPrivilegium, RevokePrivilegium
-from streams.domain.configuration import Person
 from streams.domain.errors import NotFound
 from streams.domain.konfigurasjon import Ressurs
+from streams.domain.personer import Person
 from streams.domain.rettigheter import ADMIN
 
 routes = Routes()
@@ -45,7 +44,7 @@ class Endring(Struct, frozen=True):
 @routes.get(f"{KONTO}/administratorer", demands=manager(ADMIN))
 async def administratorer(request: web.Request) -> web.Response:
     """Who administrates the account by a right on itself."""
-    known = [{"navn": one.navn, "personId": person_id(one.fiks_org_id, one.aktor)} for one in _holders(request, ADMIN)]
+    known = [{"navn": one.navn, "personId": one.id} for one in _holders(request, ADMIN)]
     return await as_opened(request, {"administratorer": known})
 
 
@@ -65,10 +64,7 @@ async def fjern_administrator(request: web.Request) -> web.Response:
 async def brukere(request: web.Request) -> web.Response:
     """Who uses the account by a right on itself."""
     tilganger = {"kanLasteOpp": True}
-    known = [
-        {"personId": person_id(one.fiks_org_id, one.aktor), "navn": one.navn, "tilganger": tilganger}
-        for one in _holders(request, LAST_OPP)
-    ]
+    known = [{"personId": one.id, "navn": one.navn, "tilganger": tilganger} for one in _holders(request, LAST_OPP)]
     return await as_opened(request, {"brukere": known})
 
 
@@ -106,8 +102,7 @@ def _holders(request: web.Request, privilegium: str) -> Iterator[Person]:
 def _person(request: web.Request) -> Person:
     """The person in the address, whom the organisation must know. Raises NotFound."""
     wanted: UUID = uuid_in(request, "personId")
-    of = konto_in(request).fiks_org_id
-    for one in request.app[MEMORY].configuration.personer.get(of, {}).values():
-        if person_id(of, one.aktor) == wanted:
+    for one in request.app[MEMORY].configuration.personer.known_in(konto_in(request).fiks_org_id):
+        if one.id == wanted:
             return one
     raise NotFound(f"Personen {wanted} finnes ikke")

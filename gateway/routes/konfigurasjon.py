@@ -11,15 +11,16 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import named, register
+from gateway.aktorer import named
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
 from gateway.lookups import looked_up
-from gateway.metadata import Fnr, Orgnr, Text1000, read_json
+from gateway.metadata import Epost, EpostOrNone, Fodselsnummer, Name, Organisasjonsnummer, Text1000, read_json
 from gateway.opened import as_opened
+from gateway.personer import register
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.tjenester import RESSURSTYPER, TJENESTER, Tjeneste, privilegier_for
@@ -56,21 +57,21 @@ class Sok(Struct, frozen=True):
 class NyOrganisasjon(Struct, frozen=True):
     """``OrganisasjonCreateRequest``."""
 
-    navn: Text1000
+    navn: Name
     type: Organisasjonstype
     intern: bool
     kommunenr: Kommunenr | None = None
-    orgnr: Orgnr | None = None
+    orgnr: Organisasjonsnummer | None = None
 
 
 class EndretOrganisasjon(Struct, rename="camel", frozen=True):
     """``OrganisasjonUpdateRequest``."""
 
-    navn: Text1000 | None = None
-    epost: tuple[Text1000, ...] | None = None
-    innbyggerkontakt_epost: Text1000 | None = None
-    orgnr: Orgnr | None = None
-    avtaleadmin_fnr: Fnr | None = None
+    navn: Name | None = None
+    epost: tuple[Epost, ...] | None = None
+    innbyggerkontakt_epost: EpostOrNone | None = None
+    orgnr: Organisasjonsnummer | None = None
+    avtaleadmin_fnr: Fodselsnummer | None = None
     konfigurert: bool | None = None
 
 
@@ -78,27 +79,27 @@ class EndretAvRoot(Struct, frozen=True):
     """``RootOrganisasjonUpdateRequest``."""
 
     intern: bool
-    navn: Text1000 | None = None
+    navn: Name | None = None
     kommunenr: Kommunenr | None = None
-    orgnr: Orgnr | None = None
+    orgnr: Organisasjonsnummer | None = None
     synlig: bool | None = None
 
 
 class Faktura(Struct, rename="camel", frozen=True):
     """``Faktura``, but for ``sistEndret``, which is ours to say."""
 
-    orgnr: Orgnr
-    navn: Text1000
-    juridisk_navn: Text1000
+    orgnr: Organisasjonsnummer
+    navn: Name
+    juridisk_navn: Name
     referanse: Text1000
     postnummer: Text1000
     poststed: Text1000
-    epost: Text1000 | None = None
+    epost: EpostOrNone | None = None
     telefon: Text1000 | None = None
     adresselinje1: Text1000 | None = None
     adresselinje2: Text1000 | None = None
     kundenummer: Text1000 | None = None
-    endepunkt_id: Orgnr | None = None
+    endepunkt_id: Organisasjonsnummer | None = None
 
 
 @routes.get(f"{BASE}/organisasjoner", demands=manager())
@@ -153,7 +154,7 @@ async def endre(request: web.Request) -> web.Response:
     """Other properties of an organisation; what is not said stays."""
     endret = msgspec.structs.asdict(read_json(await request.read(), EndretOrganisasjon, request.charset))
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
-        endret["avtaleadmin"] = await register(request, fnr, _fiks_org_id(request))
+        endret["avtaleadmin"] = await register(request, _fiks_org_id(request), fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
     return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
@@ -306,7 +307,7 @@ def _fiks_org_id(request: web.Request) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise NotFound(f"Organisasjonen {text} finnes ikke") from None
+        raise NotFound("Organisasjonen finnes ikke") from None
 
 
 def _organisasjon(request: web.Request) -> Organisasjon:
@@ -322,7 +323,7 @@ def _organisasjon_of(request: web.Request, fiks_org_id: UUID) -> Organisasjon:
 
 def _service(kode: str) -> Tjeneste:
     if kode not in TJENESTER:
-        raise NotFound(f"Tjenesten {kode} finnes ikke")
+        raise NotFound("Tjenesten finnes ikke")
     return TJENESTER[kode]
 
 

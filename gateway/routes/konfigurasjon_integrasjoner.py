@@ -11,12 +11,13 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway.aktorer import must_exist
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
 from gateway.kommando import decide
-from gateway.metadata import Orgnr, Text1000, read_json
+from gateway.metadata import Kode, Organisasjonsnummer, Text1000, read_json
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
@@ -40,14 +41,15 @@ BASE = "/konfigurasjon/api/v1"
 ONE = f"{BASE}/integrasjoner/{{integrasjonId}}"
 OF_ORG = f"{BASE}/organisasjoner/{{fiksOrgId}}/integrasjoner"
 
-Navn = Annotated[str, Meta(pattern=r"\A[A-Za-zæøåÆØÅ0-9_.,/\-_ ]+\Z")]
-Kode = Annotated[str, Meta(pattern=r"\A[0-9A-Z_.]+\Z")]
+MISSING = "Integrasjonen finnes ikke"
+
+Navn = Annotated[str, Meta(pattern=r"\A(?! *\Z)[A-Za-zæøåÆØÅ0-9_.,/\-_ ]+\Z")]
 
 
 class NyIntegrasjon(Struct, rename="camel", frozen=True):
     """``IntegrasjonCreateRequest``."""
 
-    autorisert_orgnr: Orgnr
+    autorisert_orgnr: Organisasjonsnummer
     navn: Navn
     fiks_organisasjon_uuid: UUID
     beskrivelse: Text1000 | None = None
@@ -56,7 +58,7 @@ class NyIntegrasjon(Struct, rename="camel", frozen=True):
 class EndretIntegrasjon(Struct, rename="camel", frozen=True):
     """``IntegrasjonUpdateRequest``."""
 
-    autorisert_orgnr: Orgnr | None = None
+    autorisert_orgnr: Organisasjonsnummer | None = None
     navn: Navn | None = None
     beskrivelse: Text1000 | None = None
 
@@ -177,9 +179,11 @@ async def endre_global(request: web.Request) -> web.Response:
     """How an integration is offered to all."""
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretGlobal, request.charset)
+    for privilegium in endret.forespurte_privilegier or ():
+        must_exist(privilegium)
     known = request.app[MEMORY].integrasjon(_integrasjon_id(request))
     if known is None:
-        raise NotFound(_missing(request))
+        raise NotFound(MISSING)
     says = msgspec.structs.asdict(endret)
     await decide(request, ChangeGlobalIntegrasjon, of=ROOT, integrasjon_id=known.id, **says)
     return as_json(_shown(request, known.fiks_org_id, known.id))
@@ -189,7 +193,7 @@ async def _attach(request: web.Request, command: type) -> web.Response:
     integrasjon_id, memory = _integrasjon_id(request), request.app[MEMORY]
     ressurs = memory.configuration.ressurs(UUID(request.match_info["ressursId"]))
     if ressurs is None or not memory.configuration.is_offered(integrasjon_id, ressurs.fiks_org_id):
-        raise NotFound(_missing(request))
+        raise NotFound(MISSING)
     await decide(request, command, of=ressurs.fiks_org_id, integrasjon_id=integrasjon_id, ressurs_id=ressurs.id)
     return web.Response()
 
@@ -197,10 +201,10 @@ async def _attach(request: web.Request, command: type) -> web.Response:
 def _own(request: web.Request) -> Integrasjon:
     """The integration in the path, which an administrator of its owner asks for. Nobody else learns that it is."""
     known = request.app[MEMORY].integrasjon(_integrasjon_id(request))
-    with hidden(_missing(request)):
+    with hidden(MISSING):
         demand_on(request, known.fiks_org_id if known else _integrasjon_id(request))
     if known is None:  # it was deleted, and root asks
-        raise NotFound(_missing(request))
+        raise NotFound(MISSING)
     return known
 
 
@@ -208,11 +212,7 @@ def _integrasjon_id(request: web.Request) -> UUID:
     try:
         return UUID(request.match_info["integrasjonId"])
     except ValueError:
-        raise NotFound(_missing(request)) from None
-
-
-def _missing(request: web.Request) -> str:
-    return f"Integrasjonen {request.match_info['integrasjonId']} finnes ikke"
+        raise NotFound(MISSING) from None
 
 
 def _offered(request: web.Request) -> dict[UUID, GlobalIntegrasjon]:

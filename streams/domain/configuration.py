@@ -6,11 +6,10 @@ Organisations may be interleaved in any way. Not a value: who holds it feeds it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.konfigurasjon import ROOT, PersonEndret, PersonRegistrert
+from schemas.konfigurasjon import ROOT
 from schemas.personal import kept
 from streams.domain.konfigurasjon import (
     Integrasjon,
@@ -19,16 +18,14 @@ from streams.domain.konfigurasjon import (
     Mottakersystem,
     Ressurs,
     Virksomhet,
-    changed,
     evolve,
     integrasjon_aktor,
     sharing,
 )
+from streams.domain.personer import CountsEvent, Person, Personer, SaidEvent
 from streams.domain.rettigheter import ADMIN, holds, holds_by_root
 
 NONE = Virksomhet()
-
-PersonEvent = PersonRegistrert | PersonEndret
 
 
 class Rute(NamedTuple):
@@ -47,47 +44,35 @@ class Stream(NamedTuple):
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person who may hold rights, as one organisation knows it. Nothing of it is ever printed.
-
-    What is personal is as the log has it, sealed, and opened when it is shown (``schemas.personal.kept``).
-    """
-
-    fiks_org_id: UUID
-    aktor: str
-    fnr: str = field(repr=False)
-    navn: str = field(repr=False)
-    tittel: str | None = field(default=None, repr=False)
-    telefon: str | None = field(default=None, repr=False)
-    epost: str | None = field(default=None, repr=False)
-
-
 class Configuration:
-    """What was folded so far. An id that two organisations claim belongs to the lower of them, whoever came first."""
+    """What was folded so far. An id that two organisations claim belongs to the lower of them, whoever came first; the
+    id of an organisation is its own.
+    """
 
     def __init__(self) -> None:
         self.virksomheter: dict[UUID, Virksomhet] = {ROOT: NONE}
-        self.personer: dict[UUID, dict[str, Person]] = {}
+        self.personer = Personer()
         self._last: dict[UUID, int] = {}
         self._owners: dict[UUID, UUID] = {ROOT: ROOT}
         self._routes: dict[Rute, Mottakersystem] = {}
         self._deleted: set[str] = set()
 
-    def meet(self, event: KonfigurasjonEvent | PersonEvent, cause: int | None = None, offset: int = -1) -> bool:
+    def meet(self, event: KonfigurasjonEvent | SaidEvent, cause: int | None = None, offset: int = -1) -> bool:
         """Fold the event that lies at ``offset``. Returns whether it counts.
 
         ``cause`` is that of the envelope: a decision whose maker had not met the last one that counted is void, as
         ``streams.domain.decider`` says.
         """
-        if isinstance(event, PersonEvent):
-            self._meet_person(kept(event))
+        if isinstance(event, SaidEvent):
+            self.personer.meet(kept(event))
             return True
         stream = event.fiks_org_id
         if cause is not None:
             if cause < self._last.get(stream, -1):
                 return False
             self._last[stream] = offset
+        if isinstance(event, CountsEvent):
+            self.personer.meet(event)
         before = self.virksomhet(stream)
         after = self.virksomheter[stream] = evolve(before, event)
         self._index(stream, before, after)
@@ -153,21 +138,13 @@ class Configuration:
 
     def person(self, fiks_org_id: UUID, aktor: str) -> Person | None:
         """What the organisation has said of a person. Of what others said nothing is known to it."""
-        return self.personer.get(fiks_org_id, {}).get(aktor)
+        return self.personer.person(fiks_org_id, aktor)
 
     def mottakersystem(self, orgnr: str, forsendelsestype: str | None, niva: int) -> Mottakersystem | None:
         """The system that takes forsendelser to ``orgnr``; a row with a type goes before one for all types."""
         types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
         rows = (Rute(orgnr, of_type, of_level) for of_type in types for of_level in (niva, None))
         return next((found for row in rows if (found := self._routes.get(row)) is not None), None)
-
-    def _meet_person(self, event: PersonEvent) -> None:
-        of = event.fiks_org_id or ROOT  # once persons were of no organisation: only root sees what was said then
-        known = self.personer.setdefault(of, {})
-        if isinstance(event, PersonRegistrert):
-            known.setdefault(event.aktor, Person(of, event.aktor, event.fnr, event.navn))
-        elif event.aktor in known:
-            known[event.aktor] = changed(known[event.aktor], event)
 
     def _index(self, stream: UUID, before: Virksomhet, after: Virksomhet) -> None:
         if after.ressurser is not before.ressurser:
@@ -186,5 +163,6 @@ class Configuration:
 
     def _claim(self, stream: UUID, ids: set[UUID]) -> None:
         for id_ in ids:
-            if (owner := self._owners.get(id_)) is None or stream < owner:
+            owner = self._owners.get(id_)
+            if owner is None or id_ == stream or (owner != id_ and stream < owner):
                 self._owners[id_] = stream

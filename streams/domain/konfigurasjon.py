@@ -34,6 +34,8 @@ from schemas.konfigurasjon import (
     OrganisasjonOpprettet,
     Organisasjonstype,
     PassordLaget,
+    PersonopplysningerEndret,
+    PersonOpprettet,
     PrivilegieTildelt,
     PrivilegieTrukketTilbake,
     RessursEndret,
@@ -68,6 +70,8 @@ KonfigurasjonEvent = (
     | IntegrasjonEvent
     | TilknytningEvent
     | RettighetEvent
+    | PersonOpprettet
+    | PersonopplysningerEndret
     | MottakersystemRegistrert
     | KommandoAvvist
 )
@@ -204,7 +208,7 @@ def evolve(state: Virksomhet, event: KonfigurasjonEvent) -> Virksomhet:
             return _with_tilknytning(state, event)
         case MottakersystemRegistrert():
             return _with_mottakersystem(state, event)
-        case KommandoAvvist():
+        case KommandoAvvist() | PersonOpprettet() | PersonopplysningerEndret():  # of persons: streams.domain.personer
             return state
         case _:
             assert_never(event)

@@ -1,7 +1,8 @@
 """What is decided about a command: the event that it asks for, or its refusal. Contract: auth.md 6.3, administrator.
 
 Whoever asks must administrate the resource concerned at this place in the log, so a right that was lost earlier in the
-log gives nothing. What spans organisations is decided by the stream of ROOT in the same way.
+log gives nothing. What spans organisations is decided by the stream of ROOT in the same way. Who has an administrator
+keeps one: only root takes the last of an organisation, and nobody the last of ROOT.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from schemas.konfigurasjon import (
     OrganisasjonEndret,
     OrganisasjonOpprettet,
     PassordLaget,
+    PersonopplysningerEndret,
+    PersonOpprettet,
     PrivilegieTildelt,
     PrivilegieTrukketTilbake,
     RessursEndret,
@@ -49,11 +52,13 @@ from schemas.konfigurasjon_commands import (
     ChangeGlobalIntegrasjon,
     ChangeIntegrasjon,
     ChangeOrganisasjon,
+    ChangePerson,
     Command,
     ConfigureTjeneste,
     CreateIntegrasjon,
     CreateKonto,
     CreateOrganisasjon,
+    CreatePerson,
     CreateRessurs,
     DeactivateAktor,
     DeleteIntegrasjon,
@@ -74,7 +79,13 @@ from schemas.konfigurasjon_commands import (
 from streams.domain.decider import Decider
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
-from streams.domain.rettigheter import ADMIN, holds
+from streams.domain.rettigheter import (
+    ADMIN,
+    administrates_person,
+    administrates_something,
+    administrators,
+    holds,
+)
 
 FOLLOWS: dict[type, type] = {
     CreateOrganisasjon: OrganisasjonOpprettet,
@@ -97,6 +108,8 @@ FOLLOWS: dict[type, type] = {
     RevokeTypePrivilegium: TypePrivilegieTrukketTilbake,
     ActivateAktor: AktorAktivert,
     DeactivateAktor: AktorDeaktivert,
+    CreatePerson: PersonOpprettet,
+    ChangePerson: PersonopplysningerEndret,
     CreateKonto: KontoOpprettet,
     RenameKonto: KontoEndret,
     TagKonto: KontoTagget,
@@ -122,10 +135,15 @@ def react(state: Virksomhet, event: Command | KonfigurasjonEvent, _time: datetim
     if (refused := refusal(state, event)) is not None:
         grunn, melding = refused
         return KommandoAvvist(fiks_org_id=event.fiks_org_id, grunn=grunn, melding=melding)
-    said = msgspec.structs.asdict(event)
-    if isinstance(event, InitialiseTjeneste) and event.tjeneste in state.tjenester:
-        said["ressurs_id"] = state.tjenester[event.tjeneste].ressurs_id
-    return FOLLOWS[type(event)](**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
+    return _followed(state, event)
+
+
+def _followed(state: Virksomhet, command: Any) -> Any:
+    """The event that the command asks for."""
+    said = msgspec.structs.asdict(command)
+    if isinstance(command, InitialiseTjeneste) and command.tjeneste in state.tjenester:
+        said["ressurs_id"] = state.tjenester[command.tjeneste].ressurs_id
+    return FOLLOWS[type(command)](**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
 
 
 def refusal(state: Virksomhet, command: Command) -> Refused | None:
@@ -169,7 +187,13 @@ def _administrates(state: Virksomhet, command: Command, ressurs_id: UUID) -> boo
         return False
     if command.fiks_org_id != ROOT and command.som_rot:
         return True
-    return holds(state, command.av, ADMIN, ressurs_id)
+    match command:
+        case CreatePerson():
+            return administrates_something(state, command.av)
+        case ChangePerson():
+            return administrates_person(state, command.fiks_org_id, command.av, command.aktor)
+        case _:
+            return holds(state, command.av, ADMIN, ressurs_id)
 
 
 def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
@@ -191,12 +215,23 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
             return Avslagsgrunn.UGYLDIG, f"Tjenesten {command.tjeneste} må initialiseres før den konfigureres"
         case GrantPrivilegium() if command.aktor in state.inaktive:
             return Avslagsgrunn.UGYLDIG, "Aktøren er deaktivert i organisasjonen"
+        case RevokePrivilegium() | DeactivateAktor() if _locks_out(state, command):
+            return Avslagsgrunn.UGYLDIG, "Den siste administratoren kan ikke fjernes. Gi en annen tilgangen først"
         case ChangeOrganisasjon() if not command.som_rot and _for_root_alone(command):
             return Avslagsgrunn.IKKE_TILGANG, "Bare rotadministratorer kan endre kommunenr, synlig og intern"
         case ChangeGlobalIntegrasjon() if _kode_is_taken(state, command):
             return Avslagsgrunn.UGYLDIG, f"Koden {command.kode} er i bruk av en annen integrasjon"
         case _:
             return None
+
+
+def _locks_out(state: Virksomhet, command: RevokePrivilegium | DeactivateAktor) -> bool:
+    """Whether nobody would be left who administrates the organisation. Root gives that right anew, but not its own."""
+    if command.som_rot and command.fiks_org_id != ROOT:
+        return False
+    after = evolve(state, _followed(state, command))
+    of = command.fiks_org_id
+    return bool(administrators(state, of)) and not administrators(after, of)
 
 
 def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | None:

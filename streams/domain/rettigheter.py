@@ -35,5 +35,29 @@ def holds_by_root(rot: Virksomhet, virksomhet: Virksomhet, aktor: str, privilegi
     return any(one and _contains(by_type.get(one.type), privilegium) for one in above)
 
 
+def administrators(virksomhet: Virksomhet, ressurs_id: UUID) -> frozenset[str]:
+    """The persons who hold ADMIN by a grant on the resource itself. Only persons can give rights."""
+    return frozenset(
+        aktor
+        for aktor, held in virksomhet.rettigheter.items()
+        if ADMIN in held.get(ressurs_id, ()) and aktor.startswith("person:") and aktor not in virksomhet.inaktive
+    )
+
+
+def administrates_something(virksomhet: Virksomhet, aktor: str) -> bool:
+    """Whether the actor holds ADMIN on anything by the organisation's own grants, and so may give rights there."""
+    held = virksomhet.rettigheter.get(aktor, {})
+    return aktor not in virksomhet.inaktive and any(ADMIN in privilegier for privilegier in held.values())
+
+
+def administrates_person(virksomhet: Virksomhet, fiks_org_id: UUID, aktor: str, person: str) -> bool:
+    """Whether what the organisation says about ``person`` is for the actor to read and change.
+
+    It is for administrators of the organisation, and of something in it on which that person holds a right.
+    """
+    on = (fiks_org_id, *virksomhet.rettigheter.get(person, ()))
+    return any(holds(virksomhet, aktor, ADMIN, one) for one in on)
+
+
 def _contains(held: frozenset[str] | None, privilegium: str) -> bool:
     return held is not None and (privilegium in held or ADMIN in held)

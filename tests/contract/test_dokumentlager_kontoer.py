@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.aktorer import person_id
 from gateway.auth.persons import PERSONS
 from gateway.issuer.people import PEOPLE
 from gateway.seed import OPERATOR, PROVDAL
 from infra.crypto.segments import sealed_size
+from streams.domain.personer import person_id
 from tests.support.dokumentlager import Lager, form, said_of
 
 KARE = PEOPLE[1].pid
@@ -114,7 +114,10 @@ async def test_users_and_administrators(lager: Lager) -> None:
     base = f"/dokumentlager/api/v1/organisasjoner/{lager.fiks_org_id}/kontoer/{konto_id}"
     kare, kare_id = await lager.as_person(KARE), str(person_id(lager.fiks_org_id, lager.app[PERSONS].actor(KARE)))
     may = {"tilganger": {"kanLasteOpp": True}}
+    ny = {"fnr": KARE, "navn": PEOPLE[1].navn}
 
+    assert (await administrator.ask("POST", f"{base}/brukere/{kare_id}", json=may)).status == 404
+    assert (await administrator.ask("POST", "/konfigurasjon/api/v1/personer", json=ny)).status == 200
     assert (await administrator.ask("GET", f"{base}/brukere")).json == {"brukere": []}
     assert (await administrator.ask("POST", f"{base}/brukere/{kare_id}", json=may)).status == 200
     assert (await administrator.ask("GET", f"{base}/brukere")).json == {

@@ -17,18 +17,23 @@ from infra.virus import Clamd
 from tests.support.clamd import EICAR, SIGNATURE, stand_in
 from tests.support.dokumentlager import BOUNDARY, Lager, form, said_of
 from tests.support.eventually import eventually
-from tests.support.gateway import ends_of
+from tests.support.records import records_on
 
 ENHET = {"kommunenummer": "4601", "gardsnummer": "1", "bruksnummer": "2"}
 
 
 @pytest_asyncio.fixture
 async def nothing_is_left(lager: Lager) -> AsyncIterator[None]:
-    """No blob and no event."""
-    blobs, ends = lager.blobs, await ends_of(lager.settings.kafka, "fiks.dokumentlager")
+    """No blob and no event. What an earlier test deleted may still be on its way out, so only what is new counts."""
+    blobs, told = lager.blobs, _told(lager)
     yield
-    assert lager.blobs == blobs
-    assert await ends_of(lager.settings.kafka, "fiks.dokumentlager") == ends
+    assert lager.blobs <= blobs
+    assert _told(lager) == told
+
+
+def _told(lager: Lager) -> int:
+    on_the_log = records_on(lager.settings.kafka, "fiks.dokumentlager")
+    return sum(dict(one.headers)["ce_type"] != b"DokumentDestruert" for one in on_the_log)
 
 
 def ago(**much: int) -> str:
@@ -133,8 +138,7 @@ async def test_metadata_without_end(lager: Lager) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 100, 400_000])
-async def test_an_upload_that_breaks_off_never_counts(lager: Lager, after: int) -> None:
-    ends, blobs = await ends_of(lager.settings.kafka, "fiks.dokumentlager"), lager.blobs
+async def test_an_upload_that_breaks_off_never_counts(lager: Lager, after: int, nothing_is_left: None) -> None:
     body = form(said_of(), b"x" * 900_000)
     _, writer = await asyncio.open_connection("127.0.0.1", lager.settings.gateway_port)
     head = f"POST {lager.konto}/dokumenter/ HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n" + "".join(
@@ -146,8 +150,6 @@ async def test_an_upload_that_breaks_off_never_counts(lager: Lager, after: int) 
     await writer.wait_closed()
 
     await eventually(lambda: lager.app[TRAFFIC].running == 0)
-    assert lager.blobs == blobs
-    assert await ends_of(lager.settings.kafka, "fiks.dokumentlager") == ends
 
 
 async def test_an_encrypted_document_of_the_highest_level_is_deciphered(lager: Lager) -> None:
@@ -214,6 +216,8 @@ async def test_malware_is_told_of_and_never_handed_out(
     while "skadevare" not in str((await lager.ask("GET", address)).json["hendelser"]):
         await asyncio.sleep(0.05)
     assert (await lager.ask("DELETE", address)).status == 200
+    while "destruert" not in str((await lager.ask("GET", address)).json["hendelser"]):
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("nothing_is_left")

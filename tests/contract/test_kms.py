@@ -139,14 +139,14 @@ async def test_with_a_kms_the_file_holds_no_key_and_data_keys_never_leave(
 ) -> None:
     engine, url = transit
     (tmp_path / "token").write_text(f"{TOKEN}\n")
-    settings = Settings(state=tmp_path, kms=url, kms_token_file=tmp_path / "token")
+    settings = Settings(kek_file=tmp_path / "keks.json", kms=url, kms_token_file=tmp_path / "token")
     one: Keks = keks(settings)
     wrapped = {f"a:{number}": await one.wrap(f"a:{number}", os.urandom(32)) for number in range(5)}
     assert len(await keks(settings).unwrap(wrapped)) == 5
     assert "vault:v1:" in (tmp_path / "keks.json").read_text()
     assert engine.asked == ["/v1/transit/encrypt/fiks", *["/v1/transit/decrypt/fiks"] * 2]
     with pytest.raises(Rejected, match="set FIKS_KMS"):
-        await keks(Settings(state=tmp_path)).unwrap(wrapped)
+        await keks(Settings(kek_file=tmp_path / "keks.json")).unwrap(wrapped)
     engine.status = 503
     with pytest.raises(Unavailable):
         await keks(settings).unwrap(wrapped)

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from cryptography.x509 import load_pem_x509_certificate
 
 from infra.crypto.cms import Encryptor
 from infra.local.requirements import Missing
@@ -27,7 +28,7 @@ NAVN = "Vedtak om løyve – ærlig talt (å).pdf"
 SEGMENT = 256 * 1024
 ENOUGH_TO_WAIT = 16 << 20
 """Bytes that no buffer between the gateway and a reader holds."""
-LARGE = os.environ.get("FIKS_TEST_LARGE")
+large = pytest.mark.skipif("FIKS_TEST_LARGE" not in os.environ, reason="FIKS_TEST_LARGE is not set")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -116,8 +117,6 @@ async def test_encrypted_for_it_beforehand(client: Client, konto: Konto, system:
     """A file that lay encrypted already; and one for somebody else, which is refused without a word of what failed."""
     content = some(700_001)
     certificate = system.files / "certificates" / "0001.pem"
-    from cryptography.x509 import load_pem_x509_certificate
-
     envelope = Encryptor([load_pem_x509_certificate(certificate.read_bytes())])
     message = envelope.update(content) + envelope.finish()
     answer = await client.call("upload", how="alreadyEncrypted", **konto.document(message))
@@ -151,7 +150,8 @@ async def test_what_the_client_itself_refuses_leaves_nothing(client: Client, kon
     }
 
 
-@pytest.mark.parametrize("size", [5_000_000, pytest.param(100_000_000, marks=pytest.mark.skipif(not LARGE, reason=""))])
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("size", [5_000_000, pytest.param(100_000_000, marks=large)])
 async def test_twenty_at_once(client: Client, konto: Konto, size: int) -> None:
     content, korrelasjonsid = some(size), str(uuid4())
     for how in ("plain", "encrypted"):
@@ -162,6 +162,21 @@ async def test_twenty_at_once(client: Client, konto: Konto, size: int) -> None:
         for id_ in ids:
             assert await downloaded(client, id_) == measured(content)
     assert (await client.call("search", korrelasjonsid=korrelasjonsid, **konto.at))["totaltAntallTreff"] == 40
+
+
+@large
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("how", ["plain", "encrypted"])
+async def test_five_gigabytes(client: Client, konto: Konto, tmp_path: Path, how: str) -> None:
+    """In a file that takes no room on the sender's disk."""
+    file = tmp_path / "large"
+    with file.open("wb") as made:
+        made.truncate(5_000_000_000)
+    answer = await client.call("upload", how=how, **konto.document(b"") | {"file": str(file)})
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    assert await downloaded(client, answer["id"]) == (5_000_000_000, sha256)
+    await client.call("delete", id=answer["id"], **konto.at)
 
 
 async def test_lazily_it_is_asked_for_when_it_is_read(client: Client, konto: Konto) -> None:

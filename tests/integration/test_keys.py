@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -115,6 +116,13 @@ async def test_a_log_without_key_encryption_keys_refuses_personal_text(system: B
         await Keys(None, system.log).for_sealing(new_id())
 
 
+@pytest.fixture
+def own_keks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that no other test needs: generations of it are dropped."""
+    monkeypatch.setenv("FIKS_KEK_FILE", str(tmp_path / "keks.json"))
+
+
+@pytest.mark.usefixtures("own_keks")
 async def test_rotation_wraps_every_key_anew_and_nothing_else(system: Backbone) -> None:
     async with following(system) as other:
         ids = [new_id() for _ in range(30)]

@@ -15,7 +15,6 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from gateway.aktorer import person_id
 from gateway.audit import AUDITOR, Auditor
 from gateway.auth.demands import Caller, Demand, silent_routes
 from gateway.auth.memory import MEMORY, Memory
@@ -33,18 +32,26 @@ from gateway.routes import (
     konfigurasjon_personer,
 )
 from gateway.routes.docs import descriptions
-from schemas.konfigurasjon import ROOT, OrganisasjonOpprettet, PersonRegistrert, PrivilegieTildelt
+from schemas.konfigurasjon import (
+    ROOT,
+    OrganisasjonOpprettet,
+    PersonopplysningerOppgitt,
+    PersonOpprettet,
+    PrivilegieTildelt,
+)
+from schemas.personal import ERASED
 from streams import topics
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain import konfigurasjon_commands
 from streams.domain.errors import NotAllowed
+from streams.domain.personer import person_id
 from streams.keys import Following
 from tests.support.backbone import Backbone, about, backbone
 from tests.support.eventually import eventually
 from tests.support.records import records_on
 
-ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "26867396532", "01010700066", "15819000066", "25865499815"
+ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "09477211183", "01010700066", "15819000066", "25865400058"
 KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autorisasjon", "/autorisasjon-update/api/v1"
 
 
@@ -158,13 +165,11 @@ async def town(kafka: str, database: str, tmp_path: Any) -> AsyncIterator[Town]:
             right = PrivilegieTildelt(
                 fiks_org_id=fiks_org_id, aktor=names.actor(fnr), ressurs_id=fiks_org_id, privilegium="ADMIN"
             )
-            aktor = names.actor(fnr)
-            id_ = person_id(fiks_org_id, aktor)
-            person = PersonRegistrert(
-                person_id=id_, aktor=aktor, fnr=fnr, navn="En administrator", fiks_org_id=fiks_org_id
-            )
-            await of.log.append(person, about(person))
-            for event in (organisasjon, right) if fiks_org_id != ROOT else (right,):
+            known = {"fiks_org_id": fiks_org_id, "aktor": names.actor(fnr), "opplysninger_id": uuid4()}
+            id_ = person_id(fiks_org_id, names.actor(fnr))
+            said = PersonopplysningerOppgitt(person_id=id_, fnr=fnr, navn="En administrator", **known)
+            told = (said, PersonOpprettet(**known), right)
+            for event in (organisasjon, *told) if fiks_org_id != ROOT else told:
                 await of.log.append(event, about(event))
         deciding = Deciding(konfigurasjon_commands.konfigurasjon, of.log, DeadLetters(of.log))
         async with of.worker([deciding, Following(of.log)]), running(of, names) as one, running(of, names) as two:
@@ -255,20 +260,203 @@ async def test_nothing_of_one_organisation_is_told_to_the_other(town: Town) -> N
 
 async def test_what_an_organisation_says_of_a_person_is_its_own(town: Town) -> None:
     ask, names, right = town.one.done, {"fnrs": [CLERK]}, {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
-    await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari Saksbehandler"})
-    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari Saksbehandler"}]
-    assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == []
-    assert (await town.one.ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "x"}))[0] == 404
+    kari = {"fnr": CLERK, "navn": "Kari Saksbehandler"}
+    await ask(ADMIN_A, "POST", f"{KONF}/personer", kari)
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+    for nobody in ({"fnrs": [CLERK]}, {"fnrs": ["17708512036"]}):  # known to the other, or to nobody: the same
+        for who in (ADMIN_B, ROOT_FNR):
+            assert await ask(who, "POST", f"{KONF}/personer/list", nobody) == []
+            said = {"fnr": nobody["fnrs"][0], "navn": "x"}
+            status, answer = await town.one.ask(who, "PATCH", f"{KONF}/personer/oppdater", said)
+            assert (status, answer["message"]) == (404, "Personen finnes ikke")
     for admin, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):  # both give the same person a right
         await ask(admin, "POST", f"{UPDATE}/ressurs/{of}/tilganger", right)
     assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": ""}]
 
+    await ask(ADMIN_B, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "K. Hos B"})
     changed = await ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "epost": "k@example.no"})
-    assert changed == {"fnr": CLERK, "navn": "", "epost": "k@example.no"}
-    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari Saksbehandler"}]
+    assert changed == {"fnr": CLERK, "navn": "K. Hos B", "epost": "k@example.no"}
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+    own = await ask(CLERK, "POST", f"{KONF}/personer/list", names)
+    assert sorted(own, key=str) == sorted([kari, changed], key=str)
+    assert (await town.one.ask(CLERK, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "x"}))[0] == 404
     for admin, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):
         held = await ask(admin, "GET", f"{QUERY}/ressurser/{of}/tilganger", aktor=CLERK)
         assert held == [right]
+
+
+async def test_one_organisation_forgets_a_person_and_the_other_does_not(town: Town) -> None:
+    ask, names = town.one.done, {"fnrs": [CLERK]}
+    for who, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):
+        await ask(who, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+        await ask(who, "POST", f"{UPDATE}/ressurs/{of}/tilganger", {"aktor": CLERK, "privilegium": "SVARUT.SEND"})
+    keys = town.backbone.log.keys
+    await keys.destroy(f"konfigurasjon:{person_id(town.a, town.one.names.actor(CLERK))}")
+    await keys.table.catch_up()
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": ERASED}]
+    assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari"}]
+    for who, of, shown in ((ADMIN_A, town.a, ERASED), (ADMIN_B, town.b, CLERK)):
+        [right] = await ask(who, "GET", f"{QUERY}/ressurser/{of}/tilganger", aktor=CLERK)
+        assert right == {"aktor": shown, "privilegium": "SVARUT.SEND"}
+        assert town.one.memory.may(town.one.names.actor(CLERK), "SVARUT.SEND", of)
+    await ask(ADMIN_A, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "Kari Igjen"})
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari Igjen"}]
+
+
+async def test_nothing_is_appended_where_nothing_is_changed(town: Town) -> None:
+    before = len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon"))
+    said = await town.one.done(ADMIN_A, "PATCH", f"{KONF}/personer/oppdater", {"fnr": ADMIN_A})
+    assert said == {"fnr": ADMIN_A, "navn": "En administrator"}
+    assert len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")) == before
+
+
+async def test_who_administrates_several_organisations_says_it_in_each(town: Town) -> None:
+    ask, kari, names = town.one.done, {"fnr": CLERK, "navn": "Kari"}, {"fnrs": [CLERK]}
+    right = {"aktor": ADMIN_A, "privilegium": "ADMIN"}
+    await ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", right)
+    await ask(ADMIN_A, "POST", f"{KONF}/personer", kari)
+    assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == [kari]
+    other = await ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "tittel": "Rådgiver"})
+    told = await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names)
+    assert sorted(told, key=str) == sorted([kari, other], key=str)
+
+
+async def test_the_administrator_of_a_service_sees_those_who_hold_something_there(town: Town) -> None:
+    ask, helper = town.one.done, "17708512036"
+    org = f"{KONF}/organisasjoner/{town.a}/tjenester/SVARUT/initialiser"
+    service = (await ask(ADMIN_A, "POST", org))["ressursId"]
+    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", {"aktor": helper, "privilegium": "ADMIN"})
+    await ask(helper, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+    assert await ask(helper, "POST", f"{KONF}/personer/list", {"fnrs": [CLERK, ADMIN_A]}) == []
+    await ask(helper, "POST", f"{UPDATE}/ressurs/{service}/tilganger", {"aktor": CLERK, "privilegium": "SVARUT.SEND"})
+    told = await ask(helper, "POST", f"{KONF}/personer/list", {"fnrs": [CLERK, ADMIN_A]})
+    assert told == [{"fnr": CLERK, "navn": "Kari"}]
+    changed = await ask(helper, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "telefon": "12345678"})
+    assert changed == {"fnr": CLERK, "navn": "Kari", "telefon": "12345678"}
+
+
+async def test_a_person_is_not_changed_by_somebody_who_lost_the_right_earlier_in_the_log(town: Town) -> None:
+    """The gateway still believes in the right: it has not met the revocation when it asks."""
+    ask, one = town.one.done, town.one
+    await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+    right = {"aktor": ADMIN_B, "privilegium": "ADMIN"}
+    path = f"{UPDATE}/ressurs/{town.a}/tilganger"
+    await ask(ADMIN_A, "POST", path, right)
+    believed = one.memory.configuration.virksomheter[town.a]
+    await ask(ADMIN_A, "DELETE", path, **right)
+    one.memory.configuration.virksomheter[town.a] = believed
+    said = {"fnr": CLERK, "navn": "Overskrevet"}
+    assert (await one.ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", said))[0] == 403
+    assert (await town.two.done(ADMIN_A, "POST", f"{KONF}/personer/list", {"fnrs": [CLERK]}))[0]["navn"] == "Kari"
+
+
+async def test_the_number_and_the_name_of_a_person_are_not_readable_on_the_log(town: Town) -> None:
+    await town.one.done(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari Lesbar"})
+    records = records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")
+    everything = [bytes(one.value or b"") + str(one.headers).encode() for one in records]
+    assert not [one for one in everything if b"Kari Lesbar" in one or CLERK.encode() in one]
+
+
+async def test_the_last_administrator_stays(town: Town) -> None:
+    path, right = f"{UPDATE}/ressurs/{town.a}/tilganger", {"aktor": ADMIN_A, "privilegium": "ADMIN"}
+    status, said = await town.one.ask(ADMIN_A, "DELETE", path, **right)
+    assert (status, "siste administratoren" in said["message"]) == (400, True)
+    off = f"{UPDATE}/fiksorgs/{town.a}/aktorer/{ADMIN_A}"
+    status, said = await town.one.ask(ADMIN_A, "PATCH", off, {"aktiv": False})
+    assert (status, "siste administratoren" in said["message"]) == (400, True)
+    assert ADMIN_A not in json.dumps(said)
+    await town.one.done(ADMIN_A, "POST", path, right | {"aktor": CLERK})
+    await town.one.done(ADMIN_A, "DELETE", path, **right)
+    assert (await town.one.ask(CLERK, "DELETE", path, **right | {"aktor": CLERK}))[0] == 400
+    await town.one.done(ROOT_FNR, "DELETE", path, **right | {"aktor": CLERK})
+    assert not town.one.memory.may(town.one.names.actor(CLERK), "ADMIN", town.a)
+
+
+async def test_root_is_told_what_it_holds(town: Town) -> None:
+    ask = town.one.done
+    [held] = await ask(ROOT_FNR, "GET", f"{QUERY}/autorisasjoner", type="ROOT")
+    assert held == {
+        "aktor": ROOT_FNR,
+        "privilegium": "ADMIN",
+        "privilegiumNiva": 0,
+        "ressurs": str(ROOT),
+        "ressursNiva": 0,
+        "ressursNavn": "ROOT",
+        "type": "ROOT",
+        "path": [],
+    }
+    inherited = await ask(ROOT_FNR, "GET", f"{QUERY}/autorisasjoner", arvPrivilegier="true", maksDybde="1")
+    by_ressurs = {one["ressurs"]: (one["privilegiumNiva"], one["ressursNiva"]) for one in inherited}
+    assert by_ressurs[str(ROOT)] == (0, 0)
+    assert by_ressurs[str(town.a)] == by_ressurs[str(town.b)] == (0, 1)
+    for who in (ADMIN_A, ADMIN_B):
+        assert await ask(who, "GET", f"{QUERY}/autorisasjoner", type="ROOT", aktor=ROOT_FNR) == []
+        [own] = await ask(who, "GET", f"{QUERY}/autorisasjoner", arvPrivilegier="true")
+        assert (own["privilegiumNiva"], own["ressursNiva"]) == (1, 1)
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/autorisasjoner", forelderRessurs=str(town.a)) == []
+
+
+WRONG_FNR, WRONG_ORGNR = "01010700065", "310991006"
+BAD: dict[str, tuple[str, str, Any]] = {
+    "a person of a wrong number": ("POST", f"{KONF}/personer", {"fnr": WRONG_FNR, "navn": "Kari"}),
+    "a person of the number of an organisation": ("POST", f"{KONF}/personer", {"fnr": "310991007", "navn": "Kari"}),
+    "a person without a name": ("POST", f"{KONF}/personer", {"fnr": CLERK, "navn": " "}),
+    "a person's name taken away": ("PATCH", f"{KONF}/personer/oppdater", {"fnr": ADMIN_A, "navn": ""}),
+    "a person's e-mail": ("PATCH", f"{KONF}/personer/oppdater", {"fnr": ADMIN_A, "epost": "kari"}),
+    "persons of a wrong number": ("POST", f"{KONF}/personer/list", {"fnrs": [ADMIN_A, WRONG_FNR]}),
+    "a right for a wrong number": ("POST", "{ressurs}/tilganger", {"aktor": WRONG_FNR, "privilegium": "ADMIN"}),
+    "an unknown right": ("POST", "{ressurs}/tilganger", {"aktor": CLERK, "privilegium": "ALT"}),
+    "a right called a number": ("POST", "{ressurs}/tilganger", {"aktor": CLERK, "privilegium": CLERK}),
+    "a resource of an unknown type": (
+        "POST",
+        f"{UPDATE}/ressurs",
+        {"forelderRessurs": "{a}", "type": "KAFFE", "navn": "Ny"},
+    ),
+    "an organisation in an organisation": (
+        "POST",
+        f"{UPDATE}/ressurs",
+        {"forelderRessurs": "{a}", "type": "ORGANISASJON", "navn": "Ny"},
+    ),
+    "a resource without a name": ("PATCH", "{ressurs}", {"navn": "   "}),
+    "an organisation of a wrong number": ("PATCH", "{org}", {"orgnr": WRONG_ORGNR}),
+    "an organisation without a name": ("PATCH", "{org}", {"navn": ""}),
+    "an organisation's e-mail": ("PATCH", "{org}", {"epost": ["post@example.no", "post"]}),
+    "an avtaleadmin of a wrong number": ("PATCH", "{org}", {"avtaleadminFnr": WRONG_FNR}),
+    "an integration of a wrong number": (
+        "POST",
+        f"{KONF}/integrasjoner",
+        {"autorisertOrgnr": WRONG_ORGNR, "navn": "Fagsystem", "fiksOrganisasjonUuid": "{a}"},
+    ),
+    "an integration without a name": (
+        "POST",
+        f"{KONF}/integrasjoner",
+        {"autorisertOrgnr": "310991007", "navn": "  ", "fiksOrganisasjonUuid": "{a}"},
+    ),
+    "a revocation of an unknown right": ("DELETE", "{ressurs}/tilganger?aktor=01010700066&privilegium=ALT", None),
+    "a depth below none": ("GET", f"{QUERY}/autorisasjoner?maksDybde=-1", None),
+    "a depth beyond all": ("GET", f"{QUERY}/autorisasjoner?maksDybde=99999999999", None),
+    "a depth in words": ("GET", f"{QUERY}/autorisasjoner?maksDybde=1_0", None),
+    "inheritance in words": ("GET", f"{QUERY}/autorisasjoner?arvPrivilegier=ja", None),
+    "an actor that is none": ("PATCH", f"{UPDATE}/fiksorgs/{{a}}/aktorer/kari 010107 00066", {"aktiv": True}),
+}
+
+
+async def test_what_cannot_be_is_refused_as_the_contract_says_and_nothing_is_appended(town: Town) -> None:
+    org, ressurs = f"{KONF}/organisasjoner/{town.a}", f"{UPDATE}/ressurs/{town.a}"
+
+    def filled(said: Any) -> Any:
+        if isinstance(said, str):
+            return said.replace("{org}", org).replace("{ressurs}", ressurs).replace("{a}", str(town.a))
+        return {name: filled(one) for name, one in said.items()} if isinstance(said, dict) else said
+
+    before = len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon"))
+    for name, (method, path, body) in BAD.items():
+        status, said = await town.one.ask(ADMIN_A, method, filled(path), filled(body))
+        assert status == 400, (name, said)
+        assert {"timestamp", "status", "error", "errorId", "path", "originalPath", "message"} == said.keys(), name
+        spoken = json.dumps([said["message"], said["path"], said["originalPath"]], ensure_ascii=False)
+        assert not [one for one in (WRONG_FNR, CLERK, ADMIN_A, "010107 00066") if one in spoken], (name, spoken)
+    assert len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")) == before
 
 
 async def test_a_deactivated_person_may_nothing_and_root_may_bring_them_back(town: Town) -> None:

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from gateway.auth import memory as module
 from gateway.auth.memory import Memory
 from gateway.auth.snapshot import Mark, Snapshot, SnapshotFile
-from schemas.konfigurasjon import ROOT, PersonEndret, PersonRegistrert
+from schemas.konfigurasjon import PersonopplysningerEndret, PersonopplysningerOppgitt, PersonOpprettet
+from streams.domain.personer import person_id
 from tests.support.eventually import eventually
 from tests.support.konfigurasjon import GENESIS, A, fold, grant
 from tests.support.topical import Topical, topical
@@ -56,20 +57,27 @@ async def assert_as_from_zero(memory: Memory, own: Topical) -> None:
 
 
 async def test_a_start_reads_only_what_came_after_the_snapshot(own: Topical, tmp_path: Path) -> None:
-    person = PersonRegistrert(person_id=uuid4(), aktor="person:1", fnr="12858010053", navn="Kari")
-    for event in (*GENESIS, person):
+    about = {"fiks_org_id": A, "aktor": "person:1"}
+    said = PersonopplysningerOppgitt(
+        person_id=person_id(A, "person:1"), opplysninger_id=uuid4(), fnr="12858010053", navn="Kari", **about
+    )
+    for event in (*GENESIS, said, PersonOpprettet(opplysninger_id=said.opplysninger_id, **about)):
         await own.say(event)
     file = SnapshotFile(tmp_path, own.topic)
     async with remembering(own, tmp_path) as first:
         before = first.received  # what was not acknowledged in time may lie there twice
         await eventually(lambda: file.records() == before)
-    await own.say(PersonEndret(person_id=person.person_id, aktor="person:1", navn="Kari Nordmann"))
+    changed = PersonopplysningerOppgitt(
+        person_id=said.person_id, opplysninger_id=uuid4(), navn="Kari Nordmann", **about
+    )
+    await own.say(changed)
+    await own.say(PersonopplysningerEndret(opplysninger_id=changed.opplysninger_id, **about))
     await own.say(grant(A, "person:1", A))
     async with remembering(own, tmp_path) as second:
         after = second.received
         assert second._follower.records == before + after
         assert second.may("person:1", "ADMIN", A)
-        assert second.configuration.personer[ROOT]["person:1"].navn == "Kari Nordmann"
+        assert second.configuration.person(A, "person:1").navn == "Kari Nordmann"
         await assert_as_from_zero(second, own)
         await eventually(lambda: file.records() == before + after)
     async with remembering(own, tmp_path) as third:

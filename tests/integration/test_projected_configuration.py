@@ -112,7 +112,8 @@ async def test_the_tables_are_what_a_gateway_remembers_live_and_rebuilt(
     letters = DeadLetters(system.log)
     memory = Memory(system.settings.kafka)
     await memory.start()
-    async with system.worker([Deciding(konfigurasjon, system.log, letters), Projecting([projected], letters)]):
+    works = [Deciding(konfigurasjon, system.log, letters), Projecting([projected], letters, system.log.keys)]
+    async with system.worker(works):
         await tell(system, *GENESIS)
         asked = await tell(system, *grants(20), *grants(5, ADMIN_B, B))
         taken = RevokePrivilegium(fiks_org_id=A, av=ADMIN_A, aktor=INTEGRASJON, ressurs_id=A, privilegium="P3")

@@ -189,7 +189,7 @@ async def running_lager(folder: Path) -> AsyncIterator[tuple[Lager, Lager]]:
     """The same caller of two gateways, with a worker behind them."""
     kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
     await asyncio.gather(kafka.start(), postgres.start())
-    await _prepare(postgres.dsn)
+    await prepare(postgres.dsn)
     async with running_gateway(kafka.bootstrap, folder / "state", postgres.dsn) as caller:
         settings = caller.settings.model_copy(update={"gateway_port": free_port()})
         other = make_app(settings)
@@ -218,7 +218,8 @@ async def working(settings: Settings, roles: str = "ROLES") -> AsyncIterator[Non
         await made.wait()
 
 
-async def _prepare(dsn: str) -> None:
+async def prepare(dsn: str) -> None:
+    """Make this release's tables."""
     connection = await asyncpg.connect(dsn)
     await migrate(connection)
     for projection in projections().values():

@@ -31,11 +31,13 @@ from schemas.konfigurasjon_commands import (
     ChangeGlobalIntegrasjon,
     ChangeIntegrasjon,
     ChangeOrganisasjon,
+    ChangePerson,
     Command,
     ConfigureTjeneste,
     CreateIntegrasjon,
     CreateKonto,
     CreateOrganisasjon,
+    CreatePerson,
     CreateRessurs,
     DeactivateAktor,
     DeleteIntegrasjon,
@@ -71,7 +73,7 @@ from tests.support.konfigurasjon import (
 from tests.support.simulated_log import SimulatedLog, read
 
 SERVICE, ACCOUNT, NEW = UUID(int=1), UUID(int=2), UUID(int=50)
-HELPER = "person:service-admin"
+HELPER, DEPUTY = "person:service-admin", "person:deputy"
 INTEGRASJON = IntegrasjonOpprettet(
     fiks_org_id=A, integrasjon_id=MASKIN, autorisert_orgnr="310991007", navn="i", passord_hash="h"
 )
@@ -80,6 +82,7 @@ OF_A = (
     INTEGRASJON,
     TjenesteInitialisert(fiks_org_id=A, tjeneste="FIKS_IO", ressurs_id=UUID(int=40), ressurstype="FIKS_IO", navn="io"),
     grant(A, HELPER, SERVICE),
+    grant(A, DEPUTY, A),
 )
 OF_ROOT = tuple(one for one in GENESIS if one.fiks_org_id == ROOT)
 
@@ -105,10 +108,13 @@ OF_ORGANISATION: list[tuple[type, dict[str, Any], bool]] = [
     (GrantPrivilegium, RIGHT | {"ressurs_id": A}, False),
     (GrantPrivilegium, RIGHT | {"ressurs_id": SERVICE}, True),
     (GrantPrivilegium, RIGHT | {"ressurs_id": ACCOUNT, "privilegium": "ADMIN"}, True),
-    (RevokePrivilegium, {"aktor": ADMIN_A, "privilegium": "ADMIN", "ressurs_id": A}, False),
+    (RevokePrivilegium, {"aktor": DEPUTY, "privilegium": "ADMIN", "ressurs_id": A}, False),
     (RevokePrivilegium, RIGHT | {"ressurs_id": ACCOUNT}, True),
     (ActivateAktor, {"aktor": NOBODY}, False),
     (DeactivateAktor, {"aktor": NOBODY}, False),
+    (CreatePerson, {"aktor": NOBODY, "opplysninger_id": NEW}, True),
+    (ChangePerson, {"aktor": NOBODY, "opplysninger_id": NEW}, False),
+    (ChangePerson, {"aktor": HELPER, "opplysninger_id": NEW}, True),
     (CreateKonto, {"konto_id": NEW, "tjeneste": "SMS", "navn": "k"}, False),
     (RenameKonto, {"konto_id": ACCOUNT, "navn": "k"}, True),
     (TagKonto, {"konto_id": ACCOUNT, "tag": "t"}, True),
@@ -121,6 +127,8 @@ OF_ROOT_ALONE: list[tuple[type, dict[str, Any]]] = [
     (RevokeTypePrivilegium, RIGHT | {"ressurstype": "SVARUT"}),
     (GrantPrivilegium, RIGHT | {"ressurs_id": ROOT}),
     (RevokePrivilegium, RIGHT | {"ressurs_id": ROOT}),
+    (CreatePerson, {"aktor": NOBODY, "opplysninger_id": NEW}),
+    (ChangePerson, {"aktor": NOBODY, "opplysninger_id": NEW}),
 ]
 
 

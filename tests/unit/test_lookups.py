@@ -12,7 +12,6 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from gateway.aktorer import person_id
 from gateway.audit import AUDITOR, Auditor, audited
 from gateway.auth.demands import Caller, Demand
 from gateway.auth.memory import MEMORY, Memory
@@ -29,14 +28,16 @@ from schemas.konfigurasjon import (
     ROOT,
     OrganisasjonEndret,
     OrganisasjonOpprettet,
-    PersonRegistrert,
+    PersonopplysningerOppgitt,
+    PersonOpprettet,
     PrivilegieTildelt,
     TypePrivilegieTildelt,
 )
 from streams.domain.errors import Unavailable
+from streams.domain.personer import person_id
 
 A, B = UUID(int=0xA), UUID(int=0xB)
-ROOT_FNR, ADMIN_A, CLERK, CLERK_B, STRANGER = "26867396532", "01010700066", "25865499815", "15819000066", "12858010053"
+ROOT_FNR, ADMIN_A, CLERK, CLERK_B, STRANGER = "09477211183", "01010700066", "25865400058", "15819000066", "12858010053"
 MACHINE = UUID(int=0x30)
 NAMES = Persons(bytes(32))
 LAW = "Kommuneloven § 24-1"
@@ -117,9 +118,8 @@ async def gateway() -> AsyncIterator[Gateway]:
         ),
     )
     for of, fnrs in ((ROOT, (ROOT_FNR, STRANGER)), (A, (ADMIN_A, CLERK)), (B, (CLERK_B,))):
-        for who, fnr in ((NAMES.actor(fnr), fnr) for fnr in fnrs):
-            id_ = person_id(of, who)
-            memory.meet(PersonRegistrert(person_id=id_, aktor=who, fnr=fnr, navn="Noen", fiks_org_id=of))
+        for fnr in fnrs:
+            memory.meet(*known(of, fnr))
     app = web.Application(middlewares=[problems, audited, authenticate(Believed())])  # type: ignore[arg-type]
     app[MEMORY], app[PERSONS], app[LOG] = memory, NAMES, log  # type: ignore[misc]
     app[AUDITOR] = Auditor(log, memory)  # type: ignore[arg-type]
@@ -133,6 +133,13 @@ def right(fiks_org_id: UUID, fnr: str, privilegium: str) -> PrivilegieTildelt:
     return PrivilegieTildelt(
         fiks_org_id=fiks_org_id, aktor=NAMES.actor(fnr), ressurs_id=fiks_org_id, privilegium=privilegium
     )
+
+
+def known(fiks_org_id: UUID, fnr: str) -> tuple[PersonopplysningerOppgitt, PersonOpprettet]:
+    who = NAMES.actor(fnr)
+    about = {"fiks_org_id": fiks_org_id, "aktor": who, "opplysninger_id": UUID(int=1)}
+    said = PersonopplysningerOppgitt(person_id=person_id(fiks_org_id, who), fnr=fnr, navn="Noen", **about)
+    return said, PersonOpprettet(**about)
 
 
 def persons(*fnrs: str) -> set[str]:

@@ -12,11 +12,11 @@ from gateway.auth import snapshot
 from gateway.auth.memory import FOLDED
 from gateway.auth.snapshot import Mark, Snapshot, SnapshotFile, Unusable
 from schemas.derive import fields_of, is_personal, optional_of
-from schemas.konfigurasjon import ROOT, PersonRegistrert
+from schemas.konfigurasjon import PersonopplysningerOppgitt, PersonOpprettet
 from schemas.topics import TOPICS, Topic
 from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon import KonfigurasjonEvent
-from tests.support.konfigurasjon import AKTORER, GENESIS, IDS, PRIVILEGIER, TYPER, any_configuration_event, fold
+from tests.support.konfigurasjon import AKTORER, GENESIS, IDS, PRIVILEGIER, TYPER, A, any_configuration_event, fold
 from tests.support.stack import temporary_folder
 
 TOPIC = TOPICS["fiks.konfigurasjon"]
@@ -154,10 +154,12 @@ def personal_fields(cls: type) -> list[str]:
 @pytest.mark.parametrize("cls", [cls for cls in FOLDED.values() if personal_fields(cls)])
 def test_personal_text_is_in_no_stream_of_a_snapshot(cls: type, tmp_path: Path) -> None:
     """It would outlive its key there. Only records as they lie on the log may hold it."""
-    known = PersonRegistrert(person_id=UUID(int=9), aktor="person:9", fnr="Kari Marked", navn="Kari Marked")
-    named = {field.name for field, _ in fields_of(cls)} & {"person_id", "aktor"}
-    said = {name: getattr(known, name) for name in named} | dict.fromkeys(personal_fields(cls), "Kari Marked")
-    configuration = fold([*GENESIS, known, cls(**said)])
-    assert configuration.personer[ROOT]["person:9"].navn == "Kari Marked"
+    about = {"fiks_org_id": A, "aktor": "person:9", "opplysninger_id": UUID(int=1)}
+    of_old = {"person_id": UUID(int=9), "aktor": "person:9"}
+    texts = dict.fromkeys(personal_fields(cls), "Kari Marked")
+    said = cls(**(of_old | about if cls is PersonopplysningerOppgitt else of_old), **texts)
+    configuration = fold([*GENESIS, said, PersonOpprettet(**about)])
+    if cls is PersonopplysningerOppgitt:
+        assert configuration.person(A, "person:9").navn == "Kari Marked"
     SnapshotFile(tmp_path, TOPIC).write(of(configuration))
     assert b"Kari Marked" not in (tmp_path / "fiks.konfigurasjon.snapshot").read_bytes()

@@ -1,0 +1,33 @@
+"""Where the log ends can be asked again after the broker was killed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from infra.ends import Ends
+from schemas.topics import TOPICS
+from streams import topics
+from streams.domain.errors import Unavailable
+from tests.support.stack import OwnKafka, temporary_folder
+
+
+async def test_the_ends_are_known_again_after_the_broker_was_killed() -> None:
+    """Its partitions then have a later leader epoch, which a client that only remembers is refused for, for ever."""
+    with temporary_folder() as folder:
+        kafka = OwnKafka(folder)
+        await kafka.start()
+        topics.apply(kafka.bootstrap, 1)
+        ends = Ends(kafka.bootstrap, TOPICS["fiks.svarut"])
+        before = await answered(ends)
+        await kafka.restart()
+        assert await answered(ends) == before
+        await kafka.stop()
+
+
+async def answered(ends: Ends) -> dict[int, int]:
+    """The ends, as soon as they are told."""
+    while True:
+        try:
+            return await ends.now()
+        except Unavailable:
+            await asyncio.sleep(0.1)
