@@ -13,13 +13,13 @@ UTFALL = "utfall"
 FERDIG = "ferdig"
 """What lies under this name says which document it became."""
 
-_ID = re.compile(r"([0-9a-f]{10})[0-9a-f]{32}")
+_ID = re.compile(r"([0-9a-f]{8})[0-9a-f]{32}")
 _NAME = re.compile(rf"(opplasting-[0-9a-f]{{32}}-({_ID.pattern}))/(.+)")
 
 
 def id_of(expires: datetime, random: str) -> str:
     """The id of a new upload. ``random`` are 32 hex digits."""
-    return f"{int(expires.timestamp()):010x}{random}"
+    return f"{int(expires.timestamp()):08x}{random}"
 
 
 def expiry_of(opplasting_id: str) -> datetime | None:

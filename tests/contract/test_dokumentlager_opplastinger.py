@@ -24,7 +24,7 @@ from schemas.dokumentlager import DokumentLastetOpp
 from streams.domain.errors import Unacknowledged, Unavailable
 from streams.domain.opplasting import LIFETIME
 from tests.support.dokumentlager import PROVDAL, Answer, Lager
-from tests.support.gateway import events_after
+from tests.support.gateway import ends_of, events_after
 from tests.support.tus import RESUMABLE, Upload, begun, create, metadata_of
 
 LARGE = os.urandom(2 * PIECE + 4711)
@@ -37,6 +37,8 @@ def korrelasjonsid() -> str:
 
 async def told(lager: Lager, korrelasjonsid: str) -> list[Any]:
     """The events of documents with that correlation id."""
+    if not any((await ends_of(lager.settings.kafka, "fiks.dokumentlager")).values()):
+        return []
     events = await events_after(lager.settings.kafka, dict.fromkeys(range(12), 0), "fiks.dokumentlager")
     return [
         one
@@ -68,7 +70,6 @@ async def test_the_last_byte_makes_the_document(lagre: tuple[Lager, Lager], korr
     assert shown.headers["Cache-Control"] == "no-store"
     expires = parsedate_to_datetime(shown.headers["Upload-Expires"])
     assert timedelta(0) < datetime.now(UTC) + LIFETIME - expires < timedelta(minutes=10)
-    assert await told(one, korrelasjonsid) == []
     last = await upload.at(other).send(100, LARGE[100:])
 
     assert (last.status, last.body) == (204, b"")
@@ -78,7 +79,7 @@ async def test_the_last_byte_makes_the_document(lagre: tuple[Lager, Lager], korr
     [event] = await told(one, korrelasjonsid)
     assert (str(event.event.dokument_id), event.event.ukryptert_storrelse) == (dokument_id, len(LARGE))
     assert event.event.sha256 == hashlib.sha256(LARGE).hexdigest()
-    assert event.at.actor == one.headers["IntegrasjonId"]
+    assert event.at.actor == f"integrasjon:{one.headers['IntegrasjonId']}"
     for lager in lagre:
         assert (await lager.download(dokument_id)).body == LARGE
     assert left_of(one, upload) == {"ferdig"}
@@ -164,7 +165,7 @@ async def test_what_does_not_add_up_is_not_kept(lager: Lager, size: int) -> None
     refused = await upload.send(0, content, Upload_Checksum=f"sha1 {sums[0]}")
     assert (refused.status, refused.json["error"]) == (460, "Checksum Mismatch")
     assert (await upload.offset(), left_of(lager, upload)) == (0, {"opprettet"})
-    await upload.break_off(0, content[:-1], size)
+    await upload.break_off(0, content[:-1], size, Upload_Checksum=f"sha1 {sums[1]}")
     assert await downloaded(lager, await upload.send(0, content, Upload_Checksum=f"sha1 {sums[1]}")) == content
     assert len(lager.blobs - before) == 2  # the document, and what remembers the upload
 

@@ -35,12 +35,12 @@ class Upload:
     async def delete(self) -> Answer:
         return await self.lager.ask("DELETE", self.path, headers=RESUMABLE)
 
-    async def break_off(self, offset: int, content: bytes, length: int) -> None:
+    async def break_off(self, offset: int, content: bytes, length: int, **more: str) -> None:
         """Begin to send ``length`` bytes, and go away after ``content``."""
         url = urlsplit(self.lager.url)
         _, writer = await asyncio.open_connection(url.hostname, url.port)
         headers = {**self.lager.headers, **RESUMABLE, "Host": "x", "Content-Type": CONTENT_TYPE}
-        headers |= {"Upload-Offset": str(offset), "Content-Length": str(length)}
+        headers |= {"Upload-Offset": str(offset), "Content-Length": str(length)} | _dashed(more)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(f"PATCH {self.path} HTTP/1.1\r\n{head}\r\n".encode() + content)
         await writer.drain()
