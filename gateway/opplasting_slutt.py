@@ -22,7 +22,8 @@ from gateway.dokument_upload import Received, lastet_opp
 from gateway.dokumenter import DOKUMENTER
 from gateway.dokumentlager import open_konto_in
 from gateway.metadata import read_json
-from gateway.opplastinger import AVBRUTT, GIVEN_UP, OPPLASTINGER, Ferdig, Opplasting
+from gateway.opplasting import Ferdig, Opplasting
+from gateway.opplastinger import AVBRUTT, GIVEN_UP, OPPLASTINGER
 from gateway.randomness import new_uuid
 from gateway.said import said
 from gateway.tus import metadata_in

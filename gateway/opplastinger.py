@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -21,18 +19,16 @@ import msgspec
 from aiohttp import web
 
 from gateway.dokument_nedlasting import content
+from gateway.opplasting import Chunks, Ferdig, Kept, Opplasting, Said, chain, expiry, opened, pieces, sealed
 from gateway.randomness import new_hex
 from gateway.ranges import Range
 from gateway.tus import Checksum, Refused
 from infra.blobs import Blobs
-from infra.crypto.segments import HEADER_SIZE, KEY_SIZE, SEGMENT, Opener, Sealer, plain_size, sealed_size
+from infra.crypto.segments import KEY_SIZE, SEGMENT, Sealer, sealed_size
 from infra.keks import Keks
-from schemas.errors import Unreadable
 from streams.domain.errors import Gone, NotFound
-from streams.domain.opplasting import FERDIG, LIFETIME, UTFALL, expiry_of, folder_of, id_of
+from streams.domain.opplasting import FERDIG, LIFETIME, UTFALL, folder_of, id_of
 
-PIECE = 4 << 20
-"""Bytes of a part at most: what is lost of an upload when a gateway is killed, and what it holds in memory."""
 MOST_PARTS = 20_000
 OPPRETTET, LENGDE = "opprettet", "lengde"
 GIVEN_UP = b""
@@ -40,58 +36,6 @@ GIVEN_UP = b""
 
 AVBRUTT = "Opplastingen er avbrutt. Begynn på en ny"
 DELETED_AT_ONCE = 32
-
-Chunks = AsyncGenerator[bytes, None]
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What was said of an upload at its beginning. ``metadata`` is Upload-Metadata as it was sent."""
-
-    length: int | None
-    kryptert: bool
-    metadata: str
-
-
-class _Kept(msgspec.Struct, frozen=True, array_like=True):
-    key: bytes
-    said: bytes
-
-
-class Ferdig(msgspec.Struct, frozen=True):
-    """The document that an upload became, and the length of the upload. ``skadevare``: see DokumentLastetOpp."""
-
-    dokument_id: UUID
-    length: int
-    skadevare: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Opplasting:
-    """An upload as it was found. ``parts`` are the bytes of each part in order; ``length`` is None while not known."""
-
-    id: str
-    folder: str
-    key: bytes
-    said: Said
-    length: int | None
-    parts: tuple[int, ...] = ()
-    is_decided: bool = False
-
-    @property
-    def offset(self) -> int:
-        return sum(self.parts)
-
-    @property
-    def expires(self) -> datetime:
-        return _expiry(self.id)
-
-    @property
-    def is_whole(self) -> bool:
-        return self.offset == self.length
-
-    def part(self, offset: int) -> str:
-        """The name of the part that begins there."""
-        return f"{self.folder}/{offset:012d}"
 
 
 class Opplastinger:
@@ -105,13 +49,13 @@ class Opplastinger:
         opplasting_id = id_of(datetime.now(UTC) + LIFETIME, new_hex())
         folder, key = folder_of(konto_id, opplasting_id), os.urandom(KEY_SIZE)
         name = f"{folder}/{OPPRETTET}"
-        kept = _Kept(await self._keks.wrap(name, key), _sealed(key, name, msgspec.json.encode(said)))
+        kept = Kept(await self._keks.wrap(name, key), sealed(key, name, msgspec.json.encode(said)))
         await self._blobs.create(name, msgspec.msgpack.encode(kept))
         return Opplasting(opplasting_id, folder, key, said, said.length)
 
     async def find(self, konto_id: UUID, opplasting_id: str) -> Opplasting | Ferdig:
         """The upload as it is now. Raises NotFound; Gone when it has expired or was given up."""
-        if _expiry(opplasting_id) < datetime.now(UTC):
+        if expiry(opplasting_id) < datetime.now(UTC):
             raise Gone("Opplastingen er utløpt. Begynn på en ny")
         folder = folder_of(konto_id, opplasting_id)
         try:
@@ -133,11 +77,11 @@ class Opplastinger:
         """
         offset, count = upload.offset, len(upload.parts)
         async with aclosing(self._proven(upload, chunks, checksum) if checksum else chunks) as proven:
-            async for piece in _pieces(proven):
+            async for piece in pieces(proven):
                 if count >= MOST_PARTS:
                     raise Refused(400, "Opplastingen er kommet i for mange deler. Begynn på en ny, med større deler")
                 name = upload.part(offset)
-                if not await self._blobs.create(name, _sealed(upload.key, name, piece)):
+                if not await self._blobs.create(name, sealed(upload.key, name, piece)):
                     raise Refused(409, "Noen andre har sendt denne delen. Spør etter Upload-Offset, og fortsett derfra")
                 offset, count = offset + len(piece), count + 1
         return offset
@@ -147,7 +91,7 @@ class Opplastinger:
         offset = 0
         for size in upload.parts:
             name = upload.part(offset)
-            plain = _opened(upload.key, name, await self._read(name))
+            plain = opened(upload.key, name, await self._read(name))
             for at in range(0, size, SEGMENT):
                 yield plain[at : at + SEGMENT]
             offset += size
@@ -155,14 +99,14 @@ class Opplastinger:
     async def decide(self, upload: Opplasting, outcome: bytes) -> bool:
         """What becomes of the upload: GIVEN_UP, or what ``outcome`` is to read. Whether that was still open."""
         name = f"{upload.folder}/{UTFALL}"
-        return await self._blobs.create(name, outcome and _sealed(upload.key, name, outcome))
+        return await self._blobs.create(name, outcome and sealed(upload.key, name, outcome))
 
     async def outcome(self, upload: Opplasting) -> bytes:
         """What was decided. Raises Gone when the upload was given up, NotFound when it was cleared away."""
         name = f"{upload.folder}/{UTFALL}"
-        if not (sealed := await self._read(name)):
+        if not (kept := await self._read(name)):
             raise Gone(AVBRUTT)
-        return _opened(upload.key, name, sealed)
+        return opened(upload.key, name, kept)
 
     async def finish(self, upload: Opplasting, ferdig: Ferdig) -> None:
         """Remember what it became, and clear everything else away."""
@@ -188,11 +132,11 @@ class Opplastinger:
         if OPPRETTET not in sizes:
             raise NotFound("Opplastingen finnes ikke")
         name = f"{folder}/{OPPRETTET}"
-        kept = msgspec.msgpack.decode(await self._read(name), type=_Kept)
+        kept = msgspec.msgpack.decode(await self._read(name), type=Kept)
         key = (await self._keks.unwrap({name: kept.key}))[name]
-        said = msgspec.json.decode(_opened(key, name, kept.said), type=Said)
+        said = msgspec.json.decode(opened(key, name, kept.said), type=Said)
         length = await self._length(f"{folder}/{LENGDE}") if LENGDE in sizes else said.length
-        return Opplasting(opplasting_id, folder, key, said, length, _chain(sizes), UTFALL in sizes)
+        return Opplasting(opplasting_id, folder, key, said, length, chain(sizes), UTFALL in sizes)
 
     async def _length(self, name: str) -> int:
         return int(await self._read(name))
@@ -225,47 +169,3 @@ class Opplastinger:
 
 OPPLASTINGER = web.AppKey("opplastinger", Opplastinger)
 """``app[OPPLASTINGER]``: where handlers find them."""
-
-
-async def _pieces(chunks: Chunks) -> Chunks:
-    """The same bytes in pieces of PIECE. The rest comes also when the sender fails, whose fault is raised then."""
-    waiting, fault = bytearray(), None
-    try:
-        async for chunk in chunks:
-            waiting += chunk
-            while len(waiting) >= PIECE:
-                yield bytes(waiting[:PIECE])
-                del waiting[:PIECE]
-    except Unreadable as broken:
-        fault = broken
-    if waiting:
-        yield bytes(waiting)
-    if fault:
-        raise fault
-
-
-def _chain(sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The plain bytes of each part, as far as they follow upon each other."""
-    parts, offset = [], 0
-    while (size := sizes.get(f"{offset:012d}")) is not None:
-        parts.append(plain_size(size))
-        offset += parts[-1]
-    return tuple(parts)
-
-
-def _expiry(opplasting_id: str) -> datetime:
-    if (expires := expiry_of(opplasting_id)) is None:
-        raise NotFound("Opplastingen finnes ikke")
-    return expires
-
-
-def _sealed(key: bytes, name: str, plain: bytes) -> bytes:
-    sealer = Sealer(key, name)
-    return sealer.update(plain) + sealer.finish()
-
-
-def _opened(key: bytes, name: str, sealed: bytes) -> bytes:
-    opener = Opener(key, name, sealed[:HEADER_SIZE], len(sealed))
-    plain = opener.update(sealed[HEADER_SIZE:])
-    opener.finish()
-    return plain

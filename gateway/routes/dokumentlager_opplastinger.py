@@ -17,8 +17,9 @@ from gateway.auth.demands import open_to_all
 from gateway.dokument import until
 from gateway.dokument_upload import EMPTY, LONGEST_CALL, must_be_clean
 from gateway.dokumentlager import A_KONTO, UPLOADER, konto_in, kryptert_in, location_of, open_konto_in
+from gateway.opplasting import Ferdig, Opplasting, Said
 from gateway.opplasting_slutt import made, read_metadata
-from gateway.opplastinger import GIVEN_UP, OPPLASTINGER, Ferdig, Opplasting, Said
+from gateway.opplastinger import GIVEN_UP, OPPLASTINGER
 from gateway.routes import Routes
 from gateway.uploads import reader
 from schemas.errors import Unreadable
@@ -97,6 +98,17 @@ async def avbryt(request: web.Request) -> web.Response:
         raise tus.Refused(HTTPStatus.CONFLICT, FERDIG)
     await opplastinger.clear(upload)
     return _no_content({"Tus-Resumable": tus.VERSION})
+
+
+METHODS = {"PATCH": fortsett, "DELETE": avbryt, "HEAD": vis}
+
+
+@routes.post(EN, demands=UPLOADER)
+async def overstyrt(request: web.Request) -> web.Response:
+    """For callers whose surroundings let only GET and POST through."""
+    if (handler := METHODS.get(request.headers.get("X-HTTP-Method-Override", ""))) is None:
+        raise web.HTTPMethodNotAllowed(request.method, METHODS)
+    return await handler(request)
 
 
 async def _found(request: web.Request) -> tuple[Ressurs, Opplasting | Ferdig]:

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from gateway import opplasting_slutt
 from gateway.auth.memory import MEMORY
 from gateway.context import LOG
-from gateway.opplastinger import OPPLASTINGER, PIECE, Opplasting
+from gateway.opplasting import PIECE, Opplasting
+from gateway.opplastinger import OPPLASTINGER
 from schemas.dokumentlager import DokumentLastetOpp
 from streams.domain.errors import Unacknowledged, Unavailable
 from streams.domain.opplasting import LIFETIME
-from tests.support.dokumentlager import PROVDAL, Answer, Lager
+from tests.support.dokumentlager import PROVDAL, Answer, Lager, gateway_process
 from tests.support.gateway import ends_of, events_after
 from tests.support.tus import RESUMABLE, Upload, begun, create, metadata_of
 
@@ -104,6 +105,20 @@ async def test_what_is_offered(lager: Lager) -> None:
     assert answer.status == 204
     assert answer.headers["Tus-Version"] == "1.0.0"
     assert answer.headers["Tus-Extension"] == "creation,creation-defer-length,expiration,checksum,termination"
+
+
+async def test_who_can_only_post(lager: Lager) -> None:
+    upload = await begun(lager, 3)
+    kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+
+    async def post(method: str, **more: Any) -> Answer:
+        headers = RESUMABLE | {"X-HTTP-Method-Override": method} | more.pop("headers", {})
+        return await lager.ask("POST", upload.path, headers=headers, **more)
+
+    assert (await post("HEAD")).headers["Upload-Offset"] == "0"
+    assert [(await post(method)).status for method in ("PUT", "")] == [405, 405]
+    assert await downloaded(lager, await post("PATCH", headers=kind, data=b"abc")) == b"abc"
+    assert (await post("DELETE")).status == 409
 
 
 async def test_what_lies_in_the_store_tells_nothing(lager: Lager) -> None:
@@ -244,6 +259,34 @@ async def test_of_two_who_send_the_same_part_one_is_heard(lagre: tuple[Lager, La
         assert statuses == [204, *[409] * 5]
     assert await downloaded(lagre[0], await upload.head()) == content
     assert len(await told(lagre[0], korrelasjonsid)) == 1
+
+
+async def test_gateways_that_are_killed_at_some_moment(lager: Lager) -> None:
+    """kill -9 of the process that has the upload, as it comes and as the document is made of it."""
+    for wait in (0.02, 0.1, 0.2):
+        id_, content = str(uuid4()), os.urandom(5 * PIECE)
+        upload = await begun(lager, len(content), korrelasjonsid=id_)
+        async with gateway_process(lager) as (other, process):
+            sending = asyncio.create_task(upload.at(other).send(0, content))
+            await asyncio.sleep(wait)
+            process.kill()
+            await asyncio.gather(sending, return_exceptions=True)
+        offset = await upload.offset()
+        answer = await upload.send(offset, content[offset:])
+        assert await downloaded(lager, answer) == content
+        assert len(await told(lager, id_)) == 1
+
+
+async def test_two_processes_that_have_the_same_upload(lager: Lager) -> None:
+    async with gateway_process(lager) as (other, _):
+        for size in (1000, PIECE + 1):
+            id_, content = str(uuid4()), os.urandom(size)
+            upload = await begun(lager, size, korrelasjonsid=id_)
+            await asyncio.gather(*(upload.at(at).send(0, content) for at in (lager, other, lager, other)))
+            answers = await asyncio.gather(*(upload.at(at).head() for at in (lager, other)))
+            assert len({one.headers["Fiks-Dokument-Id"] for one in answers}) == 1
+            assert await downloaded(other, answers[0]) == content
+            assert len(await told(lager, id_)) == 1
 
 
 @pytest.fixture

@@ -41,8 +41,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blobs]:
     secrets = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
     for name, value in (secrets | {"AWS_ENDPOINT": f"http://{host}:{port}", "AWS_ALLOW_HTTP": "true"}).items():
         monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="innhold")
-    yield Blobs("s3://innhold")
+    name = f"innhold-{uuid4()}"  # what is in one outlives its server
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket=name)
+    yield Blobs(f"s3://{name}")
     server.stop()
 
 
