@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from infra.crypto.segments import HEADER_SIZE, Opener, Sealer, plain_size
+from infra.crypto.segments import HEADER_SIZE, SEGMENT, Opener, Sealer, plain_size
 from schemas.errors import Unreadable
 from streams.domain.errors import NotFound
 from streams.domain.opplasting import expiry_of
@@ -77,7 +77,7 @@ async def pieces(chunks: Chunks) -> Chunks:
         async for chunk in chunks:
             waiting += chunk
             while len(waiting) >= PIECE:
-                yield bytes(waiting[:PIECE])
+                yield bytes(memoryview(waiting)[:PIECE])
                 del waiting[:PIECE]
     except Unreadable as broken:
         fault = broken
@@ -106,7 +106,8 @@ def expiry(opplasting_id: str) -> datetime:
 def sealed(key: bytes, name: str, plain: bytes) -> bytes:
     """What is stored under that name in the blob store, in one piece."""
     sealer = Sealer(key, name)
-    return sealer.update(plain) + sealer.finish()
+    pieces_ = [sealer.update(plain[at : at + SEGMENT]) for at in range(0, len(plain), SEGMENT)]
+    return b"".join([*pieces_, sealer.finish()])
 
 
 def opened(key: bytes, name: str, sealed: bytes) -> bytes:

@@ -25,6 +25,7 @@ from gateway.ranges import Range
 from gateway.tus import Checksum, Refused
 from infra.blobs import Blobs
 from infra.crypto.segments import KEY_SIZE, SEGMENT, Sealer, sealed_size
+from infra.crypto.wrapping import generation_of
 from infra.keks import Keks
 from streams.domain.errors import Gone, NotFound
 from streams.domain.opplasting import FERDIG, LIFETIME, UTFALL, folder_of, id_of
@@ -133,6 +134,8 @@ class Opplastinger:
             raise NotFound("Opplastingen finnes ikke")
         name = f"{folder}/{OPPRETTET}"
         kept = msgspec.msgpack.decode(await self._read(name), type=Kept)
+        if generation_of(kept.key) not in await self._keks.generations():
+            raise Gone("Nøkkelen til opplastingen er trukket tilbake. Begynn på en ny")
         key = (await self._keks.unwrap({name: kept.key}))[name]
         said = msgspec.json.decode(opened(key, name, kept.said), type=Said)
         length = await self._length(f"{folder}/{LENGDE}") if LENGDE in sizes else said.length
