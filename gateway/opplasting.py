@@ -29,6 +29,8 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """How that is stored: the key of the upload, wrapped, and what was said, sealed under it."""
+
     key: bytes
     said: bytes
 
@@ -55,14 +57,17 @@ class Opplasting:
 
     @property
     def offset(self) -> int:
+        """How many bytes have come."""
         return sum(self.parts)
 
     @property
     def expires(self) -> datetime:
+        """When it ends, finished or not."""
         return expiry(self.id)
 
     @property
     def is_whole(self) -> bool:
+        """Whether all bytes have come."""
         return self.offset == self.length
 
     def part(self, offset: int) -> str:
@@ -106,13 +111,13 @@ def expiry(opplasting_id: str) -> datetime:
 def sealed(key: bytes, name: str, plain: bytes) -> bytes:
     """What is stored under that name in the blob store, in one piece."""
     sealer = Sealer(key, name)
-    pieces_ = [sealer.update(plain[at : at + SEGMENT]) for at in range(0, len(plain), SEGMENT)]
-    return b"".join([*pieces_, sealer.finish()])
+    segments = [sealer.update(plain[at : at + SEGMENT]) for at in range(0, len(plain), SEGMENT)]
+    return b"".join([*segments, sealer.finish()])
 
 
-def opened(key: bytes, name: str, sealed: bytes) -> bytes:
+def opened(key: bytes, name: str, stored: bytes) -> bytes:
     """What was sealed under that name. Raises Tampered."""
-    opener = Opener(key, name, sealed[:HEADER_SIZE], len(sealed))
-    plain = opener.update(sealed[HEADER_SIZE:])
+    opener = Opener(key, name, stored[:HEADER_SIZE], len(stored))
+    plain = opener.update(stored[HEADER_SIZE:])
     opener.finish()
     return plain

@@ -161,10 +161,12 @@ async def test_what_cannot_become_a_document_is_refused_at_once(
 async def test_what_came_of_a_call_that_breaks_off_is_kept(lager: Lager) -> None:
     upload = await begun(lager, PIECE + 100)
     content = os.urandom(PIECE + 100)
-    await upload.break_off(0, content[: PIECE + 7], PIECE + 100)
-    while (offset := await upload.offset()) < PIECE:
-        await asyncio.sleep(0.05)
-    while (offset := await upload.offset()) == PIECE:  # what came last of it may still be on its way
+    async with upload.breaking_off(0, PIECE + 100) as send:
+        await send(content[:PIECE])
+        while await upload.offset() < PIECE:
+            await asyncio.sleep(0.05)
+        await send(content[PIECE : PIECE + 7])
+    while (offset := await upload.offset()) == PIECE:
         await asyncio.sleep(0.05)
 
     assert offset == PIECE + 7
@@ -235,16 +237,39 @@ async def test_more_than_was_announced_is_not_kept(lager: Lager) -> None:
     assert await upload.offset() == 0
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cuts=st.lists(st.integers(0, 3000), max_size=8), seed=st.integers(0, 1 << 30))
-async def test_whatever_the_cuts(lagre: tuple[Lager, Lager], cuts: list[int], seed: int) -> None:
-    """And whoever of the gateways gets each call."""
+CALLS = st.tuples(
+    st.sampled_from(["sent", "summed", "summed wrongly", "misplaced", "too much", "broken off with a sum"]),
+    st.integers(0, 1500),
+    st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(calls=st.lists(CALLS, max_size=8), seed=st.integers(0, 1 << 30))
+async def test_whatever_the_calls(lagre: tuple[Lager, Lager], calls: list[tuple[str, int, bool]], seed: int) -> None:
+    """Wherever they cut, whatever is wrong with some of them, and whoever of the gateways gets each."""
     content = hashlib.shake_256(str(seed).encode()).digest(3000)
-    upload, offset = await begun(lagre[seed % 2], len(content)), 0
-    for number, cut in enumerate(sorted(cuts)):
-        answer = await upload.at(lagre[(seed >> number) % 2]).send(offset, content[offset:cut])
-        assert (answer.status, answer.headers["Upload-Offset"]) == (204, str(cut))
-        offset = cut
+    upload, offset = await begun(lagre[0], len(content)), 0
+    for what, size, which in calls:
+        at, some = upload.at(lagre[which]), content[offset : min(offset + size, len(content) - 1)]
+        sums = [f"md5 {base64.b64encode(hashlib.md5(one).digest()).decode()}" for one in (some, some + b"x")]
+        match what:
+            case "sent":
+                answer, expected = await at.send(offset, some), 204
+            case "summed":
+                answer, expected = await at.send(offset, some, Upload_Checksum=sums[0]), 204
+            case "summed wrongly":
+                answer, expected = await at.send(offset, some, Upload_Checksum=sums[1]), 460
+            case "misplaced":
+                answer, expected = await at.send(offset + 1, some), 409
+            case "too much":
+                answer, expected = await at.send(offset, content[offset:] + b"x"), 413
+            case _:
+                await at.break_off(offset, some, 3000 - offset, Upload_Checksum=sums[0])
+                continue
+        assert answer.status == expected
+        offset += len(some) if expected == 204 else 0
+        assert await at.offset() == offset
     assert await downloaded(lagre[0], await upload.send(offset, content[offset:])) == content
 
 

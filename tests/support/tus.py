@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import urlsplit
@@ -37,13 +39,26 @@ class Upload:
 
     async def break_off(self, offset: int, content: bytes, length: int, **more: str) -> None:
         """Begin to send ``length`` bytes, and go away after ``content``."""
+        async with self.breaking_off(offset, length, **more) as send:
+            await send(content)
+
+    @asynccontextmanager
+    async def breaking_off(
+        self, offset: int, length: int, **more: str
+    ) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+        """The same bit by bit: what is given sends some bytes."""
         url = urlsplit(self.lager.url)
         _, writer = await asyncio.open_connection(url.hostname, url.port)
         headers = {**self.lager.headers, **RESUMABLE, "Host": "x", "Content-Type": CONTENT_TYPE}
         headers |= {"Upload-Offset": str(offset), "Content-Length": str(length)} | _dashed(more)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        writer.write(f"PATCH {self.path} HTTP/1.1\r\n{head}\r\n".encode() + content)
-        await writer.drain()
+        writer.write(f"PATCH {self.path} HTTP/1.1\r\n{head}\r\n".encode())
+
+        async def send(content: bytes) -> None:
+            writer.write(content)
+            await writer.drain()
+
+        yield send
         writer.close()
         await writer.wait_closed()
 
