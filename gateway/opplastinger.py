@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from uuid import UUID
@@ -24,7 +25,7 @@ from gateway.randomness import new_hex
 from gateway.ranges import Range
 from gateway.tus import Checksum, Refused
 from infra.blobs import Blobs
-from infra.crypto.segments import KEY_SIZE, SEGMENT, Sealer, sealed_size
+from infra.crypto.segments import KEY_SIZE, Sealer, sealed_size
 from infra.crypto.wrapping import generation_of
 from infra.keks import Keks
 from streams.domain.errors import Gone, NotFound
@@ -91,10 +92,8 @@ class Opplastinger:
         """All bytes that have come. Raises NotFound when the upload was cleared away, Tampered."""
         offset = 0
         for size in upload.parts:
-            name = upload.part(offset)
-            plain = opened(upload.key, name, await self._read(name))
-            for at in range(0, size, SEGMENT):
-                yield plain[at : at + SEGMENT]
+            async for plain in self._opened(upload.key, upload.part(offset), size):
+                yield plain
             offset += size
 
     async def decide(self, upload: Opplasting, outcome: bytes) -> bool:
@@ -163,11 +162,13 @@ class Opplastinger:
         try:
             await self._blobs.put(waiting, passing())
             checksum.check(summed)
-            kept = {"blob": waiting, "kryptert_storrelse": sealed_size(size)}
-            async for plain in content(self._blobs, upload.key, kept, Range(0, size - 1)):
+            async for plain in self._opened(upload.key, waiting, size):
                 yield plain
         finally:
             await self._blobs.delete([waiting])
+
+    def _opened(self, key: bytes, name: str, size: int) -> AsyncIterator[bytes]:
+        return content(self._blobs, key, {"blob": name, "kryptert_storrelse": sealed_size(size)}, Range(0, size - 1))
 
 
 OPPLASTINGER = web.AppKey("opplastinger", Opplastinger)
