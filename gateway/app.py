@@ -31,12 +31,15 @@ from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
 from gateway.matrikkel import EIERE, UkjenteEiere
+from gateway.opplasting_slutt import MAKING
+from gateway.opplastinger import OPPLASTINGER, Opplastinger
 from gateway.problems import problems
 from gateway.reads import TOPIC, Reads
 from gateway.registers.altinn import Altinn
 from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
+from gateway.tus import VERSION as TUS_VERSION
 from infra.blobs import Blobs
 from infra.crypto.certificates import key_folder
 from infra.database import SESSION
@@ -77,14 +80,17 @@ def make_app(settings: Settings) -> web.Application:
     fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
     callers = Callers(tokens, Integrations(memory, Passwords()), named, fullmakter)
     app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
-    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka, keks(settings)), named
+    wrapping = keks(settings)
+    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
+    app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}
     app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
     app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings)])
+    app.on_response_prepare.append(name_protocol)
     app.on_cleanup.append(lambda _: session.close())
     add_routes(app)
     return app
@@ -167,6 +173,13 @@ async def invite(request: web.Request, handler: Handler) -> web.StreamResponse:
     if expected and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return await handler(request)
+
+
+async def name_protocol(request: web.Request, response: web.StreamResponse) -> None:
+    """Every answer about a resumable upload says so, refusals too (TUS 1.0.0)."""
+    resource = request.match_info.route.resource
+    if resource and "/opplastinger" in resource.canonical:
+        response.headers.setdefault("Tus-Resumable", TUS_VERSION)
 
 
 async def _started(app: web.Application) -> AsyncIterator[None]:

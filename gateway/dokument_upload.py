@@ -9,12 +9,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
 
 from gateway.context import BLOBS, LOG, SCANNER
-from gateway.dokument import Metadata
+from gateway.dokument import Metadata, Named, exposures
 from gateway.metadata import read_json
 from gateway.multipart import Multipart
 from gateway.uploads import reader
@@ -23,25 +24,28 @@ from infra.crypto.cms import Decryptor
 from infra.crypto.segments import Sealer, sealed_size
 from infra.keys import Keys
 from infra.virus import Outcome, Scan, Scanner, Verdict
+from schemas.dokumentlager import DokumentLastetOpp
 from schemas.envelope import Position
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import blob_of, key_id_of
-from streams.domain.errors import Unacknowledged, Unavailable
+from streams.domain.errors import Rejected, Unacknowledged, Unavailable
+from streams.domain.konfigurasjon import Ressurs
 
 LONGEST_CALL = 60 * 60.0
 """Seconds; clients give up after an hour."""
 MOST_METADATA = 2 << 20
+EMPTY = "Ugyldig innhold: dokumentet er tomt"
 
 
 class Received:
-    """A document on its way in: ``metadata`` and then ``content`` are to be awaited, each once.
+    """A document on its way in, once ``store`` was awaited.
 
     ``size`` and ``sha256`` are of the content itself, ``sealed_size`` is what lies at rest. Its blob and its key are
     named after the document, so that who knows the document finds them. ``skadevare`` is what a virus scanner found.
     """
 
-    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys, scanner: Scanner, dokument_id: UUID) -> None:
-        self._parts, self._blobs, self._keys, self._scanner = parts, blobs, keys, scanner
+    def __init__(self, blobs: Blobs, keys: Keys, scanner: Scanner, dokument_id: UUID) -> None:
+        self._blobs, self._keys, self._scanner = blobs, keys, scanner
         self._hash = hashlib.sha256()
         self._is_ours = False
         self.dokument_id, self.blob, self.key_id = dokument_id, blob_of(dokument_id), key_id_of(dokument_id)
@@ -56,35 +60,16 @@ class Received:
     def sealed_size(self) -> int:
         return sealed_size(self.size)
 
-    async def metadata(self) -> Metadata:
-        """The first part. Raises Unreadable, and HTTPRequestEntityTooLarge above two megabytes."""
-        part = await self._parts.next_part()
-        if part is None or part.name != "metadata":
-            raise Unreadable("Ugyldig innhold: første del må hete metadata")
-        if part.content_type != "application/json":
-            raise Unreadable("Ugyldig innhold: delen metadata må ha Content-Type application/json")
-        content = bytearray()
-        async for chunk in self._parts.content():
-            content += chunk
-            if len(content) > MOST_METADATA:
-                raise web.HTTPRequestEntityTooLarge(max_size=MOST_METADATA, actual_size=len(content))
-        return read_json(bytes(content), Metadata, part.charset)
-
-    async def content(self, decryptor: Decryptor | None) -> None:
-        """The second part, which must be the last, to the end of the body. Raises Unreadable and Unavailable."""
-        part = await self._parts.next_part()
-        if part is None or part.name != "dokument":
-            raise Unreadable("Ugyldig innhold: andre del må hete dokument")
+    async def store(self, content: AsyncIterator[bytes], decryptor: Decryptor | None) -> None:
+        """Take all of the content. Raises Unreadable, Unavailable, and whatever ``content`` raises."""
         self._is_ours = True
         sealer = Sealer(await self._keys.create(self.key_id), self.blob)
-        plain = _decrypted(self._parts.content(), decryptor) if decryptor else self._parts.content()
+        plain = _decrypted(content, decryptor) if decryptor else content
         async with self._scanner.scanning() as scan:
             await self._blobs.put(self.blob, self._sealed(plain, sealer, scan))
             self.skadevare = _found(await scan.verdict())
-        if await self._parts.next_part() is not None:
-            raise Unreadable("Ugyldig innhold: kallet har flere deler enn metadata og dokument")
         if not self.size:
-            raise Unreadable("Ugyldig innhold: dokumentet er tomt")
+            raise Unreadable(EMPTY)
 
     async def say(self, appending: Awaitable[Position]) -> Position:
         """Append what is said of the document. Its content stays where that may be on the log: content that nobody
@@ -93,8 +78,12 @@ class Received:
         try:
             return await appending
         except (Unacknowledged, asyncio.CancelledError):
-            self._is_ours = False
+            self.keep()
             raise
+
+    def keep(self) -> None:
+        """What was received is spoken for: ``discard`` leaves it where it is."""
+        self._is_ours = False
 
     async def discard(self) -> None:
         """Leave nothing behind of what was received; what cannot be deleted now is swept later."""
@@ -116,6 +105,68 @@ class Received:
         yield sealer.finish()
 
 
+class Posted(Received):
+    """A document that comes in one call: ``metadata`` and then ``content`` are to be awaited, each once."""
+
+    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys, scanner: Scanner, dokument_id: UUID) -> None:
+        super().__init__(blobs, keys, scanner, dokument_id)
+        self._parts = parts
+
+    async def metadata(self) -> Metadata:
+        """The first part. Raises Unreadable, and HTTPRequestEntityTooLarge above two megabytes."""
+        part = await self._parts.next_part()
+        if part is None or part.name != "metadata":
+            raise Unreadable("Ugyldig innhold: første del må hete metadata")
+        if part.content_type != "application/json":
+            raise Unreadable("Ugyldig innhold: delen metadata må ha Content-Type application/json")
+        content = bytearray()
+        async for chunk in self._parts.content():
+            content += chunk
+            if len(content) > MOST_METADATA:
+                raise web.HTTPRequestEntityTooLarge(max_size=MOST_METADATA, actual_size=len(content))
+        return read_json(bytes(content), Metadata, part.charset)
+
+    async def content(self, decryptor: Decryptor | None) -> None:
+        """The second part, which must be the last, to the end of the body. Raises Unreadable and Unavailable."""
+        part = await self._parts.next_part()
+        if part is None or part.name != "dokument":
+            raise Unreadable("Ugyldig innhold: andre del må hete dokument")
+        await self.store(self._parts.content(), decryptor)
+        if await self._parts.next_part() is not None:
+            raise Unreadable("Ugyldig innhold: kallet har flere deler enn metadata og dokument")
+
+
+def lastet_opp(
+    received: Received, said: Metadata, konto: Ressurs, *, kryptert: bool, til: datetime | None, named: Named
+) -> DokumentLastetOpp:
+    """What is said of a document that was received. ``named`` gives the keyed hash of a person's number."""
+    return DokumentLastetOpp(
+        dokument_id=received.dokument_id,
+        fiks_org_id=konto.fiks_org_id,
+        konto_id=konto.id,
+        korrelasjonsid=said.korrelasjonsid,
+        blob=received.blob,
+        nokkel_id=received.key_id,
+        dokumentnavn=said.dokumentnavn,
+        mimetype=said.mimetype,
+        sikkerhetsniva=said.sikkerhetsniva,
+        ukryptert_storrelse=received.size,
+        kryptert_storrelse=received.sealed_size,
+        sha256=received.sha256,
+        kryptert=kryptert,
+        tilgjengelig_til=til,
+        eksponert_for=exposures(said.eksponert_for, named),
+        skadevare=received.skadevare,
+        lagre_nedlastinger=not said.ikke_lagre_dokument_lastet_ned,
+    )
+
+
+def must_be_clean(skadevare: str | None) -> None:
+    """Raises Rejected for a document in which a virus scanner found something."""
+    if skadevare:
+        raise Rejected(f"Dokumentet inneholder skadevare ({skadevare}) og kan ikke lastes ned av noen")
+
+
 def _found(verdict: Verdict) -> str | None:
     """What the scanner found. What is too large for it is let through; one that is down lets nothing through."""
     if verdict.outcome is Outcome.UNAVAILABLE:
@@ -132,12 +183,12 @@ async def _decrypted(chunks: AsyncIterator[bytes], decryptor: Decryptor) -> Asyn
 
 
 @asynccontextmanager
-async def receiving(request: web.Request, dokument_id: UUID) -> AsyncIterator[Received]:
+async def receiving(request: web.Request, dokument_id: UUID) -> AsyncIterator[Posted]:
     """The document that a call carries. When what is done with it raises, nothing is left behind (but see ``say``)."""
     app = request.app
     deadline = asyncio.get_running_loop().time() + LONGEST_CALL
     parts = Multipart(request.headers.get("Content-Type", ""), reader(request, deadline))
-    received = Received(parts, app[BLOBS], app[LOG].keys, app[SCANNER], dokument_id)
+    received = Posted(parts, app[BLOBS], app[LOG].keys, app[SCANNER], dokument_id)
     try:
         yield received
     except BaseException:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from aiohttp import web
 
+from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
+from gateway.context import MINSIDE
 from gateway.dokumenter import DOKUMENTER
 from gateway.reading import Answer
 from schemas.errors import Unreadable
@@ -20,6 +22,7 @@ TJENESTE = "DOKUMENTLAGER"
 KONTO = "DOKUMENTLAGER_KONTO"
 LAST_OPP = "DOKUMENTLAGER.LAST_OPP"
 BASE = "/dokumentlager/api/v1"
+UPLOADER = integration(LAST_OPP) | manager(LAST_OPP)
 A_KONTO = f"{BASE}/{{fiksOrgId}}/kontoer/{{kontoId}}"
 
 FRESHNESS = "Fiks-Fresh-As-Of"
@@ -72,6 +75,19 @@ def uuid_in(request: web.Request, name: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFound(f"{name} i adressen er ikke en UUID") from None
+
+
+def kryptert_in(request: web.Request) -> bool:
+    """Whether the content comes as a CMS message. Raises Unreadable."""
+    given = request.query.get("kryptert", "false").lower()
+    if given not in ("true", "false"):
+        raise Unreadable("kryptert må være true eller false")
+    return given == "true"
+
+
+def location_of(request: web.Request, dokument_id: UUID) -> str:
+    """The address at which persons find a document."""
+    return f"{request.app[MINSIDE]}/dokumentlager/nedlasting/{dokument_id}"
 
 
 def page_in(request: web.Request) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.randomness import new_hex
+from gateway.tus import CHECKSUM_MISMATCH, Refused
 from infra.logs import logger
 from infra.masking import masked_text
 from schemas.errors import Unreadable
@@ -38,6 +39,7 @@ HTTP_TEXTS = {
     413: "Innholdet er for stort",
     417: "Forventningen i Expect kan ikke innfris",
 }
+PHRASES = {one.value: one.phrase for one in HTTPStatus} | {CHECKSUM_MISMATCH: "Checksum Mismatch"}
 BUG = "Det skjedde en uventet feil hos oss. Oppgi errorId hvis du melder fra"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -67,6 +69,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
     except web.HTTPException as fault:
         response = _of_http(request, fault)
+    except Refused as fault:
+        response = _answer(request, fault.status, str(fault), fault.headers)
     except tuple(STATUS) as fault:
         response = _of_ours(request, fault)
     except Exception as fault:
@@ -107,24 +111,24 @@ def _of_bug(request: web.Request, fault: Exception) -> web.Response:
 
 
 def _answer(
-    request: web.Request, status: HTTPStatus, message: str, headers: Mapping[str, str], error_id: UUID | None = None
+    request: web.Request, status: int, message: str, headers: Mapping[str, str], error_id: UUID | None = None
 ) -> web.Response:
     response = error_message(request.path, status, message, error_id)
     response.headers.update(headers)
     return response
 
 
-def error_message(path: str, status: HTTPStatus, message: str, error_id: UUID | None = None) -> web.Response:
+def error_message(path: str, status: int, message: str, error_id: UUID | None = None) -> web.Response:
     """The answer to a call that failed. It repeats nothing that may be the number of a person."""
     path = masked_text(path)
     said = ErrorMessage(
         timestamp=time.time_ns() // 1_000_000,
-        status=status.value,
-        error=status.phrase,
+        status=int(status),
+        error=PHRASES[status],
         error_id=error_id or uuid4(),
         path=path,
         original_path=path,
         message=masked_text(message),
     )
     body = msgspec.json.encode(said)
-    return web.Response(body=body, status=status, content_type="application/json")
+    return web.Response(body=body, status=status, reason=PHRASES[status], content_type="application/json")

@@ -110,7 +110,18 @@ def creation(headers: Headers, largest: int) -> Creation:
     length = _length(headers, largest)
     if (length is None) != (deferred == "1"):
         raise Refused(HTTPStatus.BAD_REQUEST, "Oppgi enten Upload-Length eller Upload-Defer-Length")
-    return Creation(length, _metadata(headers.get("Upload-Metadata", "")))
+    return Creation(length, metadata_in(headers.get("Upload-Metadata", "")))
+
+
+def metadata_in(said: str) -> dict[str, bytes]:
+    """``key base64,key base64,key``: each key once, the value may be empty. Raises Refused."""
+    metadata: dict[str, bytes] = {}
+    for pair in said.split(",") if said.strip() else ():
+        key, _, value = pair.strip().partition(" ")
+        if not _KEY.fullmatch(key) or key in metadata:
+            raise Refused(HTTPStatus.BAD_REQUEST, "Upload-Metadata må ha nøkler uten mellomrom, og hver bare en gang")
+        metadata[key] = _unbase64(value, f"Upload-Metadata må ha verdien av {key} i Base64")
+    return metadata
 
 
 def patch(headers: Headers, *, offset: int, length: int | None, largest: int) -> Patch:
@@ -132,8 +143,13 @@ def patch(headers: Headers, *, offset: int, length: int | None, largest: int) ->
     known = told if length is None else length
     most = (largest if known is None else known) - offset
     if (_number(headers, "Content-Length") or 0) > most:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Det kan ikke sendes mer enn {most} byte til")
+        raise too_much(most)
     return Patch(known, most, _checksum(headers.get("Upload-Checksum")))
+
+
+def too_much(most: int) -> Refused:
+    """What is raised when more than ``most`` bytes are sent."""
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Det kan ikke sendes mer enn {most} byte til")
 
 
 def _length(headers: Headers, largest: int) -> int | None:
@@ -150,17 +166,6 @@ def _number(headers: Headers, name: str) -> int | None:
     if not _NUMBER.fullmatch(said):
         raise Refused(HTTPStatus.BAD_REQUEST, f"{name} må være et helt tall")
     return int(said)
-
-
-def _metadata(said: str) -> dict[str, bytes]:
-    """``key base64,key base64,key``: each key once, the value may be empty."""
-    metadata: dict[str, bytes] = {}
-    for pair in said.split(",") if said.strip() else ():
-        key, _, value = pair.strip().partition(" ")
-        if not _KEY.fullmatch(key) or key in metadata:
-            raise Refused(HTTPStatus.BAD_REQUEST, "Upload-Metadata må ha nøkler uten mellomrom, og hver bare en gang")
-        metadata[key] = _unbase64(value, f"Upload-Metadata må ha verdien av {key} i Base64")
-    return metadata
 
 
 def _checksum(said: str | None) -> Checksum | None:

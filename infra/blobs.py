@@ -13,9 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from streams.domain.errors import NotFound, Unavailable
@@ -32,11 +33,15 @@ LISTED = 1000
 
 
 class Blobs:
-    """Blobs by name. Names are ours (letters, digits, dashes); never let a caller choose one."""
+    """Blobs by name. Names are ours (letters, digits, dashes; for those of ``create`` a folder and a slash before);
+    never let a caller choose one.
+    """
 
     def __init__(self, url: str) -> None:
         self._folder = _Folder(Path(unquote(urlsplit(url).path))) if url.startswith("file:") else None
-        self._store: ObjectStore = LocalStore(self._folder.path, mkdir=True) if self._folder else from_url(url)
+        self._store: ObjectStore = (
+            LocalStore(self._folder.path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
+        )
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what ``chunks`` yields. When that raises, or we are cancelled, no blob of this name is left.
@@ -50,6 +55,27 @@ class Blobs:
             if size > SMALL:
                 return await self._put_large(name, _rejoined(head, chunks))
         return await self._put_small(name, b"".join(head))
+
+    async def create(self, name: str, content: bytes) -> bool:
+        """Store something small, unless there is a blob of that name: of many at once, in any process, exactly one is
+        told True. (Over S3 perhaps none, when the answer to the one was lost.) Raises Unavailable.
+        """
+        if self._folder:
+            return await self._folder.create(name, content)
+        with _translated(name):
+            try:
+                await obstore.put_async(self._store, name, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+        return True
+
+    async def sizes(self, folder: str) -> dict[str, int]:
+        """The bytes of each blob in a folder, by its name there. Raises Unavailable."""
+        found: dict[str, int] = {}
+        with _translated(folder):
+            async for listed in obstore.list(self._store, folder, chunk_size=LISTED):
+                found |= {one["path"].removeprefix(f"{folder}/"): one["size"] for one in listed}
+        return found
 
     async def get(self, name: str, first: int = 0, last: int | None = None) -> AsyncIterator[bytes]:
         """The bytes ``first`` to ``last`` of the content, both inclusive, or all of it, in chunks.
@@ -147,6 +173,12 @@ class _Folder:
             (self.path / name).unlink(missing_ok=True)
             raise
 
+    async def create(self, name: str, content: bytes) -> bool:
+        try:
+            return await _finished(_thread(_create_durably, self.path, name, content))
+        except OSError as fault:
+            raise _full(fault) from fault
+
     async def get(self, name: str, first: int, last: int | None) -> AsyncIterator[bytes]:
         with _opened(self.path / name, os.O_RDONLY) as descriptor:
             end = os.fstat(descriptor).st_size if last is None else last + 1
@@ -204,6 +236,26 @@ def _write_durably(folder: Path, files: list[tuple[str, bytes]]) -> None:
         for descriptor in descriptors:
             os.fsync(descriptor)
         os.fsync(at)
+
+
+def _create_durably(folder: Path, name: str, content: bytes) -> bool:
+    """Linked to its name once it is written, so that nobody sees half of it, and the first to link has the name."""
+    path, draft = folder / name, folder / f"{uuid4().hex}.part"
+    if is_new := not path.parent.exists():
+        path.parent.mkdir(exist_ok=True)
+    try:
+        with _opened(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY) as descriptor:
+            _write(descriptor, content)
+            os.fsync(descriptor)
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    if is_new:
+        _sync_folder(folder)
+    return True
 
 
 @contextlib.contextmanager

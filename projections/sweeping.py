@@ -1,4 +1,5 @@
-"""Sweeps up content that no event tells of: what an upload left that was broken off by a crash.
+"""Sweeps up content that no event tells of: what an upload left that was broken off by a crash, and what is left of one
+in several calls that has expired or was decided long since.
 
 Content is only swept when it is so old that no upload of it can still be under way, when the log has been read to its
 end since, and when no dead letter may name it.
@@ -24,6 +25,7 @@ from schemas.errors import NotYetKnown, Unreadable
 from schemas.topics import TOPICS
 from streams.dead_letters import read_all
 from streams.domain.errors import Unavailable
+from streams.domain.opplasting import FERDIG, UTFALL, placed
 from streams.reader import die
 
 log = logger(__name__)
@@ -49,10 +51,19 @@ async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spar
     swept = 0
     async for names in blobs.written(before):
         told = {row["blob"] for row in await connection.fetch(TOLD, names)} | spared
-        orphans = [name for name in names if name not in told]
+        orphans = {name for name in names if name not in told and _is_over(name, before)}
+        for folder in {at[0] for name in names if (at := placed(name)) and at[1] == UTFALL}:
+            left = await blobs.sizes(folder)
+            orphans |= {f"{folder}/{name}" for name in left if name not in {UTFALL, FERDIG}}
         await blobs.delete(orphans)
         swept += len(orphans)
     return swept
+
+
+def _is_over(name: str, before: datetime) -> bool:
+    """Whether what was last written to before that moment belongs to no upload that may still go on."""
+    at = placed(name)
+    return at is None or at[2] < before
 
 
 def named_in_dead_letters(bootstrap: str) -> set[str]:

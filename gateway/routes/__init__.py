@@ -49,6 +49,10 @@ class Routes:
         """Serve DELETE of ``path``."""
         return self._route("DELETE", path, demands)
 
+    def options(self, path: str, *, demands: Demand) -> Callable[[H], H]:
+        """Serve OPTIONS of ``path``."""
+        return self._route("OPTIONS", path, demands)
+
     def any(self, path: str, *, demands: Demand) -> Callable[[H], H]:
         """Serve every method of ``path`` that no other route serves."""
         return self._route("*", path, demands)

@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from gateway.auth.demands import integration, manager
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import CERTIFICATES, LOG, MINSIDE
-from gateway.dokument import Metadata, Tilgjengelighet, exposures, must_be_encrypted_at_the_highest_level, until
-from gateway.dokument_upload import Received, receiving
+from gateway.context import CERTIFICATES, LOG
+from gateway.dokument import Tilgjengelighet, must_be_encrypted_at_the_highest_level, until
+from gateway.dokument_upload import lastet_opp, must_be_clean, receiving
 from gateway.dokumenter import DOKUMENTER
 from gateway.dokumentlager import (
     A_KONTO,
-    LAST_OPP,
+    UPLOADER,
     dokument_in,
+    kryptert_in,
+    location_of,
     must_be_there,
     open_konto_in,
     uuid_in,
@@ -31,18 +32,13 @@ from gateway.said import said
 from infra.crypto.cms import Decryptor
 from schemas.dokumentlager import (
     DokumentendringBegjart,
-    DokumentLastetOpp,
     DokumentslettingBegjart,
     Slettegrunn,
     SlettingAvFlereBegjart,
 )
-from schemas.errors import Unreadable
-from streams.domain.errors import Rejected
-from streams.domain.konfigurasjon import Ressurs
 
 routes = Routes()
 
-UPLOADER = integration(LAST_OPP) | manager(LAST_OPP)
 DOKUMENT = f"{A_KONTO}/dokumenter/{{dokumentId}}"
 
 
@@ -50,18 +46,18 @@ DOKUMENT = f"{A_KONTO}/dokumenter/{{dokumentId}}"
 @routes.post(f"{A_KONTO}/dokumenter/", demands=UPLOADER)
 async def last_opp(request: web.Request) -> web.Response:
     """Take over a document. The answer is a promise: its content, its key and the event are durable."""
-    konto, kryptert, dokument_id, now = open_konto_in(request), _kryptert(request), new_uuid(), datetime.now(UTC)
+    konto, kryptert, dokument_id, now = open_konto_in(request), kryptert_in(request), new_uuid(), datetime.now(UTC)
     async with receiving(request, dokument_id) as received:
         metadata = await received.metadata()
         must_be_encrypted_at_the_highest_level(metadata, kryptert)
         til = until(metadata, now)
         await received.content(Decryptor(request.app[CERTIFICATES].pairs()) if kryptert else None)
         open_konto_in(request)  # closed while the content came, perhaps for an hour
-        event = _lastet_opp(request, konto, received, metadata, til)
+        named = request.app[PERSONS].actor
+        event = lastet_opp(received, metadata, konto, kryptert=kryptert, til=til, named=named)
         position = await received.say(request.app[LOG].append(event, said(request, event, now)))
     request.app[DOKUMENTER].wrote(dokument_id, position)
-    if event.skadevare:
-        raise Rejected(f"Dokumentet inneholder skadevare ({event.skadevare}) og kan ikke lastes ned av noen")
+    must_be_clean(event.skadevare)
     response = as_json(
         {
             "id": dokument_id,
@@ -72,7 +68,7 @@ async def last_opp(request: web.Request) -> web.Response:
         },
         status=201,
     )
-    response.headers["Location"] = f"{request.app[MINSIDE]}/dokumentlager/nedlasting/{dokument_id}"
+    response.headers["Location"] = location_of(request, dokument_id)
     return response
 
 
@@ -117,35 +113,3 @@ async def _ask(request: web.Request, event: DokumentendringBegjart | Dokumentsle
     """Append what the caller asks, and let whoever asks here next see what was decided."""
     position = await request.app[LOG].append(event, said(request, event))
     request.app[DOKUMENTER].wrote(event.dokument_id, position, decided=True)
-
-
-def _lastet_opp(
-    request: web.Request, konto: Ressurs, received: Received, said_: Metadata, til: datetime | None
-) -> DokumentLastetOpp:
-    return DokumentLastetOpp(
-        dokument_id=received.dokument_id,
-        fiks_org_id=konto.fiks_org_id,
-        konto_id=konto.id,
-        korrelasjonsid=said_.korrelasjonsid,
-        blob=received.blob,
-        nokkel_id=received.key_id,
-        dokumentnavn=said_.dokumentnavn,
-        mimetype=said_.mimetype,
-        sikkerhetsniva=said_.sikkerhetsniva,
-        ukryptert_storrelse=received.size,
-        kryptert_storrelse=received.sealed_size,
-        sha256=received.sha256,
-        kryptert=_kryptert(request),
-        tilgjengelig_til=til,
-        eksponert_for=exposures(said_.eksponert_for, request.app[PERSONS].actor),
-        skadevare=received.skadevare,
-        lagre_nedlastinger=not said_.ikke_lagre_dokument_lastet_ned,
-    )
-
-
-def _kryptert(request: web.Request) -> bool:
-    """Whether the content comes as a CMS message."""
-    given = request.query.get("kryptert", "false").lower()
-    if given not in ("true", "false"):
-        raise Unreadable("kryptert må være true eller false")
-    return given == "true"

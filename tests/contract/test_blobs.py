@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,11 @@ SIZES = (0, 1, SMALL, SMALL + 1, 12 * SMALL + 7)
 class Store:
     """A store, and a way past it to see what it holds."""
 
-    blobs: Blobs
+    url: str
     left: Callable[[], list[str]]
+
+    def __post_init__(self) -> None:
+        self.blobs = Blobs(self.url)
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Store:
         objects = [one["Key"] for one in client.list_objects_v2(Bucket=name).get("Contents", [])]
         return objects + [one["Key"] for one in client.list_multipart_uploads(Bucket=name).get("Uploads", [])]
 
-    return Store(Blobs(f"s3://{name}"), left)
+    return Store(f"s3://{name}", left)
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -68,7 +72,11 @@ def store(request: pytest.FixtureRequest) -> Store:
         made: Store = request.getfixturevalue("bucket")
         return made
     folder: Path = request.getfixturevalue("folder")
-    return Store(request.getfixturevalue("blobs"), lambda: [file.name for file in folder.iterdir()])
+
+    def left() -> list[str]:
+        return [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
+
+    return Store(folder.as_uri(), left)
 
 
 async def chunks(content: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
@@ -89,6 +97,51 @@ async def test_what_is_put_can_be_got(store: Store, size: int) -> None:
     assert await read(store.blobs, "a1") == content
     assert await store.blobs.get_range("a1", size // 2, 10) == content[size // 2 : size // 2 + 10] if size else True
     assert store.left() == ["a1"]
+
+
+async def test_of_many_who_create_the_same_one_does(store: Store) -> None:
+    others = [Blobs(store.url) for _ in range(3)]
+    for number in range(20):
+        won = await asyncio.gather(*(one.create(f"mappe/{number}", bytes([at])) for at, one in enumerate(others)))
+        assert sum(won) == 1
+        assert await read(store.blobs, f"mappe/{number}") == bytes([won.index(True)])
+    assert await store.blobs.create("mappe/0", b"x") is False
+    assert sorted(store.left()) == sorted(f"mappe/{number}" for number in range(20))
+
+
+async def test_what_lies_in_a_folder(store: Store) -> None:
+    assert await store.blobs.sizes("mappe") == {}
+    for name, size in (("mappe/a", 3), ("mappe/b", 0), ("mappe2/c", 1)):
+        assert await store.blobs.create(name, bytes(size))
+    assert await store.blobs.sizes("mappe") == {"a": 3, "b": 0}
+    await store.blobs.delete(["mappe/a", "mappe/b", "mappe/x"])
+    assert await store.blobs.sizes("mappe") == {}
+    assert await store.blobs.create("mappe/a", b"again")
+    assert sorted(store.left()) == ["mappe/a", "mappe2/c"]
+
+
+CREATE = """
+import asyncio, sys
+from infra.blobs import Blobs
+async def main():
+    blobs = Blobs(sys.argv[1])
+    print(sum([await blobs.create(f"mappe/{number}", sys.argv[2].encode()) for number in range(100)]))
+asyncio.run(main())
+"""
+
+
+async def test_of_two_processes_who_create_the_same_one_does(blobs: Blobs, folder: Path) -> None:
+    made = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CREATE, folder.as_uri(), name, stdout=asyncio.subprocess.PIPE
+        )
+        for name in ("a", "b")
+    ]
+    won = [int((await one.communicate())[0]) for one in made]
+
+    assert sum(won) == 100
+    contents = [await read(blobs, f"mappe/{number}") for number in range(100)]
+    assert [contents.count(name) for name in (b"a", b"b")] == won
 
 
 async def test_many_at_once(store: Store) -> None:

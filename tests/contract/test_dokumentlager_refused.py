@@ -11,10 +11,8 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from cryptography.x509 import load_pem_x509_certificate
 
 from gateway.context import SCANNER, TRAFFIC
-from infra.crypto.cms import Encryptor
 from infra.virus import Clamd
 from tests.support.clamd import EICAR, SIGNATURE, stand_in
 from tests.support.dokumentlager import BOUNDARY, Lager, form, said_of
@@ -156,17 +154,9 @@ async def test_an_upload_that_breaks_off_never_counts(lager: Lager, after: int, 
     await eventually(lambda: lager.app[TRAFFIC].running == 0)
 
 
-async def cms(lager: Lager, content: bytes) -> bytes:
-    """The content as the published client encrypts it, for the certificate that it is told."""
-    answer = await lager.ask("GET", "/dokumentlager/api/v1/public-key")
-    assert answer.headers["Content-Type"].startswith("text/plain")
-    encryptor = Encryptor([load_pem_x509_certificate(answer.body)])
-    return encryptor.update(content) + encryptor.finish()
-
-
 async def test_an_encrypted_document_of_the_highest_level_is_deciphered(lager: Lager) -> None:
     content = b"hemmelig" * 100_000
-    body = form(said_of(sikkerhetsniva=4), await cms(lager, content))
+    body = form(said_of(sikkerhetsniva=4), await lager.encrypted(content))
 
     answer = await lager.upload(body, query="?kryptert=true")
 
@@ -176,14 +166,14 @@ async def test_an_encrypted_document_of_the_highest_level_is_deciphered(lager: L
 
 @pytest.mark.usefixtures("nothing_is_left")
 async def test_what_says_that_it_is_encrypted_must_be(lager: Lager) -> None:
-    whole = await cms(lager, b"x" * 900_000)
+    whole = await lager.encrypted(b"x" * 900_000)
     texts = set()
     for content in (b"x" * 1000, whole[:-5], whole[:400], whole + b"x", b""):
         answer = await lager.upload(form(said_of(), content), query="?kryptert=true")
         assert answer.status == 400
         texts.add(answer.json["message"])
     assert len(texts) == 1
-    assert (await lager.upload(form(said_of(), await cms(lager, b"")), query="?kryptert=true")).status == 400
+    assert (await lager.upload(form(said_of(), await lager.encrypted(b"")), query="?kryptert=true")).status == 400
     assert (await lager.upload(form(said_of(), whole), query="?kryptert=kanskje")).status == 400
 
 

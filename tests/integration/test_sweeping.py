@@ -23,6 +23,7 @@ from schemas.svarut import Dokument
 from schemas.topics import TOPICS
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
+from streams.domain.opplasting import folder_of, id_of
 from tests.support.backbone import Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
@@ -40,8 +41,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blobs]:
     secrets = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
     for name, value in (secrets | {"AWS_ENDPOINT": f"http://{host}:{port}", "AWS_ALLOW_HTTP": "true"}).items():
         monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="innhold")
-    yield Blobs("s3://innhold")
+    name = f"innhold-{uuid4()}"  # what is in one outlives its server
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket=name)
+    yield Blobs(f"s3://{name}")
     server.stop()
 
 
@@ -102,6 +104,37 @@ async def test_only_what_no_event_tells_of_is_swept(
     assert await names(blobs) == {letter, document_, large}
     assert await sweep(system.connection, blobs, ends, set(), tomorrow()) == 1
     assert await names(blobs) == {letter, document_}
+
+
+@pytest.mark.parametrize("store", ["folder", "bucket"])
+async def test_an_upload_in_several_calls_stays_while_it_may_go_on(
+    store: str, request: pytest.FixtureRequest, system: Backbone
+) -> None:
+    blobs: Blobs = request.getfixturevalue(store)
+    now, konto_id = datetime.now(UTC), uuid4()
+
+    def folder_until(expires: datetime) -> str:
+        return folder_of(konto_id, id_of(expires, uuid4().hex))
+
+    running, decided, finished = [folder_until(now + timedelta(days=3)) for _ in range(3)]
+    expired = folder_until(now - timedelta(days=1))
+    for folder, names_ in (
+        (running, ["opprettet", "000000000000"]),
+        (decided, ["opprettet", "000000000000", "utfall"]),
+        (finished, ["opprettet", "000000000000", "utfall", "ferdig"]),
+        (expired, ["opprettet", "000000000000", "utfall", "ferdig"]),
+    ):
+        for name in names_:
+            await blobs.create(f"{folder}/{name}", b"x")
+
+    assert await sweep(system.connection, blobs, [], set(), now - timedelta(hours=1)) == 0  # all was written since
+    assert await sweep(system.connection, blobs, [], set(), tomorrow()) == 8
+
+    left = {f"{running}/{name}" for name in ("opprettet", "000000000000")}
+    left |= {f"{decided}/utfall", f"{finished}/utfall", f"{finished}/ferdig"}
+    assert await names(blobs) == left
+    assert await sweep(system.connection, blobs, [], set(), now + timedelta(days=4)) == len(left)
+    assert await names(blobs) == set()
 
 
 async def test_what_a_dead_letter_tells_of_is_spared(system: Backbone, own_kafka: OwnKafka) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from aiohttp import ClientSession, web
+from aiohttp import ClientError, ClientSession, web
+from cryptography.x509 import load_pem_x509_certificate
 
 from gateway.app import make_app
 from gateway.auth.grant import token_for
@@ -24,6 +25,7 @@ from gateway.auth.memory import MEMORY
 from gateway.fullmakt import FULLMAKTER
 from gateway.registers.parties import Party
 from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisation, credentials
+from infra.crypto.cms import Encryptor
 from infra.local.ports import free_port
 from infra.migrate import migrate
 from infra.settings import Settings
@@ -113,6 +115,13 @@ class Lager:
         answer = await self.upload(form(said_of(**said), content), konto)
         assert answer.status == 201, answer.body
         return str(answer.json["id"])
+
+    async def encrypted(self, content: bytes) -> bytes:
+        """The content as the published client encrypts it, for the certificate that it is told."""
+        answer = await self.ask("GET", "/dokumentlager/api/v1/public-key")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        encryptor = Encryptor([load_pem_x509_certificate(answer.body)])
+        return encryptor.update(content) + encryptor.finish()
 
     async def download(self, dokument_id: str, what: str = "", **headers: str) -> Answer:
         """Get the content, or ``/metadata``."""
@@ -219,4 +228,43 @@ async def prepare(dsn: str) -> None:
     await connection.close()
 
 
-__all__ = ["PROVDAL", "TESTVIK", "Answer", "Lager", "Party", "form", "running_lager", "said_of", "working"]
+@asynccontextmanager
+async def gateway_process(lager: Lager) -> AsyncIterator[tuple[Lager, asyncio.subprocess.Process]]:
+    """A gateway in a process of its own beside that of ``lager``, and the same caller of it."""
+    own = lager.settings.model_copy(update={"gateway_port": free_port()})
+    told = ("kafka", "postgres", "state", "issuer", "idporten_issuer", "issuer_port", "gateway_port")
+    environment = os.environ | {f"FIKS_{name.upper()}": str(getattr(own, name)) for name in told}
+    program = "import asyncio; from gateway.app import serve; from infra.settings import Settings; "
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", f"{program}asyncio.run(serve(Settings()))", env=environment
+    )
+    caller = replace(lager, settings=own)
+    try:
+        while not await _is_ready(caller):
+            await asyncio.sleep(0.1)
+        yield caller, process
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _is_ready(lager: Lager) -> bool:
+    try:
+        return (await lager.ask("GET", f"{lager.konto}/statistikk")).status == 200
+    except ClientError:
+        return False
+
+
+__all__ = [
+    "PROVDAL",
+    "TESTVIK",
+    "Answer",
+    "Lager",
+    "Party",
+    "form",
+    "gateway_process",
+    "running_lager",
+    "said_of",
+    "working",
+]
