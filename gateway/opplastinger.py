@@ -18,15 +18,14 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from gateway.dokument_nedlasting import content
 from gateway.opplasting import Chunks, Ferdig, Kept, Opplasting, Said, chain, expiry, opened, pieces, sealed
 from gateway.randomness import new_hex
-from gateway.ranges import Range
 from gateway.tus import Checksum, Refused
 from infra.blobs import Blobs
-from infra.crypto.segments import KEY_SIZE, SEGMENT, Sealer, sealed_size
+from infra.crypto.segments import KEY_SIZE, SEGMENT
 from infra.crypto.wrapping import generation_of
 from infra.keks import Keks
+from infra.sealed_blobs import opening, sealing
 from streams.domain.errors import Gone, NotFound
 from streams.domain.opplasting import FERDIG, LIFETIME, UTFALL, folder_of, id_of
 
@@ -153,18 +152,15 @@ class Opplastinger:
 
         async def passing() -> Chunks:
             nonlocal size
-            sealer = Sealer(upload.key, waiting)
             async for chunk in chunks:
                 summed.update(chunk)
                 size += len(chunk)
-                yield sealer.update(chunk)
-            yield sealer.finish()
+                yield chunk
 
         try:
-            await self._blobs.put(waiting, passing())
+            await self._blobs.put(waiting, sealing(upload.key, waiting, passing()))
             checksum.check(summed)
-            kept = {"blob": waiting, "kryptert_storrelse": sealed_size(size)}
-            async for plain in content(self._blobs, upload.key, kept, Range(0, size - 1)):
+            async for plain in opening(self._blobs, upload.key, waiting, size, 0, size - 1):
                 yield plain
         finally:
             await self._blobs.delete([waiting])
