@@ -9,6 +9,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from gateway.digital_id import Kind, kind_of
 from gateway.metadata import NO_NUL, Fnr, Int64, Orgnr, Time, must_be_in_the_calendar
 from schemas.dokumentlager import Altinnressurs, Eksponering, EksponertFor
 from schemas.dokumentlager import Matrikkelenhet as Enhet
@@ -31,12 +32,18 @@ class Person(Struct, frozen=True, tag_field="type", tag="PERSON"):
 
     fnr: Fnr
 
+    def __post_init__(self) -> None:
+        _must_be(Kind.PERSON, self.fnr)
+
 
 class Organisasjon(Struct, frozen=True, rename="camel", tag_field="type", tag="ORGANISASJON"):
     """Whoever may have mail of the organisation."""
 
     orgnr: Orgnr
     ressurs_type: Altinnressurs | None = None
+
+    def __post_init__(self) -> None:
+        _must_be(Kind.ORGANISASJON, self.orgnr)
 
 
 class Integrasjon(Struct, frozen=True, tag_field="type", tag="INTEGRASJON"):
@@ -116,6 +123,12 @@ def must_be_encrypted_at_the_highest_level(said: Metadata, kryptert: bool) -> No
 def exposures(said: Iterable[Eksponert], named: Named) -> tuple[EksponertFor, ...]:
     """To whom it is exposed, each once. ``named`` gives the keyed hash of a number."""
     return tuple({key_of(one): one for one in (_exposure(each, named) for each in said)}.values())
+
+
+def _must_be(kind: Kind, number: str) -> None:
+    """Raises ValueError for a number that nobody can have: nobody would ever see the document."""
+    if kind_of(number) is not kind:
+        raise ValueError("the check digits are wrong")
 
 
 def _exposure(said: Eksponert, named: Named) -> EksponertFor:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from gateway.ranges import Range, framing, wanted
 from infra.blobs import Blobs
-from infra.crypto.segments import HEADER_SIZE, Opener, sealed_range
 from infra.keys import Keys
+from infra.sealed_blobs import opening
 from streams.domain.errors import Gone
 
 
@@ -76,23 +76,12 @@ async def body(blobs: Blobs, key: bytes, dokument: Any, plan: Plan) -> AsyncIter
     """
     for head, part in plan.parts:
         before = head
-        async for plain in content(blobs, key, dokument, part):
+        blob, size = dokument["blob"], dokument["ukryptert_storrelse"]
+        async for plain in opening(blobs, key, blob, size, part.first, part.last):
             yield before + plain
             before = b""
     if plan.end:
         yield plan.end
-
-
-async def content(blobs: Blobs, key: bytes, dokument: Any, part: Range) -> AsyncIterator[bytes]:
-    """A range of a document's content. Raises Tampered before anything is given out that is not as it was stored."""
-    blob, size = dokument["blob"], dokument["kryptert_storrelse"]
-    header = await blobs.get_range(blob, 0, HEADER_SIZE)
-    opener = Opener(key, blob, header, size, part.first, part.last)
-    begin, end = sealed_range(part.first, part.last)
-    async for sealed in blobs.get(blob, begin, min(end, size - 1)):
-        if plain := opener.update(sealed):
-            yield plain
-    opener.finish()
 
 
 def _is_known(if_none_match: str, etag: str) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from uuid import UUID
@@ -19,15 +18,14 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from gateway.dokument_nedlasting import content
 from gateway.opplasting import Chunks, Ferdig, Kept, Opplasting, Said, chain, expiry, opened, pieces, sealed
 from gateway.randomness import new_hex
-from gateway.ranges import Range
 from gateway.tus import Checksum, Refused
 from infra.blobs import Blobs
-from infra.crypto.segments import KEY_SIZE, Sealer, sealed_size
+from infra.crypto.segments import KEY_SIZE
 from infra.crypto.wrapping import generation_of
 from infra.keks import Keks
+from infra.sealed_blobs import opening, sealing
 from streams.domain.errors import Gone, NotFound
 from streams.domain.opplasting import FERDIG, LIFETIME, UTFALL, folder_of, id_of
 
@@ -92,7 +90,7 @@ class Opplastinger:
         """All bytes that have come. Raises NotFound when the upload was cleared away, Tampered."""
         offset = 0
         for size in upload.parts:
-            async for plain in self._opened(upload.key, upload.part(offset), size):
+            async for plain in opening(self._blobs, upload.key, upload.part(offset), size, 0, size - 1):
                 yield plain
             offset += size
 
@@ -152,23 +150,18 @@ class Opplastinger:
 
         async def passing() -> Chunks:
             nonlocal size
-            sealer = Sealer(upload.key, waiting)
             async for chunk in chunks:
                 summed.update(chunk)
                 size += len(chunk)
-                yield sealer.update(chunk)
-            yield sealer.finish()
+                yield chunk
 
         try:
-            await self._blobs.put(waiting, passing())
+            await self._blobs.put(waiting, sealing(upload.key, waiting, passing()))
             checksum.check(summed)
-            async for plain in self._opened(upload.key, waiting, size):
+            async for plain in opening(self._blobs, upload.key, waiting, size, 0, size - 1):
                 yield plain
         finally:
             await self._blobs.delete([waiting])
-
-    def _opened(self, key: bytes, name: str, size: int) -> AsyncIterator[bytes]:
-        return content(self._blobs, key, {"blob": name, "kryptert_storrelse": sealed_size(size)}, Range(0, size - 1))
 
 
 OPPLASTINGER = web.AppKey("opplastinger", Opplastinger)

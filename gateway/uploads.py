@@ -1,4 +1,4 @@
-"""Receives a forsendelse: metadata first, then its documents, each streamed to the blob store while it is measured.
+"""Receives a forsendelse: metadata first, then its documents, each measured, sealed and stored as it passes.
 
 Holds a chunk and the ends of a document, never all of one that is large.
 """
@@ -8,21 +8,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway import pdf
+from gateway.context import BLOBS, LOG
 from gateway.forsendelse import MOST_DOKUMENTER, Dokument, Forsendelse, Received
 from gateway.metadata import read_json
 from gateway.multipart import Multipart, Read, nfc
 from gateway.randomness import new_hex
 from infra.blobs import Blobs
+from infra.keys import Keys
+from infra.sealed_blobs import opening, sealing
 from schemas.envelope import Position
 from schemas.errors import Unreadable
 from schemas.svarut import Feil, Feilkode
-from streams.domain.errors import Unacknowledged
+from streams.domain.errors import Unacknowledged, Unavailable
 
 LONGEST_CALL = 15 * 60.0
 """Seconds; clients give up after 16 minutes."""
@@ -37,11 +40,16 @@ BROKEN = (TimeoutError, OSError, ClientError, HttpProcessingError, web.RequestPa
 
 
 class Upload:
-    """One forsendelse on its way in. ``received`` and ``faults`` grow while ``documents`` runs."""
+    """One forsendelse on its way in. ``received`` and ``faults`` grow while ``documents`` runs.
 
-    def __init__(self, parts: Multipart, blobs: Blobs) -> None:
+    Its documents are sealed under the key of its stream, ``key_id``, which is made with the first of them.
+    """
+
+    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys, key_id: str) -> None:
         self._parts = parts
         self._blobs = blobs
+        self._keys, self._key_id = keys, key_id
+        self._key: bytes | None = None
         self._kept: list[str] = []
         self.received: list[Received] = []
         self.faults: list[Feil] = []
@@ -76,7 +84,7 @@ class Upload:
         try:
             return await appending
         except (Unacknowledged, asyncio.CancelledError):
-            self._kept = []
+            self._kept, self._key = [], None
             raise
 
     async def discard(self) -> None:
@@ -84,6 +92,14 @@ class Upload:
         self.received = [Received(storrelse=one.storrelse, sha256=one.sha256) for one in self.received]
         kept, self._kept = self._kept, []
         await self._blobs.delete(kept)
+
+    async def abandon(self) -> None:
+        """Leave nothing behind, the key neither; what cannot be deleted now is swept later."""
+        with suppress(Unavailable):
+            await self.discard()
+        if self._key is not None:
+            with suppress(Unavailable):
+                await self._keys.destroy(self._key_id)
 
     async def _receive(self, sent: Forsendelse, wanted: dict[str, int]) -> None:
         count = 0
@@ -104,7 +120,7 @@ class Upload:
         else:
             blob = new_hex()
             self._kept.append(blob)
-            await self._blobs.put(blob, content)
+            await self._blobs.put(blob, sealing(await self._made_key(), blob, content))
         self.received[at] = Received(storrelse=measured.size, sha256=measured.sha256, blob=blob)
         if fault := await self._fault(measured, blob, said.is_pdf and not kryptert):
             self.faults.append(Feil(kode=fault, sted=str(at + 1)))
@@ -124,8 +140,16 @@ class Upload:
             return fault
 
     async def _range(self, measured: Measured, blob: str, offset: int, length: int) -> bytes:
-        kept = measured.range(offset, length)
-        return await self._blobs.get_range(blob, offset, length) if kept is None else kept
+        if (kept := measured.range(offset, length)) is not None:
+            return kept
+        last = min(offset + length, measured.size) - 1
+        pieces = opening(self._blobs, await self._made_key(), blob, measured.size, offset, last)
+        return b"".join([piece async for piece in pieces])
+
+    async def _made_key(self) -> bytes:
+        if self._key is None:
+            self._key = await self._keys.create(self._key_id)
+        return self._key
 
 
 class Measured:
@@ -168,14 +192,15 @@ class Measured:
 
 
 @asynccontextmanager
-async def receiving(request: web.Request, blobs: Blobs) -> AsyncIterator[Upload]:
-    """The upload that a call carries. When what is done with it raises, no blob is left behind (but see ``say``)."""
+async def receiving(request: web.Request, key_id: str) -> AsyncIterator[Upload]:
+    """The upload that a call carries. When what is done with it raises, nothing is left behind (but see ``say``)."""
     deadline = asyncio.get_running_loop().time() + LONGEST_CALL
-    upload = Upload(Multipart(request.headers.get("Content-Type", ""), reader(request, deadline)), blobs)
+    parts = Multipart(request.headers.get("Content-Type", ""), reader(request, deadline))
+    upload = Upload(parts, request.app[BLOBS], request.app[LOG].keys, key_id)
     try:
         yield upload
     except BaseException:
-        await asyncio.shield(upload.discard())
+        await asyncio.shield(upload.abandon())
         raise
 
 

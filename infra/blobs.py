@@ -286,9 +286,7 @@ def _write(descriptor: int, content: bytes) -> None:
 
 
 async def _write_all(descriptor: int, chunks: AsyncIterator[bytes]) -> None:
-    """One piece is written while the next one comes: who waits for the disk and for the sender in turn is slower by
-    half (measured).
-    """
+    """One piece is written while the next one comes, so that nobody waits for the disk and the sender in turn."""
     writing: asyncio.Future[None] | None = None
     try:
         async for piece in _gathered(chunks, SMALL):

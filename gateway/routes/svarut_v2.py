@@ -15,7 +15,7 @@ from gateway.auth.demands import integration
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import BLOBS, LOG, READS
+from gateway.context import LOG, READS
 from gateway.faults import codes_in_words, in_words
 from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
 from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar, read_json
@@ -28,6 +28,7 @@ from gateway.uploads import receiving
 from schemas.errors import Unreadable
 from schemas.svarut import LestMeldt
 from streams.domain.errors import NotFound, Rejected
+from streams.domain.svarut import key_id_of
 from streams.domain.svarut_status import Status, status_v2
 
 routes = Routes()
@@ -83,7 +84,7 @@ class LestAv(Struct, rename="camel", frozen=True):
 async def send(request: web.Request) -> web.Response:
     """Take over a forsendelse. The answer is a promise: its content and the event are durable."""
     forsendelse_id, now = new_uuid(), datetime.now(UTC)
-    async with receiving(request, request.app[BLOBS]) as upload:
+    async with receiving(request, key_id_of(forsendelse_id)) as upload:
         sent = await upload.metadata()
         upload.faults += faults_in(sent, now)
         await upload.documents(sent)

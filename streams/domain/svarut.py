@@ -69,6 +69,11 @@ LESEFRIST = "lesefrist"
 IN_ALTINN = {Status.SENDT_ALTINN, Status.LEVERT_ALTINN}
 
 
+def key_id_of(forsendelse_id: UUID) -> str:
+    """The id of the key of a forsendelse's stream, which seals its content too."""
+    return f"svarut:{forsendelse_id}"
+
+
 class Kanal(StrEnum):
     """A channel by which a forsendelse leaves."""
 

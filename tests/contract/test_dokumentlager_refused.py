@@ -65,6 +65,8 @@ def ago(**much: int) -> str:
         ({"eksponertFor": None}, "eksponertFor"),
         ({"eksponertFor": ["12858010053"]}, "eksponertFor"),
         ({"eksponertFor": [{"type": "PERSON", "fnr": "1285801005"}]}, "eksponertFor"),
+        ({"eksponertFor": [{"type": "PERSON", "fnr": "12858010054"}]}, "eksponertFor"),
+        ({"eksponertFor": [{"type": "ORGANISASJON", "orgnr": "310991008"}]}, "eksponertFor"),
         ({"eksponertFor": [{"fnr": "12858010053"}]}, "eksponertFor"),
         ({"eksponertFor": [{"type": "ALLE"}]}, "eksponertFor"),
         ({"eksponertFor": [{"type": "ORGANISASJON", "orgnr": "310991007", "ressursType": "X"}]}, "eksponertFor"),

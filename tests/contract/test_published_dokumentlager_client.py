@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from aiohttp import ClientSession
 from cryptography.x509 import load_pem_x509_certificate
 
 from infra.crypto.cms import Encryptor
@@ -116,8 +117,10 @@ async def test_what_was_uploaded_comes_back(client: Client, konto: Konto, how: s
 async def test_encrypted_for_it_beforehand(client: Client, konto: Konto, system: System) -> None:
     """A file that lay encrypted already; and one for somebody else, which is refused without a word of what failed."""
     content = some(700_001)
-    certificate = system.files / "certificates" / "0001.pem"
-    envelope = Encryptor([load_pem_x509_certificate(certificate.read_bytes())])
+    address = f"{system.addresses['gateway']}/dokumentlager/api/v1/public-key"
+    async with ClientSession() as session, session.get(address) as answered:
+        certificate = load_pem_x509_certificate(await answered.read())
+    envelope = Encryptor([certificate])
     message = envelope.update(content) + envelope.finish()
     answer = await client.call("upload", how="alreadyEncrypted", **konto.document(message))
     assert answer["ukryptertStorrelse"] == len(content)

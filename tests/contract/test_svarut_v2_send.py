@@ -13,9 +13,13 @@ from uuid import UUID
 import pytest
 
 from gateway.auth.demands import silent_routes
+from gateway.context import BLOBS, LOG
 from gateway.seed import MOTTAR_SELV
+from infra.sealed_blobs import opening
 from schemas.envelope import Recorded
 from schemas.svarut import Dokument
+from streams.domain.svarut import key_id_of
+from streams.sealing import opened_all
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
 
 PDF = pdf()
@@ -27,18 +31,22 @@ async def chunked(body: bytes, size: int = 700) -> AsyncIterator[bytes]:
 
 
 async def sent(caller: Caller, body: bytes | AsyncIterator[bytes], **headers: str) -> Recorded:
-    """Send what must be accepted; what was appended."""
+    """Send what must be accepted; what was appended, its personal texts opened."""
     marks = await ends_of(caller.settings.kafka)
     status, answer = await caller.send(body, **headers)
     assert (status, list(answer)) == (200, ["id"])
     [recorded] = await events_after(caller.settings.kafka, marks)
     assert recorded.event.forsendelse_id == UUID(answer["id"])
-    return recorded
+    [event] = await opened_all(caller.app[LOG].keys, [recorded])
+    return recorded._replace(event=event)
 
 
-def content_of(caller: Caller, dokument: Dokument) -> bytes:
+async def content_of(caller: Caller, forsendelse_id: UUID, dokument: Dokument) -> bytes:
     assert dokument.blob
-    return (caller.settings.state / "blobs" / dokument.blob).read_bytes()
+    [key] = (await caller.app[LOG].keys.get_many([key_id_of(forsendelse_id)])).values()
+    last = dokument.storrelse - 1
+    pieces = opening(caller.app[BLOBS], key, dokument.blob, dokument.storrelse, 0, last)
+    return b"".join([piece async for piece in pieces])
 
 
 async def test_what_the_published_client_sends(caller: Caller) -> None:
@@ -50,7 +58,8 @@ async def test_what_the_published_client_sends(caller: Caller) -> None:
 
     [dokument] = event.dokumenter
     assert (dokument.filnavn, dokument.storrelse, dokument.sha256) == (name, len(PDF), sha256(PDF).hexdigest())
-    assert content_of(caller, dokument) == PDF
+    assert await content_of(caller, event.forsendelse_id, dokument) == PDF
+    assert PDF[:64] not in (caller.settings.state / "blobs" / str(dokument.blob)).read_bytes()
     assert (event.tittel, event.ekstern_referanse, event.feil) == ("Vedtak – blåbær", "ref-1", ())
     assert (event.konto_id, event.mottaker.digital_id) == (caller.konto_id, "01010700066")
     assert at.actor == f"integrasjon:{caller.headers['IntegrasjonId']}"
@@ -67,7 +76,9 @@ async def test_names_that_differ_beyond_ascii_only_and_letters_taken_apart(calle
 
     event, _ = await sent(caller, form(metadata(*names), parts))
 
-    assert [content_of(caller, one) for one in event.dokumenter] == [content for _, content in parts]
+    assert [await content_of(caller, event.forsendelse_id, one) for one in event.dokumenter] == [
+        content for _, content in parts
+    ]
 
 
 async def test_the_order_is_that_of_the_metadata(caller: Caller) -> None:
@@ -112,7 +123,7 @@ async def test_encrypted_documents_are_not_looked_into(caller: Caller) -> None:
     event, _ = await sent(caller, body)
 
     assert event.krev_niva4_innlogging
-    assert content_of(caller, event.dokumenter[0]) == b"0\x80\x06\x09"
+    assert await content_of(caller, event.forsendelse_id, event.dokumenter[0]) == b"0\x80\x06\x09"
 
 
 async def test_the_mottakersystem_is_found_when_it_is_received(caller: Caller) -> None:

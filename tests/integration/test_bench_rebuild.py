@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_figure_is_measured(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.bench.rebuild", "30000"],
+        [sys.executable, "-m", "tests.bench.rebuild", "12000"],
         check=False,
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},

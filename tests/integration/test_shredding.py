@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from confluent_kafka.admin import AdminClient
 
@@ -45,9 +46,12 @@ EXPOSED = [{"fnr": FNR, "type": "PERSON"}]
 
 
 @pytest_asyncio.fixture
-async def lager() -> AsyncIterator[Lager]:
+async def lager(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lager]:
     with temporary_folder() as folder:
         async with running_lager(folder) as (lager, _):
+            monkeypatch.setenv("FIKS_KAFKA", lager.settings.kafka)  # for the processes that a rebuild starts
+            monkeypatch.setenv("FIKS_POSTGRES", lager.postgres)
+            monkeypatch.setenv("FIKS_STATE", str(lager.settings.state))
             yield lager
 
 

@@ -1,0 +1,32 @@
+"""Content as it lies in the blob store: sealed on its way in, opened on its way out, a segment at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from infra.blobs import Blobs
+from infra.crypto.segments import HEADER_SIZE, Opener, Sealer, sealed_range, sealed_size
+
+
+async def sealing(key: bytes, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What is to be put as the blob ``name``, whose content the chunks are. ``key`` is a data key of 32 bytes."""
+    sealer = Sealer(key, name)
+    async for chunk in chunks:
+        if sealed := sealer.update(chunk):
+            yield sealed
+    yield sealer.finish()
+
+
+async def opening(blobs: Blobs, key: bytes, name: str, size: int, first: int, last: int) -> AsyncIterator[bytes]:
+    """The bytes ``first`` to ``last`` of the blob's content, which has ``size`` bytes.
+
+    Raises Tampered before anything is given out that is not as it was stored; NotFound and Unavailable.
+    """
+    whole = sealed_size(size)
+    header = await blobs.get_range(name, 0, HEADER_SIZE)
+    opener = Opener(key, name, header, whole, first, last)
+    begin, end = sealed_range(first, last)
+    async for sealed in blobs.get(name, begin, min(end, whole - 1)):
+        if plain := opener.update(sealed):
+            yield plain
+    opener.finish()
