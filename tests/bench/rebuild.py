@@ -58,6 +58,7 @@ async def bench(sizes: list[int]) -> None:
                 FIKS_POSTGRES=postgres.dsn,
                 FIKS_LOG_LEVEL="WARNING",
                 FIKS_STATE=str(folder / "state"),
+                FIKS_KEK_FILE=str(folder / "state" / "keks.json"),
             )
             await measure(report, connection, kafka.bootstrap, sizes)
             await connection.close()
