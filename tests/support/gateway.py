@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from schemas.codec import decode
 from schemas.envelope import Position, Recorded, read_envelope
 from streams import topics
 from tests.support.eventually import eventually
+from tests.support.records import records_on
 
 NOWHERE = "postgresql://nobody:none@127.0.0.1:1/none"
 # What the generated classes of the published client write null for when it is not set.
@@ -151,19 +153,12 @@ def form(metadata: bytes, documents: Iterable[tuple[str, bytes]] = (), *, end: b
 
 async def events_after(kafka: str, marks: Mapping[int, int], topic: str = "fiks.svarut") -> list[Recorded]:
     """What was appended to the topic since ``marks`` was taken by ``ends_of``."""
-    ends = await ends_of(kafka, topic)
-    found = []
-    async with AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False) as consumer:
-        for partition, end in ends.items():
-            at = TopicPartition(topic, partition)
-            consumer.assign([at])
-            consumer.seek(at, marks[partition])
-            while await consumer.position(at) < end:
-                for records in (await consumer.getmany(timeout_ms=1000)).values():
-                    for one in records:
-                        envelope = read_envelope(one.headers, Position(topic, partition, one.offset))
-                        found.append(Recorded(decode(one.value), envelope))
-    return found
+    found = await asyncio.to_thread(records_on, kafka, topic)
+    return [
+        Recorded(decode(one.value), read_envelope(one.headers, Position(topic, one.partition, one.offset)))
+        for one in found
+        if one.offset >= marks[one.partition]
+    ]
 
 
 async def ends_of(kafka: str, topic: str = "fiks.svarut") -> dict[int, int]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,9 +80,16 @@ class OwnServer:
     def pause(self) -> None:
         """SIGSTOP: it hangs, connections stay open. Of PostgreSQL only the postmaster hangs: it lets nobody new in."""
         self._now.send(signal.SIGSTOP)
+        while not self._is_stopped():
+            time.sleep(0.001)
 
     def resume(self) -> None:
         self._now.send(signal.SIGCONT)
+
+    def _is_stopped(self) -> bool:
+        """Whether all its threads are: one on another core goes on for a moment."""
+        threads = Path(f"/proc/{self._now.pid}/task").glob("*/stat")
+        return all(one.read_text().rpartition(")")[2].split()[0] == "T" for one in threads)
 
     @property
     def _now(self) -> Running:
