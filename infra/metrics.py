@@ -84,9 +84,7 @@ AUDIT_SUMMED = Counter(
 DOWNLOADS_MISSED = Counter(
     "fiks_downloads_missed_total", "Documents that were handed out without an event, since the log did not answer"
 )
-AMQP_CONNECTIONS = Gauge(
-    "fiks_amqp_connections", "Connections over AMQP, logged in or not", multiprocess_mode="livesum"
-)
+AMQP_CONNECTIONS = Gauge("fiks_amqp_connections", "Connections over AMQP, known or not", multiprocess_mode="livesum")
 AMQP_CONSUMERS = Gauge("fiks_amqp_consumers", "Consumers over AMQP", multiprocess_mode="livesum")
 AMQP_LOGINS = Histogram(
     "fiks_amqp_login_seconds",
@@ -101,7 +99,7 @@ AMQP_CLOSED = Counter(
 )
 AMQP_SETTLED = Counter(
     "fiks_amqp_settled_total",
-    "Messages that were leased to a consumer and are no more; outcome: acked, rejected, requeued, lost, returned, unseen",
+    "Messages whose lease to a consumer has ended; outcome: acked, rejected, requeued, lost, returned, unseen",
     ["outcome"],
 )
 SWEPT = Counter("fiks_swept_blobs_total", "Blobs that were swept up, since no event tells of them")

@@ -108,6 +108,10 @@ class Access:
         return ressurs is not None and ressurs.type == KONTO and not self._memory.configuration.konto(konto_id).slettet
 
 
+def _proved(integrasjon: Integrasjon) -> tuple[str, str]:
+    return integrasjon.passord_hash, integrasjon.autorisert_orgnr
+
+
 def _text(octets: bytes) -> str:
     """As aiohttp gives a header, which the proofs are made for."""
     return octets.decode("utf-8", "surrogateescape")
@@ -120,6 +124,6 @@ def _said(connection: str, principal: Principal | None, event: object) -> Envelo
         id=str(new_uuid()),
         source=SOURCE,
         correlation_id=connection,
-        actor=principal and principal.actor,
-        on_behalf_of=principal and principal.on_whose_behalf,
+        actor=principal.actor if principal else None,
+        on_behalf_of=principal.on_whose_behalf if principal else None,
     )

@@ -45,7 +45,7 @@ KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP
 
 
 def tls(certificate: Path, key: Path) -> ssl.SSLContext:
-    """TLS with a certificate chain and its key, both PEM. The certificate must name the host that clients connect to."""
+    """TLS with a certificate chain and its key, both PEM. The certificate must name the host that clients ask for."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.num_tickets = 0
@@ -69,15 +69,11 @@ class Server:
         """Listen. Without TLS only on the loopback address, for tests: raises ValueError elsewhere."""
         if context is None and host not in LOOPBACK:
             raise ValueError(f"AMQP carries passwords: give a certificate and its key to serve it on {host}")
-        sslproto.SSLProtocol.max_size = SMALL  # type: ignore[attr-defined]
+        sslproto.SSLProtocol.max_size = SMALL
         limit = HANDSHAKE if context else None
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Link(self), host, port, ssl=context, ssl_handshake_timeout=limit, backlog=BACKLOG, reuse_port=True
+            lambda: Link(self), sock=_listening(host, port), ssl=context, ssl_handshake_timeout=limit, backlog=BACKLOG
         )
-        for one in self._server.sockets:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in KEEP_ALIVE:
-                one.setsockopt(socket.IPPROTO_TCP, option, value)
         self._running = [asyncio.create_task(self._keep_time()), asyncio.create_task(self._recheck())]
         log.info("AMQP is served", host=host, port=self.port)
         return self
@@ -152,3 +148,13 @@ class Server:
             async with asyncio.timeout(within):
                 while self._links:
                     await asyncio.sleep(0.05)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket whose connections keep themselves alive."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEP_ALIVE:
+        listening.setsockopt(socket.IPPROTO_TCP, option, value)
+    return listening
