@@ -78,7 +78,7 @@ def read_method(payload: bytes) -> Method:
     cls = commands.INDEX_MAPPING.get(index)
     if cls is None:
         raise ConnectionFault(Reply.COMMAND_INVALID, f"klasse {index >> 16} har ingen metode {index & 0xFFFF}")
-    method: Method = cls()
+    method: Method = cls.__new__(cls)  # without its defaults: some of those warn
     try:
         method.unmarshal(_without_tables(cls, payload))
     except Exception as fault:  # whatever it is: another's codec, and what it is given is the client's to choose

@@ -179,9 +179,7 @@ def certified(folder: Path, *, for_host: str = "localhost") -> tuple[ssl.SSLCont
     ca = _signed("Test CA", ca_key, "Test CA", ca_key, x509.BasicConstraints(ca=True, path_length=0))
     named = x509.SubjectAlternativeName([x509.DNSName(for_host), x509.IPAddress(ip_address("127.0.0.1"))])
     (folder / "server.pem").write_bytes(_signed(for_host, key, "Test CA", ca_key, named).public_bytes(Encoding.PEM))
-    (folder / "server.key").write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    (folder / "server.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     authority.write_bytes(ca.public_bytes(Encoding.PEM))
     return tls(folder / "server.pem", folder / "server.key"), authority
 
