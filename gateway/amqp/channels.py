@@ -19,6 +19,14 @@ CRASH = "Closed due to exception"
 """How amqp-client for Java begins when it closes a channel since a handler threw."""
 
 
+ASKED_BY = {
+    Consume: commands.Basic.Consume.index,
+    Get: commands.Basic.Get.index,
+    Inspect: commands.Queue.Declare.index,
+}
+"""The method that asks for it."""
+
+
 class Channels:
     """What is open, and what is being closed from our side: of that all is passed over until the client confirms it."""
 
@@ -104,6 +112,7 @@ class Channels:
     def refused(self, ask: Consume | Get | Inspect, fault: ChannelFault) -> None:
         """What was asked for is refused. Raises ConnectionFault where the client would go on without its consumer."""
         number = ask.consumer.channel if isinstance(ask, Consume) else ask.channel
+        fault.method = ASKED_BY[type(ask)]
         self.fail(number, fault, fatal=isinstance(ask, Consume) and ask.revived)
 
     def end(self, lowest: Outcome) -> None:

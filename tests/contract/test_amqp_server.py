@@ -14,7 +14,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, ChannelNotFoundEntity
 from pamqp import commands
-from pamqp.frame import marshal, unmarshal
+from pamqp.frame import marshal
 from prometheus_client import REGISTRY
 
 from gateway.amqp import server as serving
@@ -40,6 +40,7 @@ from tests.support.amqp import (
     certified,
     running_amqp,
 )
+from tests.support.amqp_raw import Raw
 from tests.support.eventually import eventually
 
 
@@ -73,41 +74,6 @@ async def closed(connection: aio_pika.abc.AbstractConnection) -> int:
     return code
 
 
-class Raw:
-    """A client that says frame by frame what the test wants."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self.writer, self._octets = reader, writer, b""
-
-    async def log_in(self, amqp: Amqp, heartbeat: int) -> None:
-        """Log in, and open channel 1."""
-        self.writer.write(GREETING)
-        await self.hear()
-        start_ok = commands.Connection.StartOk({}, "PLAIN", f"\0{amqp.user}\0{amqp.secret}", "en_US")
-        await self.ask(start_ok)
-        self.say(commands.Connection.TuneOk(0, 0, heartbeat))
-        await self.ask(commands.Connection.Open("/"))
-        await self.ask(commands.Channel.Open(), 1)
-
-    def say(self, method: Any, channel: int = 0) -> None:
-        self.writer.write(marshal(method, channel))
-
-    async def ask(self, method: Any, channel: int = 0) -> Any:
-        self.say(method, channel)
-        return await self.hear()
-
-    async def hear(self) -> Any:
-        """The next frame; None when there is none any more."""
-        while len(self._octets) < 7 or len(self._octets) < 8 + int.from_bytes(self._octets[3:7], "big"):
-            more = await self._reader.read(2**16)
-            if not more:
-                return None
-            self._octets += more
-        consumed, _, frame = unmarshal(self._octets)
-        self._octets = self._octets[consumed:]
-        return frame
-
-
 Connect = Callable[..., Awaitable[Raw]]
 
 
@@ -118,17 +84,15 @@ async def connect() -> AsyncIterator[Connect]:
 
     async def connecting(amqp: Amqp, heartbeat: int | None = 0) -> Raw:
         """A client; it has logged in and opened channel 1, unless its heartbeat is None."""
-        raw = Raw(*await asyncio.open_connection("127.0.0.1", amqp.port, limit=2**14))
-        made.append(raw)
+        made.append(raw := await Raw.connected(amqp.port))
         if heartbeat is not None:
-            await raw.log_in(amqp, heartbeat)
+            await raw.log_in(amqp.user, amqp.secret, heartbeat)
+            await raw.ask(commands.Channel.Open(), 1)
         return raw
 
     yield connecting
     for raw in made:
-        raw.writer.close()
-        with contextlib.suppress(ConnectionError):
-            await raw.writer.wait_closed()
+        await raw.drop()
 
 
 # --- Who comes in ----------------------------------------------------------------------------------------------------
