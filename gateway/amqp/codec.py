@@ -75,7 +75,7 @@ def read_method(payload: bytes) -> Method:
     if len(payload) < 4:
         raise ConnectionFault(Reply.SYNTAX_ERROR, "rammen er for kort for en metode")
     index = int.from_bytes(payload[:4], "big")
-    cls = commands.INDEX_MAPPING.get(index)
+    cls: type[Method] | None = commands.INDEX_MAPPING.get(index)
     if cls is None:
         raise ConnectionFault(Reply.COMMAND_INVALID, f"klasse {index >> 16} har ingen metode {index & 0xFFFF}")
     method: Method = cls.__new__(cls)  # without its defaults: some of those warn
