@@ -36,8 +36,8 @@ public class Amqp {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int PATIENCE = 60;
 
-    private static final LinkedBlockingQueue<ObjectNode> delivered = new LinkedBlockingQueue<>();
-    private static final AtomicInteger recoveries = new AtomicInteger();
+    private static LinkedBlockingQueue<ObjectNode> delivered;
+    private static AtomicInteger recoveries;
     private static Connection connection;
     private static Channel channel;
     private static volatile boolean throwing;
@@ -78,12 +78,20 @@ public class Amqp {
             case "recovered": return recovered(asked.get("times").asInt());
             case "isOpen": return connection.isOpen() && channel.isOpen();
             case "close": connection.close(); return null;
+            case "abort": connection.abort(); return null;
+            case "version": return connection.getClientProperties().get("version").toString();
             case "rate": return rate(queue, asked.get("count").asInt());
             default: throw new IllegalArgumentException(asked.toString());
         }
     }
 
     private static Object connect(JsonNode asked) throws Exception {
+        if (connection != null) {
+            connection.abort();
+        }
+        delivered = new LinkedBlockingQueue<>();
+        AtomicInteger counted = recoveries = new AtomicInteger();
+        throwing = false;
         ConnectionFactory factory = new ConnectionFactory();
         factory.setHost(asked.path("host").asText("localhost"));
         factory.setPort(asked.get("port").asInt());
@@ -100,7 +108,7 @@ public class Amqp {
         connection = factory.newConnection("Fiks IO klient (Java) test");
         ((Recoverable) connection).addRecoveryListener(new RecoveryListener() {
             public void handleRecovery(Recoverable which) {
-                recoveries.incrementAndGet();
+                counted.incrementAndGet();
             }
 
             public void handleRecoveryStarted(Recoverable which) {}
@@ -125,6 +133,7 @@ public class Amqp {
     private static String consume(String queue, int prefetch, boolean ack) throws Exception {
         channel.basicQos(prefetch);
         Channel on = channel;
+        LinkedBlockingQueue<ObjectNode> into = delivered;
         return on.basicConsume(queue, new DefaultConsumer(on) {
             public void handleDelivery(String tag, Envelope envelope, AMQP.BasicProperties properties, byte[] body)
                     throws java.io.IOException {
@@ -132,7 +141,7 @@ public class Amqp {
                     throwing = false;
                     throw new IllegalStateException("a handler that throws");
                 }
-                delivered.add(message(envelope, properties, body));
+                into.add(message(envelope, properties, body));
                 if (ack) {
                     on.basicAck(envelope.getDeliveryTag(), false);
                 }
