@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, cast
 
 from gateway.amqp.access import Access, Reader
 from gateway.amqp.actions import Action, Ask, Consume, Consumer, Get, Inspect, Login, Renew, Settle, Unsubscribe, Value
@@ -55,9 +55,8 @@ class Link(asyncio.Protocol):
     # --- From the transport -------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=OCTETS, low=OCTETS // 4)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+        self._transport.set_write_buffer_limits(high=OCTETS, low=OCTETS // 4)
         self._host.arrived(self)
 
     def data_received(self, data: bytes) -> None:
