@@ -6,7 +6,10 @@ A refusal stands when the log is away; it is counted and logged then. Data about
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -37,6 +40,9 @@ LONGEST = 300
 """Characters of a reason."""
 MOST_PERSONS = 1000
 """Whom one event may be about."""
+
+Say: TypeAlias = Callable[[object], Envelope]
+"""The envelope of what is told of a call."""
 
 
 class Auditor:
@@ -82,35 +88,52 @@ class Auditor:
             )
             await self._log.append(event, said(request, event))
 
-    async def _not_authenticated(self, request: web.Request, fault: NotAuthenticated) -> None:
+    async def unknown(self, claimed: str, fault: NotAuthenticated, rute: str, say: Say) -> None:
+        """Tell that it was not proved who called by ``rute``; ``claimed`` is the integration that it claimed to be."""
         if not self._unknown.has_room(None):
             return
-        claimed = request.headers.get(ID, "").encode(errors="replace").decode()
         integrasjon_id = _uuid(claimed)
         grunn = str(fault) if integrasjon_id or not claimed else str(fault).replace(claimed, "?")
         known = self._memory.integrasjon(integrasjon_id) if integrasjon_id else None
         event = AutentiseringFeilet(
             fiks_org_id=known.fiks_org_id if known else ROOT,
             grunn=masked_text(grunn)[:LONGEST],
-            rute=_route(request),
+            rute=rute,
             integrasjon_id=integrasjon_id,
         )
-        await self._tell(event, said(request, event))
+        await self._tell(event, say(event))
 
-    async def _not_allowed(self, request: web.Request, fault: NotAllowed) -> None:
-        ressurs_id = request.get(DEMANDED)
+    async def denied(
+        self,
+        principal: Principal | None,
+        fault: NotAllowed,
+        rute: str,
+        say: Say,
+        privilegier: tuple[str, ...],
+        ressurs_id: UUID | None,
+    ) -> None:
+        """Tell that who called by ``rute`` has none of the privileges on the resource, or lacks something else."""
         owned = self._memory.ressurs(ressurs_id) if ressurs_id else None
         event = TilgangNektet(
             fiks_org_id=owned.fiks_org_id if owned else ROOT,
             grunn=masked_text(str(fault))[:LONGEST],
-            rute=_route(request),
-            kaller=_kaller(request.get(PRINCIPAL)),
-            privilegier=_privileges(request),
+            rute=rute,
+            kaller=_kaller(principal),
+            privilegier=privilegier,
             ressurs_id=ressurs_id,
         )
-        about = said(request, event)
+        about = say(event)
         if self._denied.has_room(kind_of(event, about)):
             await self._tell(event, about)
+
+    async def _not_authenticated(self, request: web.Request, fault: NotAuthenticated) -> None:
+        claimed = request.headers.get(ID, "").encode(errors="replace").decode()
+        await self.unknown(claimed, fault, _route(request), partial(said, request))
+
+    async def _not_allowed(self, request: web.Request, fault: NotAllowed) -> None:
+        principal, demanded = request.get(PRINCIPAL), request.get(DEMANDED)
+        say = partial(said, request)
+        await self.denied(principal, fault, _route(request), say, _privileges(request), demanded)
 
     async def _tell(self, event: object, about: Envelope) -> None:
         try:

@@ -84,6 +84,24 @@ AUDIT_SUMMED = Counter(
 DOWNLOADS_MISSED = Counter(
     "fiks_downloads_missed_total", "Documents that were handed out without an event, since the log did not answer"
 )
+AMQP_CONNECTIONS = Gauge("fiks_amqp_connections", "Connections over AMQP, known or not", multiprocess_mode="livesum")
+AMQP_CONSUMERS = Gauge("fiks_amqp_consumers", "Consumers over AMQP", multiprocess_mode="livesum")
+AMQP_LOGINS = Histogram(
+    "fiks_amqp_login_seconds",
+    "From a name and a password over AMQP to its answer; outcome: CONNECTED, or the reply that refused it",
+    ["outcome"],
+    buckets=SLOW,
+)
+AMQP_CLOSED = Counter(
+    "fiks_amqp_closed_total",
+    "Connections over AMQP that ended; reason: CLIENT (closed or lost by it), or the reply that we closed it with",
+    ["reason"],
+)
+AMQP_SETTLED = Counter(
+    "fiks_amqp_settled_total",
+    "Messages whose lease to a consumer has ended; outcome: acked, rejected, requeued, lost, returned, unseen",
+    ["outcome"],
+)
 SWEPT = Counter("fiks_swept_blobs_total", "Blobs that were swept up, since no event tells of them")
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"

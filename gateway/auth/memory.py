@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -49,6 +49,7 @@ class Memory:
         self._personal: list[bytes] = []
         self._skipped: set[str] = set()
         self._expected: dict[bytes, asyncio.Future[Any]] = {}
+        self._told: list[Callable[[], None]] = []
         self._file = folder and SnapshotFile(folder, topic)
         self._keeping: asyncio.Task[None] | None = None
 
@@ -108,6 +109,10 @@ class Memory:
         finally:
             del self._expected[event_id.encode()]
 
+    def tell(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` whenever something was folded that counts; in the loop's own thread."""
+        self._told.append(changed)
+
     def _take_up(self, file: SnapshotFile) -> None:
         try:
             with file.opened() as snapshot:
@@ -165,6 +170,9 @@ class Memory:
         outcome = self._expected.get(headers.get("ce_causationid") or headers.get("ce_id", b""))
         if counts and outcome is not None and not outcome.done():
             outcome.set_result(event)
+        if counts:
+            for changed in self._told:
+                changed()
 
     def _read(self, record: Record, name: str) -> Any | None:
         """The event in the record, None if ``name`` is no type that the memory folds. Raises as ``decode`` does."""

@@ -208,7 +208,7 @@ def test_every_metric_is_ours_and_explained() -> None:
 
 
 def test_no_label_is_unbounded() -> None:
-    bounded = {"topic", "partition", "role", "projection", "reason", "method", "route", "status"}
+    bounded = {"topic", "partition", "role", "projection", "reason", "method", "route", "status", "outcome"}
     assert {label for metric in metrics.defined() for label in metric.labels} <= bounded
 
 

@@ -1,0 +1,226 @@
+"""One connection on a socket: runs a session with the queues and the door of the gateway. Decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from time import perf_counter
+from typing import Protocol, cast
+
+from gateway.amqp.access import Access, Reader
+from gateway.amqp.actions import Action, Ask, Consume, Consumer, Get, Inspect, Login, Renew, Settle, Unsubscribe, Value
+from gateway.amqp.deliveries import Deliveries, Lease, Subscription
+from gateway.amqp.faults import ChannelFault, ConnectionFault, Fault, Reply
+from gateway.amqp.session import CLOSE_LIMIT, OCTETS, Session, State
+from gateway.randomness import new_hex
+from infra.logs import logger
+from infra.metrics import AMQP_CLOSED, AMQP_CONSUMERS, AMQP_LOGINS, AMQP_SETTLED
+from streams.domain.errors import Unavailable
+
+log = logger(__name__)
+
+
+class Host(Protocol):
+    """What all connections of a server share."""
+
+    deliveries: Deliveries
+    access: Access
+
+    def arrived(self, link: Link) -> None: ...
+    def logged_in(self, link: Link) -> None: ...
+    def left(self, link: Link) -> None: ...
+
+
+class Link(asyncio.Protocol):
+    """A connection."""
+
+    __slots__ = (
+        *("_answering", "_host", "_loop", "_over_since", "_session", "_subscriptions", "_transport"),
+        *("_unread", "_working", "reader"),
+    )
+    _transport: asyncio.Transport
+
+    def __init__(self, host: Host) -> None:
+        self.reader: Reader | None = None
+        """Who has logged in."""
+        self._host, self._loop = host, asyncio.get_running_loop()
+        self._session = Session(self._loop.time(), new_hex)
+        self._subscriptions: dict[Consumer, Subscription] = {}
+        self._answering: asyncio.Task[None] | None = None
+        self._working = False
+        self._unread = 0
+        self._over_since: float | None = None
+
+    # --- From the transport -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+        self._transport.set_write_buffer_limits(high=OCTETS, low=OCTETS // 4)
+        self._host.arrived(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._session.receive(data, self._loop.time())
+        except Exception:  # ours, and nobody else's connection shall suffer from it
+            log.exception("a connection over AMQP met an unexpected fault", reader=self.reader)
+            self._session.close(Fault(Reply.INTERNAL_ERROR, "uventet feil hos oss"))
+        self._work()
+
+    def pause_writing(self) -> None:
+        self._session.stall(True)
+        self._work()
+
+    def resume_writing(self) -> None:
+        self._session.stall(False)
+        self._work()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._session.lost()
+        self._work()
+        ended = self._session.ended
+        AMQP_CLOSED.labels(ended.reply.name if ended else "CLIENT").inc()
+        self._host.left(self)
+
+    # --- From the server ----------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Time passes."""
+        unread = self._transport.get_write_buffer_size()
+        self._session.tick(now, reads=unread < self._unread)
+        self._unread = unread
+        self._work()
+        if self._over_since is not None and now >= self._over_since + CLOSE_LIMIT:
+            self._transport.abort()
+
+    def drain(self) -> None:
+        """Hand out nothing more, and close once nothing is in hand."""
+        self._session.drain()
+        self._work()
+
+    def close(self, why: str) -> None:
+        """Close with 320, from which clients recover."""
+        self._session.close(Fault(Reply.CONNECTION_FORCED, why))
+        self._work()
+
+    def abort(self) -> None:
+        """Close without a word."""
+        self._transport.abort()
+
+    def recheck(self) -> None:
+        """The configuration has changed: close if the reader lost what the connection was given for."""
+        if self.reader is None:
+            return
+        access, reader = self._host.access, self.reader
+        if not access.is_still(reader):
+            self.close("integrasjonen er trukket tilbake, eller har fått et nytt passord")
+        elif not all(access.may_read(reader, consumer.konto_id) for consumer in self._session.consumers):
+            self.close("integrasjonen kan ikke lenger lese kontoen")
+
+    # --- From the queues ----------------------------------------------------------------------------------------------
+
+    def _give(self, consumer: Consumer, leases: Sequence[Lease]) -> None:
+        self._session.give(consumer, leases)
+        self._work()
+
+    # --- What the session wants ---------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Write what is to be written and do what is to be done. What that brings about comes here again."""
+        if self._working:
+            return
+        self._working = True
+        try:
+            self._flush()
+            while actions := self._session.take_actions():
+                for action in actions:
+                    self._do(action)
+                self._flush()
+            for consumer, messages, octets in self._session.take_wants():
+                if (subscription := self._subscriptions.get(consumer)) is not None:
+                    subscription.want(messages, octets)
+        finally:
+            self._working = False
+        self._follow_state()
+
+    def _flush(self) -> None:
+        if octets := self._session.take_octets():
+            self._transport.write(octets)
+
+    def _follow_state(self) -> None:
+        if self._session.state is State.OVER:
+            if self._over_since is None:
+                self._over_since = self._loop.time()
+                self._transport.close()
+        elif self._session.asking:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Settle(receipts, outcome):
+                self._host.deliveries.settle(receipts, outcome)
+                AMQP_SETTLED.labels(outcome).inc(len(receipts))
+            case Unsubscribe(consumer):
+                if (subscription := self._subscriptions.pop(consumer, None)) is not None:
+                    subscription.close()
+                    AMQP_CONSUMERS.dec()
+            case _:
+                self._answering = self._loop.create_task(self._answer(action))
+
+    async def _answer(self, ask: Ask) -> None:
+        fault: ChannelFault | ConnectionFault
+        try:
+            value = await self._find(ask)
+        except (ChannelFault, ConnectionFault) as refusal:
+            fault = refusal
+        except Unavailable as away:
+            fault = ConnectionFault(Reply.INTERNAL_ERROR, str(away))
+        except Exception:
+            log.exception("an answer over AMQP met an unexpected fault", ask=type(ask).__name__)
+            fault = ConnectionFault(Reply.INTERNAL_ERROR, "uventet feil hos oss")
+        else:
+            self._session.granted(ask, value)
+            self._work()
+            return
+        self._session.refused(ask, fault)
+        self._work()
+
+    async def _find(self, ask: Ask) -> Value:
+        """What the ask is granted with. Raises ChannelFault, ConnectionFault and Unavailable."""
+        match ask:
+            case Login(user, secret):
+                await self._log_in(user, secret)
+                return None
+            case Renew(secret):
+                assert self.reader is not None
+                self.reader = await self._host.access.renew(self.reader, secret)
+                return None
+            case Consume(consumer):
+                await self._require(ask.consumer, "AMQP basic.consume")
+                give = partial(self._give, consumer)
+                self._subscriptions[consumer] = self._host.deliveries.subscribe(consumer.konto_id, give)
+                AMQP_CONSUMERS.inc()
+                return None
+            case Get():
+                await self._require(ask, "AMQP basic.get")
+                return await self._host.deliveries.get(ask.konto_id)
+            case Inspect():
+                await self._require(ask, "AMQP queue.declare")
+                return await self._host.deliveries.count(ask.konto_id)
+
+    async def _log_in(self, user: bytes, secret: bytes) -> None:
+        began, outcome = perf_counter(), "CONNECTED"
+        try:
+            self.reader = await self._host.access.login(user, secret)
+            self._host.logged_in(self)
+        except ConnectionFault as fault:
+            outcome = fault.reply.name
+            raise
+        finally:
+            AMQP_LOGINS.labels(outcome).observe(perf_counter() - began)
+
+    async def _require(self, about: Consumer | Get | Inspect, route: str) -> None:
+        assert self.reader is not None
+        await self._host.access.require(self.reader, about.konto_id, route)

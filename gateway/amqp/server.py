@@ -1,0 +1,160 @@
+"""Serves AMQP 0-9-1 to consumers: listens, keeps time for all connections, closes those that lost their right, drains.
+
+Contract: fiks-io.md 2. One process can serve several thousand connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from asyncio import sslproto
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from gateway.amqp.access import Access
+from gateway.amqp.deliveries import Deliveries
+from gateway.amqp.link import Link
+from gateway.auth.memory import Memory
+from infra.logs import logger
+from infra.metrics import AMQP_CONNECTIONS
+
+log = logger(__name__)
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+BACKLOG = 2048
+TICK = 0.5
+"""Seconds between two looks at a connection."""
+HANDSHAKE = 10.0
+"""Seconds that TLS may take."""
+GRACE = 20.0
+"""Seconds that consumers have, once we stop, to settle what they have in hand."""
+MOST = 20_000
+"""Connections of one process."""
+MOST_STRANGERS = 2000
+"""Connections that have not logged in; the oldest makes way. By address nobody is counted: a client whose token server
+is away leaves several behind.
+"""
+SLICE = 200
+"""Connections that are looked at before others have a turn."""
+SMALL = 32 * 1024
+"""Octets that asyncio keeps for each TLS connection to read into, where it would keep 256 KiB."""
+KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+"""A client may choose to have no heartbeats, and can be gone all the same."""
+
+
+def tls(certificate: Path, key: Path) -> ssl.SSLContext:
+    """TLS with a certificate chain and its key, both PEM. The certificate must name the host that clients ask for."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.num_tickets = 0
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+class Server:
+    """A server; start it in the loop that will run it."""
+
+    def __init__(self, memory: Memory, access: Access, deliveries: Deliveries) -> None:
+        self.access, self.deliveries = access, deliveries
+        self._links: dict[Link, None] = {}
+        self._strangers: dict[Link, None] = {}
+        self._server: asyncio.Server
+        self._changed = asyncio.Event()
+        self._running: list[asyncio.Task[None]] = []
+        memory.tell(self._changed.set)
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> Self:
+        """Listen. Without TLS only on the loopback address, for tests: raises ValueError elsewhere."""
+        if context is None and host not in LOOPBACK:
+            raise ValueError(f"AMQP carries passwords: give a certificate and its key to serve it on {host}")
+        sslproto.SSLProtocol.max_size = SMALL
+        limit = HANDSHAKE if context else None
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Link(self), sock=_listening(host, port), ssl=context, ssl_handshake_timeout=limit, backlog=BACKLOG
+        )
+        self._running = [asyncio.create_task(self._keep_time()), asyncio.create_task(self._recheck())]
+        log.info("AMQP is served", host=host, port=self.port)
+        return self
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def stop(self, grace: float = GRACE) -> None:
+        """Take no new connections, hand out nothing more, close each connection with 320 as soon as it has nothing in
+        hand, and after ``grace`` seconds the rest. Returns when all that was settled is written down.
+        """
+        self._server.close()
+        for link in list(self._links):
+            link.drain()
+        await self._empty(grace)
+        for link in list(self._links):
+            link.close("tjenesten starter på nytt: koble til igjen")
+        await self._empty(HANDSHAKE)
+        for task in self._running:
+            task.cancel()
+        for link in list(self._links):
+            link.abort()
+        await self.deliveries.settled()
+
+    # --- From the connections -----------------------------------------------------------------------------------------
+
+    def arrived(self, link: Link) -> None:
+        """A connection is there; nobody has logged in."""
+        self._links[link] = self._strangers[link] = None
+        AMQP_CONNECTIONS.inc()
+        if len(self._links) > MOST:
+            link.abort()
+        elif len(self._strangers) > MOST_STRANGERS:
+            next(iter(self._strangers)).abort()
+
+    def logged_in(self, link: Link) -> None:
+        """Somebody has logged in."""
+        self._strangers.pop(link, None)
+
+    def left(self, link: Link) -> None:
+        """The connection is gone."""
+        del self._links[link]
+        self._strangers.pop(link, None)
+        AMQP_CONNECTIONS.dec()
+
+    # --- In the background --------------------------------------------------------------------------------------------
+
+    async def _keep_time(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK)
+            for number, link in enumerate(list(self._links)):
+                link.tick(loop.time())
+                if number % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)
+
+    async def _recheck(self) -> None:
+        """Of what is folded in one go the last word counts: look once."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for number, link in enumerate(list(self._links)):
+                link.recheck()
+                if number % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)
+
+    async def _empty(self, within: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._links:
+                    await asyncio.sleep(0.05)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket whose connections keep themselves alive."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEP_ALIVE:
+        listening.setsockopt(socket.IPPROTO_TCP, option, value)
+    return listening

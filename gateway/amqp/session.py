@@ -1,0 +1,289 @@
+"""One connection, sans-IO: octets and answers in, octets and actions out. Knows neither sockets, clocks nor rights.
+
+Where the published client would be left alive but deaf (its channel closed, or its consumer refused after a recovery)
+the whole connection is closed with 320 instead: only from that does it recover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from pamqp import commands
+from pamqp.base import Frame as Method
+
+from gateway.amqp import handshake
+from gateway.amqp.actions import Action, Ask, Consumer, Login, Out, Renew, Value
+from gateway.amqp.channels import Channels, undo
+from gateway.amqp.codec import ALIVE, HEARTBEAT, METHOD, Frame, Frames, clipped, read_method
+from gateway.amqp.deliveries import Lease, Outcome
+from gateway.amqp.faults import ChannelFault, ConnectionFault, Fault, Reply
+from gateway.amqp.handshake import GREETING, Tuned
+from gateway.amqp.methods import NewTag
+
+OCTETS = 256 * 1024
+"""How much body a consumer wants at once; once as much waits in the socket nothing is wanted."""
+LOGIN_LIMIT = 30.0
+"""Seconds to log in: the published client fetches its token meanwhile."""
+CLOSE_LIMIT = 5.0
+"""Seconds that the client has to confirm that the connection is closed."""
+DEAF_LIMIT = 10.0
+"""Seconds that a client may stay without a consumer after its channel was closed."""
+STALL_LIMIT = 60.0
+"""Seconds in which a client must read something of what waits for it."""
+
+
+class State(IntEnum):
+    """What a connection waits for."""
+
+    GREETING = 0
+    LOGIN = 1
+    TUNING = 2
+    OPENING = 3
+    OPEN = 4
+    CLOSING = 5
+    OVER = 6
+    """Nothing more: write what is left, and close the transport."""
+
+
+class Session:
+    """A connection. Times are seconds of one clock; ``new_tag`` makes names of consumers, each but once."""
+
+    __slots__ = (
+        *("_broken", "_channels", "_draining", "_frames", "_greeting", "_out"),
+        *("_deaf", "_heard", "_now", "_since", "_spoke", "_stalled", "ended", "state", "tuned"),
+    )
+
+    def __init__(self, now: float, new_tag: NewTag) -> None:
+        self.state = State.GREETING
+        self.tuned = Tuned()
+        self.ended: Fault | None = None
+        """Why we closed it."""
+        self._out = Out()
+        self._channels = Channels(self._out, new_tag)
+        self._greeting, self._frames, self._broken = b"", Frames(handshake.LOGIN_MAX), False
+        self._draining = False
+        self._now = self._since = self._heard = self._spoke = now
+        self._deaf: float | None = None
+        self._stalled: float | None = None
+
+    # --- What comes in ------------------------------------------------------------------------------------------------
+
+    def receive(self, octets: bytes, now: float) -> None:
+        """The client has sent this."""
+        self._now = self._heard = now
+        if self.state is State.GREETING:
+            octets = self._greet(octets)
+        if not self._broken and self.state is not State.OVER:
+            self._frames.feed(octets)
+            self._proceed()
+
+    def granted(self, ask: Ask, value: Value = None) -> None:
+        """Yes to ``ask``, with what it says it is granted with."""
+        if self._out.asked is not ask:
+            undo(self._out, ask, value)
+            return
+        self._out.asked = None
+        try:
+            self._grant(ask, value)
+        except ConnectionFault as fault:
+            self.close(fault)
+        self._proceed()
+
+    def refused(self, ask: Ask, fault: ChannelFault | ConnectionFault) -> None:
+        """No to ``ask``. To a login, old or new, only a ConnectionFault can say so."""
+        if self._out.asked is not ask:
+            return
+        self._out.asked = None
+        try:
+            if isinstance(fault, ConnectionFault) or isinstance(ask, Login | Renew):
+                self.close(fault)
+            else:
+                self._channels.refused(ask, fault)
+        except ConnectionFault as fatal:
+            self.close(fatal)
+        self._proceed()
+
+    def give(self, consumer: Consumer, leases: Sequence[Lease]) -> None:
+        """These are leased for the consumer."""
+        try:
+            self._channels.deliver(consumer, leases)
+        except ConnectionFault as fault:
+            self.close(fault)
+
+    def stall(self, stalled: bool) -> None:
+        """Whether so much waits to be written that nothing should be added."""
+        self._stalled = self._now if stalled else None
+        self._all_changed()
+
+    def tick(self, now: float, reads: bool = True) -> None:
+        """Time passes; call it twice in the shortest heartbeat. ``reads``: whether a stalled client has read since."""
+        self._now = now
+        if self._stalled is not None and reads:
+            self._stalled = now
+        self._deaf = (self._deaf or now) if self._channels.orphaned else None
+        beat = self.tuned.heartbeat if self.state is State.OPEN else 0
+        if self.state < State.OPEN and now >= self._since + LOGIN_LIMIT:
+            self._over(Fault(Reply.CONNECTION_FORCED, "innloggingen tok for lang tid"))
+        elif self.state is State.CLOSING and now >= self._since + CLOSE_LIMIT:
+            self.state = State.OVER
+        elif beat and now >= self._heard + 2 * beat:
+            self.lost()
+        elif self._stalled is not None and now >= self._stalled + STALL_LIMIT:
+            self._over(Fault(Reply.CONNECTION_FORCED, "klienten leser ikke"))
+        elif self._deaf is not None and now >= self._deaf + DEAF_LIMIT:
+            self.close(Fault(Reply.CONNECTION_FORCED, "tilkoblingen har ingen konsument lenger: koble til igjen"))
+        elif beat and now >= self._spoke + beat / 2:
+            self._out.octets.append(ALIVE)
+
+    def lost(self) -> None:
+        """The client is gone without a word: what it had in its hands has failed."""
+        self._channels.end(Outcome.LOST)
+        self._out.asked, self.state = None, State.OVER
+
+    def drain(self) -> None:
+        """Hand out nothing more, and close once nothing is in hand."""
+        self._draining = True
+        self._all_changed()
+        self._leave_if_idle()
+
+    def close(self, fault: Fault) -> None:
+        """Close the connection, for a reason that makes no failed attempt of what is in hand."""
+        if self.state is State.GREETING:
+            self._over(fault)
+        elif self.state < State.CLOSING:
+            self._over(fault)
+            self.state, self._since = State.CLOSING, self._now
+            blamed = divmod(fault.method, 1 << 16)
+            self._out.say(0, commands.Connection.Close(fault.reply, clipped(fault.said), *blamed))
+
+    # --- What goes out ------------------------------------------------------------------------------------------------
+
+    def take_octets(self) -> bytes:
+        """What is to be written, in order."""
+        if not self._out.octets:
+            return b""
+        octets = b"".join(self._out.octets)
+        self._out.octets.clear()
+        self._spoke = self._now
+        return octets
+
+    def take_actions(self) -> list[Action]:
+        """What is to be done, in order."""
+        actions, self._out.actions = self._out.actions, []
+        return actions
+
+    def take_wants(self) -> list[tuple[Consumer, int, int]]:
+        """Consumers that want something else than before: how many messages, and how many octets. Write first."""
+        changed, self._out.changed = self._out.changed, {}
+        silent = self._stalled is not None or self._draining
+        return [(one, 0 if silent else self._channels.room(one), OCTETS) for one in changed]
+
+    @property
+    def asking(self) -> bool:
+        """Whether an answer is waited for: until then what the client sends is only kept."""
+        return self._out.asked is not None
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        """All consumers of the connection."""
+        return self._channels.consumers
+
+    # --- How it goes on -----------------------------------------------------------------------------------------------
+
+    def _greet(self, octets: bytes) -> bytes:
+        """Take the protocol header. Returns what comes after it."""
+        before = len(self._greeting)
+        self._greeting = (self._greeting + octets)[: len(GREETING)]
+        if not GREETING.startswith(self._greeting):
+            self._out.octets.append(GREETING)
+            self._over(Fault(Reply.FRAME_ERROR, "klienten snakker ikke AMQP 0-9-1"))
+        elif self._greeting == GREETING:
+            self.state = State.LOGIN
+            self._out.say(0, handshake.start())
+        return octets[len(self._greeting) - before :]
+
+    def _proceed(self) -> None:
+        """Take frames until one asks for something that must be answered first."""
+        while self._out.asked is None and self.state is not State.OVER and (frame := self._next()) is not None:
+            try:
+                self._take(frame)
+            except ConnectionFault as fault:
+                self.close(fault)
+        self._leave_if_idle()
+
+    def _next(self) -> Frame | None:
+        if self._broken:
+            return None
+        try:
+            return self._frames.take()
+        except ConnectionFault as fault:
+            self._broken = True
+            self.close(fault)
+            return None
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind == HEARTBEAT:
+            if frame.channel:
+                raise ConnectionFault(Reply.FRAME_ERROR, "heartbeat hører til kanal 0")
+        elif self.state is State.CLOSING:
+            if frame.kind == METHOD and not frame.channel:
+                self._take_last(read_method(frame.payload))
+        elif frame.channel and self.state is State.OPEN:
+            self._channels.take(frame, self.tuned.channel_max)
+        elif frame.channel or frame.kind != METHOD:
+            raise ConnectionFault(Reply.UNEXPECTED_FRAME, "her ventes en metode på kanal 0")
+        else:
+            self._on_connection(read_method(frame.payload))
+
+    def _take_last(self, method: Method) -> None:
+        """Nothing matters any more but that the client knows."""
+        if isinstance(method, commands.Connection.Close):
+            self._out.say(0, commands.Connection.CloseOk())
+        if isinstance(method, commands.Connection.Close | commands.Connection.CloseOk):
+            self.state = State.OVER
+
+    def _on_connection(self, method: Method) -> None:
+        match method:
+            case commands.Connection.Close():
+                self._channels.end(Outcome.RETURNED if method.reply_code == Reply.REPLY_SUCCESS else Outcome.LOST)
+                self._out.say(0, commands.Connection.CloseOk())
+                self.state = State.OVER
+            case commands.Connection.StartOk() if self.state is State.LOGIN:
+                self._out.ask(handshake.login(method))
+            case commands.Connection.TuneOk() if self.state is State.TUNING:
+                self.tuned = handshake.tuned(method)
+                self._frames.limit = self._out.largest = self.tuned.frame_max
+                self.state = State.OPENING
+            case commands.Connection.Open() if self.state is State.OPENING:
+                handshake.require_vhost(method)
+                self._out.say(0, commands.Connection.OpenOk())
+                self.state = State.OPEN
+            case commands.Connection.UpdateSecret() if self.state is State.OPEN:
+                self._out.ask(Renew(handshake.octets(method.new_secret)))
+            case _:
+                raise ConnectionFault(Reply.COMMAND_INVALID, f"{method.name} kommer utenom tur", method.index)
+
+    def _grant(self, ask: Ask, value: Value) -> None:
+        match ask:
+            case Login():
+                self._out.say(0, handshake.tune())
+                self.state = State.TUNING
+            case Renew():
+                self._out.say(0, commands.Connection.UpdateSecretOk())
+            case _:
+                self._channels.granted(ask, value)
+
+    # --- The end ------------------------------------------------------------------------------------------------------
+
+    def _leave_if_idle(self) -> None:
+        if self._draining and self._out.asked is None and self._channels.idle:
+            self.close(Fault(Reply.CONNECTION_FORCED, "tjenesten starter på nytt: koble til igjen"))
+
+    def _over(self, fault: Fault) -> None:
+        self._channels.end(Outcome.RETURNED)
+        self._out.asked, self._stalled = None, None
+        self.ended, self.state = fault, State.OVER
+
+    def _all_changed(self) -> None:
+        self._out.changed.update(dict.fromkeys(self._channels.consumers))

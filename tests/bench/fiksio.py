@@ -1,0 +1,147 @@
+"""What the AMQP server alone can do, with queues in memory: deliveries to one Java consumer, idle connections, logins.
+
+Run: ``python -m tests.bench.fiksio``; ``ARGS=5000`` says how many idle connections. The server is a process of its own
+on the gateway's loop, over TLS; the clients share the machine with it. The consumer is amqp-client for Java with
+prefetch 10, which acknowledges each message of 1 KB; its first run warms the JVM up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import psutil
+import uvloop
+from pamqp import commands
+
+from gateway.amqp.deliveries import Melding
+from infra.logs import configure
+from tests.bench.report import Report
+from tests.support.amqp import KONTO_ID, MELDING, QUEUE, certified, running_amqp
+from tests.support.amqp_raw import Raw
+from tests.support.published_client import Client, Program
+from tests.support.stack import temporary_folder
+
+JAVA = Program("Amqp.java", "amqp-5.28.xml", "amqp-client-5.28")
+MESSAGES, ROUNDS, SIZE = 40_000, 4, 1000
+IDLE = 1000
+AT_ONCE = 50
+
+
+class Served:
+    """The server's process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ask(self, what: str, **how: Any) -> Any:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps({"do": what} | how).encode() + b"\n")
+        return json.loads(await self._process.stdout.readline())
+
+    @property
+    def memory(self) -> float:
+        """Resident kilobytes."""
+        return psutil.Process(self._process.pid).memory_info().rss / 1024
+
+    @property
+    def processor(self) -> float:
+        """Seconds of the processor."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return times.user + times.system
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[Served]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.fiksio", "serve", str(folder)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Served(process)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def serve(folder: Path) -> None:
+    """Serve, and do what the lines on standard input say."""
+    configure("ERROR")
+    context, _ = certified(folder)
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    async with running_amqp(context) as amqp:
+        while line := await lines.readline():
+            asked = json.loads(line)
+            if asked["do"] == "put":
+                amqp.queues.put(KONTO_ID, *[Melding(MELDING.headers, bytes(SIZE), 1000)] * asked["count"])
+            print(json.dumps({"port": amqp.port, "user": amqp.user, "secret": amqp.secret}), flush=True)
+
+
+async def measure_deliveries(server: Served, folder: Path, report: Report) -> None:
+    """Deliveries a second to one consumer, cold and warm."""
+    async with Client.started(JAVA, folder / "java.log") as java:
+        where = await server.ask("where")
+        await java.call("connect", **where, authority=str(folder / "ca.pem"))
+        for turn in range(ROUNDS):
+            await server.ask("put", count=MESSAGES)
+            begin = server.processor
+            rate = await java.call("rate", queue=QUEUE, count=MESSAGES)
+            report.add(f"deliveries, run {turn + 1}", rate, "a second")
+            report.add(f"processor, run {turn + 1}", (server.processor - begin) / MESSAGES * 1e6, "us a delivery")
+
+
+async def measure_connections(server: Served, folder: Path, report: Report, number: int) -> None:
+    """Memory of connections with a consumer each, and how long logging in takes while others do so too."""
+    where = await server.ask("where")
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    turn, seconds, connections = asyncio.Semaphore(AT_ONCE), list[float](), list[Raw]()
+
+    async def connect() -> None:
+        async with turn:
+            begin = time.perf_counter()
+            opened = await asyncio.open_connection("localhost", where["port"], ssl=context)
+            connections.append(raw := Raw(*opened))
+            await raw.log_in(where["user"], where["secret"], heartbeat=60)
+            seconds.append(time.perf_counter() - begin)
+            await raw.ask(commands.Channel.Open(), 1)
+            await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+
+    before, begin, processor = server.memory, time.perf_counter(), server.processor
+    await asyncio.gather(*(connect() for _ in range(number)))
+    report.add(f"logins, {AT_ONCE} at once", number / (time.perf_counter() - begin), "a second")
+    report.add("processor", (server.processor - processor) / number * 1e3, "ms a login")
+    report.add("login, p99", quantiles(seconds, n=100)[98] * 1000, "ms")
+    report.add(f"memory, {number} idle", (server.memory - before) / number, "KiB a connection")
+    processor = server.processor
+    await asyncio.sleep(10)
+    report.add(f"processor, {number} idle", (server.processor - processor) * 10, "% of a core")
+    for connection in connections:
+        await connection.drop()
+
+
+async def main(number: int) -> None:
+    report = Report("fiksio")
+    with temporary_folder() as folder:
+        async with served(folder) as server:
+            await measure_connections(server, folder, report, number)
+        async with served(folder) as server:
+            await measure_deliveries(server, folder, report)
+    report.finish()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        uvloop.run(serve(Path(sys.argv[2])))
+    else:
+        asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else IDLE))

@@ -1,0 +1,385 @@
+"""The AMQP server on real sockets: who comes in and what is told of it, loss of rights, slow readers, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, ChannelNotFoundEntity
+from pamqp import commands
+from pamqp.frame import marshal
+from prometheus_client import REGISTRY
+
+from gateway.amqp import server as serving
+from gateway.amqp.access import PRIVILEGE
+from gateway.amqp.deliveries import Melding
+from gateway.amqp.handshake import GREETING
+from gateway.auth.passwords import hashed
+from schemas.audit import AutentiseringFeilet, TilgangNektet
+from schemas.konfigurasjon import IntegrasjonSlettet, PassordLaget, PrivilegieTrukketTilbake
+from tests.support.amqp import (
+    AKTOR,
+    KONTO_ID,
+    MASKIN,
+    MELDING,
+    NO_QUEUE,
+    ORG,
+    OTHER_QUEUE,
+    PASSORD,
+    QUEUE,
+    STRANGE_KONTO,
+    STRANGE_QUEUE,
+    Amqp,
+    certified,
+    running_amqp,
+)
+from tests.support.amqp_raw import Raw
+from tests.support.eventually import eventually
+
+
+@pytest.fixture
+async def amqp() -> AsyncIterator[Amqp]:
+    async with running_amqp() as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    amqp: Amqp, secret: str | None = None, user: str | None = None, **more: Any
+) -> AsyncIterator[aio_pika.abc.AbstractConnection]:
+    """A client that has logged in."""
+    connection = await aio_pika.connect(
+        host="127.0.0.1", port=amqp.port, login=user or amqp.user, password=secret or amqp.secret, **more
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def closed(connection: aio_pika.abc.AbstractConnection) -> int:
+    """The code with which the server closes the connection."""
+    end: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    connection.close_callbacks.add(lambda _, fault: end.done() or end.set_result(fault))
+    fault = await end
+    assert isinstance(fault, AMQPConnectionError), fault
+    code: int = fault.args[0]
+    return code
+
+
+Connect = Callable[..., Awaitable[Raw]]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Makes clients that the test need not close."""
+    made: list[Raw] = []
+
+    async def connecting(amqp: Amqp, heartbeat: int | None = 0) -> Raw:
+        """A client; it has logged in and opened channel 1, unless its heartbeat is None."""
+        made.append(raw := await Raw.connected(amqp.port))
+        if heartbeat is not None:
+            await raw.log_in(amqp.user, amqp.secret, heartbeat)
+            await raw.ask(commands.Channel.Open(), 1)
+        return raw
+
+    yield connecting
+    for raw in made:
+        await raw.drop()
+
+
+# --- Who comes in ----------------------------------------------------------------------------------------------------
+
+
+async def test_who_proves_itself_comes_in(amqp: Amqp) -> None:
+    async with connected(amqp) as connection:
+        queue = await (await connection.channel()).get_queue(QUEUE)
+        assert queue.declaration_result.message_count == 0
+    assert amqp.log.said == []
+
+
+async def test_who_proves_nothing_is_refused_and_told_of(amqp: Amqp) -> None:
+    refused = [
+        f"{PASSORD} galt",
+        f"galt {amqp.token()}",
+        f"{PASSORD}{amqp.token()}",
+        f"{PASSORD} {amqp.token(scope='annet')}",
+        f"{PASSORD} {amqp.token(consumer={'authority': 'iso6523-actorid-upis', 'ID': '0192:310992003'})}",
+        f"{PASSORD} {amqp.token(exp=1)}",
+        f"{PASSORD} {amqp.issuers.idporten.sign(ID_PORTEN | {'iss': amqp.issuers.idporten.name})}",
+        "",
+    ]
+    for secret in refused:
+        with pytest.raises(aio_pika.exceptions.AMQPError, match="ACCESS_REFUSED"):
+            await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=secret or " ")
+    events = [event for event, _ in amqp.log.said]
+    assert [type(event) for event in events] == [AutentiseringFeilet] * len(refused)
+    assert {(event.fiks_org_id, event.integrasjon_id, event.rute) for event in events} == {
+        (ORG, MASKIN, "AMQP connection.start-ok")
+    }
+
+
+ID_PORTEN = {"pid": "12858010053", "acr": "idporten-loa-high", "scope": "ks:fiks", "iat": 1, "exp": 2**33}
+
+
+@pytest.mark.parametrize("user", ["00000000-0000-0000-0000-00000000ffff", "ingen", "\udce6"])
+async def test_who_is_not_known_is_refused_in_the_same_way(amqp: Amqp, connect: Connect, user: str) -> None:
+    raw = await connect(amqp, heartbeat=None)
+    raw.writer.write(GREETING)
+    await raw.hear()
+    said = marshal(commands.Connection.StartOk({}, "PLAIN", f"\0XYZ\0{amqp.secret}", "en_US"), 0)
+    name = user.encode("utf-8", "surrogateescape")
+    grown = (int.from_bytes(said[3:7], "big") + len(name) - 3).to_bytes(4, "big")
+    response = len(f"\0XYZ\0{amqp.secret}").to_bytes(4, "big")
+    longer = (int.from_bytes(response, "big") + len(name) - 3).to_bytes(4, "big")
+    raw.writer.write((said[:3] + grown + said[7:]).replace(response + b"\0XYZ", longer + b"\0" + name))
+    close = await raw.hear()
+    assert close.reply_code == 403
+    assert close.reply_text.startswith("ACCESS_REFUSED - Autentisering feilet for integrasjon med id ")
+
+
+async def test_while_the_configuration_is_not_known_nobody_comes_in_and_nobody_is_told_of(amqp: Amqp) -> None:
+    amqp.memory.ready = False
+    with pytest.raises(AMQPConnectionError, match="INTERNAL_ERROR"):
+        await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=amqp.secret)
+    assert amqp.log.said == []
+
+
+async def test_a_refusal_stands_while_the_log_is_away(amqp: Amqp) -> None:
+    amqp.log.away = True
+    with pytest.raises(aio_pika.exceptions.AMQPError, match="ACCESS_REFUSED"):
+        await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password="galt token")
+
+
+async def test_an_account_is_read_by_right_and_who_has_none_is_told_of(amqp: Amqp) -> None:
+    async with connected(amqp) as connection:
+        for queue in (STRANGE_QUEUE, NO_QUEUE):
+            channel = await connection.channel()
+            with pytest.raises(ChannelAccessRefused if queue is STRANGE_QUEUE else ChannelNotFoundEntity):
+                await (await channel.get_queue(queue, ensure=False)).consume(keeping([]))
+    ((event, about),) = amqp.log.said
+    assert isinstance(event, TilgangNektet)
+    assert (event.rute, event.ressurs_id, event.privilegier) == ("AMQP basic.consume", STRANGE_KONTO, (PRIVILEGE,))
+    assert (event.kaller.integrasjon_id, about.actor) == (MASKIN, AKTOR)
+
+
+async def test_a_new_secret_is_proved_by_the_same_integration(amqp: Amqp, connect: Connect) -> None:
+    raw = await connect(amqp)
+    update = commands.Connection.UpdateSecret
+    assert (await raw.ask(update(amqp.secret, "utløpt"))).name == "Connection.UpdateSecretOk"
+    assert (await raw.ask(update(f"{PASSORD} galt", "utløpt"))).reply_code == 403
+    assert [event.rute for event, _ in amqp.log.said] == ["AMQP connection.update-secret"]
+
+
+# --- Losing rights ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        IntegrasjonSlettet(fiks_org_id=ORG, integrasjon_id=MASKIN),
+        PassordLaget(fiks_org_id=ORG, integrasjon_id=MASKIN, passord_hash=hashed("nytt")),
+        PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=PRIVILEGE),
+    ],
+)
+async def test_who_loses_its_right_loses_the_connection(amqp: Amqp, event: Any, connect: Connect) -> None:
+    raw = await connect(amqp)
+    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+    amqp.memory.meet(event)
+    assert (await raw.hear()).reply_code == 320
+
+
+async def test_who_loses_another_right_keeps_the_connection(amqp: Amqp, connect: Connect) -> None:
+    raw, other = await connect(amqp), await connect(amqp)
+    await raw.ask(commands.Basic.Consume(queue=OTHER_QUEUE), 1)
+    await other.ask(commands.Basic.Consume(queue=QUEUE), 1)
+    amqp.memory.meet(PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=PRIVILEGE))
+    assert (await other.hear()).reply_code == 320
+    assert (await raw.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
+# --- Delivering ------------------------------------------------------------------------------------------------------
+
+
+async def test_consumers_of_one_account_take_turns(amqp: Amqp) -> None:
+    taken: list[list[AbstractIncomingMessage]] = [[], []]
+    async with connected(amqp) as one, connected(amqp) as other:
+        for connection, own in zip((one, other), taken, strict=True):
+            channel = await connection.channel()
+            await channel.set_qos(10)
+            await (await channel.get_queue(QUEUE, ensure=False)).consume(keeping(own))
+        amqp.queues.put(KONTO_ID, *[MELDING] * 30)
+        await eventually(lambda: len(taken[0]) + len(taken[1]) == 20)
+        assert len(taken[0]) == len(taken[1]) == 10
+        for message in taken[0] + taken[1]:
+            await message.ack()
+        await eventually(lambda: len(taken[0]) + len(taken[1]) == 30)
+
+
+def keeping(taken: list[AbstractIncomingMessage]) -> Any:
+    async def keep(message: AbstractIncomingMessage) -> None:
+        taken.append(message)
+
+    return keep
+
+
+@pytest.mark.parametrize("size", [0, 1, 131_064, 131_065, 5_000_000])
+async def test_a_body_of_any_size_arrives_whole(amqp: Amqp, size: int) -> None:
+    body = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    amqp.queues.put(KONTO_ID, Melding(MELDING.headers, body))
+    async with connected(amqp) as connection:
+        queue = await (await connection.channel()).get_queue(QUEUE, ensure=False)
+        message = await queue.get()
+        assert message is not None
+        assert message.body == body
+        assert message.headers == MELDING.headers
+        await message.ack()
+
+
+async def test_a_client_that_does_not_read_gets_no_more_than_fits(amqp: Amqp, connect: Connect) -> None:
+    raw = await connect(amqp)
+    raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    raw.say(commands.Basic.Consume(queue=QUEUE), 1)
+    amqp.queues.put(KONTO_ID, *[Melding({}, bytes(100_000))] * 1000)
+    queue = amqp.queues.queue(KONTO_ID)
+    async with connected(amqp) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(1)
+        messages: list[AbstractIncomingMessage] = []
+        await eventually(lambda: bool(queue.leased) and all(not one.messages for one in queue.turns))
+        assert len(queue.leased) < 200, "sockets hold a few MB, and we no more than we promised"
+        await (await channel.get_queue(QUEUE, ensure=False)).consume(keeping(messages))
+        await eventually(lambda: bool(messages))
+    raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    await eventually_read(raw, 1000)
+    raw.writer.close()
+
+
+async def eventually_read(raw: Raw, least: int) -> None:
+    """Read until almost all have come: what the other one had is returned and comes as well."""
+    seen = 0
+    while seen < least:
+        frame = await raw.hear()
+        seen += getattr(frame, "name", "") == "Basic.Deliver"
+
+
+async def test_a_fault_of_ours_in_one_connection_does_not_reach_another(
+    amqp: Amqp, monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    raw, other = await connect(amqp), await connect(amqp)
+    monkeypatch.setattr("gateway.amqp.channels.handle", lambda *_: 1 / 0)
+    assert (await raw.ask(commands.Basic.Qos(0, 1, False), 1)).reply_code == 541
+    monkeypatch.undo()
+    assert (await other.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
+# --- Time, limits, stopping ------------------------------------------------------------------------------------------
+
+
+async def test_heartbeats_come_and_who_sends_none_is_left(amqp: Amqp, connect: Connect) -> None:
+    amqp.queues.put(KONTO_ID, MELDING)
+    raw = await connect(amqp, heartbeat=1)
+    await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
+    heard = []
+    while (frame := await raw.hear()) is not None:
+        heard.append(frame.name)
+    assert "Heartbeat" in heard
+    assert amqp.queues.outcomes(KONTO_ID) == [["lost"]]
+
+
+async def test_of_those_who_do_not_log_in_the_oldest_makes_way(
+    amqp: Amqp, monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    monkeypatch.setattr(serving, "MOST_STRANGERS", 2)
+    known = await connect(amqp)
+    oldest, younger, _ = [await connect(amqp, heartbeat=None) for _ in range(3)]
+    assert await oldest.hear() is None
+    younger.writer.write(GREETING)
+    assert (await younger.hear()).name == "Connection.Start"
+    assert (await known.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
+async def test_one_process_has_only_so_many_connections(
+    amqp: Amqp, monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    monkeypatch.setattr(serving, "MOST", 1)
+    first = await connect(amqp)
+    assert await (await connect(amqp, heartbeat=None)).hear() is None
+    assert (await first.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
+async def test_stopping_waits_for_what_is_in_hand(connect: Connect) -> None:
+    async with running_amqp() as amqp:
+        port, idle, busy = amqp.port, await connect(amqp), await connect(amqp)
+        amqp.queues.put(KONTO_ID, MELDING)
+        await idle.ask(commands.Basic.Consume(queue=OTHER_QUEUE), 1)
+        await busy.ask(commands.Basic.Get(queue=QUEUE), 1)
+        stopping = asyncio.create_task(amqp.server.stop())
+        assert (await idle.hear()).reply_code == 320
+        idle.say(commands.Connection.CloseOk())
+        busy.say(commands.Basic.Ack(1), 1)
+        while (frame := await busy.hear()).name != "Connection.Close":
+            pass
+        assert frame.reply_code == 320
+        busy.say(commands.Connection.CloseOk())
+        await stopping
+        assert amqp.queues.outcomes(KONTO_ID) == [["acked"]]
+        with pytest.raises(OSError, match="Connect"):
+            await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_stopping_does_not_wait_for_ever_and_counts_no_attempt(connect: Connect) -> None:
+    async with running_amqp() as amqp:
+        busy = await connect(amqp)
+        amqp.queues.put(KONTO_ID, MELDING)
+        await busy.ask(commands.Basic.Get(queue=QUEUE), 1)
+        stopping = asyncio.create_task(amqp.server.stop(grace=0.1))
+        while (frame := await busy.hear()).name != "Connection.Close":
+            pass
+        busy.say(commands.Connection.CloseOk())
+        await stopping
+        assert (frame.reply_code, amqp.queues.outcomes(KONTO_ID)) == (320, [["returned"]])
+
+
+async def test_without_tls_it_is_served_to_this_machine_alone(amqp: Amqp) -> None:
+    with pytest.raises(ValueError, match="certificate"):
+        await amqp.server.start("0.0.0.0", 0, None)
+
+
+async def test_tls_names_its_host(tmp_path: Path) -> None:
+    context, authority = certified(tmp_path)
+    client = ssl.create_default_context(cafile=str(authority))
+    async with running_amqp(context) as amqp:
+        connection = await aio_pika.connect(
+            host="localhost", port=amqp.port, login=amqp.user, password=amqp.secret, ssl=True, ssl_context=client
+        )
+        assert (await (await connection.channel()).get_queue(QUEUE)).name == QUEUE
+        await connection.close()
+        with pytest.raises(ConnectionError):
+            await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=amqp.secret)
+
+
+async def test_what_happens_is_measured(amqp: Amqp) -> None:
+    def seen(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    before = seen("fiks_amqp_settled_total", outcome="acked"), seen("fiks_amqp_closed_total", reason="CLIENT")
+    amqp.queues.put(KONTO_ID, MELDING)
+    async with connected(amqp) as connection:
+        queue = await (await connection.channel()).get_queue(QUEUE, ensure=False)
+        taken: list[AbstractIncomingMessage] = []
+        await queue.consume(keeping(taken))
+        assert (seen("fiks_amqp_connections"), seen("fiks_amqp_consumers")) == (1, 1)
+        await eventually(lambda: bool(taken))
+        await taken[0].ack()
+    await eventually(lambda: seen("fiks_amqp_connections") == 0)
+    assert seen("fiks_amqp_consumers") == 0
+    assert seen("fiks_amqp_settled_total", outcome="acked") == before[0] + 1
+    assert seen("fiks_amqp_closed_total", reason="CLIENT") == before[1] + 1

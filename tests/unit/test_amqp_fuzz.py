@@ -1,0 +1,177 @@
+"""Whatever a client sends, in whatever pieces: a session answers or closes, never throws, and loses no lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pamqp import commands
+from pamqp.base import Frame as Method
+from pamqp.frame import marshal
+
+from gateway.amqp.codec import BODY, HEADER, HEARTBEAT, frame
+from gateway.amqp.deliveries import Outcome
+from gateway.amqp.faults import ConnectionFault, Reply
+from gateway.amqp.handshake import GREETING
+from gateway.amqp.session import State
+from tests.support.amqp_peer import LOGIN, OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer
+
+tags = st.integers(0, 6)
+flags = st.booleans()
+queues = st.sampled_from([QUEUE, OTHER_QUEUE, STRANGE_QUEUE, "annet"])
+names = st.sampled_from(["", "a", "b", "amq.ctag-9"])
+any_method: st.SearchStrategy[Method] = st.one_of(
+    st.builds(commands.Basic.Ack, tags, flags),
+    st.builds(commands.Basic.Nack, tags, flags, flags),
+    st.builds(commands.Basic.Reject, tags, flags),
+    st.builds(commands.Basic.Qos, st.just(0), st.integers(0, 3), flags),
+    st.builds(commands.Basic.Consume, queue=queues, consumer_tag=names, no_ack=flags, nowait=flags),
+    st.builds(commands.Basic.Cancel, names, flags),
+    st.builds(commands.Basic.Get, queue=queues, no_ack=flags),
+    st.builds(commands.Basic.Recover, st.just(True)),
+    st.builds(commands.Queue.Declare, queue=queues, passive=flags, nowait=flags),
+    st.just(commands.Basic.Publish(exchange="", routing_key=QUEUE)),
+    st.just(commands.Channel.Open()),
+    st.just(commands.Channel.CloseOk()),
+    st.just(commands.Channel.Close(200, "", 0, 0)),
+)
+rare_method: st.SearchStrategy[Method] = st.sampled_from(
+    [
+        commands.Connection.Close(200, "", 0, 0),
+        commands.Connection.CloseOk(),
+        commands.Connection.UpdateSecret("galt", ""),
+        commands.Tx.Select(),
+        commands.Basic.Qos(9, 0, False),
+        commands.Basic.Deliver("a", 1, False, "", ""),
+    ]
+)
+said = st.one_of(
+    st.builds(marshal, any_method, st.integers(1, 3)),
+    st.builds(marshal, any_method, st.integers(1, 3)),
+    st.builds(marshal, rare_method, st.integers(0, 3)),
+    st.builds(frame, st.sampled_from([HEADER, BODY, HEARTBEAT]), st.integers(0, 2), st.binary(max_size=8)),
+)
+step = st.one_of(
+    said.map(lambda octets: ("send", octets)),
+    said.map(lambda octets: ("send", octets)),
+    st.tuples(st.just("give"), st.integers(0, 5), st.integers(1, 4)),
+    st.tuples(st.just("tick"), st.integers(1, 20)),
+    st.tuples(st.just("stall"), flags),
+    st.tuples(st.just("late"), flags),
+    st.just(("drain",)),
+    st.just(("close",)),
+)
+
+CAPTURE = GREETING + b"".join(
+    [
+        marshal(LOGIN, 0),
+        marshal(commands.Connection.TuneOk(0, 0, 60), 0),
+        marshal(commands.Connection.Open("/"), 0),
+        marshal(commands.Channel.Open(), 1),
+        marshal(commands.Basic.Qos(0, 10, False), 1),
+        marshal(commands.Basic.Consume(queue=QUEUE), 1),
+        marshal(commands.Basic.Get(queue=QUEUE), 1),
+        marshal(commands.Basic.Ack(1), 1),
+        marshal(commands.Basic.Publish(exchange="", routing_key=QUEUE), 1),
+        frame(HEADER, 1, b"\0\x3c\0\0\0\0\0\0\0\0\0\3\0\0"),
+        frame(BODY, 1, b"abc"),
+        marshal(commands.Channel.CloseOk(), 1),
+        frame(HEARTBEAT, 0, b""),
+        marshal(commands.Connection.Close(200, "", 0, 0), 0),
+    ]
+)
+"""What a client says from its first octet to its last."""
+
+
+def end(peer: Peer) -> None:
+    """The client is gone: every lease must have ended once, and nobody consumes."""
+    late = [ask for ask in peer.asks if not peer.answers]
+    peer.session.lost()
+    for ask in late[-1:]:
+        peer.answer(ask)
+    peer.work()
+    assert all(len(outcomes) == 1 for outcomes in peer.settled.values()), peer.settled
+    assert not peer.subscribed
+
+
+def cut(octets: bytes, sizes: list[int]) -> list[bytes]:
+    pieces = []
+    for size in sizes:
+        pieces.append(octets[:size])
+        octets = octets[size:]
+    return [*pieces, octets]
+
+
+@given(st.lists(step, max_size=30))
+@settings(max_examples=500)
+def test_a_session_keeps_its_promises_whatever_happens(steps: list[Any]) -> None:
+    peer = Peer().open((1, 2))
+    for what, *how in steps:
+        act(peer, what, *how)
+        assert all(consumer.unacked <= (consumer.prefetch or 10**9) for consumer in peer.session.consumers)
+    end(peer)
+    lost = [receipt for receipt, outcome in peer.order if outcome is Outcome.LOST]
+    assert len(lost) <= len({channel for channel, _ in peer.heard}), "one of a channel at most, each time it is open"
+
+
+def act(peer: Peer, what: str, *how: Any) -> None:
+    """Do one step."""
+    acts: dict[str, Callable[..., object]] = {
+        "send": peer.send,
+        "tick": lambda seconds: peer.tick(peer.now + seconds),
+        "stall": peer.session.stall,
+        "drain": peer.session.drain,
+        "close": lambda: peer.session.close(ConnectionFault(Reply.CONNECTION_FORCED, "stopp")),
+        "late": lambda late: answer_late(peer, late),
+        "give": lambda which, number: give(peer, which, number),
+    }
+    acts[what](*how)
+    peer.work()
+
+
+def answer_late(peer: Peer, late: bool) -> None:
+    """Answer nothing for a while, or what was asked last, and everything from now on."""
+    if peer.answers and late:
+        peer.asks.clear()
+    elif not peer.answers and not late:
+        for ask in peer.asks:
+            peer.answer(ask)
+    peer.answers = not late
+
+
+def give(peer: Peer, which: int, number: int) -> None:
+    consumers = list(peer.subscribed)
+    if consumers:
+        peer.give(consumers[which % len(consumers)], *peer.leases(number))
+
+
+@given(st.binary(max_size=400), st.lists(st.integers(0, 50), max_size=20))
+def test_any_octets_before_login(octets: bytes, sizes: list[int]) -> None:
+    peer = Peer()
+    for piece in cut(GREETING + octets, sizes):
+        peer.send(piece)
+    end(peer)
+
+
+@given(st.data(), st.lists(st.integers(0, 200), max_size=20))
+@settings(max_examples=500)
+def test_a_capture_with_changed_octets(data: st.DataObject, sizes: list[int]) -> None:
+    octets = bytearray(CAPTURE)
+    for _ in range(data.draw(st.integers(0, 4))):
+        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    at = data.draw(st.integers(0, len(octets)))
+    changed = bytes(octets[:at]) + data.draw(st.binary(max_size=5)) + bytes(octets[at:])
+    peer = Peer()
+    for piece in cut(changed, sizes):
+        peer.send(piece)
+    end(peer)
+
+
+def test_the_capture_is_a_whole_conversation() -> None:
+    peer = Peer()
+    peer.send(CAPTURE)
+    assert peer.session.state is State.OVER
+    assert peer.heard[-1][1].name == "Connection.CloseOk"
+    end(peer)
