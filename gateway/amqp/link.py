@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import Protocol, cast
@@ -19,6 +20,8 @@ from infra.metrics import AMQP_CLOSED, AMQP_CONSUMERS, AMQP_LOGINS, AMQP_SETTLED
 from streams.domain.errors import Unavailable
 
 log = logger(__name__)
+
+OURS = "uventet feil hos oss"
 
 
 class Host(Protocol):
@@ -37,7 +40,7 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         *("_answering", "_host", "_loop", "_over_since", "_session", "_subscriptions", "_transport"),
-        *("_unread", "_working", "reader"),
+        *("_reading", "_unread", "_working", "reader"),
     )
     _transport: asyncio.Transport
 
@@ -48,7 +51,7 @@ class Link(asyncio.Protocol):
         self._session = Session(self._loop.time(), new_hex)
         self._subscriptions: dict[Consumer, Subscription] = {}
         self._answering: asyncio.Task[None] | None = None
-        self._working = False
+        self._working, self._reading = False, True
         self._unread = 0
         self._over_since: float | None = None
 
@@ -60,11 +63,8 @@ class Link(asyncio.Protocol):
         self._host.arrived(self)
 
     def data_received(self, data: bytes) -> None:
-        try:
+        with self._spared():
             self._session.receive(data, self._loop.time())
-        except Exception:  # ours, and nobody else's connection shall suffer from it
-            log.exception("a connection over AMQP met an unexpected fault", reader=self.reader)
-            self._session.close(Fault(Reply.INTERNAL_ERROR, "uventet feil hos oss"))
         self._work()
 
     def pause_writing(self) -> None:
@@ -120,8 +120,22 @@ class Link(asyncio.Protocol):
     # --- From the queues ----------------------------------------------------------------------------------------------
 
     def _give(self, consumer: Consumer, leases: Sequence[Lease]) -> None:
-        self._session.give(consumer, leases)
+        with self._spared():
+            self._session.give(consumer, leases)
         self._work()
+
+    @contextmanager
+    def _spared(self) -> Iterator[None]:
+        """A fault of ours costs this connection, and nothing else."""
+        try:
+            yield
+        except Exception:
+            log.exception("a connection over AMQP met an unexpected fault", integrasjon=self._integrasjon)
+            self._session.close(Fault(Reply.INTERNAL_ERROR, OURS))
+
+    @property
+    def _integrasjon(self) -> str | None:
+        return self.reader.principal.integrasjon if self.reader else None
 
     # --- What the session wants ---------------------------------------------------------------------------------------
 
@@ -152,10 +166,9 @@ class Link(asyncio.Protocol):
             if self._over_since is None:
                 self._over_since = self._loop.time()
                 self._transport.close()
-        elif self._session.asking:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+        elif self._session.asking is self._reading:
+            self._reading = not self._reading
+            (self._transport.resume_reading if self._reading else self._transport.pause_reading)()
 
     def _do(self, action: Action) -> None:
         match action:
@@ -178,8 +191,8 @@ class Link(asyncio.Protocol):
         except Unavailable as away:
             fault = ConnectionFault(Reply.INTERNAL_ERROR, str(away))
         except Exception:
-            log.exception("an answer over AMQP met an unexpected fault", ask=type(ask).__name__)
-            fault = ConnectionFault(Reply.INTERNAL_ERROR, "uventet feil hos oss")
+            log.exception("an answer over AMQP met an unexpected fault", integrasjon=self._integrasjon)
+            fault = ConnectionFault(Reply.INTERNAL_ERROR, OURS)
         else:
             self._session.granted(ask, value)
             self._work()

@@ -11,6 +11,7 @@ from typing import Any
 
 import aio_pika
 import pytest
+import uvloop
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, ChannelNotFoundEntity
 from pamqp import commands
@@ -62,16 +63,6 @@ async def connected(
         yield connection
     finally:
         await connection.close()
-
-
-async def closed(connection: aio_pika.abc.AbstractConnection) -> int:
-    """The code with which the server closes the connection."""
-    end: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    connection.close_callbacks.add(lambda _, fault: end.done() or end.set_result(fault))
-    fault = await end
-    assert isinstance(fault, AMQPConnectionError), fault
-    code: int = fault.args[0]
-    return code
 
 
 Connect = Callable[..., Awaitable[Raw]]
@@ -364,6 +355,30 @@ async def test_tls_names_its_host(tmp_path: Path) -> None:
         await connection.close()
         with pytest.raises(ConnectionError):
             await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=amqp.secret)
+
+
+async def test_it_runs_on_the_loop_of_the_gateway(tmp_path: Path) -> None:
+    """uvloop's transports are none of asyncio's."""
+    context, authority = certified(tmp_path)
+
+    async def script() -> bytes | None:
+        client = ssl.create_default_context(cafile=str(authority))
+        async with running_amqp(context) as amqp:
+            amqp.queues.put(KONTO_ID, Melding({}, bytes(1_000_000)), MELDING)
+            async with connected(amqp, ssl=True, ssl_context=client) as connection:
+                queue = await (await connection.channel()).get_queue(QUEUE)
+                return b"".join([(await queue.get(no_ack=True)).body for _ in range(2)])  # type: ignore[union-attr]
+
+    assert await asyncio.to_thread(uvloop.run, script()) == bytes(1_000_000) + MELDING.body
+
+
+async def test_a_message_that_cannot_be_written_costs_nobody_else(amqp: Amqp, connect: Connect) -> None:
+    """Sending refuses such a name; should one come all the same, its queue must not suffer."""
+    raw, other = await connect(amqp), await connect(amqp)
+    amqp.queues.put(KONTO_ID, Melding({"x" * 256: "y"}))
+    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+    assert (await raw.hear()).reply_code == 541
+    assert (await other.ask(commands.Queue.Declare(queue=QUEUE, passive=True), 1)).message_count == 1
 
 
 async def test_what_happens_is_measured(amqp: Amqp) -> None:
