@@ -1,7 +1,7 @@
 """The gateway's memory against a real broker: what it folds, what it skips, what it waits for, and outages."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from schemas.codec import MAGIC, PREFIX, encode
 from schemas.envelope import Headers
 from schemas.svarut import ForsendelseAkseptert
 from schemas.topics import Topic
+from streams.domain.errors import Unavailable
 from streams.log import Log
 from tests.support.eventually import eventually
 from tests.support.stack import OwnKafka, temporary_folder
@@ -134,7 +135,10 @@ async def test_it_survives_a_broker_that_goes_away() -> None:
         assert memory.ready
         assert memory.ressurs(before)
         await server.start()
-        after = await own.konto()
+        after = None
+        while after is None:
+            with suppress(Unavailable):
+                after = await own.konto()
         await eventually(lambda: memory.ressurs(after) is not None)
         await memory.stop()
         await log.stop()
