@@ -94,7 +94,8 @@ def demand_on(request: web.Request, ressurs_id: UUID) -> None:
     memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
     privileges = [way.privilege for way in request[_WAYS] if way.privilege is not None]
     if not any(memory.may(holder, privilege, ressurs_id) for privilege in privileges):
-        raise NotAllowed(f"Mangler privilegiet {' eller '.join(privileges)} på {ressurs_id}")
+        on = f" på {ressurs_id}" if str(ressurs_id) in request.path.lower() else ""  # an id that was found is not told
+        raise NotAllowed(f"Mangler privilegiet {' eller '.join(privileges)}{on}")
 
 
 def _resource_id(request: web.Request, name: str) -> UUID:

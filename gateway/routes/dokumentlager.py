@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from gateway.auth.middleware import demand_on
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import CERTIFICATES, LOG
@@ -52,7 +53,7 @@ async def last_opp(request: web.Request) -> web.Response:
         must_be_encrypted_at_the_highest_level(metadata, kryptert)
         til = until(metadata, now)
         await received.content(Decryptor(request.app[CERTIFICATES].pairs()) if kryptert else None)
-        open_konto_in(request)  # closed while the content came, perhaps for an hour
+        demand_on(request, open_konto_in(request).id)  # closed or revoked while the content came, perhaps for an hour
         named = request.app[PERSONS].actor
         event = lastet_opp(received, metadata, konto, kryptert=kryptert, til=til, named=named)
         position = await received.say(request.app[LOG].append(event, said(request, event, now)))

@@ -13,7 +13,7 @@ from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.dokumenter import DOKUMENTER
 from gateway.dokumentlager import A_KONTO, LAST_OPP, dokument_in, fresh, konto_in, page_in
-from gateway.metadata import Text1000, Time, read_json
+from gateway.metadata import Text1000, Time, must_be_in_the_calendar, read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from schemas.dokumentlager import Slettegrunn
@@ -49,6 +49,10 @@ class Kriterier(Struct, frozen=True):
     lest: bool | None = None
     slettet: bool | None = None
     korrelasjonsid: UUID | None = None
+
+    def __post_init__(self) -> None:
+        must_be_in_the_calendar(self.fra)
+        must_be_in_the_calendar(self.til)
 
 
 @routes.get(f"{A_KONTO}/dokumenter", demands=UPLOADER)

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from infra.blobs import Blobs
+from infra.database import Connection
 from infra.ends import Ends
 from infra.settings import Settings
 from projections.compare import check
@@ -30,6 +31,7 @@ from projections.sweeping import sweep
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.svarut import ForsendelseMottatt
 from schemas.topics import TOPICS
+from streams.domain.errors import Unavailable
 from streams.records import recorded
 from tests.chaos.documents import judge_documents
 from tests.chaos.faults import FAULTS, Fault
@@ -123,7 +125,9 @@ async def verdict_on_documents(hurt: System, documents: Uploads, settings: Setti
         await node.ready()
     connection = await asyncpg.connect(hurt.postgres.dsn)
     ends = [Ends(hurt.kafka.bootstrap, TOPICS[name]) for name in (SVARUT, DOKUMENTLAGER)]
-    await sweep(connection, Blobs(settings.blobs), ends, set(), datetime.now(UTC))
+    async with asyncio.timeout(CATCH_UP):
+        while not await _swept(connection, Blobs(settings.blobs), ends):
+            await asyncio.sleep(1)
     await connection.close()
     documents.headers, _ = await caller(settings.issuer, settings.state)
     records = [*records_on(hurt.kafka.bootstrap, SVARUT), *records_on(hurt.kafka.bootstrap, DOKUMENTLAGER)]
@@ -134,6 +138,15 @@ async def verdict_on_documents(hurt: System, documents: Uploads, settings: Setti
     left = {file.name for file in (settings.state / "blobs").iterdir()}
     contents = await documents.contents([one.dokument_id for one in log])
     return judge_documents(documents.made, log, contents, sorted(left - named))
+
+
+async def _swept(connection: Connection, blobs: Blobs, ends: Sequence[Ends]) -> bool:
+    """Whether the sweep could be done: what was hurt may need a moment more."""
+    try:
+        await sweep(connection, blobs, ends, set(), datetime.now(UTC))
+    except Unavailable:
+        return False
+    return True
 
 
 def report(rounds: int, calls: list[Call], verdict: Verdict) -> None:
