@@ -229,6 +229,11 @@ async def test_search_by_everything_that_can_be_searched_by(lager: Lager) -> Non
     assert (await lager.ask("POST", f"{lager.konto}/dokumenter/sok")).status == 200
 
 
+@pytest.mark.parametrize("when", [{"fra": "0001-01-01T00:00:00+14:00"}, {"til": "9999-12-31T23:59:59-14:00"}])
+async def test_a_search_by_a_time_that_no_calendar_has(lager: Lager, when: dict[str, str]) -> None:
+    assert (await lager.ask("POST", f"{lager.konto}/dokumenter/sok", json=when)).status == 400
+
+
 async def test_a_list_has_the_newest_first_and_nothing_deleted(lager: Lager) -> None:
     first, second, third = [await lager.uploaded() for _ in range(3)]
     await lager.ask("DELETE", f"{lager.konto}/dokumenter/{second}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -17,6 +18,7 @@ from streams.domain.personer import person_id
 from tests.support.dokumentlager import Lager, form, said_of
 
 KARE = PEOPLE[1].pid
+IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The administrator of another organisation, whom the configuration knows."""
 
 
@@ -106,6 +108,14 @@ async def test_names_and_tags_that_there_are_none_of(lager: Lager, said: dict[st
     path = f"/dokumentlager/api/v1/{lager.fiks_org_id}/kontoer"
 
     assert (await administrator.ask("POST", path, json={"navn": "Byggesaker"} | said)).status == 400
+
+
+async def test_a_stranger_is_told_no_id_that_it_did_not_name(lager: Lager) -> None:
+    stranger = await lager.as_person(KARE)
+    for of in (str(lager.fiks_org_id), str(uuid4())):
+        answer = await stranger.ask("POST", f"/dokumentlager/api/v1/{of}/kontoer", json={"navn": "Abc"})
+        assert answer.status == 403
+        assert not set(IDS.findall(answer.json["message"])) - {of}
 
 
 async def test_users_and_administrators(lager: Lager) -> None:
