@@ -22,6 +22,8 @@ from streams.domain.errors import Unavailable
 log = logger(__name__)
 
 OURS = "uventet feil hos oss"
+FLOOD = 32 * OCTETS
+"""Octets that may wait to be written before a client that does not read is not listened to either."""
 
 
 class Host(Protocol):
@@ -166,9 +168,12 @@ class Link(asyncio.Protocol):
             if self._over_since is None:
                 self._over_since = self._loop.time()
                 self._transport.close()
-        elif self._session.asking is self._reading:
-            self._reading = not self._reading
-            (self._transport.resume_reading if self._reading else self._transport.pause_reading)()
+        elif self._reading is not (reads := self._may_read()):
+            self._reading = reads
+            (self._transport.resume_reading if reads else self._transport.pause_reading)()
+
+    def _may_read(self) -> bool:
+        return not self._session.asking and self._transport.get_write_buffer_size() < FLOOD
 
     def _do(self, action: Action) -> None:
         match action:

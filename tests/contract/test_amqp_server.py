@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aio_pika
@@ -32,6 +33,7 @@ from tests.support.amqp import (
     MELDING,
     NO_QUEUE,
     ORG,
+    OTHER_KONTO,
     OTHER_QUEUE,
     PASSORD,
     QUEUE,
@@ -259,6 +261,50 @@ async def eventually_read(raw: Raw, least: int) -> None:
     while seen < least:
         frame = await raw.hear()
         seen += getattr(frame, "name", "") == "Basic.Deliver"
+
+
+async def test_a_client_that_asks_and_does_not_read_is_not_listened_to(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.amqp.link.OCTETS", 4096)
+    monkeypatch.setattr("gateway.amqp.link.FLOOD", 2**20)
+    raw = await connect(amqp)
+    raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    (link,) = amqp.server._links
+    asked, number = marshal(commands.Basic.Cancel("x" * 255), 1) * 100, 0
+    while raw.writer.transport.get_write_buffer_size() < 2**16:
+        raw.writer.write(asked)
+        number += 100
+        await asyncio.sleep(0)
+    assert link._transport.get_write_buffer_size() < 2**21, "a piece of what came may have been answered at once"
+    raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    for _ in range(number):
+        assert (await raw.hear()).name == "Basic.CancelOk"
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_others_send_a_consumer_is_served(amqp: Amqp, connect: Connect, seed: int) -> None:
+    random = Random(seed)
+    login = commands.Connection.StartOk({}, "PLAIN", f"\0{amqp.user}\0{amqp.secret}", "en_US")
+    consumer = await connect(amqp)
+    await consumer.ask(commands.Basic.Consume(queue=OTHER_QUEUE), 1)
+
+    async def mutated() -> None:
+        octets = bytearray(capture(login, QUEUE))
+        for _ in range(random.randrange(4)):
+            octets[random.randrange(len(octets))] = random.randrange(256)
+        raw = await connect(amqp, heartbeat=None)
+        for _ in range(random.randrange(1, 5)):
+            size = random.randrange(1, len(octets) + 1)
+            raw.writer.write(octets[:size])
+            del octets[:size]
+            await asyncio.sleep(0)
+        if random.random() < 0.5:
+            await raw.drop()
+
+    await asyncio.gather(*(mutated() for _ in range(40)))
+    amqp.queues.put(OTHER_KONTO, MELDING)
+    assert (await consumer.hear()).name == "Basic.Deliver"
 
 
 async def test_a_fault_of_ours_in_one_connection_does_not_reach_another(
