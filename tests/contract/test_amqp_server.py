@@ -43,6 +43,7 @@ from tests.support.amqp import (
     certified,
     running_amqp,
 )
+from tests.support.amqp_peer import capture
 from tests.support.amqp_raw import Raw
 from tests.support.eventually import eventually
 
