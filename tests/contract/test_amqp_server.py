@@ -296,7 +296,7 @@ async def test_whatever_others_send_a_consumer_is_served(amqp: Amqp, connect: Co
             octets[random.randrange(len(octets))] = random.randrange(256)
         raw = await connect(amqp, heartbeat=None)
         for _ in range(random.randrange(1, 5)):
-            size = random.randrange(1, len(octets) + 1)
+            size = random.randrange(len(octets) + 1)
             raw.writer.write(octets[:size])
             del octets[:size]
             await asyncio.sleep(0)
