@@ -188,21 +188,17 @@ class Link(asyncio.Protocol):
                 self._answering = self._loop.create_task(self._answer(action))
 
     async def _answer(self, ask: Ask) -> None:
-        fault: ChannelFault | ConnectionFault
         try:
-            value = await self._find(ask)
-        except (ChannelFault, ConnectionFault) as refusal:
-            fault = refusal
+            answer = partial(self._session.granted, ask, await self._find(ask))
+        except (ChannelFault, ConnectionFault) as fault:
+            answer = partial(self._session.refused, ask, fault)
         except Unavailable as away:
-            fault = ConnectionFault(Reply.INTERNAL_ERROR, str(away))
+            answer = partial(self._session.refused, ask, ConnectionFault(Reply.INTERNAL_ERROR, str(away)))
         except Exception:
             log.exception("an answer over AMQP met an unexpected fault", integrasjon=self._integrasjon)
-            fault = ConnectionFault(Reply.INTERNAL_ERROR, OURS)
-        else:
-            self._session.granted(ask, value)
-            self._work()
-            return
-        self._session.refused(ask, fault)
+            answer = partial(self._session.refused, ask, ConnectionFault(Reply.INTERNAL_ERROR, OURS))
+        with self._spared():
+            answer()
         self._work()
 
     async def _find(self, ask: Ask) -> Value:

@@ -121,6 +121,8 @@ class Session:
         self._now = now
         if self._stalled is not None and reads:
             self._stalled = now
+        if self.asking or self._stalled is not None:  # it may have said something that is not read yet
+            self._heard = now
         self._deaf = (self._deaf or now) if self._channels.orphaned else None
         beat = self.tuned.heartbeat if self.state is State.OPEN else 0
         if self.state < State.OPEN and now >= self._since + LOGIN_LIMIT:
@@ -139,7 +141,7 @@ class Session:
     def lost(self) -> None:
         """The client is gone without a word: what it had in its hands has failed."""
         self._channels.end(Outcome.LOST)
-        self._out.asked, self.state = None, State.OVER
+        self._out.asked, self._stalled, self.state = None, None, State.OVER
 
     def drain(self) -> None:
         """Hand out nothing more, and close once nothing is in hand."""

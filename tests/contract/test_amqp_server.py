@@ -23,9 +23,11 @@ from gateway.amqp import server as serving
 from gateway.amqp.access import PRIVILEGE
 from gateway.amqp.deliveries import Melding
 from gateway.amqp.handshake import GREETING
+from gateway.amqp.link import Link
 from gateway.auth.passwords import hashed
 from schemas.audit import AutentiseringFeilet, TilgangNektet
 from schemas.konfigurasjon import IntegrasjonSlettet, PassordLaget, PrivilegieTrukketTilbake
+from streams.domain.errors import Unavailable
 from tests.support.amqp import (
     AKTOR,
     KONTO_ID,
@@ -419,13 +421,44 @@ async def test_it_runs_on_the_loop_of_the_gateway(tmp_path: Path) -> None:
     assert await asyncio.to_thread(uvloop.run, script()) == bytes(1_000_000) + MELDING.body
 
 
-async def test_a_message_that_cannot_be_written_costs_nobody_else(amqp: Amqp, connect: Connect) -> None:
+@pytest.mark.parametrize("asked", [commands.Basic.Consume(queue=QUEUE, nowait=True), commands.Basic.Get(queue=QUEUE)])
+async def test_a_message_that_cannot_be_written_costs_nobody_else(amqp: Amqp, connect: Connect, asked: Any) -> None:
     """Sending refuses such a name; should one come all the same, its queue must not suffer."""
     raw, other = await connect(amqp), await connect(amqp)
     amqp.queues.put(KONTO_ID, Melding({"x" * 256: "y"}))
-    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
-    assert (await raw.hear()).reply_code == 541
+    assert (await raw.ask(asked, 1)).reply_code == 541
     assert (await other.ask(commands.Queue.Declare(queue=QUEUE, passive=True), 1)).message_count == 1
+    assert amqp.queues.outcomes(KONTO_ID) == [["unseen"]]
+
+
+@pytest.mark.parametrize("fault", [Unavailable("databasen er borte"), RuntimeError("feil")])
+async def test_a_queue_that_cannot_answer_costs_the_connection(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    async def away(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(amqp.queues, "get", away)
+    raw = await connect(amqp)
+    assert (await raw.ask(commands.Basic.Get(queue=QUEUE), 1)).reply_code == 541
+
+
+async def test_time_goes_on_for_others_when_one_connection_meets_a_fault(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, other = await connect(amqp), await connect(amqp, heartbeat=1)
+    first = next(iter(amqp.server._links))
+    monkeypatch.setattr("gateway.amqp.link.Link.tick", failing_for(first, Link.tick))
+    assert await raw.hear() is None
+    assert (await other.hear()).name == "Heartbeat"
+
+
+def failing_for(one: Link, tick: Callable[[Link, float], None]) -> Callable[[Link, float], None]:
+    def failing(link: Link, now: float) -> None:
+        assert link is not one
+        tick(link, now)
+
+    return failing
 
 
 async def test_what_happens_is_measured(amqp: Amqp) -> None:
