@@ -17,7 +17,7 @@ from typing import Self
 from gateway.amqp.access import Access
 from gateway.amqp.deliveries import Deliveries
 from gateway.amqp.link import Link
-from gateway.amqp.session import CLOSE_LIMIT
+from gateway.amqp.pulse import CLOSE_LIMIT
 from gateway.auth.memory import Memory
 from infra.logs import logger
 from infra.metrics import AMQP_CONNECTIONS

@@ -148,6 +148,27 @@ async def test_while_the_configuration_is_not_known_nobody_comes_in_and_nobody_i
     assert amqp.log.said == []
 
 
+async def test_a_proof_that_has_begun_serves_the_next_attempt(amqp: Amqp, connect: Connect) -> None:
+    """Clients give up after five seconds, and come back: what they waited for must not be begun anew each time."""
+    raw = await connect(amqp, heartbeat=None)
+    login = commands.Connection.StartOk({}, "PLAIN", f"\0{amqp.user}\0{amqp.secret}", "en_US")
+    raw.writer.write(GREETING + marshal(login, 0))
+    assert (await raw.hear()).name == "Connection.Start"
+    await raw.drop()
+    await eventually(lambda: len(amqp.passwords._proven) == 1)
+
+
+async def test_no_more_log_in_at_once_than_can_be_answered(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.amqp.access.MOST_PROVING", 0)
+    raw = await connect(amqp, heartbeat=None)
+    assert (await raw.log_in(amqp.user, amqp.secret)).reply_code == 541
+    monkeypatch.undo()
+    again = await connect(amqp)
+    assert (await again.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
 async def test_a_refusal_stands_while_the_log_is_away(amqp: Amqp) -> None:
     amqp.log.away = True
     with pytest.raises(aio_pika.exceptions.AMQPError, match="ACCESS_REFUSED"):

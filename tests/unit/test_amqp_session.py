@@ -12,7 +12,8 @@ from gateway.amqp.actions import Login, Renew
 from gateway.amqp.codec import BODY, HEADER, HEARTBEAT, frame
 from gateway.amqp.faults import ConnectionFault, Reply
 from gateway.amqp.handshake import GREETING, LOGIN_MAX
-from gateway.amqp.session import CLOSE_LIMIT, DEAF_LIMIT, LOGIN_LIMIT, STALL_LIMIT, State
+from gateway.amqp.pulse import CLOSE_LIMIT, DEAF_LIMIT, LOGIN_LIMIT, STALL_LIMIT
+from gateway.amqp.session import State
 from tests.support.amqp_peer import LOGIN, MELDING, OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer, closing, names
 
 NO_QUEUE = "fiksio.konto.00000000-0000-0000-0000-0000000000ff"
