@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from time import perf_counter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from gateway.auth.principal import Principal
 from gateway.auth.tokens import Tokens
 from gateway.randomness import new_uuid
 from gateway.said import SOURCE
+from infra.metrics import AMQP_LOGINS
 from schemas.envelope import Envelope, fact
 from streams.domain.errors import NotAllowed, NotAuthenticated, Unavailable
 from streams.domain.konfigurasjon import Integrasjon
@@ -28,6 +30,8 @@ from streams.domain.konfigurasjon import Integrasjon
 PRIVILEGE = "SVARINN.SENDE_MOTTA"
 KONTO = "FIKS_IO_KONTO"
 """The type of resource that an account is."""
+MOST_PROVING = 500
+"""Logins at once. A proof that is new takes some 20 ms of a core: who would wait longer than clients do is told so."""
 LOGIN, RENEWAL = "AMQP connection.start-ok", "AMQP connection.update-secret"
 
 
@@ -45,19 +49,27 @@ class Access:
     def __init__(self, memory: Memory, tokens: Tokens, integrations: Integrations, auditor: Auditor) -> None:
         self._memory, self._tokens = memory, tokens
         self._integrations, self._auditor = integrations, auditor
+        self._proving = 0
 
     async def login(self, user: bytes, secret: bytes, route: str = LOGIN) -> Reader:
-        """Whom the name and ``<passord> <token>`` prove. Raises ConnectionFault."""
+        """Whom the name and ``<passord> <token>`` prove. Raises ConnectionFault.
+
+        What has begun is proved to its end, whoever still waits for it: the client's next attempt is answered at once.
+        """
         if not self._memory.ready:
             raise ConnectionFault(Reply.INTERNAL_ERROR, "Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
-        claimed, connection = _text(user), str(new_uuid())
+        if self._proving >= MOST_PROVING:
+            raise ConnectionFault(Reply.INTERNAL_ERROR, "Mange logger inn samtidig: prøv igjen")
+        began, outcome = perf_counter(), "CONNECTED"
+        self._proving += 1
         try:
-            return await self._prove(claimed, _text(secret), connection)
-        except NotAuthenticated as fault:
-            await self._auditor.unknown(claimed, fault, route, partial(_said, connection, None))
-            raise ConnectionFault(Reply.ACCESS_REFUSED, str(fault)) from fault
-        except Unavailable as fault:
-            raise ConnectionFault(Reply.INTERNAL_ERROR, str(fault)) from fault
+            return await self._admit(_text(user), _text(secret), route)
+        except ConnectionFault as fault:
+            outcome = fault.reply.name
+            raise
+        finally:
+            self._proving -= 1
+            AMQP_LOGINS.labels(outcome).observe(perf_counter() - began)
 
     async def renew(self, reader: Reader, secret: bytes) -> Reader:
         """The same reader with a new secret. Raises ConnectionFault when it proves anything else."""
@@ -84,6 +96,16 @@ class Access:
             then.passord_hash,
             then.autorisert_orgnr,
         )
+
+    async def _admit(self, claimed: str, secret: str, route: str) -> Reader:
+        connection = str(new_uuid())
+        try:
+            return await self._prove(claimed, secret, connection)
+        except NotAuthenticated as fault:
+            await self._auditor.unknown(claimed, fault, route, partial(_said, connection, None))
+            raise ConnectionFault(Reply.ACCESS_REFUSED, str(fault)) from fault
+        except Unavailable as fault:
+            raise ConnectionFault(Reply.INTERNAL_ERROR, str(fault)) from fault
 
     async def _prove(self, user: str, secret: str, connection: str) -> Reader:
         passord, _, given = secret.strip().rpartition(" ")

@@ -25,17 +25,19 @@ class Consumer:
     unacked: int = 0
 
 
-class Login(NamedTuple):
-    """Is this who it says it is? Granted with nothing; ``secret`` is all that came as the password."""
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Is this who it says it is? ``secret`` is all that came as the password."""
 
     user: bytes
-    secret: bytes = b""
+    secret: bytes = field(repr=False)
 
 
-class Renew(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Renew:
     """Does the new secret prove the same integration?"""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
 
 
 class Consume(NamedTuple):

@@ -11,7 +11,7 @@ from pamqp import commands
 from gateway.amqp.actions import Consumer, Out, Unsubscribe
 from gateway.amqp.content import delivered, got, message
 from gateway.amqp.deliveries import Got, Lease, Outcome, Receipt
-from gateway.amqp.faults import ChannelFault, ConnectionFault, Reply
+from gateway.amqp.faults import ChannelFault, Reply
 from gateway.amqp.queues import queue_of
 
 MOST_IN_HAND = 2000
@@ -94,7 +94,7 @@ class Channel:
             return
         try:
             self._send(found.lease, got(self._last + 1, queue, found.lease.redelivered, found.left))
-        except ConnectionFault:
+        except Exception:
             self._out.settle([found.lease.receipt], Outcome.UNSEEN)
             raise
         self._sent([found.lease], None, no_ack)

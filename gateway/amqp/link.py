@@ -6,22 +6,24 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from time import perf_counter
 from typing import Protocol, cast
 
 from gateway.amqp.access import Access, Reader
 from gateway.amqp.actions import Action, Ask, Consume, Consumer, Get, Inspect, Login, Renew, Settle, Unsubscribe, Value
 from gateway.amqp.deliveries import Deliveries, Lease, Subscription
 from gateway.amqp.faults import ChannelFault, ConnectionFault, Fault, Reply
-from gateway.amqp.session import CLOSE_LIMIT, OCTETS, Session, State
+from gateway.amqp.pulse import CLOSE_LIMIT
+from gateway.amqp.session import OCTETS, Session, State
 from gateway.randomness import new_hex
 from infra.logs import logger
-from infra.metrics import AMQP_CLOSED, AMQP_CONSUMERS, AMQP_LOGINS, AMQP_SETTLED
+from infra.metrics import AMQP_CLOSED, AMQP_CONSUMERS, AMQP_SETTLED
 from streams.domain.errors import Unavailable
 
 log = logger(__name__)
 
 OURS = "uventet feil hos oss"
+FLOOD = 32 * OCTETS
+"""Octets that may wait to be written before a client that does not read is not listened to either."""
 
 
 class Host(Protocol):
@@ -166,9 +168,12 @@ class Link(asyncio.Protocol):
             if self._over_since is None:
                 self._over_since = self._loop.time()
                 self._transport.close()
-        elif self._session.asking is self._reading:
-            self._reading = not self._reading
-            (self._transport.resume_reading if self._reading else self._transport.pause_reading)()
+        elif self._reading is not (reads := self._may_read()):
+            self._reading = reads
+            (self._transport.resume_reading if reads else self._transport.pause_reading)()
+
+    def _may_read(self) -> bool:
+        return not self._session.asking and self._transport.get_write_buffer_size() < FLOOD
 
     def _do(self, action: Action) -> None:
         match action:
@@ -182,58 +187,43 @@ class Link(asyncio.Protocol):
             case _:
                 self._answering = self._loop.create_task(self._answer(action))
 
+    def _subscribe(self, consumer: Consumer) -> None:
+        give = partial(self._give, consumer)
+        self._subscriptions[consumer] = self._host.deliveries.subscribe(consumer.konto_id, give)
+        AMQP_CONSUMERS.inc()
+
     async def _answer(self, ask: Ask) -> None:
-        fault: ChannelFault | ConnectionFault
         try:
-            value = await self._find(ask)
-        except (ChannelFault, ConnectionFault) as refusal:
-            fault = refusal
+            answer = partial(self._session.granted, ask, await self._find(ask))
+        except (ChannelFault, ConnectionFault) as fault:
+            answer = partial(self._session.refused, ask, fault)
         except Unavailable as away:
-            fault = ConnectionFault(Reply.INTERNAL_ERROR, str(away))
+            answer = partial(self._session.refused, ask, ConnectionFault(Reply.INTERNAL_ERROR, str(away)))
         except Exception:
             log.exception("an answer over AMQP met an unexpected fault", integrasjon=self._integrasjon)
-            fault = ConnectionFault(Reply.INTERNAL_ERROR, OURS)
-        else:
-            self._session.granted(ask, value)
-            self._work()
-            return
-        self._session.refused(ask, fault)
+            answer = partial(self._session.refused, ask, ConnectionFault(Reply.INTERNAL_ERROR, OURS))
+        with self._spared():
+            answer()
         self._work()
 
     async def _find(self, ask: Ask) -> Value:
         """What the ask is granted with. Raises ChannelFault, ConnectionFault and Unavailable."""
-        match ask:
-            case Login(user, secret):
-                await self._log_in(user, secret)
-                return None
-            case Renew(secret):
-                assert self.reader is not None
-                self.reader = await self._host.access.renew(self.reader, secret)
-                return None
-            case Consume(consumer):
-                await self._require(ask.consumer, "AMQP basic.consume")
-                give = partial(self._give, consumer)
-                self._subscriptions[consumer] = self._host.deliveries.subscribe(consumer.konto_id, give)
-                AMQP_CONSUMERS.inc()
-                return None
-            case Get():
-                await self._require(ask, "AMQP basic.get")
-                return await self._host.deliveries.get(ask.konto_id)
-            case Inspect():
-                await self._require(ask, "AMQP queue.declare")
-                return await self._host.deliveries.count(ask.konto_id)
-
-    async def _log_in(self, user: bytes, secret: bytes) -> None:
-        began, outcome = perf_counter(), "CONNECTED"
-        try:
-            self.reader = await self._host.access.login(user, secret)
+        access, deliveries = self._host.access, self._host.deliveries
+        if isinstance(ask, Login):
+            self.reader = await access.login(ask.user, ask.secret)
             self._host.logged_in(self)
-        except ConnectionFault as fault:
-            outcome = fault.reply.name
-            raise
-        finally:
-            AMQP_LOGINS.labels(outcome).observe(perf_counter() - began)
-
-    async def _require(self, about: Consumer | Get | Inspect, route: str) -> None:
+            return None
         assert self.reader is not None
-        await self._host.access.require(self.reader, about.konto_id, route)
+        match ask:
+            case Renew(secret):
+                self.reader = await access.renew(self.reader, secret)
+            case Consume(consumer):
+                await access.require(self.reader, consumer.konto_id, "AMQP basic.consume")
+                self._subscribe(consumer)
+            case Get(_, konto_id):
+                await access.require(self.reader, konto_id, "AMQP basic.get")
+                return await deliveries.get(konto_id)
+            case Inspect(_, konto_id):
+                await access.require(self.reader, konto_id, "AMQP queue.declare")
+                return await deliveries.count(konto_id)
+        return None

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 from asyncio import sslproto
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,7 @@ from typing import Self
 from gateway.amqp.access import Access
 from gateway.amqp.deliveries import Deliveries
 from gateway.amqp.link import Link
+from gateway.amqp.pulse import CLOSE_LIMIT
 from gateway.auth.memory import Memory
 from infra.logs import logger
 from infra.metrics import AMQP_CONNECTIONS
@@ -94,7 +96,7 @@ class Server:
         await self._empty(grace)
         for link in list(self._links):
             link.close("tjenesten starter på nytt: koble til igjen")
-        await self._empty(HANDSHAKE)
+        await self._empty(2 * CLOSE_LIMIT)
         for task in self._running:
             task.cancel()
         for link in list(self._links):
@@ -128,20 +130,25 @@ class Server:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK)
-            for number, link in enumerate(list(self._links)):
-                link.tick(loop.time())
-                if number % SLICE == SLICE - 1:
-                    await asyncio.sleep(0)
+            await self._visit(lambda link: link.tick(loop.time()))
 
     async def _recheck(self) -> None:
         """Of what is folded in one go the last word counts: look once."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            for number, link in enumerate(list(self._links)):
-                link.recheck()
-                if number % SLICE == SLICE - 1:
-                    await asyncio.sleep(0)
+            await self._visit(Link.recheck)
+
+    async def _visit(self, act: Callable[[Link], None]) -> None:
+        """Do something with each connection. A fault costs that connection alone."""
+        for number, link in enumerate(list(self._links), 1):
+            try:
+                act(link)
+            except Exception:
+                log.exception("a connection over AMQP met an unexpected fault, and is closed")
+                link.abort()
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
 
     async def _empty(self, within: float) -> None:
         with suppress(TimeoutError):

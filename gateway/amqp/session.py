@@ -20,17 +20,15 @@ from gateway.amqp.deliveries import Lease, Outcome
 from gateway.amqp.faults import ChannelFault, ConnectionFault, Fault, Reply
 from gateway.amqp.handshake import GREETING, Tuned
 from gateway.amqp.methods import NewTag
+from gateway.amqp.pulse import Due, Pulse
 
 OCTETS = 256 * 1024
 """How much body a consumer wants at once; once as much waits in the socket nothing is wanted."""
-LOGIN_LIMIT = 30.0
-"""Seconds to log in: the published client fetches its token meanwhile."""
-CLOSE_LIMIT = 5.0
-"""Seconds that the client has to confirm that the connection is closed."""
-DEAF_LIMIT = 10.0
-"""Seconds that a client may stay without a consumer after its channel was closed."""
-STALL_LIMIT = 60.0
-"""Seconds in which a client must read something of what waits for it."""
+REASONS = {
+    Due.LATE: "innloggingen tok for lang tid",
+    Due.STALLED: "klienten leser ikke",
+    Due.DEAF: "tilkoblingen har ingen konsument lenger: koble til igjen",
+}
 
 
 class State(IntEnum):
@@ -50,8 +48,8 @@ class Session:
     """A connection. Times are seconds of one clock; ``new_tag`` makes names of consumers, each but once."""
 
     __slots__ = (
-        *("_broken", "_channels", "_draining", "_frames", "_greeting", "_out"),
-        *("_deaf", "_heard", "_now", "_since", "_spoke", "_stalled", "ended", "state", "tuned"),
+        *("_broken", "_channels", "_draining", "_frames", "_greeting", "_out", "_pulse"),
+        *("ended", "state", "tuned"),
     )
 
     def __init__(self, now: float, new_tag: NewTag) -> None:
@@ -63,15 +61,13 @@ class Session:
         self._channels = Channels(self._out, new_tag)
         self._greeting, self._frames, self._broken = b"", Frames(handshake.LOGIN_MAX), False
         self._draining = False
-        self._now = self._since = self._heard = self._spoke = now
-        self._deaf: float | None = None
-        self._stalled: float | None = None
+        self._pulse = Pulse(now)
 
     # --- What comes in ------------------------------------------------------------------------------------------------
 
     def receive(self, octets: bytes, now: float) -> None:
         """The client has sent this."""
-        self._now = self._heard = now
+        self._pulse.hear(now)
         if self.state is State.GREETING:
             octets = self._greet(octets)
         if not self._broken and self.state is not State.OVER:
@@ -113,28 +109,31 @@ class Session:
 
     def stall(self, stalled: bool) -> None:
         """Whether so much waits to be written that nothing should be added."""
-        self._stalled = self._now if stalled else None
+        self._pulse.stall(stalled)
         self._all_changed()
 
     def tick(self, now: float, reads: bool = True) -> None:
         """Time passes; call it twice in the shortest heartbeat. ``reads``: whether a stalled client has read since."""
-        self._now = now
-        if self._stalled is not None and reads:
-            self._stalled = now
-        self._deaf = (self._deaf or now) if self._channels.orphaned else None
-        beat = self.tuned.heartbeat if self.state is State.OPEN else 0
-        if self.state < State.OPEN and now >= self._since + LOGIN_LIMIT:
-            self._over(Fault(Reply.CONNECTION_FORCED, "innloggingen tok for lang tid"))
-        elif self.state is State.CLOSING and now >= self._since + CLOSE_LIMIT:
-            self.state = State.OVER
-        elif beat and now >= self._heard + 2 * beat:
-            self.lost()
-        elif self._stalled is not None and now >= self._stalled + STALL_LIMIT:
-            self._over(Fault(Reply.CONNECTION_FORCED, "klienten leser ikke"))
-        elif self._deaf is not None and now >= self._deaf + DEAF_LIMIT:
-            self.close(Fault(Reply.CONNECTION_FORCED, "tilkoblingen har ingen konsument lenger: koble til igjen"))
-        elif beat and now >= self._spoke + beat / 2:
-            self._out.octets.append(ALIVE)
+        orphaned = self._channels.orphaned
+        self._pulse.pass_to(now, reads=reads, listening=not self.asking, orphaned=orphaned)
+        match due := self._due():
+            case Due.HEARTBEAT:
+                self._out.octets.append(ALIVE)
+            case Due.GONE:
+                self.lost()
+            case Due.END:
+                self.state = State.OVER
+            case Due.LATE | Due.STALLED:
+                self._over(Fault(Reply.CONNECTION_FORCED, REASONS[due]))
+            case Due.DEAF:
+                self.close(Fault(Reply.CONNECTION_FORCED, REASONS[due]))
+
+    def _due(self) -> Due:
+        if self.state is State.OVER:
+            return Due.NOTHING
+        if self.state is State.CLOSING:
+            return self._pulse.closing()
+        return self._pulse.open(self.tuned.heartbeat) if self.state is State.OPEN else self._pulse.login()
 
     def lost(self) -> None:
         """The client is gone without a word: what it had in its hands has failed."""
@@ -153,7 +152,8 @@ class Session:
             self._over(fault)
         elif self.state < State.CLOSING:
             self._over(fault)
-            self.state, self._since = State.CLOSING, self._now
+            self.state = State.CLOSING
+            self._pulse.begin_to_close()
             blamed = divmod(fault.method, 1 << 16)
             self._out.say(0, commands.Connection.Close(fault.reply, clipped(fault.said), *blamed))
 
@@ -165,7 +165,7 @@ class Session:
             return b""
         octets = b"".join(self._out.octets)
         self._out.octets.clear()
-        self._spoke = self._now
+        self._pulse.speak()
         return octets
 
     def take_actions(self) -> list[Action]:
@@ -176,7 +176,7 @@ class Session:
     def take_wants(self) -> list[tuple[Consumer, int, int]]:
         """Consumers that want something else than before: how many messages, and how many octets. Write first."""
         changed, self._out.changed = self._out.changed, {}
-        silent = self._stalled is not None or self._draining
+        silent = self._pulse.stalled or self._draining
         return [(one, 0 if silent else self._channels.room(one), OCTETS) for one in changed]
 
     @property
@@ -282,7 +282,7 @@ class Session:
 
     def _over(self, fault: Fault) -> None:
         self._channels.end(Outcome.RETURNED)
-        self._out.asked, self._stalled = None, None
+        self._out.asked = None
         self.ended, self.state = fault, State.OVER
 
     def _all_changed(self) -> None:

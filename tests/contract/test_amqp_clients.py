@@ -133,7 +133,7 @@ async def test_java_recovers_when_we_close(java: Java) -> None:
 
 async def test_java_reads_on_after_a_handler_that_throws(java: Java, monkeypatch: pytest.MonkeyPatch) -> None:
     """It closes its channel itself, and would stay alive but deaf."""
-    monkeypatch.setattr("gateway.amqp.session.DEAF_LIMIT", 0.0)
+    monkeypatch.setattr("gateway.amqp.pulse.DEAF_LIMIT", 0.0)
     await java("consume", queue=QUEUE)
     await java("throw")
     java.amqp.queues.put(KONTO_ID, MELDING)

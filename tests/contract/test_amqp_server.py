@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aio_pika
@@ -22,9 +23,11 @@ from gateway.amqp import server as serving
 from gateway.amqp.access import PRIVILEGE
 from gateway.amqp.deliveries import Melding
 from gateway.amqp.handshake import GREETING
+from gateway.amqp.link import Link
 from gateway.auth.passwords import hashed
 from schemas.audit import AutentiseringFeilet, TilgangNektet
 from schemas.konfigurasjon import IntegrasjonSlettet, PassordLaget, PrivilegieTrukketTilbake
+from streams.domain.errors import Unavailable
 from tests.support.amqp import (
     AKTOR,
     KONTO_ID,
@@ -32,6 +35,7 @@ from tests.support.amqp import (
     MELDING,
     NO_QUEUE,
     ORG,
+    OTHER_KONTO,
     OTHER_QUEUE,
     PASSORD,
     QUEUE,
@@ -41,6 +45,7 @@ from tests.support.amqp import (
     certified,
     running_amqp,
 )
+from tests.support.amqp_peer import capture
 from tests.support.amqp_raw import Raw
 from tests.support.eventually import eventually
 
@@ -141,6 +146,27 @@ async def test_while_the_configuration_is_not_known_nobody_comes_in_and_nobody_i
     with pytest.raises(AMQPConnectionError, match="INTERNAL_ERROR"):
         await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=amqp.secret)
     assert amqp.log.said == []
+
+
+async def test_a_proof_that_has_begun_serves_the_next_attempt(amqp: Amqp, connect: Connect) -> None:
+    """Clients give up after five seconds, and come back: what they waited for must not be begun anew each time."""
+    raw = await connect(amqp, heartbeat=None)
+    login = commands.Connection.StartOk({}, "PLAIN", f"\0{amqp.user}\0{amqp.secret}", "en_US")
+    raw.writer.write(GREETING + marshal(login, 0))
+    assert (await raw.hear()).name == "Connection.Start"
+    await raw.drop()
+    await eventually(lambda: len(amqp.passwords._proven) == 1)
+
+
+async def test_no_more_log_in_at_once_than_can_be_answered(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.amqp.access.MOST_PROVING", 0)
+    raw = await connect(amqp, heartbeat=None)
+    assert (await raw.log_in(amqp.user, amqp.secret)).reply_code == 541
+    monkeypatch.undo()
+    again = await connect(amqp)
+    assert (await again.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
 
 
 async def test_a_refusal_stands_while_the_log_is_away(amqp: Amqp) -> None:
@@ -261,6 +287,50 @@ async def eventually_read(raw: Raw, least: int) -> None:
         seen += getattr(frame, "name", "") == "Basic.Deliver"
 
 
+async def test_a_client_that_asks_and_does_not_read_is_not_listened_to(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.amqp.link.OCTETS", 4096)
+    monkeypatch.setattr("gateway.amqp.link.FLOOD", 2**20)
+    raw = await connect(amqp)
+    raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    (link,) = amqp.server._links
+    asked, number = marshal(commands.Basic.Cancel("x" * 255), 1) * 100, 0
+    while raw.writer.transport.get_write_buffer_size() < 2**16:
+        raw.writer.write(asked)
+        number += 100
+        await asyncio.sleep(0)
+    assert link._transport.get_write_buffer_size() < 2**21, "a piece of what came may have been answered at once"
+    raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    for _ in range(number):
+        assert (await raw.hear()).name == "Basic.CancelOk"
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_others_send_a_consumer_is_served(amqp: Amqp, connect: Connect, seed: int) -> None:
+    random = Random(seed)
+    login = commands.Connection.StartOk({}, "PLAIN", f"\0{amqp.user}\0{amqp.secret}", "en_US")
+    consumer = await connect(amqp)
+    await consumer.ask(commands.Basic.Consume(queue=OTHER_QUEUE), 1)
+
+    async def mutated() -> None:
+        octets = bytearray(capture(login, QUEUE))
+        for _ in range(random.randrange(4)):
+            octets[random.randrange(len(octets))] = random.randrange(256)
+        raw = await connect(amqp, heartbeat=None)
+        for _ in range(random.randrange(1, 5)):
+            size = random.randrange(len(octets) + 1)
+            raw.writer.write(octets[:size])
+            del octets[:size]
+            await asyncio.sleep(0)
+        if random.random() < 0.5:
+            await raw.drop()
+
+    await asyncio.gather(*(mutated() for _ in range(40)))
+    amqp.queues.put(OTHER_KONTO, MELDING)
+    assert (await consumer.hear()).name == "Basic.Deliver"
+
+
 async def test_a_fault_of_ours_in_one_connection_does_not_reach_another(
     amqp: Amqp, monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
@@ -372,13 +442,44 @@ async def test_it_runs_on_the_loop_of_the_gateway(tmp_path: Path) -> None:
     assert await asyncio.to_thread(uvloop.run, script()) == bytes(1_000_000) + MELDING.body
 
 
-async def test_a_message_that_cannot_be_written_costs_nobody_else(amqp: Amqp, connect: Connect) -> None:
+@pytest.mark.parametrize("asked", [commands.Basic.Consume(queue=QUEUE, nowait=True), commands.Basic.Get(queue=QUEUE)])
+async def test_a_message_that_cannot_be_written_costs_nobody_else(amqp: Amqp, connect: Connect, asked: Any) -> None:
     """Sending refuses such a name; should one come all the same, its queue must not suffer."""
     raw, other = await connect(amqp), await connect(amqp)
     amqp.queues.put(KONTO_ID, Melding({"x" * 256: "y"}))
-    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
-    assert (await raw.hear()).reply_code == 541
+    assert (await raw.ask(asked, 1)).reply_code == 541
     assert (await other.ask(commands.Queue.Declare(queue=QUEUE, passive=True), 1)).message_count == 1
+    assert amqp.queues.outcomes(KONTO_ID) == [["unseen"]]
+
+
+@pytest.mark.parametrize("fault", [Unavailable("databasen er borte"), RuntimeError("feil")])
+async def test_a_queue_that_cannot_answer_costs_the_connection(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    async def away(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(amqp.queues, "get", away)
+    raw = await connect(amqp)
+    assert (await raw.ask(commands.Basic.Get(queue=QUEUE), 1)).reply_code == 541
+
+
+async def test_time_goes_on_for_others_when_one_connection_meets_a_fault(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, other = await connect(amqp), await connect(amqp, heartbeat=1)
+    first = next(iter(amqp.server._links))
+    monkeypatch.setattr("gateway.amqp.link.Link.tick", failing_for(first, Link.tick))
+    assert await raw.hear() is None
+    assert (await other.hear()).name == "Heartbeat"
+
+
+def failing_for(one: Link, tick: Callable[[Link, float], None]) -> Callable[[Link, float], None]:
+    def failing(link: Link, now: float) -> None:
+        assert link is not one
+        tick(link, now)
+
+    return failing
 
 
 async def test_what_happens_is_measured(amqp: Amqp) -> None:

@@ -132,6 +132,7 @@ class Amqp:
     memory: Remembering
     log: Told
     issuers: Issuers
+    passwords: Passwords
 
     @property
     def port(self) -> int:
@@ -162,11 +163,12 @@ async def running_amqp(context: ssl.SSLContext | None = None) -> AsyncIterator[A
         memory.meet(*genesis())
         tokens = Tokens(issuers.maskinporten.name, issuers.idporten.name, session)
         auditor = Auditor(log, memory)  # type: ignore[arg-type]
-        integrations = Integrations(memory, Passwords())  # type: ignore[arg-type]
+        passwords = Passwords()
+        integrations = Integrations(memory, passwords)  # type: ignore[arg-type]
         access = Access(memory, tokens, integrations, auditor)  # type: ignore[arg-type]
         server = await Server(memory, access, queues).start("127.0.0.1", 0, context)  # type: ignore[arg-type]
         try:
-            yield Amqp(server, queues, memory, log, issuers)
+            yield Amqp(server, queues, memory, log, issuers, passwords)
         finally:
             await server.stop(grace=0)
             await auditor.stop()

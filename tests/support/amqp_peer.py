@@ -13,6 +13,7 @@ from pamqp.base import Frame as Method
 from pamqp.frame import marshal, unmarshal
 
 from gateway.amqp.actions import Ask, Consume, Consumer, Login, Renew, Settle, Unsubscribe, Value
+from gateway.amqp.codec import ALIVE, BODY, HEADER, frame
 from gateway.amqp.deliveries import Count, Got, Lease, Melding, Outcome, Receipt
 from gateway.amqp.faults import ChannelFault, ConnectionFault, Reply
 from gateway.amqp.handshake import GREETING
@@ -24,6 +25,24 @@ KONTO, OTHER, STRANGE = (UUID(int=number) for number in (1, 2, 3))
 QUEUE, OTHER_QUEUE, STRANGE_QUEUE = queue_of(KONTO), queue_of(OTHER), queue_of(STRANGE)
 MELDING = Melding({"melding-id": "1", "type": "no.ks.prøve"}, b"innhold", 1000)
 LOGIN = commands.Connection.StartOk({}, "PLAIN", "\0bruker\0passord token", "en_US")
+
+
+def capture(login: Method = LOGIN, queue: str = QUEUE) -> bytes:
+    """What a client says from its first octet to its last."""
+    said = [
+        (login, 0),
+        (commands.Connection.TuneOk(0, 0, 60), 0),
+        (commands.Connection.Open("/"), 0),
+        (commands.Channel.Open(), 1),
+        (commands.Basic.Qos(0, 10, False), 1),
+        (commands.Basic.Consume(queue=queue), 1),
+        (commands.Basic.Get(queue=queue), 1),
+        (commands.Basic.Nack(1), 1),
+        (commands.Basic.Publish(exchange="", routing_key=queue), 1),
+    ]
+    content = (frame(HEADER, 1, b"\0\x3c\0\0\0\0\0\0\0\0\0\3\0\0"), frame(BODY, 1, b"abc"))
+    last = [(commands.Channel.CloseOk(), 1), (commands.Connection.Close(200, "", 0, 0), 0)]
+    return b"".join((GREETING, *(marshal(*one) for one in said), *content, ALIVE, *(marshal(*one) for one in last)))
 
 
 class Peer:

@@ -16,7 +16,7 @@ from gateway.amqp.deliveries import Outcome
 from gateway.amqp.faults import ConnectionFault, Reply
 from gateway.amqp.handshake import GREETING
 from gateway.amqp.session import State
-from tests.support.amqp_peer import LOGIN, OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer
+from tests.support.amqp_peer import OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer, capture
 
 tags = st.integers(0, 6)
 flags = st.booleans()
@@ -64,25 +64,7 @@ step = st.one_of(
     st.just(("close",)),
 )
 
-CAPTURE = GREETING + b"".join(
-    [
-        marshal(LOGIN, 0),
-        marshal(commands.Connection.TuneOk(0, 0, 60), 0),
-        marshal(commands.Connection.Open("/"), 0),
-        marshal(commands.Channel.Open(), 1),
-        marshal(commands.Basic.Qos(0, 10, False), 1),
-        marshal(commands.Basic.Consume(queue=QUEUE), 1),
-        marshal(commands.Basic.Get(queue=QUEUE), 1),
-        marshal(commands.Basic.Ack(1), 1),
-        marshal(commands.Basic.Publish(exchange="", routing_key=QUEUE), 1),
-        frame(HEADER, 1, b"\0\x3c\0\0\0\0\0\0\0\0\0\3\0\0"),
-        frame(BODY, 1, b"abc"),
-        marshal(commands.Channel.CloseOk(), 1),
-        frame(HEARTBEAT, 0, b""),
-        marshal(commands.Connection.Close(200, "", 0, 0), 0),
-    ]
-)
-"""What a client says from its first octet to its last."""
+CAPTURE = capture()
 
 
 def end(peer: Peer) -> None:

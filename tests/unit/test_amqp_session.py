@@ -12,7 +12,8 @@ from gateway.amqp.actions import Login, Renew
 from gateway.amqp.codec import BODY, HEADER, HEARTBEAT, frame
 from gateway.amqp.faults import ConnectionFault, Reply
 from gateway.amqp.handshake import GREETING, LOGIN_MAX
-from gateway.amqp.session import CLOSE_LIMIT, DEAF_LIMIT, LOGIN_LIMIT, STALL_LIMIT, State
+from gateway.amqp.pulse import CLOSE_LIMIT, DEAF_LIMIT, LOGIN_LIMIT, STALL_LIMIT
+from gateway.amqp.session import State
 from tests.support.amqp_peer import LOGIN, MELDING, OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer, closing, names
 
 NO_QUEUE = "fiksio.konto.00000000-0000-0000-0000-0000000000ff"
@@ -330,6 +331,20 @@ def test_who_says_nothing_for_two_heartbeats_is_lost() -> None:
     assert peer.session.state is State.OVER
 
 
+def test_nobody_is_lost_while_we_do_not_read() -> None:
+    """Its heartbeats may wait in the socket: an answer from the queues can take its time."""
+    peer = Peer().open(tune_ok=commands.Connection.TuneOk(0, 0, 10))
+    peer.answers = False
+    peer.say(commands.Basic.Get(queue=QUEUE), channel=1)
+    peer.tick(100)
+    peer.answer(peer.asks[-1])
+    peer.work()
+    peer.tick(119)
+    assert peer.session.state is State.OPEN
+    peer.tick(120)
+    assert peer.session.state is State.OVER
+
+
 def test_without_heartbeats_nobody_is_lost() -> None:
     peer = Peer().open(tune_ok=commands.Connection.TuneOk(0, 0, 0))
     assert peer.tick(10_000) == []
@@ -387,6 +402,14 @@ def test_a_client_that_reads_nothing_is_left() -> None:
     assert peer.session.state is State.OPEN
     peer.tick(2 * STALL_LIMIT, reads=False)
     assert peer.session.state is State.OVER
+
+
+def test_who_is_lost_stays_lost() -> None:
+    peer = Peer().open()
+    peer.session.stall(True)
+    peer.session.lost()
+    assert peer.tick(10 * STALL_LIMIT) == []
+    assert peer.session.ended is None
 
 
 # --- Stopping --------------------------------------------------------------------------------------------------------
