@@ -106,7 +106,8 @@ async def test_what_the_trail_does_not_say_is_decoded_as_the_readme_shows(caller
     def read() -> Any:
         known: dict[str, Any] = {}
         exec(code, known)
-        return known["event_at"](*at.position)
+        with known["registry"]:
+            return known["event_at"](*at.position)
 
     assert (await asyncio.to_thread(read))["grunn"] == event.grunn
 
