@@ -21,8 +21,9 @@ from gateway.multipart import Multipart
 from gateway.uploads import reader
 from infra.blobs import Blobs
 from infra.crypto.cms import Decryptor
-from infra.crypto.segments import Sealer, sealed_size
+from infra.crypto.segments import sealed_size
 from infra.keys import Keys
+from infra.sealed_blobs import sealing
 from infra.virus import Outcome, Scan, Scanner, Verdict
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.envelope import Position
@@ -47,7 +48,7 @@ class Received:
     def __init__(self, blobs: Blobs, keys: Keys, scanner: Scanner, dokument_id: UUID) -> None:
         self._blobs, self._keys, self._scanner = blobs, keys, scanner
         self._hash = hashlib.sha256()
-        self._is_ours = False
+        self._is_ours = self._has_key = False
         self.dokument_id, self.blob, self.key_id = dokument_id, blob_of(dokument_id), key_id_of(dokument_id)
         self.size = 0
         self.skadevare: str | None = None
@@ -62,11 +63,11 @@ class Received:
 
     async def store(self, content: AsyncIterator[bytes], decryptor: Decryptor | None) -> None:
         """Take all of the content. Raises Unreadable, Unavailable, and whatever ``content`` raises."""
-        self._is_ours = True
-        sealer = Sealer(await self._keys.create(self.key_id), self.blob)
+        key = await self._keys.create(self.key_id)
+        self._is_ours = self._has_key = True
         plain = _decrypted(content, decryptor) if decryptor else content
         async with self._scanner.scanning() as scan:
-            await self._blobs.put(self.blob, self._sealed(plain, sealer, scan))
+            await self._blobs.put(self.blob, sealing(key, self.blob, self._measured(plain, scan)))
             self.skadevare = _found(await scan.verdict())
         if not self.size:
             raise Unreadable(EMPTY)
@@ -80,6 +81,9 @@ class Received:
         except (Unacknowledged, asyncio.CancelledError):
             self.keep()
             raise
+        except Unavailable:  # nor would the log hear that the key is to be destroyed; it opens nothing
+            self._has_key = False
+            raise
 
     def keep(self) -> None:
         """What was received is spoken for: ``discard`` leaves it where it is."""
@@ -92,17 +96,16 @@ class Received:
         self._is_ours = False
         with suppress(Unavailable):
             await self._blobs.delete([self.blob])
-        with suppress(Unavailable):
-            await self._keys.destroy(self.key_id)
+        if self._has_key:
+            with suppress(Unavailable):
+                await self._keys.destroy(self.key_id)
 
-    async def _sealed(self, plain: AsyncIterator[bytes], sealer: Sealer, scan: Scan) -> AsyncIterator[bytes]:
+    async def _measured(self, plain: AsyncIterator[bytes], scan: Scan) -> AsyncIterator[bytes]:
         async for chunk in plain:
             await scan.feed(chunk)
             self.size += len(chunk)
             self._hash.update(chunk)
-            if sealed := sealer.update(chunk):
-                yield sealed
-        yield sealer.finish()
+            yield chunk
 
 
 class Posted(Received):
@@ -119,12 +122,7 @@ class Posted(Received):
             raise Unreadable("Ugyldig innhold: første del må hete metadata")
         if part.content_type != "application/json":
             raise Unreadable("Ugyldig innhold: delen metadata må ha Content-Type application/json")
-        content = bytearray()
-        async for chunk in self._parts.content():
-            content += chunk
-            if len(content) > MOST_METADATA:
-                raise web.HTTPRequestEntityTooLarge(max_size=MOST_METADATA, actual_size=len(content))
-        return read_json(bytes(content), Metadata, part.charset)
+        return read_json(await self._parts.whole(MOST_METADATA), Metadata, part.charset)
 
     async def content(self, decryptor: Decryptor | None) -> None:
         """The second part, which must be the last, to the end of the body. Raises Unreadable and Unavailable."""

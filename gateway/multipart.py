@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from aiohttp import web
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from schemas.errors import Unreadable
@@ -62,6 +63,15 @@ class Multipart:
                     return
                 yield event
             await self._more()
+
+    async def whole(self, most: int) -> bytes:
+        """The content of the part that ``next_part`` gave. Raises HTTPRequestEntityTooLarge above ``most`` bytes."""
+        content = bytearray()
+        async for chunk in self.content():
+            content += chunk
+            if len(content) > most:
+                raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=len(content))
+        return bytes(content)
 
     async def _more(self) -> None:
         self._events = self._parsed(await self._read())

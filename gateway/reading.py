@@ -65,14 +65,20 @@ class Reading:
         if len(self._written) > REMEMBERED:
             self._written.popitem(last=False)
 
+    async def settled(self, stream: UUID, position: Position) -> None:
+        """Wait until what follows from what this process wrote is decided, and is in the answers of every process.
+
+        Raises Unavailable: what was written is on the log, and what follows is not known in time.
+        """
+        self.wrote(stream, position, decided=True)
+        await self._wait_for_own(str(stream))
+
     async def _read(
         self, statement: str, *args: Any, about: Iterable[UUID] | None, enough: Callable[[Rows], bool]
     ) -> Answer:
         """``about`` are the streams that the question is about, None when they are not known."""
         asked = datetime.now(UTC)
-        if about is None:
-            await self._wait_for_decisions()
-        else:
+        if about is not None:
             await asyncio.gather(*(self._wait_for_own(str(one)) for one in about if str(one) in self._written))
         ends = await self._ends_of(about)
         fresh = ends is not None and await self._passed(ends, 0)
@@ -103,18 +109,6 @@ class Reading:
             raise Unavailable("Det du nettopp sendte, er ikke klart for lesing ennå. Prøv igjen")
         if self._written.get(stream) == written:
             del self._written[stream]
-
-    async def _wait_for_decisions(self) -> None:
-        """Wait until all is decided that follows from what this process wrote, to whatever stream."""
-        waiting = {stream: position for stream, (position, decided) in self._written.items() if decided}
-        at: dict[int, int] = {}
-        for one in waiting.values():
-            at[one.partition] = max(at.get(one.partition, 0), one.offset + 1)
-        if at and not await self._decided(at, asyncio.get_running_loop().time() + self._patience):
-            raise Unavailable("Det du nettopp sendte, er ikke klart for lesing ennå. Prøv igjen")
-        for stream, position in waiting.items():
-            if self._written.get(stream) == (position, True):
-                self._written[stream] = (position, False)
 
     async def _decided(self, at: dict[int, int], until: float) -> bool:
         """Wait until all is decided that follows from what lies below ``at``.

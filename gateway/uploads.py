@@ -59,12 +59,7 @@ class Upload:
         part = await self._parts.next_part()
         if part is None or part.name != "forsendelse":
             raise Unreadable("Ugyldig innhold: første del må hete forsendelse")
-        content = bytearray()
-        async for chunk in self._parts.content():
-            content += chunk
-            if len(content) > MOST_METADATA:
-                raise web.HTTPRequestEntityTooLarge(max_size=MOST_METADATA, actual_size=len(content))
-        return read_json(bytes(content), Forsendelse, part.charset)
+        return read_json(await self._parts.whole(MOST_METADATA), Forsendelse, part.charset)
 
     async def documents(self, sent: Forsendelse) -> None:
         """Receive the documents that ``sent`` names, in whatever order they come; the name of a part says nothing."""
@@ -85,6 +80,9 @@ class Upload:
             return await appending
         except (Unacknowledged, asyncio.CancelledError):
             self._kept, self._key = [], None
+            raise
+        except Unavailable:  # nor would the log hear that the key is to be destroyed; it opens nothing
+            self._key = None
             raise
 
     async def discard(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from infra.blobs import Blobs
-from infra.crypto.segments import HEADER_SIZE, Opener, Sealer, sealed_range, sealed_size
+from infra.crypto.segments import HEADER_SIZE, Opener, Sealer, Tampered, sealed_range, sealed_size
+from streams.domain.errors import NotFound
 
 
 async def sealing(key: bytes, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -20,13 +21,15 @@ async def sealing(key: bytes, name: str, chunks: AsyncIterator[bytes]) -> AsyncI
 async def opening(blobs: Blobs, key: bytes, name: str, size: int, first: int, last: int) -> AsyncIterator[bytes]:
     """The bytes ``first`` to ``last`` of the blob's content, which has ``size`` bytes.
 
-    Raises Tampered before anything is given out that is not as it was stored; NotFound and Unavailable.
+    Raises Tampered before anything is given out that is not as it was stored, also when it is gone; and Unavailable.
     """
     whole = sealed_size(size)
-    header = await blobs.get_range(name, 0, HEADER_SIZE)
-    opener = Opener(key, name, header, whole, first, last)
     begin, end = sealed_range(first, last)
-    async for sealed in blobs.get(name, begin, min(end, whole - 1)):
-        if plain := opener.update(sealed):
-            yield plain
+    try:
+        opener = Opener(key, name, await blobs.get_range(name, 0, HEADER_SIZE), whole, first, last)
+        async for sealed in blobs.get(name, begin, min(end, whole - 1)):
+            if plain := opener.update(sealed):
+                yield plain
+    except NotFound as fault:
+        raise Tampered(str(fault)) from fault
     opener.finish()

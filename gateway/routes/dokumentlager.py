@@ -75,13 +75,14 @@ async def last_opp(request: web.Request) -> web.Response:
 
 @routes.patch(DOKUMENT, demands=UPLOADER)
 async def endre(request: web.Request) -> web.Response:
-    """The document is available until another time; nothing else of it can change."""
+    """The document is available until another time; nothing else of it can change. Gone where a deletion came first."""
     konto = open_konto_in(request)
     til = until(read_json(await request.read(), Tilgjengelighet, request.charset), datetime.now(UTC))
     dokument = (await dokument_in(request, konto)).rows[0]
     must_be_there(dokument)
     av, dokument_id = request[PRINCIPAL].actor, dokument["dokument_id"]
     await _ask(request, DokumentendringBegjart(dokument_id=dokument_id, av=av, tilgjengelig_til=til))
+    must_be_there((await dokument_in(request, konto)).rows[0])
     return as_json({"id": dokument_id, "tilgjengeligTil": til})
 
 
@@ -111,6 +112,6 @@ async def slett_flere(request: web.Request) -> web.Response:
 
 
 async def _ask(request: web.Request, event: DokumentendringBegjart | DokumentslettingBegjart) -> None:
-    """Append what the caller asks, and let whoever asks here next see what was decided."""
+    """Append what the caller asks, and wait until whoever asks next, wherever, sees what was decided."""
     position = await request.app[LOG].append(event, said(request, event))
-    request.app[DOKUMENTER].wrote(event.dokument_id, position, decided=True)
+    await request.app[DOKUMENTER].settled(event.dokument_id, position)

@@ -87,6 +87,7 @@ async def _last_ned(request: web.Request) -> web.StreamResponse:
     try:
         first = await anext(chunks)
     except Tampered:
+        await _exposed(request)  # deleted at this very moment, it is gone and not damaged
         await _damaged(request, dokument)
         raise
     await _tell(request, dokument)

@@ -54,6 +54,21 @@ async def test_it_can_be_had_at_once_at_another_gateway(lagre: tuple[Lager, Lage
         assert (await other.download(await one.uploaded(b"x"))).body == b"x"
 
 
+async def test_what_was_deleted_or_changed_is_so_at_once_at_another_gateway(lagre: tuple[Lager, Lager]) -> None:
+    one, other = lagre
+    changed = {"ttl": None, "tilgjengeligTil": "2099-01-01T00:00:00+01:00"}
+    for _ in range(10):
+        dokument_id = await one.uploaded()
+        address = f"{one.konto}/dokumenter/{dokument_id}"
+        assert (await one.ask("PATCH", address, json=changed)).status == 200
+        assert (await other.ask("GET", address)).json["tilgjengeligTil"] == "2098-12-31T23:00:00Z"
+
+        assert (await one.ask("DELETE", address)).status == 200
+        assert (await other.download(dokument_id)).status == 410
+        assert (await other.ask("DELETE", address)).status == 410
+        assert (await other.ask("GET", address)).json["slettet"]
+
+
 async def test_what_lies_in_the_store_tells_nothing(lager: Lager) -> None:
     before = lager.blobs
     await lager.uploaded(b"hemmelig " * 1000)
@@ -263,6 +278,20 @@ async def test_a_download_is_told_unless_it_shall_not_be(lager: Lager) -> None:
 )
 async def test_pages_that_there_are_none_of(lager: Lager, query: str) -> None:
     assert (await lager.ask("GET", f"{lager.konto}/dokumenter{query}")).status == 400
+
+
+async def test_content_that_is_gone_from_the_store_is_a_fault_and_told(lager: Lager) -> None:
+    before = lager.blobs
+    dokument_id = await lager.uploaded()
+    [blob] = lager.blobs - before
+    (lager.settings.state / "blobs" / blob).unlink()
+
+    answer = await lager.download(dokument_id)
+
+    assert answer.status == 500
+    assert blob not in answer.json["message"]
+    known = (await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")).json
+    assert "Dokumentets innhold er skadet og kan ikke lastes ned" in str(known["hendelser"])
 
 
 async def test_content_that_was_changed_in_the_store_is_never_handed_out(lager: Lager) -> None:
