@@ -7,6 +7,7 @@ was; and it can ask whether a decision counts before it does what cannot be undo
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ LOOKS, PAUSE = 20, 0.05
 Met = list[tuple[Lot, list[Recorded]]]
 
 
-class Effecting:
+class Effecting(ABC):
     """``wanted`` are the types that something is done about, each with the view that is enough (see ``decode``).
 
     ``follow`` does it. It is called again with the same events until it has returned once, and raises Unavailable while
@@ -47,9 +48,9 @@ class Effecting:
     def __init__(self, dead_letters: DeadLetters) -> None:
         self._dead_letters = dead_letters
 
+    @abstractmethod
     async def follow(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Do what follows from events of one partition, in their order."""
-        raise NotImplementedError
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The checkpoint of each partition."""

@@ -23,9 +23,7 @@ import psutil
 from confluent_kafka import Consumer, TopicPartition
 
 from infra.database import Connection
-from infra.migrate import migrate
 from infra.settings import Settings
-from projections import versions
 from projections.projection import Projection, projections
 from projections.rebuild import cancel, end_offsets, group_of, prepare, topics_of
 from schemas.registry import by_id
@@ -37,6 +35,7 @@ from tests.bench.events import EVENTS_A_STREAM, TOPIC, fill
 from tests.bench.letters import letters
 from tests.bench.report import Report
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
+from tests.support.workers import install_tables
 
 NAMES = ("svarut_status", "audit")
 WITH_PERSONAL = (letters.name, "audit")
@@ -52,7 +51,7 @@ async def bench(sizes: list[int]) -> None:
         try:
             topics.apply(kafka.bootstrap, 1)
             connection = await asyncpg.connect(postgres.dsn)
-            await prepare_database(connection)
+            await install_tables(connection)
             os.environ.update(
                 FIKS_KAFKA=kafka.bootstrap,
                 FIKS_POSTGRES=postgres.dsn,
@@ -66,14 +65,6 @@ async def bench(sizes: list[int]) -> None:
             await postgres.stop()
             await kafka.stop()
     report.finish()
-
-
-async def prepare_database(connection: Connection) -> None:
-    """The tables of this release."""
-    await migrate(connection)  # type: ignore[arg-type]
-    for one in projections().values():
-        async with connection.transaction():
-            await versions.install(connection, one)
 
 
 async def measure(report: Report, connection: Connection, bootstrap: str, sizes: list[int]) -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest_asyncio
 
 from gateway.app import make_app
@@ -21,15 +17,11 @@ from gateway.auth.memory import MEMORY
 from gateway.context import READS
 from gateway.seed import MOTTAR_SELV, credentials
 from infra.local.ports import free_port
-from infra.migrate import migrate
-from infra.settings import Settings
-from projections import versions
-from projections.projection import projections
+from tests.support import workers
 from tests.support.eventually import eventually
 from tests.support.gateway import Caller, form, metadata, pdf, running_gateway, served
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
-WORK = "import asyncio; from infra.settings import Settings; from projections.worker import ROLES, work; "
 PDF = pdf()
 
 
@@ -42,34 +34,12 @@ class System:
     postgres: OwnPostgres
 
 
-@asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[None]:
-    environment = os.environ | {"FIKS_KAFKA": settings.kafka, "FIKS_POSTGRES": settings.postgres}
-    made = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WORK + "asyncio.run(work(Settings(), ROLES))", env=environment
-    )
-    try:
-        yield
-    finally:
-        made.terminate()
-        await made.wait()
-
-
-async def prepare(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    await migrate(connection)
-    for projection in projections().values():
-        async with connection.transaction():
-            await versions.install(connection, projection)
-    await connection.close()
-
-
 @pytest_asyncio.fixture(scope="module")
 async def system() -> AsyncIterator[System]:
     with temporary_folder() as folder:
         kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
         await asyncio.gather(kafka.start(), postgres.start())
-        await prepare(postgres.dsn)
+        await workers.prepare(postgres.dsn)
         async with running_gateway(kafka.bootstrap, folder / "state", postgres.dsn) as one:
             settings = one.settings.model_copy(update={"gateway_port": free_port()})
             app = make_app(settings)
@@ -82,7 +52,7 @@ async def system() -> AsyncIterator[System]:
 
 @pytest_asyncio.fixture(scope="module")
 async def working(system: System) -> AsyncIterator[System]:
-    async with worker(system.one.settings):
+    async with workers.working(system.one.settings):
         yield system
 
 

@@ -32,9 +32,10 @@ from streams.dead_letters import DeadLetters
 from streams.domain.dokumentlager import blob_of, key_id_of
 from streams.keys import Following
 from streams.log import Log
-from tests.support.dokumentlager import Lager, prepare, running_lager
+from tests.support.dokumentlager import Lager, running_lager
 from tests.support.records import records_on
 from tests.support.stack import OwnPostgres, temporary_folder
+from tests.support.workers import prepare
 
 FNR = "12858010053"
 NAVN = "Ærlig hemmelighet.pdf"

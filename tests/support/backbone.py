@@ -17,7 +17,6 @@ import asyncpg
 
 from infra.database import Connection
 from infra.kms import keks
-from infra.migrate import migrate
 from infra.settings import Settings
 from projections import versions
 from projections.projecting import Projecting
@@ -35,6 +34,7 @@ from streams.domain.svarut import svarut
 from streams.keys import Following
 from streams.log import Log
 from tests.support.records import Record, records_on
+from tests.support.workers import install_tables
 
 TOPIC = "fiks.svarut"
 
@@ -138,10 +138,7 @@ async def backbone(kafka: str, database: str, state: Any) -> AsyncIterator[Backb
     """The parts, started and stopped."""
     settings = Settings(kafka=kafka, postgres=database, state=state)
     connection = await asyncpg.connect(database)
-    await migrate(connection)
-    for one in projections().values():
-        async with connection.transaction():
-            await versions.install(connection, one)
+    await install_tables(connection)
     log = Log(kafka, keks(settings))
     await log.start()
     made = Backbone(settings, log, connection)

@@ -27,16 +27,13 @@ from gateway.registers.parties import Party
 from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisation, credentials
 from infra.crypto.cms import Encryptor
 from infra.local.ports import free_port
-from infra.migrate import migrate
 from infra.settings import Settings
-from projections import versions
-from projections.projection import projections
 from tests.support.eventually import eventually
 from tests.support.gateway import running_gateway, served
 from tests.support.stack import OwnKafka, OwnPostgres
+from tests.support.workers import prepare, working
 
 BOUNDARY = "JettyHttpClient-1bcdefghijklmn"
-WORK = "import asyncio; from infra.settings import Settings; from projections.worker import ROLES, work; "
 UNSET = ("ttl", "tilgjengeligTil", "sikkerhetsniva", "korrelasjonsid", "ikkeLagreDokumentLastetNed")
 
 
@@ -202,30 +199,6 @@ async def running_lager(folder: Path) -> AsyncIterator[tuple[Lager, Lager]]:
             yield one, replace(one, settings=settings, app=other)
     await postgres.stop()
     await kafka.stop()
-
-
-@asynccontextmanager
-async def working(settings: Settings, roles: str = "ROLES") -> AsyncIterator[None]:
-    """A worker process."""
-    environment = os.environ | {"FIKS_KAFKA": settings.kafka, "FIKS_POSTGRES": settings.postgres}
-    environment["FIKS_STATE"] = str(settings.state)
-    program = f"{WORK}asyncio.run(work(Settings(), {roles}))"
-    made = await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=environment)
-    try:
-        yield
-    finally:
-        made.terminate()
-        await made.wait()
-
-
-async def prepare(dsn: str) -> None:
-    """Make this release's tables."""
-    connection = await asyncpg.connect(dsn)
-    await migrate(connection)
-    for projection in projections().values():
-        async with connection.transaction():
-            await versions.install(connection, projection)
-    await connection.close()
 
 
 @asynccontextmanager
