@@ -424,7 +424,7 @@ async def test_one_that_has_expired_is_gone(lager: Lager, monkeypatch: pytest.Mo
     assert [(await call).status for call in (upload.head(), upload.send(0, b"abc"), upload.delete())] == [410] * 3
 
 
-@pytest.mark.parametrize("name", ["x", "0" * 42, str(uuid4()), "f" * 42, "%2e%2e%2f"])
+@pytest.mark.parametrize("name", ["x", "0" * 42, "bbabbbba-6b91-4b9f-8867-c1092fd72202", "f" * 42, "%2e%2e%2f"])
 async def test_unknown_ones(lager: Lager, name: str) -> None:
     answer = await Upload(lager, f"{lager.konto}/opplastinger/{name}").head()
     assert answer.status in {404, 410}

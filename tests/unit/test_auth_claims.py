@@ -18,11 +18,11 @@ CLAIMS: dict[str, Any] = {
     "iat": NOW - 100,
     "exp": NOW + 100,
 }
-MISSING = object()
+MISSING = "(missing)"
 
 
 def with_(**changes: Any) -> dict[str, Any]:
-    return {name: value for name, value in (CLAIMS | changes).items() if value is not MISSING}
+    return {name: value for name, value in (CLAIMS | changes).items() if value != MISSING}
 
 
 def party(identifier: Any, authority: str = "iso6523-actorid-upis") -> dict[str, Any]:

@@ -58,13 +58,13 @@ def test_a_service_has_limits(name: str) -> None:
     assert SERVICES[name]["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - STEPS)
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - STEPS))
 def test_a_server_is_watched_and_restarted(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", sorted(STEPS))
 def test_a_step_runs_once(name: str) -> None:
     assert "restart" not in SERVICES[name]
 
@@ -75,7 +75,7 @@ def test_data_is_in_named_volumes(name: str) -> None:
         assert volume.partition(":")[0] in COMPOSE["volumes"]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", sorted(OURS))
 def test_each_of_ours_can_write_to_its_state_folder(name: str) -> None:
     """The root is read-only, and a worker makes a folder for Faust there, a gateway one for its numbers."""
     service = SERVICES[name]
