@@ -32,7 +32,7 @@ REQUIRED_HEADERS: dict[str, Json] = {
     "ce_id": ID | {"description": "The event's id. A repeated event has the same id."},
     "ce_source": TEXT | {"format": "uri-reference", "description": "What appended the event."},
     "ce_time": TIME | {"description": "When it happened; a decision has the time of its cause."},
-    "ce_subject": ID | {"description": "The stream's id, which is also the record's key."},
+    "ce_subject": ID | {"description": "The stream's id; the record's key is all of it up to a slash."},
     "ce_correlationid": ID | {"description": "The same for all that followed from one call."},
 }
 OPTIONAL_HEADERS: dict[str, Json] = {
@@ -127,7 +127,7 @@ def _headers(event_type: EventType) -> Json:
 
 def _message_binding(event_type: EventType) -> Json:
     return {
-        "key": TEXT | {"description": f"The stream's id: the event's {event_type.stream_field}, as text"},
+        "key": TEXT | {"description": f"The event's {event_type.within or event_type.stream_field}, as text"},
         "schemaIdLocation": "payload",
         "schemaIdPayloadEncoding": "confluent",
         "schemaLookupStrategy": "RecordNameStrategy",

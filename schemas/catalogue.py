@@ -32,6 +32,7 @@ class EventType:
     cls: type
     topic: str
     stream_field: str
+    within: str | None = None
 
     @property
     def name(self) -> str:
@@ -49,32 +50,40 @@ class EventType:
         return f"{self.namespace}.{self.name}"
 
     def stream(self, event: object) -> str:
-        """The id of the stream that the event belongs to; it is the record's key."""
-        return str(getattr(event, self.stream_field))
+        """The id of the stream that the event belongs to. See ``key_of``."""
+        own = str(getattr(event, self.stream_field))
+        return own if self.within is None else f"{getattr(event, self.within)}/{own}"
 
     def key_id(self, stream: str) -> str:
         """The id of the data keys under which personal texts of a stream are sealed: ``svarut:<forsendelseId>``."""
         return f"{self.topic.rpartition('.')[2]}:{stream}"
 
 
+def key_of(stream: str) -> str:
+    """The key of the records of a stream: the stream itself, or what many streams of one order lie ``within``."""
+    return stream.partition("/")[0]
+
+
 _types: dict[str, EventType] = {}
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def event(*, topic: str, stream: str) -> Callable[[type[T]], type[T]]:
+def event(*, topic: str, stream: str, within: str | None = None) -> Callable[[type[T]], type[T]]:
     """Make a class an immutable record and register it as an event type of ``topic``.
 
-    ``stream`` names the field that holds the stream id. Raises ValueError for an unknown topic, an unknown field or
-    a name that is taken: a catalogue with a hole must not start.
+    ``stream`` names the field that holds the stream id. Where many streams share one order, as messages do that wait
+    for the same account, ``within`` names the field of what they have in common. Raises ValueError for an unknown
+    topic, an unknown field or a name that is taken: a catalogue with a hole must not start.
     """
 
     def register(cls: type[T]) -> type[T]:
         made = part(cls)
-        registered = EventType(made, topic, stream)
+        registered = EventType(made, topic, stream, within)
         if topic not in TOPICS:
             raise ValueError(f"{registered.name}: there is no topic {topic!r}; declare it in schemas/topics.py")
-        if stream not in cls.__annotations__:
-            raise ValueError(f"{registered.name}: stream names the field {stream!r}, which it does not have")
+        for field in (stream, within):
+            if field is not None and field not in cls.__annotations__:
+                raise ValueError(f"{registered.name}: its stream names the field {field!r}, which it does not have")
         if registered.name in _types:
             raise ValueError(f"two event types are called {registered.name}; every name is used once")
         _types[registered.name] = registered

@@ -13,7 +13,7 @@ from typing import Any
 from schemas.catalogue import PERSONAL
 from schemas.derive import VALUES, Schema
 
-MEANING = ("logicalType", PERSONAL, "fiks.topic", "fiks.stream")
+MEANING = ("logicalType", PERSONAL, "fiks.topic", "fiks.stream", "fiks.within")
 
 
 def clashes(new: Schema, old: Schema) -> list[str]:

@@ -32,7 +32,8 @@ PRIMITIVES: dict[type, Any] = {
 def derive(event_type: EventType) -> Schema:
     """The Avro record schema of an event type, as a JSON value. Raises TypeError for a type that has no Avro form."""
     schema = _record(event_type.cls, event_type.namespace, set())
-    return schema | {"fiks.topic": event_type.topic, "fiks.stream": event_type.stream_field}
+    within = {} if event_type.within is None else {"fiks.within": event_type.within}
+    return schema | {"fiks.topic": event_type.topic, "fiks.stream": event_type.stream_field} | within
 
 
 def fields_of(cls: type) -> list[tuple[msgspec.structs.FieldInfo, Any]]:

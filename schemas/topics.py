@@ -42,6 +42,7 @@ TOPICS = {
         Topic("fiks.svarut", "A forsendelse from mottatt to its end; key forsendelseId"),
         Topic("fiks.konfigurasjon", "Organisations, integrations, accounts and privileges; key fiksOrgId"),
         Topic("fiks.dokumentlager", "A document from upload to the destruction of its key; key dokumentId"),
+        Topic("fiks.io", "Messages of Fiks IO from sent to their end; key mottakerKontoId"),
         Topic("fiks.audit", "Refusals, and access to data about others; key fiksOrgId"),
     )
 }

@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 
 from infra.database import Connection
 from infra.metrics import DECISIONS
+from schemas.catalogue import key_of
 from schemas.envelope import Envelope, Recorded, decided, derived_id, fact
 from streams import checkpoints
 from streams.agents import Lot, NotOurs, Record, check_no_gap
@@ -119,7 +120,7 @@ class Deciding:
             [
                 (one.event, decided(one.event, because=one.because.at, cause=cause, source=self._source))
                 for cause, one in decisions
-                if (one.because.at.stream.encode(), str(cause).encode()) not in there
+                if (key_of(one.because.at.stream).encode(), str(cause).encode()) not in there
             ]
         )
 

@@ -9,6 +9,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from infra.database import Connection
+from schemas.catalogue import key_of
 from schemas.codec import encode
 from schemas.envelope import Recorded
 from streams.domain.decider import Deadline, Decider, Journal
@@ -117,4 +118,4 @@ class JournalStore:
 def _waiting(one: Recorded) -> _Waiting:
     assert one.at.position is not None
     topic, partition, offset = one.at.position
-    return _Waiting(topic, partition, offset, one.at.stream.encode(), encode(one.event), one.at.headers())
+    return _Waiting(topic, partition, offset, key_of(one.at.stream).encode(), encode(one.event), one.at.headers())

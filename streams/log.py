@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from infra import metrics
 from infra.keks import Keks
 from infra.keys import Keys
-from schemas.catalogue import event_type
+from schemas.catalogue import event_type, key_of
 from schemas.codec import encode
 from schemas.envelope import Envelope, Headers, Position
 from streams.broker_errors import TOO_LARGE, refusal
@@ -98,13 +98,15 @@ class Log:
         if len(value) > LARGEST_FACT:
             metrics.APPEND_FAILURES.labels(topic, "refused").inc()
             raise TooLarge(TOO_LARGE)
-        return await self.send(topic, about.stream, value, about.headers())
+        return await self.send(topic, key_of(about.stream), value, about.headers())
 
     async def append_all(self, events: Iterable[tuple[object, Envelope]]) -> None:
         """Append several events, in order within each stream. Raises as ``append`` if any of them was refused."""
         told = list(events)
         sayable = zip(await sealed(self.keys, told), (at for _, at in told), strict=True)
-        waiting = [self._hand_over(event_type(e).topic, at.stream, encode(e), at.headers()) for e, at in sayable]
+        waiting = [
+            self._hand_over(event_type(e).topic, key_of(at.stream), encode(e), at.headers()) for e, at in sayable
+        ]
         for outcome in await asyncio.gather(*waiting, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from schemas.catalogue import key_of
 from schemas.codec import decode
 from schemas.envelope import Envelope, Position, Recorded, read_envelope
 from schemas.errors import Unreadable
@@ -27,8 +28,8 @@ def envelope_of(record: LogRecord) -> Envelope:
         envelope = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
     except (KeyError, ValueError, OverflowError) as fault:
         raise Unreadable(f"the headers are not those of an event: {type(fault).__name__}") from fault
-    if record.key != envelope.stream.encode():
-        raise Unreadable("the key is not the stream that the headers name, so it may lie in a wrong partition")
+    if record.key != key_of(envelope.stream).encode():
+        raise Unreadable("the key is not that of the stream that the headers name: it may lie in a wrong partition")
     return envelope
 
 

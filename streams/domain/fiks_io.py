@@ -1,0 +1,170 @@
+"""What follows for a message of Fiks IO: who has it, what failed, how it ended. Contract: fiks-io.md 2.4, 2.6, 3.
+
+The first on the log that ends a message counts: an acknowledgement that comes before the time has passed, or the other
+way round. A message that is in somebody's hands does not expire there; it does when it comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+from schemas.fiks_io import (
+    MeldingAvvist,
+    MeldingBesvart,
+    MeldingDecision,
+    MeldingDestruert,
+    MeldingEvent,
+    MeldingFeilet,
+    MeldingKvittert,
+    MeldingLagtTilbake,
+    MeldingLevert,
+    MeldingSendt,
+    MeldingsfristPassert,
+    MeldingTilbakelevert,
+    MeldingUtlopt,
+    Returgrunn,
+)
+from streams.domain.decider import Deadline, Decider
+
+FRIST = "frist"
+MOST_ATTEMPTS = 3
+"""Deliveries that may fail, the last of which ends the message. Contract 2.4."""
+PAUSES = (timedelta(seconds=1), timedelta(seconds=10))
+"""How long a message rests after its first failed attempt, and after each later one."""
+ATTEMPTS = (Returgrunn.TILBAKE, Returgrunn.TAPT)
+"""The reasons that count as an attempt."""
+
+
+class Status(StrEnum):
+    """Where a message is."""
+
+    VENTER = "VENTER"
+    """It can be handed out."""
+    LEVERT = "LEVERT"
+    """Somebody has it in hand."""
+    TILBAKE = "TILBAKE"
+    """It came back, and what follows is being decided."""
+    KVITTERT = "KVITTERT"
+    AVVIST = "AVVIST"
+    UTLOPT = "UTLOPT"
+    FEILET = "FEILET"
+
+
+OPEN = frozenset({Status.VENTER, Status.LEVERT, Status.TILBAKE})
+"""A message that has not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Melding:
+    """All that deciding needs to know of a message. No status: never sent.
+
+    ``forsok`` are those that failed; ``sett`` says that somebody may have seen it, so it is handed out as redelivered.
+    ``klar_fra`` is until when it rests. ``passert``: its time has passed while it was in somebody's hands.
+    """
+
+    status: Status | None = None
+    utloper: datetime | None = None
+    forsok: int = 0
+    sett: bool = False
+    klar_fra: datetime | None = None
+    passert: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+
+def stream_of(mottaker_konto_id: UUID, melding_id: UUID) -> str:
+    """The id of a message's stream."""
+    return f"{mottaker_konto_id}/{melding_id}"
+
+
+def evolve(melding: Melding, event: MeldingEvent) -> Melding:
+    """The message after the event."""
+    if isinstance(event, MeldingSendt):
+        return Melding(Status.VENTER, event.utloper) if melding.status is None else melding
+    if not melding.is_open:
+        return melding
+    match event:
+        case MeldingLevert():
+            return replace(melding, status=Status.LEVERT) if melding.status is Status.VENTER else melding
+        case MeldingKvittert():
+            return replace(melding, status=Status.KVITTERT)
+        case MeldingAvvist():
+            return replace(melding, status=Status.AVVIST)
+        case MeldingTilbakelevert(grunn=grunn):
+            return _returned(melding, grunn)
+        case MeldingsfristPassert():
+            return replace(melding, passert=True)
+        case MeldingLagtTilbake(klar_fra=klar_fra):
+            return replace(melding, status=Status.VENTER, klar_fra=klar_fra)
+        case MeldingUtlopt():
+            return replace(melding, status=Status.UTLOPT)
+        case MeldingFeilet():
+            return replace(melding, status=Status.FEILET)
+        case MeldingBesvart() | MeldingDestruert():
+            return melding
+        case _:
+            assert_never(event)
+
+
+def _returned(melding: Melding, grunn: Returgrunn) -> Melding:
+    failed = melding.forsok + (grunn in ATTEMPTS)
+    seen = melding.sett or grunn is not Returgrunn.USETT
+    return replace(melding, status=Status.TILBAKE, forsok=failed, sett=seen)
+
+
+def react(melding: Melding, event: MeldingEvent, time: datetime) -> MeldingDecision | None:
+    """What is decided because of an event that happened at ``time``, once it is folded."""
+    match event:
+        case MeldingTilbakelevert(mottaker_konto_id=konto_id, melding_id=id_):
+            return _after_return(melding, konto_id, id_, time) if melding.status is Status.TILBAKE else None
+        case MeldingsfristPassert(mottaker_konto_id=konto_id, melding_id=id_):
+            expired_now = melding.status is Status.VENTER
+            return MeldingUtlopt(mottaker_konto_id=konto_id, melding_id=id_) if expired_now else None
+        case MeldingSendt() | MeldingLevert() | MeldingKvittert() | MeldingAvvist() | MeldingBesvart():
+            return None
+        case MeldingDestruert() | MeldingLagtTilbake() | MeldingUtlopt() | MeldingFeilet():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _after_return(melding: Melding, konto_id: UUID, melding_id: UUID, time: datetime) -> MeldingDecision:
+    if melding.forsok >= MOST_ATTEMPTS:
+        return MeldingFeilet(mottaker_konto_id=konto_id, melding_id=melding_id, forsok=melding.forsok)
+    if melding.passert:
+        return MeldingUtlopt(mottaker_konto_id=konto_id, melding_id=melding_id)
+    pause = PAUSES[min(melding.forsok, len(PAUSES)) - 1] if melding.forsok else timedelta(0)
+    return MeldingLagtTilbake(
+        mottaker_konto_id=konto_id, melding_id=melding_id, forsok=melding.forsok, klar_fra=time + pause
+    )
+
+
+def deadlines(melding: Melding) -> tuple[Deadline, ...]:
+    """The time to live, until it has passed or the message has ended."""
+    if not melding.is_open or melding.passert or melding.utloper is None:
+        return ()
+    return (Deadline(FRIST, melding.utloper),)
+
+
+def expired(stream: str, deadline: Deadline) -> MeldingsfristPassert:
+    """The fact that a message's time to live has passed."""
+    konto_id, _, melding_id = stream.partition("/")
+    return MeldingsfristPassert(mottaker_konto_id=UUID(konto_id), melding_id=UUID(melding_id), utloper=deadline.due)
+
+
+fiks_io = Decider(
+    name="fiks_io",
+    topic="fiks.io",
+    state=Melding,
+    initial=Melding(),
+    evolve=evolve,
+    react=react,
+    deadlines=deadlines,
+    expired=expired,
+)
