@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from schemas.fiks_io import (
     MeldingAvvist,
@@ -81,6 +81,16 @@ class Melding:
 def stream_of(mottaker_konto_id: UUID, melding_id: UUID) -> str:
     """The id of a message's stream."""
     return f"{mottaker_konto_id}/{melding_id}"
+
+
+def key_id_of(stream: str) -> str:
+    """The id of the key of a message's stream, which seals its content too."""
+    return f"io:{stream}"
+
+
+def dokumentlager_konto_of(konto_id: UUID) -> UUID:
+    """The account in Dokumentlager that belongs to an account of Fiks IO: large content for it lies there."""
+    return uuid5(konto_id, "dokumentlager")
 
 
 def evolve(melding: Melding, event: MeldingEvent) -> Melding:
