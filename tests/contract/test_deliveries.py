@@ -18,6 +18,7 @@ from tests.support.deliveries import MemoryDeliveries
 from tests.support.eventually import eventually
 
 KONTO, OTHER = UUID(int=1), UUID(int=2)
+AKTOR = "integrasjon:00000000-0000-0000-0000-000000000009"
 MANY, MUCH = 1000, 2**30
 
 
@@ -56,7 +57,7 @@ class Consumer:
     taken: list[Lease] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.subscription: Subscription = self.deliveries.subscribe(self.konto_id, self.taken.extend)
+        self.subscription: Subscription = self.deliveries.subscribe(self.konto_id, AKTOR, self.taken.extend)
 
     def want(self, messages: int = MANY, octets: int = MUCH) -> None:
         self.subscription.want(messages, octets)
@@ -77,7 +78,7 @@ class Consumer:
 async def rest(queues: Queues, konto_id: UUID = KONTO) -> list[tuple[bytes, bool]]:
     """What waits in the queue, in order, and whether it is redelivered; it is leased from now on."""
     found = []
-    while (got := await queues.gateways[0].get(konto_id)) is not None:
+    while (got := await queues.gateways[0].get(konto_id, AKTOR)) is not None:
         found.append((got.lease.melding.body, got.lease.redelivered))
     return found
 
@@ -163,7 +164,7 @@ async def test_how_a_lease_ends_says_whether_the_message_comes_again(
 async def test_redelivered_once_is_redelivered_for_ever(queues: Queues) -> None:
     await queues.put(KONTO, [b"a"])
     for outcome in (Outcome.RETURNED, Outcome.UNSEEN):
-        got = await queues.gateways[0].get(KONTO)
+        got = await queues.gateways[0].get(KONTO, AKTOR)
         assert got
         queues.gateways[0].settle([got.lease.receipt], outcome)
         await queues.gateways[0].settled()
@@ -193,9 +194,9 @@ async def test_what_is_settled_is_settled(queues: Queues) -> None:
 
 
 async def test_one_message_is_got_and_the_rest_is_counted(queues: Queues) -> None:
-    assert await queues.gateways[0].get(KONTO) is None
+    assert await queues.gateways[0].get(KONTO, AKTOR) is None
     await queues.put(KONTO, [b"a", b"b"])
-    got = await queues.gateways[0].get(KONTO)
+    got = await queues.gateways[0].get(KONTO, AKTOR)
     assert got
     assert (got.lease.melding.body, got.left) == (b"a", 1)
 
