@@ -78,7 +78,8 @@ class Queues:
     def __init__(self, dsn: str, pool: Pool, log_: Log, blobs: Blobs, ends: Ends, holder: UUID) -> None:
         self._dsn, self._log, self._blobs = dsn, log_, blobs
         self._leases = Leases(pool, holder)
-        self._settlement = Settlement(log_, self._leases, Reading(pool, ends, "fiks_io", f"decider:{fiks_io.name}"))
+        self._reading = Reading(pool, ends, "fiks_io", f"decider:{fiks_io.name}")
+        self._settlement = Settlement(log_, self._leases, self._reading)
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
         self._counted: set[UUID] = set()
@@ -111,18 +112,14 @@ class Queues:
 
     async def get(self, konto_id: UUID, aktor: str) -> Got | None:
         await self._settlement.is_known(konto_id)
-        try:
-            while taken := await self._leases.take({konto_id: 1}):
-                [(held, row)] = taken
-                if (melding := await self._opened(held, row)) is not None:
-                    left = await self._leases.waiting(konto_id)
-                    return Got(self._lease(held, row, melding, aktor), left)
-        except INFRASTRUCTURE as fault:
-            raise _away(fault) from fault
-        return None
+        if (got := await self._get(konto_id, aktor)) is not None:
+            return got
+        await self._reading.caught_up(konto_id)
+        return await self._get(konto_id, aktor)
 
     async def count(self, konto_id: UUID) -> Count:
         await self._settlement.is_known(konto_id)
+        await self._reading.caught_up(konto_id)
         try:
             others = await self._leases.other_consumers(konto_id)
             return Count(await self._leases.waiting(konto_id), others + len(self._turns.get(konto_id, ())))
@@ -136,6 +133,17 @@ class Queues:
 
     async def settled(self) -> None:
         await self._settlement.settled()
+
+    async def _get(self, konto_id: UUID, aktor: str) -> Got | None:
+        try:
+            while taken := await self._leases.take({konto_id: 1}):
+                [(held, row)] = taken
+                if (melding := await self._opened(held, row)) is not None:
+                    left = await self._leases.waiting(konto_id)
+                    return Got(self._lease(held, row, melding, aktor), left)
+        except INFRASTRUCTURE as fault:
+            raise _away(fault) from fault
+        return None
 
     # --- From consumers and notices -----------------------------------------------------------------------------------
 
