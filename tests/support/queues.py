@@ -42,10 +42,11 @@ class Post:
         """Append one message, its content stored as the gateway stores it."""
         made = sendt(konto_id, **fields)
         if body:
-            key = await self.system.log.keys.create(key_id_of(stream_of(konto_id, made.melding_id)))
+            name, key = await self.system.log.keys.for_sealing(key_id_of(stream_of(konto_id, made.melding_id)))
             blob = uuid4().hex
             await self.blobs.put(blob, sealing(key, blob, chunks_of(body)))
-            made = sendt(konto_id, **fields | {"melding_id": made.melding_id, "blob": blob, "storrelse": len(body)})
+            stored = {"melding_id": made.melding_id, "blob": blob, "nokkel": name, "storrelse": len(body)}
+            made = sendt(konto_id, **fields | stored)
         await self.system.log.append(made, about(made))
         return made
 
