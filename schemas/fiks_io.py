@@ -71,11 +71,11 @@ class MeldingSendt:
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
 class MeldingLevert:
-    """The message is handed out to a consumer of the account, on the connection ``forbindelse``."""
+    """The message is handed out to a consumer of the account. ``levering`` names this handing out."""
 
     mottaker_konto_id: UUID
     melding_id: UUID
-    forbindelse: str
+    levering: UUID
 
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
@@ -96,10 +96,11 @@ class MeldingAvvist:
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
 class MeldingTilbakelevert:
-    """The message came back from whom it was handed out to."""
+    """The message came back from whom it was handed out to by ``levering``."""
 
     mottaker_konto_id: UUID
     melding_id: UUID
+    levering: UUID
     grunn: Returgrunn
 
 
