@@ -417,7 +417,7 @@ async def test_bodies_that_are_not_metadata_and_content(sender: Sender) -> None:
         [("metadata", b'{"meldingType": "\\ud800"}'), data],
     ):
         assert (await sender.send(parts(*told)))[0] == 400
-    status, answer = await sender.send(parts(data, metadata))
+    _, answer = await sender.send(parts(data, metadata))
     assert "første del må hete metadata" in answer["message"]
     assert (await sender.send(parts(("metadata", b" " * 2_000_000), data)))[0] == 413
 

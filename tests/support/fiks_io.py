@@ -1,4 +1,4 @@
-"""Accounts of Fiks IO at a gateway, messages in the wire shapes of both published clients, and what the log has then."""
+"""Accounts of Fiks IO at a gateway, and messages in the wire shapes of both published clients."""
 
 from __future__ import annotations
 
