@@ -18,9 +18,9 @@ from infra.crypto.segments import sealed_size
 from schemas.dokumentlager import DokumentLastetOpp, Eksponering, EksponertFor
 from schemas.errors import Unreadable
 from schemas.fiks_io import Header, MeldingSendt
-from schemas.personal import ERASED
+from schemas.personal import ERASED, SUFFIX
 from streams.domain import dokumentlager
-from streams.domain.fiks_io import KORRELASJON, TTL, dokumentlager_konto_of
+from streams.domain.fiks_io import KORRELASJON, TTL, dokumentlager_konto_of, key_id_of, stream_of
 from streams.domain.fiks_io_katalog import Katalogkonto
 from streams.domain.fiks_io_konto import SENDE_MOTTA
 
@@ -128,7 +128,7 @@ def sendt(
     """What is said of a message that was taken in at ``now``, from which on its time counts."""
     ttl = timedelta(milliseconds=said.ttl) if said.ttl is not None else TTL
     korrelasjoner = (_uuid_in(said.headere, name) for name in KORRELASJON)
-    where = {} if content is None else _where(content)
+    where = {} if content is None else _where(content, key_id_of(stream_of(mottaker.ressurs.id, melding_id)))
     return MeldingSendt(
         mottaker_konto_id=mottaker.ressurs.id,
         melding_id=melding_id,
@@ -148,8 +148,12 @@ def sendt(
     )
 
 
-def _where(content: Content) -> dict[str, Any]:
-    place = {"dokumentlager_id": content.dokument_id} if content.is_large else {"blob": content.blob}
+def _where(content: Content, key_id: str) -> dict[str, Any]:
+    """Where the content lies. It has a key of its own, which goes with the others of the stream: a message that is sent
+    again leaves that of the first as it is.
+    """
+    inline = {"blob": content.blob, "nokkel": f"{key_id}{SUFFIX}{content.blob}"}
+    place = {"dokumentlager_id": content.dokument_id} if content.is_large else inline
     return {"storrelse": content.size, "sha256": content.sha256} | place
 
 

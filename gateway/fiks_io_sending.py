@@ -20,7 +20,6 @@ from gateway.said import said
 from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
 from schemas.fiks_io import MeldingSendt
 from streams.domain.errors import NotAllowed, Rejected, Unacknowledged, Unavailable
-from streams.domain.fiks_io import content_key_of
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of
 from streams.domain.fiks_io_regler import IKKE_AKSEPTERT, refusal
 
@@ -62,8 +61,8 @@ async def tell(
     if content is not None and content.is_large:
         await _tell_with_document(request, melding, innhold, content, now)
         return
-    if content is not None:
-        await innhold.sealed_by(content_key_of(melding.mottaker_konto_id, melding.melding_id, content.blob))
+    if melding.nokkel is not None:
+        await innhold.sealed_by(melding.nokkel)
     await innhold.say(request.app[LOG].append(melding, said(request, melding, now)))
 
 

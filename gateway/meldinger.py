@@ -13,7 +13,7 @@ from projections.fiks_io import Headers, headers_of
 from schemas.errors import Unreadable
 from schemas.fiks_io import Header
 from schemas.personal import ERASED
-from streams.domain.fiks_io import KORRELASJON, content_key_of
+from streams.domain.fiks_io import KORRELASJON
 from streams.sealing import opened_at
 
 EGENDEFINERT = "egendefinert-header."
@@ -57,8 +57,7 @@ def in_both_spellings(headere: tuple[Header, ...]) -> tuple[Header, ...]:
 async def _content(row: Row, keys: Keys, blobs: Blobs) -> bytes:
     if row["blob"] is None:
         return b""
-    name = content_key_of(row["mottaker_konto_id"], row["melding_id"], row["blob"])
-    if (key := (await keys.get_many([name])).get(name)) is None:
+    if (key := (await keys.get_many([row["nokkel"]])).get(row["nokkel"])) is None:
         raise Unreadable("the key of the message is destroyed: it has ended")
     try:
         return await opened(blobs, key, row["blob"], row["storrelse"])

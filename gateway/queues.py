@@ -41,12 +41,18 @@ LATER = 30.0
 """Seconds until a message is tried again whose content cannot be read."""
 LOOK = 10.0
 """Seconds between two looks at all accounts, were a notice lost."""
+AWAY = (*INFRASTRUCTURE, Unavailable)
+PATIENCE = 5.0
+"""Seconds that who asks waits for PostgreSQL to be connected again."""
+UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
 PAUSE = 0.5
 """Seconds until PostgreSQL is asked again that was away."""
 TEND = 2.0
 """Seconds between two looks for leases that nobody minds."""
 DEAD_FOR = 5.0
 """Seconds that a holder must be gone before its leases are taken over: it may be connecting again."""
+LAST_WORDS = 10.0
+"""Seconds that the log has to take what is still to be said when we stop."""
 STALE = 30.0
 """Seconds after which a lease is nobody's that its holder does not know, or a message that was handed out by nobody."""
 
@@ -86,6 +92,7 @@ class Queues:
         self._taking: set[UUID] = set()
         self._missing: dict[UUID, float] = {}
         self._wake = asyncio.Event()
+        self._connected = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -99,7 +106,9 @@ class Queues:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._settlement.settled()
+        with suppress(TimeoutError):  # while the log is away; what is not said is an attempt of nobody's
+            async with asyncio.timeout(LAST_WORDS):
+                await self._settlement.settled()
         self._settlement.stop()
 
     # --- The port -----------------------------------------------------------------------------------------------------
@@ -111,6 +120,7 @@ class Queues:
         return subscription
 
     async def get(self, konto_id: UUID, aktor: str) -> Got | None:
+        await self._is_connected()
         await self._settlement.is_known(konto_id)
         if (got := await self._get(konto_id, aktor)) is not None:
             return got
@@ -118,6 +128,7 @@ class Queues:
         return await self._get(konto_id, aktor)
 
     async def count(self, konto_id: UUID) -> Count:
+        await self._is_connected()
         await self._settlement.is_known(konto_id)
         await self._reading.caught_up(konto_id)
         try:
@@ -175,6 +186,7 @@ class Queues:
     async def _hand_out(self) -> None:
         while True:
             await self._wake.wait()
+            await self._connected.wait()
             if self._settlement.unsaid > MOST_UNSAID:
                 await asyncio.sleep(PAUSE)
                 continue
@@ -183,8 +195,7 @@ class Queues:
                 continue
             try:
                 taken = await self._leases.take(wanted)
-            except INFRASTRUCTURE as fault:
-                log.warning("messages cannot be handed out just now", fault=type(fault).__name__)
+            except INFRASTRUCTURE:
                 await asyncio.sleep(PAUSE)
                 self.look(wanted)
                 continue
@@ -266,22 +277,37 @@ class Queues:
     # --- In the background --------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        """Hear of messages, and show that we live, on a session of its own."""
+        """Hear of messages, and show that we live, on a session of its own.
+
+        Where PostgreSQL was away it may have forgotten the leases. Nothing is handed out before the table knows all
+        that is on the log, what was handed out before above all.
+        """
         while True:
             gone = asyncio.Event()
+            session = None
             try:
                 session = await alive(self._dsn, self._leases.holder)
                 session.add_termination_listener(lambda _, gone=gone: gone.set())
                 await session.add_listener(CHANNEL, self._heard)
-            except INFRASTRUCTURE as fault:
-                log.warning("PostgreSQL cannot be listened to", fault=type(fault).__name__)
-                await asyncio.sleep(PAUSE)
-                continue
-            self.look(list(self._turns))
-            try:
+                await self._reading.caught_up()
+                self._connected.set()
+                self.look(list(self._turns))
                 await gone.wait()
+                log.warning("the queues cannot be read: the connection to PostgreSQL was lost")
+            except AWAY:
+                await asyncio.sleep(PAUSE)
             finally:
-                session.terminate()
+                self._connected.clear()
+                if session is not None:
+                    session.terminate()
+
+    async def _is_connected(self) -> None:
+        """Wait a little until the queues can be read. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._connected.wait()
+        except TimeoutError as fault:
+            raise Unavailable(UNREADABLE) from fault
 
     async def _look_at_all(self) -> None:
         while True:
@@ -304,6 +330,7 @@ class Queues:
         now = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(TEND)
+            await self._connected.wait()
             try:
                 dead = {one for one in await self._leases.others() if not await self._leases.is_alive(one)}
                 suspects = {one: suspects.get(one, now()) for one in dead}
@@ -312,7 +339,7 @@ class Queues:
                 self._give_back(await self._leases.stranded(STALE))
                 await self._put_back([held for held in await self._leases.held(STALE) if self._is_nobodys(held)])
             except INFRASTRUCTURE as fault:
-                log.warning("the leases cannot be tended just now", fault=type(fault).__name__)
+                log.info("the leases cannot be tended just now", fault=type(fault).__name__)
 
     def _give_back(self, leases: Iterable[Held]) -> None:
         """Of messages that somebody was handed who is gone: that is no attempt of the receiver's that failed."""
@@ -329,4 +356,4 @@ class Queues:
 
 def _away(fault: BaseException) -> Unavailable:
     log.warning("PostgreSQL does not answer", fault=type(fault).__name__)
-    return Unavailable("Køen kan ikke leses akkurat nå. Prøv igjen")
+    return Unavailable(UNREADABLE)

@@ -62,6 +62,7 @@ class Sendt:
     storrelse: int = 0
     sha256: str | None = None
     blob: str | None = None
+    nokkel: str | None = None
     dokumentlager_id: UUID | None = None
     plattform: bool = False
 
@@ -81,6 +82,7 @@ AS_SAID = (
     "storrelse",
     "sha256",
     "blob",
+    "nokkel",
     "dokumentlager_id",
     "plattform",
 )

@@ -24,6 +24,7 @@ create table fiks_io_melding (
     storrelse bigint not null,
     sha256 text,
     blob text,
+    nokkel text,
     dokumentlager_id uuid,
     plattform boolean not null,
     mark bigint not null,

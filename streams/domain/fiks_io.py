@@ -28,7 +28,6 @@ from schemas.fiks_io import (
     MeldingUtlopt,
     Returgrunn,
 )
-from schemas.personal import SUFFIX
 from streams.domain.decider import Deadline, Decider
 
 FRIST = "frist"
@@ -93,13 +92,6 @@ def stream_of(mottaker_konto_id: UUID, melding_id: UUID) -> str:
 def key_id_of(stream: str) -> str:
     """The id of the key of a message's stream, which seals its content too."""
     return f"io:{stream}"
-
-
-def content_key_of(konto_id: UUID, melding_id: UUID, blob: str) -> str:
-    """The name of the key that seals a message's content: one of the stream's, so that it is destroyed with them, and
-    of this content alone, since a message that is sent again must leave that of the first as it is.
-    """
-    return f"{key_id_of(stream_of(konto_id, melding_id))}{SUFFIX}{blob}"
 
 
 def dokumentlager_konto_of(konto_id: UUID) -> UUID:

@@ -23,7 +23,6 @@ from schemas.envelope import fact
 from schemas.fiks_io import MeldingSendt
 from schemas.fiks_io_konto import KontoAktivert, OffentligNokkelSatt
 from schemas.konfigurasjon import KontoOpprettet, PrivilegieTildelt
-from streams.domain.fiks_io import content_key_of
 from streams.domain.fiks_io_konto import SENDE_MOTTA
 from streams.domain.konfigurasjon import integrasjon_aktor
 from tests.support.cms import key_pair
@@ -76,8 +75,8 @@ class Sender:
     async def content_of(self, melding: MeldingSendt) -> bytes:
         """What was stored as the content of a small message, opened by its key as this gateway still remembers it."""
         assert melding.blob is not None
-        name = content_key_of(melding.mottaker_konto_id, melding.melding_id, melding.blob)
-        key = (await self.caller.app[LOG].keys.get_many([name]))[name]
+        assert melding.nokkel is not None
+        key = (await self.caller.app[LOG].keys.get_many([melding.nokkel]))[melding.nokkel]
         return await opened(self.caller.app[BLOBS], key, melding.blob, melding.storrelse)
 
     async def say(self, *events: Any) -> None:

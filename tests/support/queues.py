@@ -24,7 +24,7 @@ from schemas.topics import NOKKEL, TOPICS
 from streams.agents import Work
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
-from streams.domain.fiks_io import content_key_of, fiks_io
+from streams.domain.fiks_io import fiks_io, key_id_of, stream_of
 from streams.keys import Following
 from tests.support.backbone import Backbone, about, backbone
 from tests.support.chunks import chunks_of
@@ -42,10 +42,11 @@ class Post:
         """Append one message, its content stored as the gateway stores it."""
         made = sendt(konto_id, **fields)
         if body:
+            name, key = await self.system.log.keys.for_sealing(key_id_of(stream_of(konto_id, made.melding_id)))
             blob = uuid4().hex
-            key = await self.system.log.keys.create(content_key_of(konto_id, made.melding_id, blob))
             await self.blobs.put(blob, sealing(key, blob, chunks_of(body)))
-            made = sendt(konto_id, **fields | {"melding_id": made.melding_id, "blob": blob, "storrelse": len(body)})
+            stored = {"melding_id": made.melding_id, "blob": blob, "nokkel": name, "storrelse": len(body)}
+            made = sendt(konto_id, **fields | stored)
         await self.system.log.append(made, about(made))
         return made
 
