@@ -1,4 +1,4 @@
-"""What the catalogue of Fiks IO says of an account, given every organisation's configuration. Contract: fiks-io.md 1.5."""
+"""What the catalogue of Fiks IO says of an account, given the whole configuration. Contract: fiks-io.md 1.5."""
 
 from __future__ import annotations
 

@@ -134,9 +134,9 @@ def evolve_adresse(adresse: Adresse | None, event: AdresseEvent) -> Adresse | No
 
 def extended(
     adresse: Adresse,
-    identifikatorer: Iterable[str],
-    meldingsprotokoller: Iterable[str],
-    sikkerhetsnivaer: Iterable[int],
+    identifikatorer: Iterable[str] = (),
+    meldingsprotokoller: Iterable[str] = (),
+    sikkerhetsnivaer: Iterable[int] = (),
 ) -> Adresse:
     """The address, meaning these too."""
     return replace(

@@ -1,4 +1,4 @@
-"""Who may send what to whom over Fiks IO: the same for a message and for the question beforehand. Contract: fiks-io.md 1.4, 1.6.
+"""Who may send what to whom over Fiks IO, asked of a message and beforehand alike. Contract: fiks-io.md 1.4, 1.6.
 
 That the caller may use the sender's account is for the door to say. Protocol accounts have rules of their own.
 """
