@@ -51,10 +51,9 @@ class Sender:
         return self.caller.settings.state / "blobs"
 
     def metadata(self, **said: Any) -> bytes:
-        """As the Java client writes it, nulls and all."""
-        always = {"avsenderKontoId": str(self.konto), "mottakerKontoId": str(self.mottaker), "meldingType": TYPE}
-        unset = {"svarPaMelding": None, "ttl": None, "headere": {}}
-        return json.dumps(always | unset | said, ensure_ascii=False).encode()
+        """The metadata of a message between the two."""
+        accounts = {"avsenderKontoId": str(self.konto), "mottakerKontoId": str(self.mottaker)}
+        return specification(**accounts | said)
 
     async def send(self, body: bytes | AsyncIterator[bytes], kind: str = AS_JAVA, **headers: str) -> tuple[int, Any]:
         """Post a body; status and JSON of the answer."""
@@ -97,6 +96,12 @@ class Sender:
             "IntegrasjonPassord": known["integrasjonPassord"],
         }
         return replace(self, headers=headers, konto=konto, mottaker=mottaker)
+
+
+def specification(**said: Any) -> bytes:
+    """The metadata as the Java client writes it, nulls and all."""
+    unset = {"meldingType": TYPE, "svarPaMelding": None, "ttl": None, "headere": {}}
+    return json.dumps(unset | said, ensure_ascii=False).encode()
 
 
 def java(metadata: bytes, data: bytes | None = None, *, end: bool = True) -> bytes:
