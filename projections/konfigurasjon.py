@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 from uuid import UUID
 
 from projections.projection import Fold, Met, Needs, Projection, Row, Rows, sql_beside
@@ -19,6 +19,7 @@ from schemas.envelope import Envelope
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import FakturaEndret, Organisasjonstype
 from streams.domain.configuration import Configuration, Stream
+from streams.domain.fiks_io_konto import Adresse, FiksIoKonto
 from streams.domain.konfigurasjon import (
     GlobalIntegrasjon,
     Integrasjon,
@@ -32,6 +33,8 @@ from streams.domain.konfigurasjon import (
     integrasjon_aktor,
 )
 
+T = TypeVar("T")
+
 PREFIX = "konfigurasjon_"
 """What the names of the tables begin with; below they stand without."""
 ORG = ("fiks_org_id",)
@@ -42,6 +45,7 @@ OF_AN_ORGANISATION = (
     "tjeneste",
     "mottakersystem",
 )
+OF_AN_ACCOUNT = ("konto", "fiks_io_konto")
 OF_AN_ACTOR = ("rettighet", "typerettighet", "inaktiv_aktor")
 OF_AN_INTEGRATION = (
     ("integrasjon", "id"),
@@ -64,7 +68,10 @@ def needs(rows: Rows, met: Sequence[Met]) -> Needs:
         for table, column in OF_AN_INTEGRATION:
             wanted[PREFIX + table, (*ORG, column)].add((org, integrasjon_id))
     for org, konto_id in _said(met, "konto_id"):
-        wanted[PREFIX + "konto", (*ORG, "id")].add((org, konto_id))
+        for table in OF_AN_ACCOUNT:
+            wanted[PREFIX + table, (*ORG, "id")].add((org, konto_id))
+    for org, adresse_id in _said(met, "adresse_id"):
+        wanted[PREFIX + "adresse", (*ORG, "id")].add((org, adresse_id))
     deleted = {(org, integrasjon_aktor(id_)) for org, id_ in _said(met, "integrasjon_id")}
     for org, aktor in _said(met, "aktor") | deleted:
         for table in OF_AN_ACTOR:
@@ -84,7 +91,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
 
 
 konfigurasjon = Projection(
-    "konfigurasjon", logic=1, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
+    "konfigurasjon", logic=2, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
 )
 
 
@@ -109,6 +116,8 @@ def rows_of(streams: Iterable[Stream]) -> Rows:
         rows["tjeneste"] |= {(org, name, one.ressurs_id, one.konfigurert) for name, one in state.tjenester.items()}
         rows["ressurs"] |= {(org, one.id, one.type, one.navn, one.sti) for one in state.ressurser.values()}
         rows["konto"] |= {(org, id_, tuple(sorted(one.tags)), one.slettet) for id_, one in state.kontoer.items()}
+        rows["fiks_io_konto"] |= {(org, id_, *_as_row(one)) for id_, one in state.fiks_io_kontoer.items()}
+        rows["adresse"] |= {(org, *_as_row(one)) for one in state.adresser.values()}
         rows["integrasjon"] |= {(org, *_integrasjon(one)) for one in state.integrasjoner.values()}
         rows["rettighet"] |= set(_rights(org, state.rettigheter))
         rows["typerettighet"] |= set(_rights(org, state.typerettigheter))
@@ -148,6 +157,8 @@ def _stream(org: UUID, of: dict[str, list[Row]]) -> Stream:
         typerettigheter=_held(of["typerettighet"]),
         globale={row[0]: GlobalIntegrasjon(*row[1:]) for row in of["global_integrasjon"]},
         kontoer={id_: Konto(frozenset(tags), slettet) for id_, tags, slettet in of["konto"]},
+        fiks_io_kontoer={row[0]: _from_row(FiksIoKonto, row[1:]) for row in of["fiks_io_konto"]},
+        adresser={row[0]: _from_row(Adresse, row) for row in of["adresse"]},
     )
     return Stream(org, state, next((last for (last,) in of["strom"]), -1))
 
@@ -186,6 +197,15 @@ def _grouped(rows: Iterable[Row]) -> dict[Any, set[Any]]:
 
 def _values(one: Any) -> Row:
     return tuple(getattr(one, field.name) for field in fields(one))
+
+
+def _as_row(one: Any) -> Row:
+    """A dataclass as a row, its sets in order."""
+    return tuple(tuple(sorted(value)) if isinstance(value, frozenset) else value for value in _values(one))
+
+
+def _from_row(cls: type[T], row: Row) -> T:
+    return cls(*(frozenset(value) if isinstance(value, tuple) else value for value in row))
 
 
 def _ressurser(met: Sequence[Met]) -> set[Row]:

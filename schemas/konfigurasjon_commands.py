@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.catalogue import event
+from schemas.fiks_io_konto_commands import AdresseCommand, FiksIoKontoCommand
 from schemas.konfigurasjon import Organisasjonstype
 
 
@@ -278,6 +279,9 @@ class CreateKonto:
     tjeneste: str
     navn: str
     tags: tuple[str, ...] = ()
+    opprettet: datetime | None = None
+    opprettet_av: str | None = None
+    for_konto_id: UUID | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -289,6 +293,8 @@ class RenameKonto:
     som_rot: bool = False
     konto_id: UUID
     navn: str
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -372,4 +378,6 @@ Command = (
     | CreatePerson
     | ChangePerson
     | KontoCommand
+    | FiksIoKontoCommand
+    | AdresseCommand
 )

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from schemas.fiks_io_konto_commands import AdresseCommand, FiksIoKontoCommand
 from schemas.konfigurasjon import (
     ROOT,
     AktorAktivert,
@@ -76,7 +77,10 @@ from schemas.konfigurasjon_commands import (
     TagKonto,
     UntagKonto,
 )
+from streams.domain import fiks_io_konto_commands
 from streams.domain.decider import Decider
+from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import KONFIGURERE
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
 from streams.domain.rettigheter import (
@@ -115,6 +119,7 @@ FOLLOWS: dict[type, type] = {
     TagKonto: KontoTagget,
     UntagKonto: KontoTagFjernet,
     DeleteKonto: KontoSlettet,
+    **fiks_io_konto_commands.FOLLOWS,
 }
 """The event that each command asks for. It has the command's fields but for who asked."""
 
@@ -126,6 +131,11 @@ MOST_TAGS = 10
 """Of an account. Contract: dokumentlager.md 3.2."""
 
 Refused = tuple[Avslagsgrunn, str]
+
+
+def privilege(command: type) -> str:
+    """What whoever asks must hold on the resource concerned."""
+    return KONFIGURERE if issubclass(command, FiksIoKontoCommand) else ADMIN
 
 
 def react(state: Virksomhet, event: Command | KonfigurasjonEvent, _time: datetime) -> Any | None:
@@ -150,6 +160,8 @@ def refusal(state: Virksomhet, command: Command) -> Refused | None:
     """Why the command is refused in this state; None when it is not."""
     if isinstance(command, CreateOrganisasjon):
         return _refused_organisasjon(state, command)
+    if isinstance(command, FiksIoKontoCommand | AdresseCommand):
+        return fiks_io_konto_commands.refusal(state, command)
     if isinstance(command, IN_ROOT) and command.fiks_org_id != ROOT:
         return Avslagsgrunn.UGYLDIG, "Dette kan bare gjøres på tvers av organisasjoner"
     on = _administered(state, command)
@@ -175,6 +187,8 @@ def _administered(state: Virksomhet, command: Command) -> UUID:
             return command.forelder_id
         case RenameKonto() | TagKonto() | UntagKonto() | DeleteKonto():
             return command.konto_id
+        case CreateKonto(for_konto_id=UUID() as owner):
+            return owner
         case CreateKonto() | ConfigureTjeneste():
             known = state.tjenester.get(command.tjeneste)
             return known.ressurs_id if known else command.fiks_org_id
@@ -245,11 +259,21 @@ def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | Non
 def _refused_konto(state: Virksomhet, command: KontoCommand) -> Refused | None:
     ressurs, konto = state.ressurser.get(command.konto_id), state.kontoer.get(command.konto_id, Konto())
     if isinstance(command, CreateKonto):
-        return (Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før") if ressurs else None
+        return _refused_new_konto(state, command)
     if ressurs is None or not ressurs.type.endswith("_KONTO") or konto.slettet:
         return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.konto_id} finnes ikke"
     if isinstance(command, TagKonto) and len(konto.tags | {command.tag}) > MOST_TAGS:
         return Avslagsgrunn.UGYLDIG, f"En konto kan ha høyst {MOST_TAGS} tags"
+    return None
+
+
+def _refused_new_konto(state: Virksomhet, command: CreateKonto) -> Refused | None:
+    if command.konto_id in state.ressurser:
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før"
+    if (for_konto_id := command.for_konto_id) is None:
+        return None
+    if for_konto_id not in state.fiks_io_kontoer or command.konto_id != dokumentlager_konto_of(for_konto_id):
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører ikke til en konto i Fiks IO"
     return None
 
 
