@@ -1,15 +1,16 @@
-"""The local system with an account of Fiks IO for each of two organisations, and the published clients of their owners."""
+"""The local system with accounts of Fiks IO, and the published Java client for each of them."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from aiohttp import ClientSession
@@ -20,20 +21,23 @@ from gateway.auth.login import person_token
 from gateway.seed import ADMINISTRATORS, ORGANISATIONS
 from infra.local.processes import run
 from infra.local.stack import GATEWAYS
+from streams.domain.fiks_io import Status
 from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA
 from tests.support.certificates import certificate, pem
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, eventually_found
 from tests.support.local_system import System, local_system
 from tests.support.published_client import PASSWORD, Client, Program, caller
 
 TYPE = "no.ks.fiks.test.v1.melding"
+OTHER_NAME = "en.annen.vert"
+"""A name of this machine that the system's certificate does not have."""
 
 
 @dataclass(frozen=True)
 class Konto:
     """An account that sends and receives, its owner's integration, and its private key in a file."""
 
-    kontoId: str  # noqa: N815
+    konto_id: str
     navn: str
     owner: dict[str, str]
     key: Path
@@ -45,10 +49,10 @@ class Post:
     """A running system."""
 
     system: System
-    trust: tuple[str, ...]
-    """Options by which a JVM trusts the system's certificate."""
+    options: tuple[str, ...]
+    """By which a JVM trusts the system's certificate, and knows this machine by another name too."""
 
-    async def konto(self, owner: dict[str, str], navn: str = "Arkiv") -> Konto:
+    async def konto(self, owner: dict[str, str], navn: str) -> Konto:
         """A new account of the organisation, made by its administrator; the integration may use and configure it."""
         key = rsa.generate_private_key(65537, 2048)
         made, file = pem(certificate(key)), self.system.files / f"{navn}-{owner['orgnr']}.der"
@@ -58,27 +62,45 @@ class Post:
             "offentligNokkel": made,
             "skalAktiveres": True,
         }
-        konto = str((await self.administer(owner, "/fiks-io/konto/api/v1/kontoer", asked))["kontoId"])
+        token = await self._administrator(owner)
+        konto = str((await self.ask("POST", "/fiks-io/konto/api/v1/kontoer", token, asked))["kontoId"])
         for privilegium in (SENDE_MOTTA, KONFIGURERE):
             right = {"aktor": owner["integrasjonId"], "privilegium": privilegium}
-            await self.administer(owner, f"/autorisasjon-update/api/v1/ressurs/{konto}/tilganger", right)
+            await self.ask("POST", f"/autorisasjon-update/api/v1/ressurs/{konto}/tilganger", token, right)
         return Konto(konto, navn, owner, file, made)
 
-    async def administer(self, owner: dict[str, str], path: str, asked: Any) -> Any:
-        """What is answered to the organisation's administrator, of what must succeed."""
+    async def _administrator(self, owner: dict[str, str]) -> str:
+        """The token of the organisation's administrator."""
         organisation = next(one for one in ORGANISATIONS if one.orgnr == owner["orgnr"])
-        pid = ADMINISTRATORS[organisation].pid
-        token = await person_token(self.system.addresses["idporten"], pid, 4, owner["orgnr"])
-        headers, url = {"Authorization": f"Bearer {token}"}, self.system.addresses["gateway"] + path
-        async with ClientSession() as session, session.post(url, json=asked, headers=headers) as answer:
+        issuer = self.system.addresses["idporten"]
+        return await person_token(issuer, ADMINISTRATORS[organisation].pid, 4, organisation.orgnr)
+
+    async def ask(self, method: str, path: str, token: str | None = None, asked: Any = None) -> Any:
+        """What a gateway answers, of what must succeed."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        url = self.system.addresses["gateway"] + path
+        async with ClientSession() as session, session.request(method, url, json=asked, headers=headers) as answer:
             assert 200 <= answer.status < 300, await answer.text()
             return await answer.json() if answer.content_type == "application/json" else None
 
     @asynccontextmanager
     async def java(self, program: Program) -> AsyncIterator[Java]:
         """A JVM for clients."""
-        async with Client.started(program, self.system.files / f"{program.name}.log", *self.trust) as client:
+        async with Client.started(program, self.system.files / f"{program.name}.log", *self.options) as client:
             yield Java(self, client)
+
+    async def status_of(self, melding_id: str) -> str | None:
+        """Where a message is."""
+        found = await self.rows("select status from read.fiks_io_tilstand where melding_id = $1", UUID(melding_id))
+        return found[0]["status"] if found else None
+
+    async def until(self, status: Status, *melding_ids: str) -> None:
+        """Wait until that is where the messages are."""
+        for one in melding_ids:
+            await eventually_found(lambda one=one: self._is(one, status))
+
+    async def _is(self, melding_id: str, status: Status) -> bool:
+        return await self.status_of(melding_id) == status
 
     async def rows(self, statement: str, *args: Any) -> list[asyncpg.Record]:
         """What PostgreSQL says."""
@@ -117,15 +139,15 @@ class Java:
     async def open(self, konto: Konto, **instead: Any) -> Klient:
         """A client for the account, connected."""
         addresses = self.post.system.addresses
-        amqp = addresses["amqp"].removeprefix("amqps://").rstrip("/").split(":")
+        host, port = addresses["amqp"].removeprefix("amqps://").rstrip("/").split(":")
         asked: dict[str, Any] = {
             "port": int(addresses["gateway"].rpartition(":")[2]),
-            "amqpHost": amqp[0],
-            "amqpPort": int(amqp[1]),
-            "kontoId": konto.kontoId,
+            "amqpHost": host,
+            "amqpPort": int(port),
+            "kontoId": konto.konto_id,
             "kontoNokkel": str(konto.key),
         }
-        klient = Klient(self.machine, konto, konto.kontoId)
+        klient = Klient(self.machine, konto, konto.konto_id)
         await klient("open", **caller(self.post.system, konto.owner) | asked | instead)
         return klient
 
@@ -143,7 +165,7 @@ class Klient:
 
     async def send(self, to: Konto, *files: Path, **more: Any) -> dict[str, Any]:
         """Send a message with these files; what the client knows of it then."""
-        asked = {"type": TYPE, "mottaker": to.kontoId, "files": [str(one) for one in files]}
+        asked = {"type": TYPE, "mottaker": to.konto_id, "files": [str(one) for one in files]}
         sent: dict[str, Any] = await self("send", **asked | more)
         return sent
 
@@ -157,14 +179,11 @@ class Klient:
 async def fiks_io_post() -> AsyncIterator[Post]:
     """Everything, started and stopped."""
     async with local_system() as system:
-        store = system.files / "trust.p12"
+        store, hosts = system.files / "trust.p12", system.files / "hosts"
+        hosts.write_text(f"127.0.0.1 localhost {OTHER_NAME}\n")
         kind = ("-storetype", "PKCS12", "-storepass", PASSWORD)
         authority = ("-alias", "fiks", "-file", system.addresses["amqp_authority"])
         await run("keytool", "-importcert", "-noprompt", *authority, "-keystore", str(store), *kind)
-        options = {"": str(store), "Password": PASSWORD, "Type": "PKCS12"}
-        yield Post(system, tuple(f"-Djavax.net.ssl.trustStore{name}={value}" for name, value in options.items()))
-
-
-def ids_of(messages: Sequence[dict[str, Any]]) -> list[str]:
-    """Which messages these are."""
-    return [one["id"] for one in messages]
+        trusts = {"": str(store), "Password": PASSWORD, "Type": "PKCS12"}
+        options = [f"-Djavax.net.ssl.trustStore{name}={value}" for name, value in trusts.items()]
+        yield Post(system, (*options, f"-Djdk.net.hosts.file={hosts}"))

@@ -268,10 +268,13 @@ public class FiksIo {
 
     private static void tell(Throwable fault, ObjectNode said) {
         for (var cause = fault; cause != null; cause = cause.getCause()) {
+            said.put("error", cause.toString());
             if (cause instanceof FiksIOHttpException refused) {
                 said.put("error", refused.getResponse()).put("status", refused.getStatus());
+                return;
             } else if (cause instanceof ShutdownSignalException shut && shut.getReason() != null) {
                 said.put("error", shut.getReason().toString());
+                return;
             }
         }
     }
