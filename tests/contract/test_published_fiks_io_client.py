@@ -14,19 +14,22 @@ import signal
 from asyncio import get_running_loop, sleep
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from infra.local.requirements import Missing
 from infra.local.stack import GATEWAYS
 from streams.domain.fiks_io import OPEN, Status
 from tests.chaos.messages import Act, Handed, Sent, judge_messages
-from tests.support.certificates import certificate, pem
+from tests.support.certificates import END, certificate, pem
 from tests.support.eventually import eventually_found
 from tests.support.fiks_io_java import OTHER_NAME, TYPE, Java, Klient, Konto, Post, fiks_io_post
 from tests.support.gateway import events_after
@@ -302,13 +305,14 @@ async def test_a_wrong_password_does_not_connect(java: Java, testvik: Konto) -> 
 
 
 async def test_the_account_of_another_organisation_is_not_one_s_own(
-    java: Java, post: Post, testvik: Konto, provdal: Konto
+    java: Java, testvik: Konto, postkasse: Konto
 ) -> None:
-    klient = await java.open(provdal, **{"as": "fremmed", "integrasjonId": testvik.owner["integrasjonId"]})
+    fremmed = replace(testvik, konto_id=postkasse.konto_id)
+    klient = await java.open(fremmed)
     with pytest.raises(Failed, match="reply-code=403"):
         await klient("listen")
     with pytest.raises(Failed, match="Mangler privilegiet") as refused:
-        await klient.send(provdal)
+        await klient.send(testvik)
     assert refused.value.status == 403
     await klient("close")
 
@@ -339,8 +343,8 @@ async def test_with_the_newest_amqp_client(post: Post, sender: Klient, postkasse
 async def test_a_newer_client_uploads_its_key(post: Post, sender: Klient, postkasse: Konto, tmp_path: Path) -> None:
     """And names the dialogue in another way, which the older understands."""
     key = load_der_private_key(postkasse.key.read_bytes(), None)
-    renewed, file = pem(certificate(key)), some(tmp_path, "a.txt", 1000)
-    assert renewed != postkasse.pem
+    assert isinstance(key, RSAPrivateKey)
+    renewed, file = pem(certificate(key, end=END - timedelta(days=1))), some(tmp_path, "a.txt", 1000)
     async with post.java(FIKS_IO_3_6) as java:
         klient = await java.open(postkasse, offentligNokkel=renewed)
         assert (await post.ask("GET", f"{KATALOG}/{postkasse.konto_id}/offentligNokkel"))["nokkel"] == renewed

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 from aiohttp import ClientSession
@@ -41,7 +41,6 @@ class Konto:
     navn: str
     owner: dict[str, str]
     key: Path
-    pem: str
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,11 @@ class Post:
     async def konto(self, owner: dict[str, str], navn: str) -> Konto:
         """A new account of the organisation, made by its administrator; the integration may use and configure it."""
         key = rsa.generate_private_key(65537, 2048)
-        made, file = pem(certificate(key)), self.system.files / f"{navn}-{owner['orgnr']}.der"
+        file = self.system.files / f"{uuid4()}.der"
         file.write_bytes(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
         asked = {
             "konto": {"fiksOrgId": owner["fiksOrgId"], "navn": navn},
-            "offentligNokkel": made,
+            "offentligNokkel": pem(certificate(key)),
             "skalAktiveres": True,
         }
         token = await self._administrator(owner)
@@ -67,7 +66,7 @@ class Post:
         for privilegium in (SENDE_MOTTA, KONFIGURERE):
             right = {"aktor": owner["integrasjonId"], "privilegium": privilegium}
             await self.ask("POST", f"/autorisasjon-update/api/v1/ressurs/{konto}/tilganger", token, right)
-        return Konto(konto, navn, owner, file, made)
+        return Konto(konto, navn, owner, file)
 
     async def _administrator(self, owner: dict[str, str]) -> str:
         """The token of the organisation's administrator."""
@@ -137,7 +136,7 @@ class Java:
     machine: Client
 
     async def open(self, konto: Konto, **instead: Any) -> Klient:
-        """A client for the account, connected."""
+        """A client for the account, connected; in the place of the one that the account had."""
         addresses = self.post.system.addresses
         host, port = addresses["amqp"].removeprefix("amqps://").rstrip("/").split(":")
         asked: dict[str, Any] = {
