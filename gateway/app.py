@@ -44,6 +44,8 @@ from gateway.registers.altinn import Altinn
 from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
+from gateway.sporing import SPORING, Sporing
+from gateway.sporing import TOPIC as MELDING_TOPIC
 from gateway.tus import VERSION as TUS_VERSION
 from infra.blobs import Blobs
 from infra.crypto.certificates import key_folder
@@ -71,7 +73,6 @@ M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 
 ACCESS = web.AppKey("access", Access)
 """Who may what over AMQP."""
-QUEUE_TOPIC = "fiks.io"
 Context = Callable[[web.Application], AsyncIterator[None]]
 
 
@@ -229,9 +230,10 @@ def _reading(settings: Settings) -> Context:
             app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]))
             app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))
             app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
-            ends = Ends(settings.kafka, TOPICS[QUEUE_TOPIC])
+            ends = Ends(settings.kafka, TOPICS[MELDING_TOPIC])
             queues = app[DELIVERIES] = Queues(settings.postgres, pool, app[LOG], app[BLOBS], ends, new_uuid())
             queues.start()
+            app[SPORING] = Sporing(pool, ends)
             yield
             await queues.stop()
 

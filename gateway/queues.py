@@ -41,7 +41,7 @@ LATER = 30.0
 """Seconds until a message is tried again whose content cannot be read."""
 LOOK = 10.0
 """Seconds between two looks at all accounts, were a notice lost."""
-AWAY = (*INFRASTRUCTURE, Unavailable)
+AWAY: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 PATIENCE = 5.0
 """Seconds that who asks waits for PostgreSQL to be connected again."""
 UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"

@@ -76,5 +76,6 @@ create trigger wake_consumers after insert on fiks_io_tilstand
 -- name: indexes
 create index if not exists fiks_io_tilstand_ko on fiks_io_tilstand (mottaker_konto_id, plass) where status = 'VENTER';
 create index if not exists fiks_io_tilstand_levert on fiks_io_tilstand (sist_endret) where status = 'LEVERT';
-create index if not exists fiks_io_melding_plass on fiks_io_melding (mottaker_konto_id, plass);
-create index if not exists fiks_io_melding_sendt_av on fiks_io_melding (avsender_konto_id, sendt);
+create index if not exists fiks_io_melding_mottaker on fiks_io_melding (mottaker_konto_id, sendt, melding_id);
+create index if not exists fiks_io_melding_avsender on fiks_io_melding (avsender_konto_id, sendt, melding_id);
+create index if not exists fiks_io_melding_id on fiks_io_melding (melding_id);
