@@ -118,16 +118,17 @@ def test_only_an_account_of_fiks_io_that_exists_is_changed(command: type) -> Non
         refused(OF_A, command_of_it, Avslagsgrunn.FINNES_IKKE)
 
 
-def test_the_account_in_dokumentlager_is_made_by_who_administrates_the_account_it_belongs_to() -> None:
+@pytest.mark.parametrize("privilegium", ["ADMIN", KONFIGURERE])
+def test_the_account_in_dokumentlager_is_made_by_who_may_configure_the_account_it_belongs_to(privilegium: str) -> None:
     ask = {"fiks_org_id": A, "tjeneste": "DOKUMENTLAGER", "navn": "k"}
-    own = (*OF_A, grant(A, NOBODY, IO))
+    own = (*OF_A, grant(A, NOBODY, IO, privilegium))
     made = decided(own, CreateKonto(av=NOBODY, konto_id=dokumentlager_konto_of(IO), for_konto_id=IO, **ask))
     assert made == KontoOpprettet(konto_id=dokumentlager_konto_of(IO), for_konto_id=IO, **ask)
     refused((*own, made), CreateKonto(av=NOBODY, konto_id=made.konto_id, for_konto_id=IO, **ask), Avslagsgrunn.UGYLDIG)
     for konto_id, for_konto_id, who, grunn in (
         (dokumentlager_konto_of(IO), None, NOBODY, Avslagsgrunn.IKKE_TILGANG),
         (dokumentlager_konto_of(OTHER), OTHER, NOBODY, Avslagsgrunn.IKKE_TILGANG),
-        (dokumentlager_konto_of(IO), IO, MACHINE, Avslagsgrunn.IKKE_TILGANG),
+        (dokumentlager_konto_of(IO), IO, ADMIN_B, Avslagsgrunn.IKKE_TILGANG),
         (UNKNOWN, IO, NOBODY, Avslagsgrunn.UGYLDIG),
         (dokumentlager_konto_of(UNKNOWN), UNKNOWN, ADMIN_A, Avslagsgrunn.IKKE_TILGANG),
     ):
