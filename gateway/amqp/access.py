@@ -4,3 +4,146 @@ Contract: fiks-io.md 1.2 and 2.1. A refused login is 403 whatever was wrong; wha
 """
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from time import perf_counter
+from typing import NamedTuple
+from uuid import UUID
+
+from gateway.amqp.faults import ChannelFault, ConnectionFault, Reply
+from gateway.amqp.queues import queue_of
+from gateway.audit import Auditor
+from gateway.auth.claims import MachineToken, invalid
+from gateway.auth.demands import Caller
+from gateway.auth.integrations import ID, PASSORD, Integrations
+from gateway.auth.memory import Memory
+from gateway.auth.principal import Principal
+from gateway.auth.tokens import Tokens
+from gateway.randomness import new_uuid
+from gateway.said import SOURCE
+from infra.metrics import AMQP_LOGINS
+from schemas.envelope import Envelope, fact
+from streams.domain.errors import NotAllowed, NotAuthenticated, Unavailable
+from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
+from streams.domain.konfigurasjon import Integrasjon
+
+MOST_PROVING = 500
+"""Logins at once. A proof that is new takes some 20 ms of a core: who would wait longer than clients do is told so."""
+LOGIN, RENEWAL = "AMQP connection.start-ok", "AMQP connection.update-secret"
+
+
+class Reader(NamedTuple):
+    """Who has logged in, as the memory knew the integration then. ``connection`` correlates what is told of it."""
+
+    principal: Principal
+    integrasjon: Integrasjon
+    connection: str
+
+
+class Access:
+    """Tells who may what over AMQP."""
+
+    def __init__(self, memory: Memory, tokens: Tokens, integrations: Integrations, auditor: Auditor) -> None:
+        self._memory, self._tokens = memory, tokens
+        self._integrations, self._auditor = integrations, auditor
+        self._proving = 0
+
+    async def login(self, user: bytes, secret: bytes, route: str = LOGIN) -> Reader:
+        """Whom the name and ``<passord> <token>`` prove. Raises ConnectionFault.
+
+        What has begun is proved to its end, whoever still waits for it: the client's next attempt is answered at once.
+        """
+        if not self._memory.ready:
+            raise ConnectionFault(Reply.INTERNAL_ERROR, "Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+        if self._proving >= MOST_PROVING:
+            raise ConnectionFault(Reply.INTERNAL_ERROR, "Mange logger inn samtidig: prøv igjen")
+        began, outcome = perf_counter(), "CONNECTED"
+        self._proving += 1
+        try:
+            return await self._admit(_text(user), _text(secret), route)
+        except ConnectionFault as fault:
+            outcome = fault.reply.name
+            raise
+        finally:
+            self._proving -= 1
+            AMQP_LOGINS.labels(outcome).observe(perf_counter() - began)
+
+    async def renew(self, reader: Reader, secret: bytes) -> Reader:
+        """The same reader with a new secret. Raises ConnectionFault when it proves anything else."""
+        return await self.login(str(reader.integrasjon.id).encode(), secret, RENEWAL)
+
+    async def require(self, reader: Reader, konto_id: UUID, route: str) -> None:
+        """Demand that the reader may read the account. Raises ChannelFault."""
+        if not self._is_konto(konto_id):
+            raise ChannelFault(Reply.NOT_FOUND, f"no queue '{queue_of(konto_id)}' in vhost '/'")
+        if not self.may_read(reader, konto_id):
+            fault = NotAllowed(f"Mangler privilegiet {SENDE_MOTTA} på {konto_id}")
+            say = partial(_said, reader.connection, reader.principal)
+            await self._auditor.denied(reader.principal, fault, route, say, (SENDE_MOTTA,), konto_id)
+            raise ChannelFault(Reply.ACCESS_REFUSED, str(fault))
+
+    def may_read(self, reader: Reader, konto_id: UUID) -> bool:
+        """Whether the reader may read the account just now."""
+        return self._is_konto(konto_id) and self._memory.may(reader.principal.holder, SENDE_MOTTA, konto_id)
+
+    def is_still(self, reader: Reader) -> bool:
+        """Whether the integration still has the password and the organisation that were proved."""
+        now, then = self._memory.integrasjon(reader.integrasjon.id), reader.integrasjon
+        return now is not None and (now.passord_hash, now.autorisert_orgnr) == (
+            then.passord_hash,
+            then.autorisert_orgnr,
+        )
+
+    async def _admit(self, claimed: str, secret: str, route: str) -> Reader:
+        connection = str(new_uuid())
+        try:
+            return await self._prove(claimed, secret, connection)
+        except NotAuthenticated as fault:
+            await self._auditor.unknown(claimed, fault, route, partial(_said, connection, None))
+            raise ConnectionFault(Reply.ACCESS_REFUSED, str(fault)) from fault
+        except Unavailable as fault:
+            raise ConnectionFault(Reply.INTERNAL_ERROR, str(fault)) from fault
+
+    async def _prove(self, user: str, secret: str, connection: str) -> Reader:
+        passord, _, given = secret.strip().rpartition(" ")
+        token = await self._tokens.verify(given)
+        if not isinstance(token, MachineToken):
+            raise invalid("her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok")
+        integrasjon = await self._integrations.prove({ID: user, PASSORD: passord.strip()}, token.consumer)
+        principal = Principal(
+            Caller.INTEGRATION,
+            integrasjon_id=integrasjon.id,
+            fiks_org_id=integrasjon.fiks_org_id,
+            orgnr=token.consumer,
+            leverandor=token.supplier,
+        )
+        reader = Reader(principal, integrasjon, connection)
+        if not self.is_still(reader):  # the proof took its time
+            raise NotAuthenticated(f"Autentisering feilet for integrasjon med id {user}")
+        return reader
+
+    def _is_konto(self, konto_id: UUID) -> bool:
+        ressurs = self._memory.ressurs(konto_id)
+        return ressurs is not None and ressurs.type == KONTO and not self._memory.configuration.konto(konto_id).slettet
+
+
+def _proved(integrasjon: Integrasjon) -> tuple[str, str]:
+    return integrasjon.passord_hash, integrasjon.autorisert_orgnr
+
+
+def _text(octets: bytes) -> str:
+    """As aiohttp gives a header, which the proofs are made for."""
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def _said(connection: str, principal: Principal | None, event: object) -> Envelope:
+    return fact(
+        event,
+        time=datetime.now(UTC),
+        id=str(new_uuid()),
+        source=SOURCE,
+        correlation_id=connection,
+        actor=principal.actor if principal else None,
+        on_behalf_of=principal.on_whose_behalf if principal else None,
+    )
