@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.catalogue import event
+from schemas.fiks_protokoll_commands import FiksProtokollCommand
 from schemas.konfigurasjon import Organisasjonstype
 
 
@@ -372,4 +373,5 @@ Command = (
     | CreatePerson
     | ChangePerson
     | KontoCommand
+    | FiksProtokollCommand
 )

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from schemas.fiks_protokoll_commands import FiksProtokollCommand
 from schemas.konfigurasjon import (
     ROOT,
     AktorAktivert,
@@ -76,6 +77,7 @@ from schemas.konfigurasjon_commands import (
     TagKonto,
     UntagKonto,
 )
+from streams.domain import fiks_protokoll_commands
 from streams.domain.decider import Decider
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
@@ -115,6 +117,7 @@ FOLLOWS: dict[type, type] = {
     TagKonto: KontoTagget,
     UntagKonto: KontoTagFjernet,
     DeleteKonto: KontoSlettet,
+    **fiks_protokoll_commands.FOLLOWS,
 }
 """The event that each command asks for. It has the command's fields but for who asked."""
 
@@ -129,9 +132,9 @@ Refused = tuple[Avslagsgrunn, str]
 
 
 def react(state: Virksomhet, event: Command | KonfigurasjonEvent, _time: datetime) -> Any | None:
-    """What is decided because of an event: something about every command, nothing about anything else."""
+    """What is decided because of an event: something about every command, little about anything else."""
     if not isinstance(event, get_args(Command)):
-        return None
+        return fiks_protokoll_commands.then(state, event)
     if (refused := refusal(state, event)) is not None:
         grunn, melding = refused
         return KommandoAvvist(fiks_org_id=event.fiks_org_id, grunn=grunn, melding=melding)
@@ -143,13 +146,17 @@ def _followed(state: Virksomhet, command: Any) -> Any:
     said = msgspec.structs.asdict(command)
     if isinstance(command, InitialiseTjeneste) and command.tjeneste in state.tjenester:
         said["ressurs_id"] = state.tjenester[command.tjeneste].ressurs_id
-    return FOLLOWS[type(command)](**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
+    of_protokoll = isinstance(command, FiksProtokollCommand)
+    follows = fiks_protokoll_commands.what_follows(state, command) if of_protokoll else FOLLOWS[type(command)]
+    return follows(**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
 
 
 def refusal(state: Virksomhet, command: Command) -> Refused | None:
     """Why the command is refused in this state; None when it is not."""
     if isinstance(command, CreateOrganisasjon):
         return _refused_organisasjon(state, command)
+    if isinstance(command, FiksProtokollCommand):
+        return fiks_protokoll_commands.refusal(state, command)
     if isinstance(command, IN_ROOT) and command.fiks_org_id != ROOT:
         return Avslagsgrunn.UGYLDIG, "Dette kan bare gjøres på tvers av organisasjoner"
     on = _administered(state, command)
@@ -202,8 +209,8 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
         return Avslagsgrunn.FINNES_IKKE, "Organisasjonen finnes ikke"
     if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.ressurs_id} finnes ikke"
-    if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
-        return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    if isinstance(command, OF_INTEGRASJON):
+        return _refused_integrasjon(state, command)
     if isinstance(command, KontoCommand):
         return _refused_konto(state, command)
     match command:
@@ -223,6 +230,16 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
             return Avslagsgrunn.UGYLDIG, f"Koden {command.kode} er i bruk av en annen integrasjon"
         case _:
             return None
+
+
+def _refused_integrasjon(
+    state: Virksomhet, command: ChangeIntegrasjon | DeleteIntegrasjon | MakePassord
+) -> Refused | None:
+    if not _is_integrasjon(state, command.integrasjon_id):
+        return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    if isinstance(command, DeleteIntegrasjon) and fiks_protokoll_commands.has_system(state, command.integrasjon_id):
+        return Avslagsgrunn.UGYLDIG, "Integrasjonen hører til et system i Fiks Protokoll, og slettes med det"
+    return None
 
 
 def _locks_out(state: Virksomhet, command: RevokePrivilegium | DeactivateAktor) -> bool:
@@ -248,6 +265,8 @@ def _refused_konto(state: Virksomhet, command: KontoCommand) -> Refused | None:
         return (Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før") if ressurs else None
     if ressurs is None or not ressurs.type.endswith("_KONTO") or konto.slettet:
         return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.konto_id} finnes ikke"
+    if isinstance(command, DeleteKonto) and command.konto_id in state.protokoll.kontoer:
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører til Fiks Protokoll, og slettes der"
     if isinstance(command, TagKonto) and len(konto.tags | {command.tag}) > MOST_TAGS:
         return Avslagsgrunn.UGYLDIG, f"En konto kan ha høyst {MOST_TAGS} tags"
     return None

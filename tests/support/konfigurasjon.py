@@ -44,6 +44,7 @@ _OF: dict[str, st.SearchStrategy[Any]] = {
     "konto_id": st.sampled_from(IDS[3:]),
     "integrasjon_id": st.sampled_from(IDS[3:]),
     "mottakersystem_id": st.sampled_from(IDS[3:]),
+    "system_id": st.sampled_from(IDS[3:]),
     "aktor": st.sampled_from(AKTORER),
     "av": st.sampled_from(AKTORER),
     "privilegium": st.sampled_from(PRIVILEGIER),
