@@ -73,7 +73,7 @@ class _Gruppe(Struct, frozen=True):
 
 
 class _Part(Struct, frozen=True):
-    """``spor`` and ``sporres`` are the groups whose requests it sends, or answers. Who answers may answer by an error."""
+    """``spor`` and ``sporres`` are the groups whose requests it sends, and answers. Answers may be errors."""
 
     navn: str
     beskrivelse: str

@@ -43,7 +43,7 @@ def protocol_refusal(
 
 
 def _types(avsender: ProtokollKonto, mottaker: ProtokollKonto, navn: str) -> Iterator[Meldingstype | None]:
-    """The type of message for each two parts of the accounts that support each other; None where they do not send it."""
+    """The type of message for each two parts that support each other; None where these do not send it."""
     if avsender.protokoll != mottaker.protokoll:
         return
     pairs = ((one, other) for one in avsender.parter for other in mottaker.parter if one.versjon == other.versjon)
