@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 from uuid import UUID
 
 from projections.projection import Fold, Met, Needs, Projection, Row, Rows, sql_beside
@@ -17,9 +17,11 @@ from schemas.catalogue import event_type
 from schemas.derive import fields_of
 from schemas.envelope import Envelope
 from schemas.errors import Unreadable
-from schemas.fiks_protokoll import Protokollpart
+from schemas.fiks_protokoll import ProtokollKontoOpprettet, Protokollpart
 from schemas.konfigurasjon import FakturaEndret, Organisasjonstype
 from streams.domain.configuration import Configuration, Stream
+from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import Adresse, FiksIoKonto
 from streams.domain.fiks_protokoll import FiksProtokoll, ProtokollKonto, ProtokollSystem, Tilgang
 from streams.domain.konfigurasjon import (
     GlobalIntegrasjon,
@@ -34,6 +36,8 @@ from streams.domain.konfigurasjon import (
     integrasjon_aktor,
 )
 
+T = TypeVar("T")
+
 PREFIX = "konfigurasjon_"
 """What the names of the tables begin with; below they stand without."""
 ORG = ("fiks_org_id",)
@@ -44,6 +48,7 @@ OF_AN_ORGANISATION = (
     "tjeneste",
     "mottakersystem",
 )
+OF_AN_ACCOUNT = ("konto", "fiks_io_konto", "protokollkonto")
 OF_AN_ACTOR = ("rettighet", "typerettighet", "inaktiv_aktor")
 OF_AN_INTEGRATION = (
     ("integrasjon", "id"),
@@ -69,8 +74,10 @@ def needs(rows: Rows, met: Sequence[Met]) -> Needs:
         for table, column in OF_AN_INTEGRATION:
             wanted[PREFIX + table, (*ORG, column)].add((org, integrasjon_id))
     for org, konto_id in _said(met, "konto_id"):
-        for table in ("konto", "protokollkonto"):
+        for table in OF_AN_ACCOUNT:
             wanted[PREFIX + table, (*ORG, "id")].add((org, konto_id))
+    for org, adresse_id in _said(met, "adresse_id"):
+        wanted[PREFIX + "adresse", (*ORG, "id")].add((org, adresse_id))
     for org, system_id in _said(met, "system_id"):
         wanted[PREFIX + "protokollsystem", (*ORG, "id")].add((org, system_id))
     wanted[PREFIX + "protokolltilgang", (*ORG, "konto_id", "system_id")] |= _said(met, "konto_id", "system_id")
@@ -92,7 +99,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
 
 
 konfigurasjon = Projection(
-    "konfigurasjon", logic=1, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
+    "konfigurasjon", logic=2, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
 )
 
 
@@ -117,6 +124,8 @@ def rows_of(streams: Iterable[Stream]) -> Rows:
         rows["tjeneste"] |= {(org, name, one.ressurs_id, one.konfigurert) for name, one in state.tjenester.items()}
         rows["ressurs"] |= {(org, one.id, one.type, one.navn, one.sti) for one in state.ressurser.values()}
         rows["konto"] |= {(org, id_, tuple(sorted(one.tags)), one.slettet) for id_, one in state.kontoer.items()}
+        rows["fiks_io_konto"] |= {(org, id_, *_as_row(one)) for id_, one in state.fiks_io_kontoer.items()}
+        rows["adresse"] |= {(org, *_as_row(one)) for one in state.adresser.values()}
         rows["integrasjon"] |= {(org, *_integrasjon(one)) for one in state.integrasjoner.values()}
         rows["rettighet"] |= set(_rights(org, state.rettigheter))
         rows["typerettighet"] |= set(_rights(org, state.typerettigheter))
@@ -163,6 +172,8 @@ def _stream(org: UUID, of: dict[str, list[Row]]) -> Stream:
         typerettigheter=_held(of["typerettighet"]),
         globale={row[0]: GlobalIntegrasjon(*row[1:]) for row in of["global_integrasjon"]},
         kontoer={id_: Konto(frozenset(tags), slettet) for id_, tags, slettet in of["konto"]},
+        fiks_io_kontoer={row[0]: _from_row(FiksIoKonto, row[1:]) for row in of["fiks_io_konto"]},
+        adresser={row[0]: _from_row(Adresse, row) for row in of["adresse"]},
         protokoll=_protokoll(of),
     )
     return Stream(org, state, next((last for (last,) in of["strom"]), -1))
@@ -228,10 +239,21 @@ def _values(one: Any) -> Row:
     return tuple(getattr(one, field.name) for field in fields(one))
 
 
+def _as_row(one: Any) -> Row:
+    """A dataclass as a row, its sets in order."""
+    return tuple(tuple(sorted(value)) if isinstance(value, frozenset) else value for value in _values(one))
+
+
+def _from_row(cls: type[T], row: Row) -> T:
+    return cls(*(frozenset(value) if isinstance(value, tuple) else value for value in row))
+
+
 def _ressurser(met: Sequence[Met]) -> set[Row]:
     """The organisations themselves, and the resources that the events name."""
     named = set().union(*(_said(met, name) for name in ("ressurs_id", "konto_id", "system_id", "forelder_id")))
-    return {(one.event.fiks_org_id, one.event.fiks_org_id) for one in met} | named
+    made = (one.event for one in met if isinstance(one.event, ProtokollKontoOpprettet))
+    stored = {(event.fiks_org_id, dokumentlager_konto_of(event.konto_id)) for event in made}
+    return {(one.event.fiks_org_id, one.event.fiks_org_id) for one in met} | named | stored
 
 
 def _said(met: Sequence[Met], *names: str) -> set[Row]:

@@ -58,6 +58,37 @@ create table konfigurasjon_konto (
     slettet boolean not null,
     primary key (fiks_org_id, id)
 );
+create table konfigurasjon_fiks_io_konto (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    aktiv boolean not null,
+    pem text,
+    avsendere uuid[] not null,
+    avsenderfilter boolean not null,
+    unik_klient_melding_id boolean not null,
+    opprettet timestamptz,
+    opprettet_av text,
+    endret timestamptz,
+    endret_av text,
+    primary key (fiks_org_id, id)
+);
+-- Of every organisation, in the stream of ROOT.
+create table konfigurasjon_adresse (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    eier_id uuid not null,
+    konto_id uuid not null,
+    beskrivelse text not null,
+    opprettet timestamptz not null,
+    opprettet_av text not null,
+    aktiv boolean not null,
+    identifikatorer text[] not null,
+    meldingsprotokoller text[] not null,
+    sikkerhetsnivaer bigint[] not null,
+    endret timestamptz,
+    endret_av text,
+    primary key (fiks_org_id, id)
+);
 create table konfigurasjon_integrasjon (
     fiks_org_id uuid not null,
     id uuid not null,

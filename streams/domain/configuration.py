@@ -104,10 +104,10 @@ class Configuration:
         """What the stream of that id has said; nothing of one that is not known."""
         return self.virksomheter.get(fiks_org_id, NONE)
 
-    def administrates_by_root(self, aktor: str, ressurs_id: UUID) -> bool:
-        """Whether the actor administrates the resource by the stream of ROOT."""
+    def administrates_by_root(self, aktor: str, ressurs_id: UUID, privilegium: str = ADMIN) -> bool:
+        """Whether the actor administrates the resource by the stream of ROOT, or holds another privilege by it."""
         virksomhet = self.virksomhet(self._owners.get(ressurs_id, ROOT))
-        return holds_by_root(self.virksomheter[ROOT], virksomhet, aktor, ADMIN, ressurs_id)
+        return holds_by_root(self.virksomheter[ROOT], virksomhet, aktor, privilegium, ressurs_id)
 
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         """The integration of that id, unless it is deleted."""

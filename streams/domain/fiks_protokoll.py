@@ -37,6 +37,7 @@ from schemas.konfigurasjon import (
     IntegrasjonEndret,
     IntegrasjonOpprettet,
     IntegrasjonSlettet,
+    KontoOpprettet,
     KontoSlettet,
     PrivilegieTildelt,
     PrivilegieTrukketTilbake,
@@ -44,14 +45,14 @@ from schemas.konfigurasjon import (
     RessursOpprettet,
 )
 from streams.domain.changes import changed
+from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import KONFIGURERE, KONTO, SENDE_MOTTA
 
 TJENESTE = "FIKS_PROTOKOLL"
 SYSTEM = "FIKS_PROTOKOLL_SYSTEM"
-KONTO = "FIKS_IO_KONTO"
-"""The types of the resources that a system and an account are."""
-SENDE_MOTTA = "SVARINN.SENDE_MOTTA"
+"""The type of the resource that a system is; an account is that of Fiks IO."""
 KONFIGURER = "FIKS.KONFIGURER"
-KONFIGURERENDE = (KONFIGURER, "SVARINN.KONFIGURERE")
+KONFIGURERENDE = (KONFIGURER, KONFIGURERE)
 """What an integration holds that configures its system: by this API, and keys by that of Fiks IO."""
 
 
@@ -146,6 +147,13 @@ def implied(state: FiksProtokoll, event: FiksProtokollEvent, service: UUID) -> I
             yield IntegrasjonSlettet(fiks_org_id=of, integrasjon_id=state.systemer[id_].integrasjon_id)
         case ProtokollKontoOpprettet(konto_id=id_, system_id=system_id):
             yield RessursOpprettet(fiks_org_id=of, ressurs_id=id_, forelder_id=system_id, type=KONTO, navn=event.navn)
+            yield KontoOpprettet(
+                fiks_org_id=of,
+                konto_id=dokumentlager_konto_of(id_),
+                tjeneste="DOKUMENTLAGER",
+                navn=event.navn,
+                for_konto_id=id_,
+            )
         case ProtokollKontoEndret(konto_id=id_):
             if event.navn is not None:
                 yield RessursEndret(fiks_org_id=of, ressurs_id=id_, navn=event.navn)

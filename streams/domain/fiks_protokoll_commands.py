@@ -1,4 +1,4 @@
-"""What is decided about a command to Fiks Protokoll, and what follows from that. Contract: fiks-io.md 5.
+"""What is decided about a command to Fiks Protokoll. Contract: fiks-io.md 5.
 
 A system is configured by who holds ``FIKS.KONFIGURER`` on it, its own integration or an administrator; what that
 integration itself may, and whether the system exists, is for administrators alone.
@@ -6,7 +6,7 @@ integration itself may, and whether the system exists, is for administrators alo
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import assert_never
 from uuid import UUID
 
 from schemas.fiks_protokoll import (
@@ -37,10 +37,9 @@ from schemas.fiks_protokoll_commands import (
     RevokeTilgang,
     WithdrawForesporsel,
 )
-from schemas.konfigurasjon import Avslagsgrunn, KontoOpprettet, KontoSlettet
-from streams.domain.fiks_io import dokumentlager_konto_of
+from schemas.konfigurasjon import Avslagsgrunn
 from streams.domain.fiks_protokoll import KONFIGURER, TJENESTE, Tilgang
-from streams.domain.konfigurasjon import Konto, Virksomhet
+from streams.domain.konfigurasjon import Virksomhet
 from streams.domain.rettigheter import ADMIN, holds
 
 FOLLOWS: dict[type, type] = {
@@ -58,6 +57,9 @@ FOLLOWS: dict[type, type] = {
     GiveUpTilgang: ProtokollTilgangFjernet,
 }
 
+FOR_ADMINISTRATORS = (CreateProtokollSystem, ChangeProtokollSystem, DeleteProtokollSystem)
+"""The commands of which something, at least, is for administrators alone."""
+
 Refused = tuple[Avslagsgrunn, str]
 
 
@@ -67,24 +69,6 @@ def what_follows(state: Virksomhet, command: FiksProtokollCommand) -> type:
         system = state.protokoll.systemer.get(state.protokoll.kontoer[command.konto_id].system_id)
         return ProtokollTilgangGitt if system and system.automatisk_godkjenning else ProtokollTilgangForespurt
     return FOLLOWS[type(command)]
-
-
-def then(state: Virksomhet, decided: Any) -> KontoOpprettet | KontoSlettet | None:
-    """What follows from a decision, once it is folded: an account has one in Dokumentlager, for its large content."""
-    match decided:
-        case ProtokollKontoOpprettet():
-            stored = dokumentlager_konto_of(decided.konto_id)
-            if decided.konto_id not in state.protokoll.kontoer or stored in state.ressurser:
-                return None
-            of, navn = decided.fiks_org_id, decided.navn
-            return KontoOpprettet(fiks_org_id=of, konto_id=stored, tjeneste="DOKUMENTLAGER", navn=navn)
-        case ProtokollKontoSlettet():
-            stored = dokumentlager_konto_of(decided.konto_id)
-            if stored not in state.ressurser or state.kontoer.get(stored, Konto()).slettet:
-                return None
-            return KontoSlettet(fiks_org_id=decided.fiks_org_id, konto_id=stored)
-        case _:
-            return None
 
 
 def refusal(state: Virksomhet, command: FiksProtokollCommand) -> Refused | None:

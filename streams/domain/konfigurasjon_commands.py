@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from schemas.fiks_io_konto_commands import AdresseCommand, FiksIoKontoCommand
 from schemas.fiks_protokoll_commands import FiksProtokollCommand
 from schemas.konfigurasjon import (
     ROOT,
@@ -77,8 +78,11 @@ from schemas.konfigurasjon_commands import (
     TagKonto,
     UntagKonto,
 )
-from streams.domain import fiks_protokoll_commands
+from streams.domain import fiks_io_konto_commands, fiks_protokoll_commands
 from streams.domain.decider import Decider
+from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import KONFIGURERE
+from streams.domain.fiks_protokoll import KONFIGURER
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
 from streams.domain.rettigheter import (
@@ -117,6 +121,7 @@ FOLLOWS: dict[type, type] = {
     TagKonto: KontoTagget,
     UntagKonto: KontoTagFjernet,
     DeleteKonto: KontoSlettet,
+    **fiks_io_konto_commands.FOLLOWS,
     **fiks_protokoll_commands.FOLLOWS,
 }
 """The event that each command asks for. It has the command's fields but for who asked."""
@@ -131,10 +136,17 @@ MOST_TAGS = 10
 Refused = tuple[Avslagsgrunn, str]
 
 
+def privilege(command: type) -> str:
+    """What whoever asks must hold on the resource concerned."""
+    if issubclass(command, FiksProtokollCommand) and command not in fiks_protokoll_commands.FOR_ADMINISTRATORS:
+        return KONFIGURER
+    return KONFIGURERE if issubclass(command, FiksIoKontoCommand) else ADMIN
+
+
 def react(state: Virksomhet, event: Command | KonfigurasjonEvent, _time: datetime) -> Any | None:
-    """What is decided because of an event: something about every command, little about anything else."""
+    """What is decided because of an event: something about every command, nothing about anything else."""
     if not isinstance(event, get_args(Command)):
-        return fiks_protokoll_commands.then(state, event)
+        return None
     if (refused := refusal(state, event)) is not None:
         grunn, melding = refused
         return KommandoAvvist(fiks_org_id=event.fiks_org_id, grunn=grunn, melding=melding)
@@ -155,6 +167,8 @@ def refusal(state: Virksomhet, command: Command) -> Refused | None:
     """Why the command is refused in this state; None when it is not."""
     if isinstance(command, CreateOrganisasjon):
         return _refused_organisasjon(state, command)
+    if isinstance(command, FiksIoKontoCommand | AdresseCommand):
+        return fiks_io_konto_commands.refusal(state, command)
     if isinstance(command, FiksProtokollCommand):
         return fiks_protokoll_commands.refusal(state, command)
     if isinstance(command, IN_ROOT) and command.fiks_org_id != ROOT:
@@ -182,6 +196,8 @@ def _administered(state: Virksomhet, command: Command) -> UUID:
             return command.forelder_id
         case RenameKonto() | TagKonto() | UntagKonto() | DeleteKonto():
             return command.konto_id
+        case CreateKonto(for_konto_id=UUID() as owner):
+            return owner
         case CreateKonto() | ConfigureTjeneste():
             known = state.tjenester.get(command.tjeneste)
             return known.ressurs_id if known else command.fiks_org_id
@@ -262,13 +278,23 @@ def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | Non
 def _refused_konto(state: Virksomhet, command: KontoCommand) -> Refused | None:
     ressurs, konto = state.ressurser.get(command.konto_id), state.kontoer.get(command.konto_id, Konto())
     if isinstance(command, CreateKonto):
-        return (Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før") if ressurs else None
+        return _refused_new_konto(state, command)
     if ressurs is None or not ressurs.type.endswith("_KONTO") or konto.slettet:
         return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.konto_id} finnes ikke"
     if isinstance(command, DeleteKonto) and command.konto_id in state.protokoll.kontoer:
         return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører til Fiks Protokoll, og slettes der"
     if isinstance(command, TagKonto) and len(konto.tags | {command.tag}) > MOST_TAGS:
         return Avslagsgrunn.UGYLDIG, f"En konto kan ha høyst {MOST_TAGS} tags"
+    return None
+
+
+def _refused_new_konto(state: Virksomhet, command: CreateKonto) -> Refused | None:
+    if command.konto_id in state.ressurser:
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før"
+    if (for_konto_id := command.for_konto_id) is None:
+        return None
+    if for_konto_id not in state.fiks_io_kontoer or command.konto_id != dokumentlager_konto_of(for_konto_id):
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører ikke til en konto i Fiks IO"
     return None
 
 

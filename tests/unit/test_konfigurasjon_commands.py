@@ -54,6 +54,7 @@ from schemas.konfigurasjon_commands import (
     TagKonto,
     UntagKonto,
 )
+from streams.domain import fiks_io_konto_commands
 from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon_commands import FOLLOWS, konfigurasjon
 from tests.support.given_when_then import given
@@ -148,6 +149,7 @@ def refused(history: tuple[Any, ...], command: Any, grunn: Avslagsgrunn) -> None
 
 def test_every_command_is_tried_here() -> None:
     tried = {cls for cls, *_ in (*OF_ORGANISATION, *OF_ROOT_ALONE)} | {CreateOrganisasjon}
+    tried |= set(fiks_io_konto_commands.FOLLOWS)  # in test_fiks_io_konto_commands.py
     assert tried == set(get_args(Command)) == set(FOLLOWS)
 
 
