@@ -100,8 +100,10 @@ class ProtokollKontoEndret:
     navn: str | None = None
     beskrivelse: str | None = None
     parter: tuple[Protokollpart, ...] | None = None
+    pem: str | None = None
     send_meldinger_deaktivert: bool | None = None
     endret: datetime
+    endret_av: str
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")

@@ -83,7 +83,7 @@ class CreateProtokollKonto:
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
 class ChangeProtokollKonto:
-    """Asks for ``ProtokollKontoEndret``."""
+    """Asks for ``ProtokollKontoEndret``. The gateway has judged the certificate."""
 
     fiks_org_id: UUID
     av: str
@@ -92,8 +92,10 @@ class ChangeProtokollKonto:
     navn: str | None = None
     beskrivelse: str | None = None
     parter: tuple[Protokollpart, ...] | None = None
+    pem: str | None = None
     send_meldinger_deaktivert: bool | None = None
     endret: datetime
+    endret_av: str
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")

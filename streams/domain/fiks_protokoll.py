@@ -16,6 +16,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from schemas.fiks_io_konto import OffentligNokkelSatt
 from schemas.fiks_protokoll import (
     FiksProtokollEvent,
     ProtokollForesporselFjernet,
@@ -37,6 +38,7 @@ from schemas.konfigurasjon import (
     IntegrasjonEndret,
     IntegrasjonOpprettet,
     IntegrasjonSlettet,
+    KontoEndret,
     KontoOpprettet,
     KontoSlettet,
     PrivilegieTildelt,
@@ -155,8 +157,11 @@ def implied(state: FiksProtokoll, event: FiksProtokollEvent, service: UUID) -> I
                 for_konto_id=id_,
             )
         case ProtokollKontoEndret(konto_id=id_):
+            by: dict[str, Any] = {"endret": event.endret, "endret_av": event.endret_av}
             if event.navn is not None:
-                yield RessursEndret(fiks_org_id=of, ressurs_id=id_, navn=event.navn)
+                yield KontoEndret(fiks_org_id=of, konto_id=id_, navn=event.navn, **by)
+            if event.pem is not None:
+                yield OffentligNokkelSatt(fiks_org_id=of, konto_id=id_, pem=event.pem, **by)
         case ProtokollKontoSlettet(konto_id=id_):
             yield KontoSlettet(fiks_org_id=of, konto_id=id_)
         case _:

@@ -84,6 +84,10 @@ def refusal(state: Virksomhet, command: FiksProtokollCommand) -> Refused | None:
             return Avslagsgrunn.UGYLDIG, "Kontoen finnes fra før"
         case DeleteProtokollSystem() if _kontoer(state, command.system_id):
             return Avslagsgrunn.UGYLDIG, "Systemet har kontoer. Slett dem først"
+        case GrantTilgang() | RequestTilgang() if (
+            state.protokoll.kontoer[command.konto_id].system_id == command.system_id
+        ):
+            return Avslagsgrunn.UGYLDIG, "Systemet eier kontoen, og når den uansett"
         case _:
             return None
 

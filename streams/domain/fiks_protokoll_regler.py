@@ -8,11 +8,20 @@ is let through could be answered. A question back needs the access that any ques
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
 from uuid import UUID
 
 from streams.domain.configuration import Configuration
 from streams.domain.fiks_protokoll import ProtokollKonto, Tilgang
-from streams.domain.fiks_protokoll_katalog import PROTOKOLLER, Meldingstype, Payloadkriterie, Protokollstatus
+from streams.domain.fiks_protokoll_katalog import (
+    PROTOKOLLER,
+    Meldingstype,
+    Part,
+    Payloadkriterie,
+    Protokoll,
+    Protokollstatus,
+)
 
 
 def protocol_refusal(
@@ -30,10 +39,10 @@ def protocol_refusal(
         return None if avsender is mottaker else "En protokollkonto og en vanlig konto kan ikke utveksle meldinger"
     if avsender.send_meldinger_deaktivert:
         return "Avsenderkontoen kan bare motta meldinger"
-    between = [*_types(avsender, mottaker, melding_type)]
-    if not between:
+    pairs = [*_pairs(avsender, mottaker)]
+    if not pairs:
         return "Kontoene har ingen parter som støtter hverandre i samme versjon av samme protokoll"
-    meldingstype = next((one for one in between if one is not None), None)
+    meldingstype = next((found for pair in pairs if (found := pair.meldingstype(melding_type))), None)
     if meldingstype is None:
         return "Meldingstypen kan ikke sendes mellom partene som kontoene har i protokollen"
     asked = (avsender_konto_id, mottaker.system_id) if meldingstype.er_svar else None
@@ -42,19 +51,34 @@ def protocol_refusal(
     return _refused_content(meldingstype, har_innhold)
 
 
-def _types(avsender: ProtokollKonto, mottaker: ProtokollKonto, navn: str) -> Iterator[Meldingstype | None]:
-    """The type of message for each two parts that support each other; None where these do not send it."""
+def can_send(avsender: ProtokollKonto, mottaker: ProtokollKonto) -> bool:
+    """Whether the accounts have parts of which one may send to the other."""
+    return any(_pairs(avsender, mottaker))
+
+
+class _Pair(NamedTuple):
+    """Two parts of a protocol, the receiver supporting the sender."""
+
+    protokoll: Protokoll
+    sender: Part
+    receiver: Part
+
+    def meldingstype(self, navn: str) -> Meldingstype | None:
+        """What the protocol says of messages of that type, if the one sends them and the other takes them."""
+        found = self.protokoll.meldingstype(navn)
+        return found if found and found.navn in self.sender.avsender & self.receiver.mottaker else None
+
+
+def _pairs(avsender: ProtokollKonto, mottaker: ProtokollKonto) -> Iterator[_Pair]:
     if avsender.protokoll != mottaker.protokoll:
         return
-    pairs = ((one, other) for one in avsender.parter for other in mottaker.parter if one.versjon == other.versjon)
-    for one, other in pairs:
+    for one, other in product(avsender.parter, mottaker.parter):
         protokoll = PROTOKOLLER.get((avsender.protokoll, one.versjon))
-        if protokoll is None or protokoll.status is Protokollstatus.DEAKTIVERT:
+        if one.versjon != other.versjon or protokoll is None or protokoll.status is Protokollstatus.DEAKTIVERT:
             continue
         sender, receiver = protokoll.parter.get(one.navn), protokoll.parter.get(other.navn)
         if sender and receiver and sender.navn in receiver.stotter:
-            found = protokoll.meldingstype(navn)
-            yield found if found and found.navn in sender.avsender & receiver.mottaker else None
+            yield _Pair(protokoll, sender, receiver)
 
 
 def _lets_send(configuration: Configuration, konto_id: UUID, system_id: UUID) -> bool:
