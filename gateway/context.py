@@ -23,7 +23,7 @@ CERTIFICATES = web.AppKey("certificates", KeyFolder)
 """The key pairs that vendors encrypt documents for."""
 SCANNER: web.AppKey[Scanner] = web.AppKey("scanner")
 DELIVERIES: web.AppKey[Deliveries] = web.AppKey("deliveries")
-"""The queues of accounts of Fiks IO."""
+"""The queues of Fiks IO accounts."""
 MINSIDE = web.AppKey("minside", str)
 """The address at which persons find their documents."""
 

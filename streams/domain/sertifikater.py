@@ -8,8 +8,8 @@ for, and at a time when it is valid. Who issued it does not matter: most are sig
 from __future__ import annotations
 
 import base64
-import binascii
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.utils import CryptographyDeprecationWarning
 
 from schemas.errors import Unreadable
 
@@ -47,8 +48,7 @@ def sertifikat(pem: str) -> Sertifikat:
     if len(pem) > LONGEST or (found := _BLOCK.search(pem)) is None:
         raise Unreadable("Ugyldig innhold: teksten er ikke et sertifikat i PEM-format")
     try:
-        der = base64.b64decode("".join(found[1].split()), validate=True)
-        read = x509.load_der_x509_certificate(der)
+        read = _loaded(_decoded("".join(found[1].split())))
         return Sertifikat(
             pem=found[0],
             gyldig_fra=read.not_valid_before_utc,
@@ -58,7 +58,7 @@ def sertifikat(pem: str) -> Sertifikat:
             utsteder=read.issuer.rfc4514_string(),
             feil=next(_faults(read), None),
         )
-    except (ValueError, binascii.Error, x509.InvalidVersion):
+    except (ValueError, TypeError, x509.InvalidVersion, CryptographyDeprecationWarning):  # TypeError: a name of bits
         raise Unreadable("Ugyldig innhold: sertifikatet kan ikke leses") from None
 
 
@@ -71,6 +71,21 @@ def feil(judged: Sertifikat, now: datetime) -> str | None:
     if now > judged.gyldig_til:
         return f"Sertifikatet utløp {judged.gyldig_til:%Y-%m-%d %H:%M} UTC"
     return None
+
+
+def _loaded(der: bytes) -> x509.Certificate:
+    """The certificate; what later releases of the library refuse, such as a negative serial number, is refused now."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(der)
+
+
+def _decoded(text: str) -> bytes:
+    """What base64 says, which must be so exact that no client reads it otherwise. Raises ValueError."""
+    der = base64.b64decode(text, validate=True)
+    if base64.b64encode(der).decode() != text:
+        raise ValueError("there is more than one way to write it")
+    return der
 
 
 def _faults(read: x509.Certificate) -> Iterator[str]:
