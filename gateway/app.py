@@ -30,6 +30,7 @@ from gateway.auth.tokens import Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
+from gateway.fiks_io_manuell import POLLING, Polling
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
 from gateway.matrikkel import EIERE, UkjenteEiere
@@ -98,7 +99,7 @@ def make_app(settings: Settings) -> web.Application:
     app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}
     app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
-    app[TRAFFIC] = Traffic()
+    app[TRAFFIC], app[POLLING] = Traffic(), Polling()
     app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_response_prepare.append(name_protocol)
     app.on_cleanup.append(lambda _: session.close())
