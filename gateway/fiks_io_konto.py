@@ -16,6 +16,7 @@ from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import DELIVERIES
+from gateway.dokumentlager import uuid_in
 from gateway.kommando import decide
 from schemas.konfigurasjon_commands import CreateKonto
 from streams.domain.configuration import Configuration
@@ -40,14 +41,6 @@ def konto_in(request: web.Request) -> Katalogkonto:
     if konto is None:
         raise NotFound(MISSING)
     return konto
-
-
-def uuid_in(request: web.Request, name: str) -> UUID:
-    """An id in the address. Raises NotFound when it is none: nothing can have it."""
-    try:
-        return UUID(request.match_info[name])
-    except ValueError:
-        raise NotFound(f"{name} i adressen er ikke en UUID") from None
 
 
 def configuration_of(request: web.Request) -> Configuration:

@@ -291,7 +291,7 @@ def _with_konto(state: Virksomhet, event: KontoEvent) -> Virksomhet:
         return state
     match event:
         case KontoEndret():
-            if (io := state.fiks_io_kontoer.get(known.id)) is not None:
+            if event.endret is not None and (io := state.fiks_io_kontoer.get(known.id)) is not None:
                 state = _with_io(state, known.id, replace(io, endret=event.endret, endret_av=event.endret_av))
             return _but(state, ressurser={**state.ressurser, known.id: replace(known, navn=event.navn)})
         case KontoTagget():

@@ -213,6 +213,8 @@ def _administrates(state: Virksomhet, command: Command, ressurs_id: UUID) -> boo
     match command:
         case CreatePerson():
             return administrates_something(state, command.av)
+        case CreateKonto(for_konto_id=UUID()):
+            return holds(state, command.av, KONFIGURERE, ressurs_id)
         case ChangePerson():
             return administrates_person(state, command.fiks_org_id, command.av, command.aktor)
         case _:
