@@ -16,7 +16,8 @@ from msgspec import Meta, Struct
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.context import DELIVERIES
-from gateway.fiks_io_konto import configuration_of, org_navn, uuid_in, without_nulls
+from gateway.dokumentlager import uuid_in
+from gateway.fiks_io_konto import configuration_of, org_navn, without_nulls
 from gateway.problems import hidden
 from schemas.fiks_protokoll import Protokollpart
 from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable

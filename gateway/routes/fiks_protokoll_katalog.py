@@ -10,7 +10,8 @@ from aiohttp import web
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
-from gateway.fiks_io_konto import configuration_of, org_navn, shown_status, uuid_in, without_nulls
+from gateway.dokumentlager import uuid_in
+from gateway.fiks_io_konto import configuration_of, org_navn, shown_status, without_nulls
 from gateway.fiks_protokoll import NO_KONTO, ORG, shown_part
 from gateway.problems import hidden
 from gateway.routes import Routes, as_json

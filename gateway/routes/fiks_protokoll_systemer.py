@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 from gateway.auth.demands import manager
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
-from gateway.fiks_io_konto import configuration_of, uuid_in
+from gateway.dokumentlager import uuid_in
+from gateway.fiks_io_konto import configuration_of
 from gateway.fiks_protokoll import CONFIGURER, SYSTEM, Beskrivelse, shown_org, shown_system, system_in
 from gateway.kommando import decide
 from gateway.metadata import Epost, Kontonavn, Organisasjonsnummer, Text1000, read_json

@@ -12,7 +12,8 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.fiks_io_konto import configuration_of, org_navn, uuid_in
+from gateway.dokumentlager import uuid_in
+from gateway.fiks_io_konto import configuration_of, org_navn
 from gateway.fiks_protokoll import (
     CONFIGURER,
     KONTO,

@@ -11,12 +11,15 @@ from uuid import UUID, uuid4
 import jsonschema
 import pytest
 
-from gateway.amqp.deliveries import Melding
+from gateway.amqp.deliveries import Count
 from gateway.auth.grant import token_for
+from gateway.context import DELIVERIES
 from gateway.routes.docs import descriptions
+from streams.domain.errors import Unavailable
 from streams.domain.fiks_io import dokumentlager_konto_of
 from tests.support.certificates import expired, pem
 from tests.support.dokumentlager import Answer, Lager
+from tests.support.fiks_io import AS_JAVA, java, specification
 from tests.support.fiks_io_konto import Io, done, refused
 from tests.support.records import records_on
 
@@ -119,6 +122,13 @@ async def verdict(
     return [one["message"] for one in answer.json] if answer.status == 400 else answer.status
 
 
+async def sent(system: System, avsender: str, mottaker: str, melding_type: str = f"{ARKIV}.v1.ping") -> int:
+    """The status of a message without content that the system really sends."""
+    accounts = {"avsenderKontoId": avsender, "mottakerKontoId": mottaker}
+    body, kind = java(specification(**accounts, meldingType=melding_type)), {"Content-Type": AS_JAVA}
+    return (await system.machine.ask("POST", "/fiks-io/api/v1/send", data=body, headers=kind)).status
+
+
 async def test_the_whole_life_of_a_dialogue_between_two_organisations(io: Io) -> None:
     arkiv = await new_system(io.a, offentlig=True)
     fag = await new_system(io.b, orgnummer="310992003", navn="Fagsystemet", offentlig=False)
@@ -145,6 +155,7 @@ async def test_the_whole_life_of_a_dialogue_between_two_organisations(io: Io) ->
 
     await said(arkiv.machine, "POST", f"{own}/tilganger/{fag.id}")
     assert await verdict(fag, avsender, mottaker) == 204
+    assert await sent(fag, avsender, mottaker) == 202
     assert await said(arkiv.machine, "GET", f"{own}/forespurteTilganger") == []
     assert [one["id"] for one in await said(arkiv.machine, "GET", f"{own}/tilganger")] == [fag.id]
     shown = await said(fag.machine, "GET", fag.path)
@@ -170,6 +181,7 @@ async def test_the_whole_life_of_a_dialogue_between_two_organisations(io: Io) ->
 
     await said(arkiv.machine, "DELETE", f"{own}/tilganger/{fag.id}")
     assert await verdict(fag, avsender, mottaker) == no_access
+    assert await sent(fag, avsender, mottaker) == 400
     await refused(arkiv.machine, 404, "DELETE", f"{own}/tilganger/{fag.id}")
     await refused(arkiv.machine, 404, "POST", f"{own}/tilganger/{fag.id}")  # not to be seen unless it asks
 
@@ -199,7 +211,7 @@ async def test_requests_are_withdrawn_declined_and_granted_at_once(io: Io) -> No
     assert await said(arkiv.machine, "GET", asked) == []
 
 
-async def test_a_system_shows_its_password_once_and_how_its_queues_are(io: Io) -> None:
+async def test_a_system_shows_its_password_once_and_how_its_queues_are(io: Io, monkeypatch: pytest.MonkeyPatch) -> None:
     system = await new_system(io.a)
     shown = await said(io.a, "GET", system.path)
     assert (shown["orgnummer"], shown["konfigureresAvIntegrasjon"], shown["kontoer"]) == ("310991007", True, [])
@@ -210,12 +222,19 @@ async def test_a_system_shows_its_password_once_and_how_its_queues_are(io: Io) -
     assert passord not in json.dumps(shown)
 
     konto_id = await system.konto("arkiv.full")
-    io.deliveries.put(UUID(konto_id), Melding({}), Melding({}))
-    subscription = io.deliveries.subscribe(UUID(konto_id), "integrasjon:x", lambda _: None)
-    [konto] = (await said(system.machine, "GET", system.path))["kontoer"]
+    for _ in range(2):
+        assert await sent(system, await system.konto("klient.full"), konto_id) == 202
+    subscription = io.a.app[DELIVERIES].subscribe(UUID(konto_id), "test", lambda _: None)
+    konto = next(one for one in (await said(system.machine, "GET", system.path))["kontoer"] if one["id"] == konto_id)
     assert konto["metrikk"] == {"meldingerPaKo": 2, "antallKonsumenter": 1}
     assert konto["parter"] == [{"navn": "arkiv.full", "protokollnavn": ARKIV, "protokollversjon": "v1"}]
     subscription.close()
+    monkeypatch.setattr(io.a.app[DELIVERIES], "count", away)
+    assert "metrikk" not in str(await said(system.machine, "GET", system.path))
+
+
+async def away(_: UUID) -> Count:
+    raise Unavailable("The queue does not answer")
 
 
 async def test_an_account_from_beginning_to_end(io: Io) -> None:
