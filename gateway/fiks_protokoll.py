@@ -15,26 +15,28 @@ from msgspec import Meta, Struct
 
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import DEMANDED
 from gateway.context import DELIVERIES
 from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import configuration_of, org_navn, without_nulls
+from gateway.metadata import NOT_BLANK
 from gateway.problems import hidden
 from schemas.fiks_protokoll import Protokollpart
 from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
 from streams.domain.fiks_protokoll import KONFIGURER, Tilgang
 from streams.domain.fiks_protokoll_katalog import PROTOKOLLER, Part, Protokoll, Protokollstatus
 from streams.domain.fiks_protokoll_oppslag import Konto, System, between, konto_of, kontoer_of, sees, system_of
+from streams.domain.konfigurasjon import integrasjon_aktor
 from streams.domain.rettigheter import ADMIN
 
 ORG = "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}"
-SYSTEMER = f"{ORG}/systemer"
-SYSTEM = f"{SYSTEMER}/{{systemId}}"
+SYSTEM = f"{ORG}/systemer/{{systemId}}"
 KONTO = f"{SYSTEM}/kontoer/{{kontoId}}"
 CONFIGURER = integration(KONFIGURER) | manager(ADMIN)
 """The integration of a system that it configures itself (``konfigureresAvIntegrasjon``), and its administrators."""
 NO_SYSTEM, NO_KONTO = "Systemet finnes ikke", "Kontoen finnes ikke"
 
-Beskrivelse = Annotated[str, Meta(pattern=r"\A(?=\s*[^\s\0])[^\0]*\Z", max_length=500)]
+Beskrivelse = Annotated[str, Meta(pattern=NOT_BLANK, max_length=500)]
 
 
 class PartRequest(Struct, rename="camel", frozen=True):
@@ -66,9 +68,10 @@ def konto_in(request: web.Request) -> Konto:
 def seen_system(request: web.Request, fiks_org_id: UUID, name: str) -> System:
     """The system that the address calls ``name``, of whatever organisation. Raises NotFound when it is not seen."""
     configuration = configuration_of(request)
-    system = system_of(configuration, uuid_in(request, name))
+    system = system_of(configuration, id_ := uuid_in(request, name))
     with hidden(NO_SYSTEM):
         if system is None or not sees(configuration, fiks_org_id, system):
+            request[DEMANDED] = id_  # it is this that is closed to the caller, and whose owner is told
             raise NotAllowed("Systemet er ikke synlig for organisasjonen")
     return system
 
@@ -76,10 +79,11 @@ def seen_system(request: web.Request, fiks_org_id: UUID, name: str) -> System:
 def seen_konto(request: web.Request, fiks_org_id: UUID, name: str) -> Konto:
     """The account that the address calls ``name``, of whatever organisation. Raises NotFound when it is not seen."""
     configuration = configuration_of(request)
-    konto = konto_of(configuration, uuid_in(request, name))
+    konto = konto_of(configuration, id_ := uuid_in(request, name))
     system = konto and system_of(configuration, konto.satt.system_id)
     with hidden(NO_KONTO):
         if konto is None or system is None or not sees(configuration, fiks_org_id, system):
+            request[DEMANDED] = id_
             raise NotAllowed("Kontoen er ikke synlig for organisasjonen")
     return konto
 
@@ -114,7 +118,7 @@ async def shown_system(request: web.Request, system: System) -> dict[str, Any]:
             "forespurteTilgangerTilKontoer": _shown_between(request, ressurs.id, Tilgang.FORESPURT),
             "offentlig": satt.offentlig,
             "automatiskGodkjenning": satt.automatisk_godkjenning,
-            "konfigureresAvIntegrasjon": configuration.may(f"integrasjon:{integrasjon.id}", KONFIGURER, ressurs.id),
+            "konfigureresAvIntegrasjon": configuration.may(integrasjon_aktor(integrasjon.id), KONFIGURER, ressurs.id),
             "leverandorNavn": satt.leverandor_navn,
             "leverandorKontaktpunkt": satt.leverandor_kontaktpunkt,
             "fiksOrg": shown_org(request, ressurs.fiks_org_id),

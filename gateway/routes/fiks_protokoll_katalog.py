@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL
 from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import configuration_of, org_navn, shown_status, without_nulls
@@ -104,11 +105,12 @@ async def status(request: web.Request) -> web.Response:
 def _seen(request: web.Request) -> Konto:
     """The account in the address, if an organisation in which the caller may something sees it. Raises NotFound."""
     configuration, holder = configuration_of(request), request[PRINCIPAL].holder
-    found = konto_of(configuration, uuid_in(request, "kontoId"))
+    found = konto_of(configuration, id_ := uuid_in(request, "kontoId"))
     system = found and system_of(configuration, found.satt.system_id)
     own = (id_ for id_ in configuration.virksomheter if configuration.sees(holder, id_))
     with hidden(NO_KONTO):
         if found is None or system is None or not any(sees(configuration, id_, system) for id_ in own):
+            request[DEMANDED] = id_  # it is this that is closed to the caller, and whose owner is told
             raise NotAllowed("Kontoen er ikke synlig for den som spør")
     return found
 

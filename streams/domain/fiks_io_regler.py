@@ -13,7 +13,7 @@ from uuid import UUID
 
 from streams.domain.configuration import Configuration
 from streams.domain.fiks_io_katalog import konto_of, usable_nokkel_of
-from streams.domain.fiks_protokoll_regler import protocol_refusal
+from streams.domain.fiks_protokoll_regler import INGEN_TILGANG, protocol_refusal
 
 _MELDING_TYPE = re.compile(r"[0-9A-Za-zæøåÆØÅ._-]{1,255}")
 
@@ -68,4 +68,4 @@ def refusals(
         yield Avslag(IKKE_AKSEPTERT, f"Mottakerkontoen {mottaker_konto_id} tar ikke imot fra {avsender_konto_id}")
     asked = (avsender_konto_id, mottaker_konto_id, melding_type, har_innhold)
     if avsender is not None and (melding := protocol_refusal(configuration, *asked)) is not None:
-        yield Avslag(UGYLDIG, melding)
+        yield Avslag(IKKE_AKSEPTERT if melding == INGEN_TILGANG else UGYLDIG, melding)

@@ -71,6 +71,11 @@ def what_follows(state: Virksomhet, command: FiksProtokollCommand) -> type:
     return FOLLOWS[type(command)]
 
 
+def has_system(state: Virksomhet, integrasjon_id: UUID) -> bool:
+    """Whether the integration is that of a system, and lives as long as that does."""
+    return any(one.integrasjon_id == integrasjon_id for one in state.protokoll.systemer.values())
+
+
 def refusal(state: Virksomhet, command: FiksProtokollCommand) -> Refused | None:
     """Why the command is refused in this state; None when it is not."""
     if not _may(state, command):
@@ -78,8 +83,8 @@ def refusal(state: Virksomhet, command: FiksProtokollCommand) -> Refused | None:
     if (missing := _missing(state, command)) is not None:
         return Avslagsgrunn.FINNES_IKKE, missing
     match command:
-        case CreateProtokollSystem() if command.system_id in state.ressurser:
-            return Avslagsgrunn.UGYLDIG, "Systemet finnes fra før"
+        case CreateProtokollSystem() if _is_taken(state, command):
+            return Avslagsgrunn.UGYLDIG, "Systemet eller integrasjonen finnes fra før"
         case CreateProtokollKonto() if command.konto_id in state.ressurser:
             return Avslagsgrunn.UGYLDIG, "Kontoen finnes fra før"
         case DeleteProtokollSystem() if _kontoer(state, command.system_id):
@@ -137,13 +142,12 @@ def _missing(state: Virksomhet, command: FiksProtokollCommand) -> str | None:
             return None
 
 
+def _is_taken(state: Virksomhet, command: CreateProtokollSystem) -> bool:
+    return command.system_id in state.ressurser or command.integrasjon_id in state.integrasjoner
+
+
 def _between(state: Virksomhet, command: RevokeTilgang | DeclineForesporsel | OfSystem) -> Tilgang | None:
     return state.protokoll.tilganger.get(command.konto_id, {}).get(command.system_id)
-
-
-def has_system(state: Virksomhet, integrasjon_id: UUID) -> bool:
-    """Whether the integration is that of a system, and lives as long as that does."""
-    return any(one.integrasjon_id == integrasjon_id for one in state.protokoll.systemer.values())
 
 
 def _kontoer(state: Virksomhet, system_id: UUID) -> list[UUID]:

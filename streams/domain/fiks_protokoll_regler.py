@@ -23,6 +23,9 @@ from streams.domain.fiks_protokoll_katalog import (
     Protokollstatus,
 )
 
+INGEN_TILGANG = "Systemet som eier avsenderkontoen, har ikke tilgang til mottakerkontoen"
+"""What is said where it is the receiver's account that is closed to the sender."""
+
 
 def protocol_refusal(
     configuration: Configuration, avsender_konto_id: UUID, mottaker_konto_id: UUID, melding_type: str, har_innhold: bool
@@ -47,7 +50,7 @@ def protocol_refusal(
         return "Meldingstypen kan ikke sendes mellom partene som kontoene har i protokollen"
     asked = (avsender_konto_id, mottaker.system_id) if meldingstype.er_svar else None
     if not any(_lets_send(configuration, *one) for one in ((mottaker_konto_id, avsender.system_id), asked) if one):
-        return "Systemet som eier avsenderkontoen, har ikke tilgang til mottakerkontoen"
+        return INGEN_TILGANG
     return _refused_content(meldingstype, har_innhold)
 
 

@@ -233,7 +233,11 @@ def test_what_is_not_there_and_what_cannot_be() -> None:
     refused(GrantTilgang(**by, konto_id=KONTO, system_id=SYSTEM), Avslagsgrunn.UGYLDIG)
     refused(DeleteKonto(**by, konto_id=KONTO), Avslagsgrunn.UGYLDIG)
     refused(DeleteIntegrasjon(**by, integrasjon_id=integrasjon_of(SYSTEM)), Avslagsgrunn.UGYLDIG)
-    for command, taken in ((CreateProtokollSystem, {"system_id": SYSTEM}), (CreateProtokollKonto, {"konto_id": KONTO})):
+    for command, taken in (
+        (CreateProtokollSystem, {"system_id": SYSTEM}),
+        (CreateProtokollSystem, {"integrasjon_id": integrasjon_of(SYSTEM)}),
+        (CreateProtokollKonto, {"konto_id": KONTO}),
+    ):
         refused(command(**by, **ASKED[command] | taken), Avslagsgrunn.UGYLDIG)
 
 

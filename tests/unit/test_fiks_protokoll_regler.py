@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.fiks_protokoll import ProtokollKontoEndret, ProtokollTilgangFjernet
 from schemas.konfigurasjon import KontoOpprettet
 from streams.domain.fiks_protokoll_katalog import PROTOKOLLER, Part, Payloadkriterie, Protokoll
-from streams.domain.fiks_protokoll_regler import protocol_refusal
+from streams.domain.fiks_protokoll_regler import INGEN_TILGANG, protocol_refusal
 from tests.support.fiks_protokoll import ARKIV, asked_by, given_to, konto, system
 from tests.support.given_when_then import WHEN
 from tests.support.konfigurasjon import ADMIN_A, GENESIS, A, B, fold
@@ -44,7 +44,6 @@ def answered(
     return protocol_refusal(fold(history), MOTTAKER, AVSENDER, melding_type, har_innhold)
 
 
-NO_ACCESS = "Systemet som eier avsenderkontoen, har ikke tilgang til mottakerkontoen"
 NO_PARTS = "Kontoene har ingen parter som støtter hverandre i samme versjon av samme protokoll"
 NO_TYPE = "Meldingstypen kan ikke sendes mellom partene som kontoene har i protokollen"
 
@@ -68,8 +67,8 @@ def test_a_system_that_was_let_in_sends_what_its_part_sends() -> None:
     ids=["nothing", "a request", "a revocation"],
 )
 def test_nobody_else_sends(between: tuple[Any, ...]) -> None:
-    assert refused((*accounts(), *between)) == NO_ACCESS
-    assert answered((*accounts(), *between)) == NO_ACCESS
+    assert refused((*accounts(), *between)) == INGEN_TILGANG
+    assert answered((*accounts(), *between)) == INGEN_TILGANG
 
 
 def test_a_system_reaches_its_own_accounts() -> None:
@@ -82,7 +81,7 @@ def test_who_may_be_asked_may_answer_and_err_but_not_ask_back() -> None:
     for svar in (f"{OPPRETT}.kvittering", f"{ARKIV}.v1.feilmelding.serverfeil", f"{ARKIV}.v1.pong"):
         assert answered(history, svar) is None
     assert answered(history, "no.ks.fik.arkiv.v1.feilmelding.ugyldigforespoersel") is None  # as some misspell it
-    assert answered(history, f"{ARKIV}.v1.ping") == NO_ACCESS
+    assert answered(history, f"{ARKIV}.v1.ping") == INGEN_TILGANG
     assert answered(history, OPPRETT) == NO_TYPE
 
 
