@@ -31,7 +31,7 @@ CONFIGURER = integration(KONFIGURERE) | manager(KONFIGURERE)
 configuration: the owner of the account switches it on by giving that right, and off by taking it back.
 """
 PARTICIPANT = integration() | manager()
-"""Whoever calls; the handler asks ``must_take_part``."""
+"""Whoever calls; the handler asks ``must_take_part``, or tells only of what the caller may configure."""
 MISSING = "Kontoen finnes ikke i Fiks IO"
 
 

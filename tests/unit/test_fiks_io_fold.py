@@ -38,9 +38,11 @@ from schemas.konfigurasjon import (
 )
 from streams.domain.configuration import Configuration
 from streams.domain.fiks_io_katalog import (
+    INGEN_NOKKEL,
     adresser_of,
     found,
     konto_of,
+    nokkel_of,
     status_of,
     takes_part,
     usable_nokkel_of,
@@ -111,6 +113,17 @@ def test_who_is_active_sends_and_who_has_a_certificate_that_may_be_used_receives
     assert status(KontoAktivert(**OF)) == (True, False, True)
     assert status(KontoAktivert(**OF), nokkel) == (True, True, False)
     assert status(KontoAktivert(**OF), nokkel, now=END + timedelta(seconds=1)) == (True, False, True)
+
+
+def test_a_certificate_that_cannot_be_read_any_more_is_none() -> None:
+    konto = konto_of(fold([*GENESIS, KONTO, KontoAktivert(**OF), OffentligNokkelSatt(pem="p", **OF)]), IO)
+    assert konto is not None
+    assert (nokkel_of(konto), status_of(konto, WHEN)) == (None, (True, False, INGEN_NOKKEL))
+
+
+def test_a_new_name_that_does_not_say_when_leaves_what_is_known_of_that() -> None:
+    renamed = KontoEndret(fiks_org_id=A, konto_id=IO, navn="n")
+    assert konto_after(KontoAktivert(**OF), renamed) == konto_after(KontoAktivert(**OF))
 
 
 # --- Addresses -------------------------------------------------------------------------------------------------------
