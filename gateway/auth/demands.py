@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-RESOURCES = ("kontoId", "ressursId", "fiksOrgId")
+RESOURCES = ("kontoId", "systemId", "ressursId", "fiksOrgId")
 """The names that paths give to the resource which a call is about; where a path has several, the first of these."""
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from schemas.fiks_io_konto_commands import AdresseCommand, FiksIoKontoCommand
+from schemas.fiks_protokoll_commands import FiksProtokollCommand
 from schemas.konfigurasjon import (
     ROOT,
     AktorAktivert,
@@ -77,10 +78,11 @@ from schemas.konfigurasjon_commands import (
     TagKonto,
     UntagKonto,
 )
-from streams.domain import fiks_io_konto_commands
+from streams.domain import fiks_io_konto_commands, fiks_protokoll_commands
 from streams.domain.decider import Decider
 from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.domain.fiks_io_konto import KONFIGURERE
+from streams.domain.fiks_protokoll import KONFIGURER
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
 from streams.domain.rettigheter import (
@@ -120,6 +122,7 @@ FOLLOWS: dict[type, type] = {
     UntagKonto: KontoTagFjernet,
     DeleteKonto: KontoSlettet,
     **fiks_io_konto_commands.FOLLOWS,
+    **fiks_protokoll_commands.FOLLOWS,
 }
 """The event that each command asks for. It has the command's fields but for who asked."""
 
@@ -135,6 +138,8 @@ Refused = tuple[Avslagsgrunn, str]
 
 def privilege(command: type) -> str:
     """What whoever asks must hold on the resource concerned."""
+    if issubclass(command, FiksProtokollCommand) and command not in fiks_protokoll_commands.FOR_ADMINISTRATORS:
+        return KONFIGURER
     return KONFIGURERE if issubclass(command, FiksIoKontoCommand) else ADMIN
 
 
@@ -153,7 +158,9 @@ def _followed(state: Virksomhet, command: Any) -> Any:
     said = msgspec.structs.asdict(command)
     if isinstance(command, InitialiseTjeneste) and command.tjeneste in state.tjenester:
         said["ressurs_id"] = state.tjenester[command.tjeneste].ressurs_id
-    return FOLLOWS[type(command)](**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
+    of_protokoll = isinstance(command, FiksProtokollCommand)
+    follows = fiks_protokoll_commands.what_follows(state, command) if of_protokoll else FOLLOWS[type(command)]
+    return follows(**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
 
 
 def refusal(state: Virksomhet, command: Command) -> Refused | None:
@@ -162,6 +169,8 @@ def refusal(state: Virksomhet, command: Command) -> Refused | None:
         return _refused_organisasjon(state, command)
     if isinstance(command, FiksIoKontoCommand | AdresseCommand):
         return fiks_io_konto_commands.refusal(state, command)
+    if isinstance(command, FiksProtokollCommand):
+        return fiks_protokoll_commands.refusal(state, command)
     if isinstance(command, IN_ROOT) and command.fiks_org_id != ROOT:
         return Avslagsgrunn.UGYLDIG, "Dette kan bare gjøres på tvers av organisasjoner"
     on = _administered(state, command)
@@ -218,8 +227,8 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
         return Avslagsgrunn.FINNES_IKKE, "Organisasjonen finnes ikke"
     if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.ressurs_id} finnes ikke"
-    if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
-        return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    if isinstance(command, OF_INTEGRASJON):
+        return _refused_integrasjon(state, command)
     if isinstance(command, KontoCommand):
         return _refused_konto(state, command)
     match command:
@@ -239,6 +248,16 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
             return Avslagsgrunn.UGYLDIG, f"Koden {command.kode} er i bruk av en annen integrasjon"
         case _:
             return None
+
+
+def _refused_integrasjon(
+    state: Virksomhet, command: ChangeIntegrasjon | DeleteIntegrasjon | MakePassord
+) -> Refused | None:
+    if not _is_integrasjon(state, command.integrasjon_id):
+        return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    if isinstance(command, DeleteIntegrasjon) and fiks_protokoll_commands.has_system(state, command.integrasjon_id):
+        return Avslagsgrunn.UGYLDIG, "Integrasjonen hører til et system i Fiks Protokoll, og slettes med det"
+    return None
 
 
 def _locks_out(state: Virksomhet, command: RevokePrivilegium | DeactivateAktor) -> bool:
@@ -264,6 +283,8 @@ def _refused_konto(state: Virksomhet, command: KontoCommand) -> Refused | None:
         return _refused_new_konto(state, command)
     if ressurs is None or not ressurs.type.endswith("_KONTO") or konto.slettet:
         return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.konto_id} finnes ikke"
+    if isinstance(command, DeleteKonto) and command.konto_id in state.protokoll.kontoer:
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører til Fiks Protokoll, og slettes der"
     if isinstance(command, TagKonto) and len(konto.tags | {command.tag}) > MOST_TAGS:
         return Avslagsgrunn.UGYLDIG, f"En konto kan ha høyst {MOST_TAGS} tags"
     return None
