@@ -161,6 +161,14 @@ async def test_a_deleted_document_is_gone_and_stays_known(lager: Lager) -> None:
     assert "Dokumentet er slettet av den som eier det" in [one["melding"] for one in known["hendelser"]]
 
 
+async def test_of_many_who_delete_at_once_one_has_deleted(lagre: tuple[Lager, Lager]) -> None:
+    for _ in range(5):
+        dokument_id = await lagre[0].uploaded()
+        deleting = (one.ask("DELETE", f"{one.konto}/dokumenter/{dokument_id}") for one in (*lagre, *lagre))
+        answers = await asyncio.gather(*deleting)
+        assert sorted(answer.status for answer in answers) == [200, 410, 410, 410]
+
+
 async def test_what_is_deleted_is_destroyed(lager: Lager) -> None:
     before = lager.blobs
     dokument_id = await lager.uploaded(b"bort")
