@@ -119,7 +119,7 @@ async def slett_flere(request: web.Request) -> web.Response:
 
 
 async def _ask(request: web.Request, event: DokumentendringBegjart | DokumentslettingBegjart) -> str:
-    """Append what the caller asks, and wait until whoever asks next, wherever, sees what was decided; the event's id."""
+    """Append what the caller asks and wait until whoever asks next, wherever, sees what was decided; the event's id."""
     about = said(request, event)
     position = await request.app[LOG].append(event, about)
     await request.app[DOKUMENTER].settled(event.dokument_id, position)
