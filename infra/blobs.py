@@ -86,10 +86,15 @@ class Blobs:
             async for chunk in self._folder.get(name, first, last) if self._folder else self._get(name, first, last):
                 yield chunk
 
-    async def get_range(self, name: str, offset: int, length: int) -> bytes:
-        """At most ``length`` bytes from ``offset``, which must lie in the content. Raises NotFound or Unavailable."""
+    async def begin(self, name: str, length: int) -> tuple[bytes, int]:
+        """The first bytes of the content, at most ``length``, and the size of all of it. Raises NotFound or
+        Unavailable.
+        """
         with _translated(name):
-            return bytes(await obstore.get_range_async(self._store, name, start=offset, length=length))
+            size = (await obstore.head_async(self._store, name))["size"]
+            if not size:  # of nothing no range can be asked for
+                return b"", 0
+            return bytes(await obstore.get_range_async(self._store, name, start=0, length=length)), size
 
     async def written(self, before: datetime) -> AsyncIterator[list[str]]:
         """The names of what was last written to before that moment, some at a time; half-written ones too.

@@ -319,6 +319,20 @@ async def test_content_that_was_changed_in_the_store_is_never_handed_out(lager: 
     assert "Dokumentets innhold er skadet og kan ikke lastes ned" in str(known["hendelser"])
 
 
+@pytest.mark.parametrize("size", [7, 3 * SEGMENT + 17])
+async def test_content_that_something_was_put_behind_is_never_handed_out(lager: Lager, size: int) -> None:
+    before = lager.blobs
+    dokument_id = await lager.uploaded(LARGE[:size])
+    [blob] = lager.blobs - before
+    with (lager.settings.state / "blobs" / blob).open("ab") as file:
+        file.write(b"x")
+
+    for asked in ({}, {"Range": "bytes=0-2"}):
+        assert (await lager.download(dokument_id, **asked)).status == 500
+    known = (await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")).json
+    assert "Dokumentets innhold er skadet og kan ikke lastes ned" in str(known["hendelser"])
+
+
 async def test_of_another_organisation_nothing_can_be_had(lager: Lager) -> None:
     dokument_id = await lager.uploaded()
     stranger = await lager.as_organisation(PROVDAL)
