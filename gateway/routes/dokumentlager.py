@@ -22,6 +22,7 @@ from gateway.dokumentlager import (
     dokument_in,
     kryptert_in,
     location_of,
+    must_be_as_known,
     must_be_there,
     open_konto_in,
     uuid_in,
@@ -81,6 +82,7 @@ async def endre(request: web.Request) -> web.Response:
     til = until(read_json(await request.read(), Tilgjengelighet, request.charset), datetime.now(UTC))
     dokument = (await dokument_in(request, konto)).rows[0]
     must_be_there(dokument)
+    must_be_as_known(request, dokument)
     av, dokument_id = request[PRINCIPAL].actor, dokument["dokument_id"]
     await _ask(request, DokumentendringBegjart(dokument_id=dokument_id, av=av, tilgjengelig_til=til))
     must_be_there((await dokument_in(request, konto)).rows[0])
@@ -96,6 +98,7 @@ async def slett(request: web.Request) -> web.Response:
     konto = open_konto_in(request)
     dokument = (await dokument_in(request, konto)).rows[0]
     must_be_there(dokument)
+    must_be_as_known(request, dokument)
     av, dokument_id = request[PRINCIPAL].actor, dokument["dokument_id"]
     event_id = await _ask(request, DokumentslettingBegjart(dokument_id=dokument_id, grunn=Slettegrunn.API, av=av))
     if (await dokument_in(request, konto)).rows[0]["slettet_fordi"] != event_id:

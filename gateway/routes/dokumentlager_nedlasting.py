@@ -17,8 +17,9 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, CERTIFICATES, LOG
 from gateway.dokument_nedlasting import body, headers_of, key_of, planned
 from gateway.dokumenter import DOKUMENTER
-from gateway.dokumentlager import BASE, must_be_there, uuid_in
+from gateway.dokumentlager import BASE, etag_of, must_be_as_known, must_be_there, uuid_in
 from gateway.eksponering import must_be_exposed, must_be_logged_in_at
+from gateway.preconditions import is_at_hand
 from gateway.problems import error_message, hidden
 from gateway.randomness import new_hex
 from gateway.routes import Routes, as_json
@@ -74,8 +75,9 @@ async def metadata(request: web.Request) -> web.Response:
 
 async def _last_ned(request: web.Request) -> web.StreamResponse:
     dokument = await _exposed(request)
+    must_be_as_known(request, dokument)
     if request.method == "HEAD":
-        return _head(dokument)
+        return _head(request, dokument)
     plan = planned(request.headers, dokument, new_hex())
     if plan.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         unmet = error_message(request.path, plan.status, "Dokumentet har ikke noe i det området")
@@ -98,9 +100,12 @@ async def _last_ned(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _head(dokument: Any) -> web.StreamResponse:
+def _head(request: web.Request, dokument: Any) -> web.StreamResponse:
     """What is answered to HEAD, for which ranges mean nothing; nothing is handed out, and nothing told."""
     response = web.StreamResponse(headers=headers_of(dokument))
+    if is_at_hand(request.headers, etag_of(dokument)):
+        response.set_status(HTTPStatus.NOT_MODIFIED)
+        return response
     response.content_length = dokument["ukryptert_storrelse"]
     return response
 

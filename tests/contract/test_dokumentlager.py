@@ -117,6 +117,41 @@ async def test_ranges_of_the_content_across_the_seams(lager: Lager) -> None:
     assert (known.status, known.body) == (304, b"")
 
 
+async def test_what_is_not_as_the_caller_knows_it_is_left_alone(lager: Lager) -> None:
+    dokument_id = await lager.uploaded(b"innhold")
+    etag, address = f'"{sha256(b"innhold").hexdigest()}"', f"{lager.konto}/dokumenter/{dokument_id}"
+    download = f"/dokumentlager/nedlasting/{dokument_id}"
+    asking: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", download, {}),
+        ("HEAD", download, {}),
+        ("PATCH", address, {"json": {"ttl": 3600}}),
+        ("DELETE", address, {}),
+    ]
+    for method, path, more in asking:
+        for other in ('"annet"', f"W/{etag}", etag.strip('"')):
+            answer = await lager.ask(method, path, headers={"If-Match": other}, **more)
+            assert answer.status == 412, (method, other)
+            assert method == "HEAD" or answer.json["status"] == 412
+    assert len((await lager.ask("GET", address)).json["hendelser"]) == 1
+
+    for method, path, more in asking:
+        for same in ("*", f'"annet", {etag}') if method != "DELETE" else (etag,):
+            assert (await lager.ask(method, path, headers={"If-Match": same}, **more)).status == 200
+    assert (await lager.ask("DELETE", address, headers={"If-Match": '"annet"'})).status == 410
+
+
+async def test_what_the_caller_has_is_not_sent_again(lager: Lager) -> None:
+    dokument_id = await lager.uploaded(b"innhold")
+    etag, path = f'"{sha256(b"innhold").hexdigest()}"', f"/dokumentlager/nedlasting/{dokument_id}"
+    for method in ("GET", "HEAD"):
+        for known in (etag, f"W/{etag}", "*", f'"annet",{etag}'):
+            answer = await lager.ask(method, path, headers={"If-None-Match": known})
+            assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", etag)
+        assert (await lager.ask(method, path, headers={"If-None-Match": '"annet"'})).status == 200
+    first = await lager.ask("GET", path, headers={"If-None-Match": etag, "If-Match": '"annet"'})
+    assert first.status == 412
+
+
 async def test_a_change_moves_the_end_and_nothing_else(lager: Lager) -> None:
     dokument_id = await lager.uploaded()
     address = f"{lager.konto}/dokumenter/{dokument_id}"
