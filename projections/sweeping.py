@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 from confluent_kafka import KafkaException
 
 from infra.blobs import Blobs
-from infra.database import INFRASTRUCTURE, Connection, open_pool
+from infra.database import INFRASTRUCTURE, SESSION, Connection
 from infra.ends import Ends
 from infra.logs import logger
 from infra.metrics import SWEPT
@@ -34,6 +35,9 @@ ROLE = "sweeper"
 AGE = timedelta(days=1)
 """Many times what an upload may take (``LONGEST_CALL`` of the gateway)."""
 EVERY = 60 * 60.0
+SOON = 1.0
+"""Seconds until a turn is tried again that failed; twice as long each time that it fails again."""
+CONNECT_TIMEOUT = 5.0
 LOCK = 0x66696B73
 """The advisory lock of the one that sweeps."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Unavailable)
@@ -80,20 +84,30 @@ def named_in_dead_letters(bootstrap: str) -> set[str]:
 
 
 async def sweep_for_ever(settings: Settings) -> None:
-    """Sweep again and again, in one process at a time. What is away is tried again at the next turn."""
-    pool = await open_pool(settings.postgres, 1)
+    """Sweep again and again, in one process at a time. What fails is tried again soon, and then ever more seldom."""
+    again = SOON
     while True:
         try:
-            async with pool.acquire(timeout=5) as connection:
-                await _turn(settings, connection)
+            await _turn(settings)
+            pause, again = EVERY, SOON
         except PASSING as fault:
-            log.warning("nothing was swept", fault=f"{type(fault).__name__}: {fault}")
+            pause, again = again, min(2 * again, EVERY)
+            log.warning("not all was swept", fault=f"{type(fault).__name__}: {fault}", again_in=pause)
         except Exception as fault:
             die(ROLE, fault)
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(pause)
 
 
-async def _turn(settings: Settings, connection: Connection) -> None:
+async def _turn(settings: Settings) -> None:
+    """A connection of its own: between two turns nothing needs one, nor does it matter whether PostgreSQL is there."""
+    connection = await asyncpg.connect(settings.postgres, timeout=CONNECT_TIMEOUT, server_settings=SESSION)
+    try:
+        await _sweep_alone(settings, connection)
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT)
+
+
+async def _sweep_alone(settings: Settings, connection: Connection) -> None:
     if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
         return
     try:
