@@ -17,6 +17,7 @@ from infra.blobs import SMALL, Blobs
 from infra.ends import Ends
 from infra.settings import Settings
 from projections import sweeping
+from projections.audit import audit
 from projections.innhold import innhold
 from projections.projecting import Projecting
 from projections.sweeping import PASSING, named_in_dead_letters, sweep
@@ -27,6 +28,7 @@ from schemas.topics import TOPICS
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
 from streams.domain.opplasting import folder_of, id_of
+from streams.log import Log
 from tests.support.backbone import Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
@@ -147,9 +149,9 @@ async def test_a_turn_that_failed_is_soon_tried_again(
     orphan = await stored(Blobs(settings.blobs))
     os.utime(tmp_path / orphan, (0, 0))
 
-    async def watched(settings: Settings) -> None:
+    async def watched(settings: Settings, keys_on: Log) -> None:
         try:
-            await turn(settings)
+            await turn(settings, keys_on)
         except PASSING:
             turns.append("failed")
             raise
@@ -158,12 +160,12 @@ async def test_a_turn_that_failed_is_soon_tried_again(
     monkeypatch.setattr(sweeping, "_turn", watched)
     event = document(uuid4().hex)
     await system.log.append(event, about(event))  # is not projected, so nothing can be swept
-    sweeper = asyncio.create_task(sweeping.sweep_for_ever(settings))
+    sweeper = asyncio.create_task(sweeping.sweep_for_ever(settings, system.log))
     while turns[:2] != ["failed"] * 2:
         await asyncio.sleep(0.05)
     assert orphan in await names(Blobs(settings.blobs))
 
-    async with system.worker([Projecting([innhold], DeadLetters(system.log), system.log.keys)]):
+    async with system.worker([Projecting([innhold, audit], DeadLetters(system.log), system.log.keys)]):
         while "swept" not in turns:
             await asyncio.sleep(0.05)
     sweeper.cancel()
