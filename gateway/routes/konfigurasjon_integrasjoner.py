@@ -17,7 +17,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
 from gateway.kommando import decide
-from gateway.metadata import Kode, Organisasjonsnummer, Text1000, read_json
+from gateway.metadata import Kode, Name, Organisasjonsnummer, Text1000, read_json
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
@@ -69,7 +69,7 @@ class EndretGlobal(Struct, rename={"er_global": "global", "forespurte_privilegie
     kode: Kode | None = None
     er_global: bool | None = None
     forespurte_privilegier: tuple[str, ...] | None = None
-    tags: tuple[str, ...] | None = None
+    tags: tuple[Name, ...] | None = None
 
 
 @routes.get(f"{BASE}/integrasjoner/autentisering", demands=integration())
