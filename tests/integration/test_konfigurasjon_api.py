@@ -413,11 +413,6 @@ BAD: dict[str, tuple[str, str, Any]] = {
     "a right for a wrong number": ("POST", "{ressurs}/tilganger", {"aktor": WRONG_FNR, "privilegium": "ADMIN"}),
     "an unknown right": ("POST", "{ressurs}/tilganger", {"aktor": CLERK, "privilegium": "ALT"}),
     "a right called a number": ("POST", "{ressurs}/tilganger", {"aktor": CLERK, "privilegium": CLERK}),
-    "a right that is not given on organisations": (
-        "POST",
-        "{ressurs}/tilganger",
-        {"aktor": CLERK, "privilegium": "SVARUT.SEND"},
-    ),
     "a count of an unknown type": (
         "POST",
         f"{QUERY}/ressurser/oversikt",
@@ -460,6 +455,21 @@ BAD: dict[str, tuple[str, str, Any]] = {
     "inheritance in words": ("GET", f"{QUERY}/autorisasjoner?arvPrivilegier=ja", None),
     "an actor that is none": ("PATCH", f"{UPDATE}/fiksorgs/{{a}}/aktorer/kari 010107 00066", {"aktiv": True}),
 }
+
+
+async def test_a_right_is_given_on_what_it_is_about_or_on_the_organisation_above(town: Town) -> None:
+    service, right = await town.svarut(ADMIN_A, town.a), {"aktor": CLERK, "privilegium": "DOKUMENTLAGER.LAST_OPP"}
+    status, said = await town.one.ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", right)
+    assert (status, said["message"]) == (
+        400,
+        "Privilegiet DOKUMENTLAGER.LAST_OPP kan ikke gis på ressurser av typen SVARUT",
+    )
+    for privilegium in ("SVARUT.SEND", "DOKUMENTLAGER.LAST_OPP"):
+        await town.one.done(
+            ADMIN_A, "POST", f"{UPDATE}/ressurs/{town.a}/tilganger", right | {"privilegium": privilegium}
+        )
+    listed = (await town.one.done(ADMIN_A, "GET", f"{KONF}/privilegier/ORGANISASJON"))["privilegier"]
+    assert {"ADMIN", "SVARUT.SEND", "DOKUMENTLAGER.LAST_OPP"} <= {one["navn"] for one in listed}
 
 
 TYPED = f"{UPDATE}/typeTilganger"
