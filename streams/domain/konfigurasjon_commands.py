@@ -121,6 +121,8 @@ FOLLOWS: dict[type, type] = {
 IN_ROOT = (ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
 OF_INTEGRASJON = (ChangeIntegrasjon, DeleteIntegrasjon, MakePassord)
 OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
+GAINING = (RenameRessurs, GrantPrivilegium, AttachRessurs)
+"""What is not done on an account that is closed. What was gained before can be taken back."""
 
 MOST_TAGS = 10
 """Of an account. Contract: dokumentlager.md 3.2."""
@@ -202,6 +204,8 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
         return Avslagsgrunn.FINNES_IKKE, "Organisasjonen finnes ikke"
     if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.ressurs_id} finnes ikke"
+    if isinstance(command, GAINING) and _is_closed(state, command.ressurs_id):
+        return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.ressurs_id} er slettet"
     if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
         return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
     if isinstance(command, KontoCommand):
@@ -235,7 +239,7 @@ def _locks_out(state: Virksomhet, command: RevokePrivilegium | DeactivateAktor) 
 
 
 def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | None:
-    if not _is_ressurs(state, command.fiks_org_id, command.forelder_id):
+    if not _is_ressurs(state, command.fiks_org_id, command.forelder_id) or _is_closed(state, command.forelder_id):
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.forelder_id} finnes ikke"
     if command.ressurs_id in state.ressurser:
         return Avslagsgrunn.UGYLDIG, f"Ressursen {command.ressurs_id} finnes fra før"
@@ -259,6 +263,10 @@ def _for_root_alone(command: ChangeOrganisasjon) -> bool:
 
 def _is_ressurs(state: Virksomhet, fiks_org_id: UUID, ressurs_id: UUID) -> bool:
     return ressurs_id in state.ressurser or ressurs_id == fiks_org_id == ROOT
+
+
+def _is_closed(state: Virksomhet, ressurs_id: UUID) -> bool:
+    return ressurs_id in state.kontoer and state.kontoer[ressurs_id].slettet
 
 
 def _is_integrasjon(state: Virksomhet, integrasjon_id: UUID) -> bool:
