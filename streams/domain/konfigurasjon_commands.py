@@ -200,14 +200,8 @@ def _administrates(state: Virksomhet, command: Command, ressurs_id: UUID) -> boo
 
 def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
     """Why it cannot be done by anybody, or not by this administrator."""
-    if command.fiks_org_id != ROOT and state.organisasjon is None:
-        return Avslagsgrunn.FINNES_IKKE, "Organisasjonen finnes ikke"
-    if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
-        return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.ressurs_id} finnes ikke"
-    if isinstance(command, GAINING) and _is_closed(state, command.ressurs_id):
-        return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.ressurs_id} er slettet"
-    if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
-        return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    if (missing := _missing(state, command)) is not None:
+        return Avslagsgrunn.FINNES_IKKE, missing
     if isinstance(command, KontoCommand):
         return _refused_konto(state, command)
     match command:
@@ -227,6 +221,19 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
             return Avslagsgrunn.UGYLDIG, f"Koden {command.kode} er i bruk av en annen integrasjon"
         case _:
             return None
+
+
+def _missing(state: Virksomhet, command: Command) -> str | None:
+    """What the command is about and is not there, or not any more; None when all is."""
+    if command.fiks_org_id != ROOT and state.organisasjon is None:
+        return "Organisasjonen finnes ikke"
+    if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
+        return f"Ressursen {command.ressurs_id} finnes ikke"
+    if isinstance(command, GAINING) and _is_closed(state, command.ressurs_id):
+        return f"Kontoen {command.ressurs_id} er slettet"
+    if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
+        return f"Integrasjonen {command.integrasjon_id} finnes ikke"
+    return None
 
 
 def _locks_out(state: Virksomhet, command: RevokePrivilegium | DeactivateAktor) -> bool:

@@ -574,6 +574,37 @@ async def test_a_global_integration_is_offered_to_all_and_used_where_it_is_grant
         assert (await town.one.ask(who, "GET", f"{KONF}/integrasjoner/{machine}"))[0] == 404
 
 
+async def test_root_gives_no_organisation_the_number_of_another(town: Town) -> None:
+    ny = {"navn": "Nyby", "type": "KOMMUNE", "intern": False, "orgnr": "310992003"}
+    made = (await town.one.done(ROOT_FNR, "POST", f"{KONF}/root/organisasjoner", ny))["uuid"]
+    root = f"{KONF}/root/organisasjoner"
+    for method, path, body in (
+        ("POST", root, ny),
+        ("PATCH", f"{root}/{town.a}", {"intern": False, "orgnr": "310992003"}),
+    ):
+        status, said = await town.one.ask(ROOT_FNR, method, path, body)
+        assert (status, said["message"]) == (400, "Organisasjonsnummeret er i bruk av en annen organisasjon")
+    await town.one.done(ROOT_FNR, "PATCH", f"{root}/{made}", {"intern": True, "orgnr": "310992003"})
+
+
+async def test_only_root_offers_an_integration_to_all(town: Town) -> None:
+    ny = {"autorisertOrgnr": "310991007", "navn": "Fagsystem", "fiksOrganisasjonUuid": str(town.a)}
+    machine = await town.integrasjon()
+    one = f"{KONF}/integrasjoner/{machine}"
+    for asked in ({"global": True}, {"kode": "MIN.KODE"}):
+        for method, path, body in (("POST", f"{KONF}/integrasjoner", ny | asked), ("PATCH", one, asked)):
+            status, said = await town.one.ask(ADMIN_A, method, path, body)
+            assert status == 400
+            assert "/root/integrasjoner" in said["message"]
+    as_it_is = await town.one.done(ADMIN_A, "GET", one)
+    await town.one.done(ADMIN_A, "PATCH", one, as_it_is | {"navn": "Nytt navn"})
+    kode = f"GLOBAL.{town.b.hex.upper()}"
+    await town.one.done(ROOT_FNR, "PATCH", f"{KONF}/root/integrasjoner/{machine}", {"kode": kode, "global": True})
+    assert (await town.one.ask(ADMIN_A, "PATCH", one, {"global": False}))[0] == 400
+    same = await town.one.done(ADMIN_A, "PATCH", one, {"global": True, "kode": kode, "navn": "Igjen"})
+    assert (same["navn"], same["kode"]) == ("Igjen", kode)
+
+
 async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town: Town) -> None:
     machine, ask = await town.integrasjon(), town.one.done
     org = f"{KONF}/organisasjoner/{town.a}"
