@@ -150,10 +150,9 @@ class Blobs:
 
 class _Folder:
     """Writes files that survive a power cut, which obstore's do not: it never calls fsync. And reads them, since that
-    takes obstore five times the processor (measured: 130 MB/s a core, and 700).
+    takes obstore many times the processor (``make bench NAME=documents`` tells how many).
 
-    Small ones are written in batches: one thread hop and one journal commit serve all who wait. Measured on ext4, 20 kB
-    each: 1.3 ms alone, 0.27 ms each in a batch of 32.
+    Small ones are written in batches: one thread hop and one journal commit serve all who wait.
     """
 
     def __init__(self, path: Path) -> None:
