@@ -227,7 +227,7 @@ async def seed(bootstrap: str, state: Path) -> int:
         _require_same_passwords(memory, known)
         missing = [*_missing(memory, of, persons(settings))]
         for number, event in enumerate(missing):
-            about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE)
+            about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE, actor=SOURCE)
             await log.append(event, about)
         return len(missing)
     finally:

@@ -39,7 +39,10 @@ async def opening(blobs: Blobs, key: bytes, name: str, size: int, first: int, la
     whole = sealed_size(size)
     begin, end = sealed_range(first, last)
     try:
-        opener = Opener(key, name, await blobs.get_range(name, 0, HEADER_SIZE), whole, first, last)
+        header, there = await blobs.begin(name, HEADER_SIZE)
+        if there != whole:
+            raise Tampered(f"{there} bytes lie where {whole} were stored")
+        opener = Opener(key, name, header, whole, first, last)
         async for sealed in blobs.get(name, begin, min(end, whole - 1)):
             if plain := opener.update(sealed):
                 yield plain

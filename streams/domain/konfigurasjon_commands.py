@@ -129,6 +129,8 @@ FOLLOWS: dict[type, type] = {
 IN_ROOT = (ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
 OF_INTEGRASJON = (ChangeIntegrasjon, DeleteIntegrasjon, MakePassord)
 OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
+GAINING = (RenameRessurs, GrantPrivilegium, AttachRessurs)
+"""What is not done on an account that is closed. What was gained before can be taken back."""
 
 MOST_TAGS = 10
 """Of an account. Contract: dokumentlager.md 3.2."""
@@ -223,12 +225,10 @@ def _administrates(state: Virksomhet, command: Command, ressurs_id: UUID) -> boo
 
 def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
     """Why it cannot be done by anybody, or not by this administrator."""
-    if command.fiks_org_id != ROOT and state.organisasjon is None:
-        return Avslagsgrunn.FINNES_IKKE, "Organisasjonen finnes ikke"
-    if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
-        return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.ressurs_id} finnes ikke"
-    if isinstance(command, OF_INTEGRASJON):
-        return _refused_integrasjon(state, command)
+    if (missing := _missing(state, command)) is not None:
+        return Avslagsgrunn.FINNES_IKKE, missing
+    if isinstance(command, DeleteIntegrasjon) and fiks_protokoll_commands.has_system(state, command.integrasjon_id):
+        return Avslagsgrunn.UGYLDIG, "Integrasjonen hører til et system i Fiks Protokoll, og slettes med det"
     if isinstance(command, KontoCommand):
         return _refused_konto(state, command)
     match command:
@@ -250,13 +250,16 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
             return None
 
 
-def _refused_integrasjon(
-    state: Virksomhet, command: ChangeIntegrasjon | DeleteIntegrasjon | MakePassord
-) -> Refused | None:
-    if not _is_integrasjon(state, command.integrasjon_id):
-        return Avslagsgrunn.FINNES_IKKE, f"Integrasjonen {command.integrasjon_id} finnes ikke"
-    if isinstance(command, DeleteIntegrasjon) and fiks_protokoll_commands.has_system(state, command.integrasjon_id):
-        return Avslagsgrunn.UGYLDIG, "Integrasjonen hører til et system i Fiks Protokoll, og slettes med det"
+def _missing(state: Virksomhet, command: Command) -> str | None:
+    """What the command is about and is not there, or not any more; None when all is."""
+    if command.fiks_org_id != ROOT and state.organisasjon is None:
+        return "Organisasjonen finnes ikke"
+    if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
+        return f"Ressursen {command.ressurs_id} finnes ikke"
+    if isinstance(command, GAINING) and _is_closed(state, command.ressurs_id):
+        return f"Kontoen {command.ressurs_id} er slettet"
+    if isinstance(command, OF_INTEGRASJON) and not _is_integrasjon(state, command.integrasjon_id):
+        return f"Integrasjonen {command.integrasjon_id} finnes ikke"
     return None
 
 
@@ -270,7 +273,7 @@ def _locks_out(state: Virksomhet, command: RevokePrivilegium | DeactivateAktor) 
 
 
 def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | None:
-    if not _is_ressurs(state, command.fiks_org_id, command.forelder_id):
+    if not _is_ressurs(state, command.fiks_org_id, command.forelder_id) or _is_closed(state, command.forelder_id):
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.forelder_id} finnes ikke"
     if command.ressurs_id in state.ressurser:
         return Avslagsgrunn.UGYLDIG, f"Ressursen {command.ressurs_id} finnes fra før"
@@ -306,6 +309,10 @@ def _for_root_alone(command: ChangeOrganisasjon) -> bool:
 
 def _is_ressurs(state: Virksomhet, fiks_org_id: UUID, ressurs_id: UUID) -> bool:
     return ressurs_id in state.ressurser or ressurs_id == fiks_org_id == ROOT
+
+
+def _is_closed(state: Virksomhet, ressurs_id: UUID) -> bool:
+    return ressurs_id in state.kontoer and state.kontoer[ressurs_id].slettet
 
 
 def _is_integrasjon(state: Virksomhet, integrasjon_id: UUID) -> bool:

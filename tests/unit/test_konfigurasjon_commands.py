@@ -324,6 +324,20 @@ def test_an_account_that_is_deleted_takes_no_more_changes() -> None:
         refused(deleted, command, Avslagsgrunn.FINNES_IKKE)
 
 
+def test_on_an_account_that_is_deleted_nobody_gets_anything_more() -> None:
+    deleted, asks = (*OF_A, KontoSlettet(fiks_org_id=A, konto_id=ACCOUNT)), {"fiks_org_id": A, "av": ADMIN_A}
+    on = asks | {"ressurs_id": ACCOUNT}
+    for command in (
+        GrantPrivilegium(**on, **RIGHT),
+        AttachRessurs(**on, **ON),
+        RenameRessurs(**on, navn="r"),
+        CreateRessurs(**asks, ressurs_id=NEW, forelder_id=ACCOUNT, type="T", navn="r"),
+    ):
+        refused(deleted, command, Avslagsgrunn.FINNES_IKKE)
+    for command in (RevokePrivilegium(**on, **RIGHT), DetachRessurs(**on, **ON)):
+        assert not isinstance(decided(deleted, command), KommandoAvvist)
+
+
 def test_only_an_account_is_changed_as_one_and_none_is_made_twice() -> None:
     refused(OF_A, DeleteKonto(**(KONTO | {"konto_id": SERVICE})), Avslagsgrunn.FINNES_IKKE)
     refused(OF_A, CreateKonto(**KONTO, tjeneste="SMS", navn="k"), Avslagsgrunn.UGYLDIG)
