@@ -27,9 +27,9 @@ from statistics import median
 from aiohttp import ClientSession
 from cryptography.x509 import load_pem_x509_certificate
 
+from fiks_cms.envelope import Encryptor
 from gateway.auth.grant import token_for
 from gateway.seed import credentials
-from infra.crypto.cms import Encryptor
 from tests.bench.report import Report
 from tests.chaos.system import System, system
 
