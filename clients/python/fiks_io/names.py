@@ -1,0 +1,19 @@
+"""Names of files in a container: which of them are content, and which can be written to a disk without harm."""
+
+from __future__ import annotations
+
+import unicodedata
+
+META_INF = "META-INF/"
+MIMETYPE = "mimetype"
+
+
+def is_content(name: str) -> bool:
+    """Whether a file of this name is content of a message: it leads into the folder where it is put, on any system."""
+    return (
+        not any(part in ("", ".", "..") for part in name.split("/"))
+        and not any(letter == "\\" or unicodedata.category(letter) == "Cc" for letter in name)
+        and name[1:2] != ":"
+        and not name.upper().startswith(META_INF)
+        and name != MIMETYPE
+    )
