@@ -152,6 +152,11 @@ class OpenSsl:
             self.key(pair),
         )
 
+    def sign_apart(self, content: bytes, pair: KeyPair, *arguments: str) -> bytes:
+        """SignedData over content that it does not have."""
+        who = ("-signer", self.certificate(pair), "-inkey", self.key(pair))
+        return self._run(content, "-sign", "-binary", "-outform", "DER", *who, *arguments)
+
     def to(self, pair: KeyPair, *options: str) -> list[str]:
         """Arguments that address the pair, with these options of the key, such as ``rsa_padding_mode:oaep``."""
         return ["-recip", self.certificate(pair), *(word for option in options for word in ("-keyopt", option))]

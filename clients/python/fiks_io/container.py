@@ -70,14 +70,15 @@ class Container:
 
 
 class _Bounded:
-    """A file of which nobody reads more than a little at once: ``zipfile`` reads the directory whole."""
+    """A file of which nobody reads more than a little at once, while ``zipfile`` reads the directory in one go."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self.most = LARGEST_DIRECTORY
 
     def read(self, size: int = -1) -> bytes:
-        if size > LARGEST_DIRECTORY:
+        if size > self.most:
             raise BadZipFile
         return self._file.read(size)
 
@@ -85,7 +86,9 @@ class _Bounded:
 def container(file: IO[bytes], *, allow_sha1: bool) -> Container:
     """The container in a file that can be sought in, and that stays open. Takes its time. Raises Refused."""
     try:
-        archive = ZipFile(_Bounded(file))
+        bounded = _Bounded(file)
+        archive = ZipFile(bounded)
+        bounded.most = MOST
         infos = _entries(archive, file.seek(0, 2))
         parts = {name: archive.read(info) for name, info in infos.items() if _is_part(name)}
         digests = {name: _digest(archive, info) for name, info in infos.items() if is_content(name)}
