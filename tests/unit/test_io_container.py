@@ -10,6 +10,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -288,11 +289,12 @@ def test_a_signature_over_something_else(make: Maker) -> None:
         read(zipped(entries))
 
 
-def test_a_signature_by_another_who_shows_the_certificate_of_its_name(make: Maker) -> None:
+def test_a_signature_by_another_who_shows_the_certificate_of_its_name(make: Maker, tmp_path: Path) -> None:
     name, number = SIGNER.certificate.subject, SIGNER.certificate.serial_number
     other = pair_of(STRANGER.key, name, number)
-    shown = make.openssl.certificate(SIGNER)
-    made = make.openssl.sign_apart(manifest(FILES), other, "-md", "sha256", "-nocerts", "-certfile", shown)
+    shown = tmp_path / "shown.pem"
+    shown.write_bytes(SIGNER.certificate.public_bytes(Encoding.PEM))
+    made = make.openssl.sign_apart(manifest(FILES), other, "-md", "sha256", "-nocerts", "-certfile", str(shown))
     with pytest.raises(Refused, match="not over the manifest"):
         read(zipped(make.entries() | {SIGNATURE: made}))
 
