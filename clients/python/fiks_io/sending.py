@@ -66,7 +66,7 @@ async def send(api: Api, melding: Utgaende, payload: AsyncGenerator[bytes, None]
     and Unavailable.
     """
     form = FormData(default_to_multipart=True)
-    form.add_field("metadata", msgspec.json.encode(melding), content_type="application/json")
+    form.add_field("metadata", msgspec.json.encode(melding).decode(), content_type="application/json")
     faults: list[Exception] = []
     if payload is not None:
         watched = _watched(payload, faults)
