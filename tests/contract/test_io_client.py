@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import ssl
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -12,10 +13,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 from pamqp import commands
 from pamqp.frame import marshal
 
@@ -340,6 +344,48 @@ async def test_what_was_handled_is_not_handed_out_again(world: World) -> None:
     await eventually(lambda: [row[-1] for row in world.amqp.queues.outcomes(KONTO_ID)] == ["acked"] * 2)
 
 
+async def test_goes_on_when_what_was_handled_cannot_be_acknowledged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection broke just then: it comes again, and is asked for again."""
+    tries = []
+
+    async def once_lost(message: object) -> None:
+        tries.append(message)
+        if len(tries) == 1:
+            world.cut()
+            raise Lost
+
+    async def is_handled(melding_id: UUID) -> bool:
+        return True
+
+    monkeypatch.setattr("fiks_io.client.acknowledge", once_lost)
+    world.amqp.queues.put(KONTO_ID, MELDING)
+    async with reading(world.klient(), is_handled=is_handled) as meldinger:
+        await (await anext(meldinger)).requeue()
+        waiting = asyncio.create_task(anext(meldinger))  # type: ignore[arg-type]
+        await eventually(lambda: len(tries) == 2)
+        world.amqp.queues.put(KONTO_ID, MELDING)
+        await (await waiting).nack()
+
+
+async def test_tries_again_whatever_the_token_source_raises(world: World) -> None:
+    klient = world.klient()
+    token, answers = klient._token, [None, LookupError("no key"), OSError("no network"), None]
+
+    async def at_times() -> str:
+        if fault := answers.pop(0):
+            raise fault
+        return await token()
+
+    klient._token = at_times
+    async with reading(klient) as meldinger:
+        world.cut()
+        world.amqp.queues.put(KONTO_ID, MELDING)
+        await (await anext(meldinger)).ack()
+    assert not answers
+
+
 FAULTY = {
     "no id": {"melding-id": None},
     "no type": {"type": None},
@@ -377,6 +423,32 @@ async def test_a_payload_that_is_no_container_is_given_as_it_came(world: World) 
         with pytest.raises(Refused, match="zip"):
             await files_of(melding)
         assert b"".join([chunk async for chunk in melding.kryptert()])[:2] == b"\x30\x80"
+
+
+# --- README ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_example_of_the_readme_works(world: World, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "clients/python/README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    secret = serialization.BestAvailableEncryption(b"x")
+    p12 = pkcs12.serialize_key_and_certificates(None, SIGNER.key, SIGNER.certificate, None, secret)
+    (tmp_path / "virksomhet.p12").write_bytes(p12)
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (tmp_path / "konto.crt").write_bytes(OURS.certificate.public_bytes(pem))
+    (tmp_path / "konto.key").write_bytes(OURS.key.private_bytes(pem, private, serialization.NoEncryption()))
+    assert shown["klient"](tmp_path, b"x", Integrasjon(INTEGRASJON, PASSORD), KONTO_ID)
+    await shown["send"](world.klient(OTHER_KONTO), KONTO_ID, tmp_path / "konto.crt")
+    receiving = asyncio.create_task(shown["motta"](world.klient(), tmp_path))
+    await eventually(lambda: world.amqp.queues.outcomes(KONTO_ID) == [["acked"]])
+    receiving.cancel()
+    (received,) = await asyncio.to_thread(lambda: list(tmp_path.glob("*/brev.pdf")))
+    assert received.read_bytes() == (tmp_path / "konto.crt").read_bytes()
+    assert world.platform.sent[1]["meldingType"] == "no.ks.fiks.eksempel.v1.mottatt"
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
 
 
 # --- Large -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from fiks_cms import KeyPair
 from fiks_io.api import Api, Integrasjon
 from fiks_io.consuming import Broker, acknowledge, deliveries, reject
 from fiks_io.container import Container
+from fiks_io.errors import Lost
 from fiks_io.katalog import Katalog
 from fiks_io.maskinporten import Token
 from fiks_io.melding import Metadata, NotUnderstood, metadata
@@ -153,10 +154,12 @@ class FiksIO:
             except NotUnderstood:
                 # After three attempts the platform tells its sender.
                 log.error("a message is not understood, and is given back")
-                await reject(message, requeue=True)
+                with suppress(Lost):
+                    await reject(message, requeue=True)
                 continue
             if said.resendt and is_handled is not None and await is_handled(said.melding_id):
-                await acknowledge(message)
+                with suppress(Lost):
+                    await acknowledge(message)
                 continue
             yield MottattMelding(said, message, self)
 

@@ -18,7 +18,7 @@ from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from fiks_io.api import Integrasjon
-from fiks_io.errors import FiksIOError, Lost, Unavailable
+from fiks_io.errors import Lost, Unavailable
 from fiks_io.maskinporten import Token
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,6 @@ CONNECTING = 30.0
 """Seconds that it may take until messages can come."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two tries to connect; doubled each time, and varied, so that not all come at once."""
-
-_LOST = (AMQPError, OSError, TimeoutError, FiksIOError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ async def deliveries(broker: Broker, konto_id: UUID, prefetch: int) -> AsyncIter
     try:
         first = await _connected(broker, konto_id, prefetch)
     except (AMQPError, OSError, TimeoutError) as fault:
-        raise Unavailable(f"{broker.host}:{broker.port} does not let us read the queue: {fault!r}") from fault
+        raise Unavailable(f"{broker.host}:{broker.port} does not let us read the queue: {fault}") from fault
     reading = _Reading(first, lambda: _connected(broker, konto_id, prefetch))
     try:
         async with aclosing(reading.messages()) as messages:
@@ -107,8 +105,8 @@ class _Reading:
             try:
                 self._connection, self._arrived = await self._connect()
                 return
-            except _LOST as fault:
-                log.warning("Fiks IO cannot be connected to: %r", fault)
+            except Exception as fault:  # a token source raises what it likes, and may work the next time
+                log.warning("Fiks IO cannot be connected to: %s: %s", type(fault).__name__, fault)
 
 
 async def _connected(broker: Broker, konto_id: UUID, prefetch: int) -> tuple[Connection, Arrived]:
