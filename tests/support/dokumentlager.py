@@ -18,6 +18,7 @@ import asyncpg
 from aiohttp import ClientError, ClientSession, web
 from cryptography.x509 import load_pem_x509_certificate
 
+from fiks_cms.envelope import Encryptor
 from gateway.app import make_app
 from gateway.auth.grant import token_for
 from gateway.auth.login import person_token
@@ -25,7 +26,6 @@ from gateway.auth.memory import MEMORY
 from gateway.fullmakt import FULLMAKTER
 from gateway.registers.parties import Party
 from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisation, credentials
-from infra.crypto.cms import Encryptor
 from infra.local.ports import free_port
 from infra.settings import Settings
 from tests.support.eventually import eventually
