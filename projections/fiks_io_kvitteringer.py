@@ -96,7 +96,7 @@ class Kvitteringer(Effecting):
         answered = {key for one in sent if (key := _answered(one)) is not None}
         known = await _find(connection, {_key(one.event) for one in (*sent, *ended)} | answered)
         await self._log.append_all(self._answers(sent, known))
-        await self._forget(connection, [one for one in sent if _is_void(one.event, known[_key(one.event)])])
+        await self._forget(connection, [one for one in sent if _is_void(one, known[_key(one.event)])], known)
         await self._log.append_all(await self._notices(ended, known))
         for first in range(0, len(ended), AT_ONCE):
             chunk = ended[first : first + AT_ONCE]
@@ -113,14 +113,15 @@ class Kvitteringer(Effecting):
                 ended.setdefault(one.at.stream, one)
         return list(ended.values())
 
-    async def _forget(self, connection: Connection, void: Sequence[Recorded]) -> None:
+    async def _forget(self, connection: Connection, void: Sequence[Recorded], known: dict[Key, Row]) -> None:
         """Of messages that had been sent before: nobody will ever ask for what came with them."""
-        await self._blobs.delete([one.event.blob for one in void if one.event.blob is not None])
+        kept = {None, *(row[name] for row in known.values() for name in ("blob", "dokumentlager_id"))}
+        await self._blobs.delete([one.event.blob for one in void if one.event.blob not in kept])
         await self._log.append_all(
             [
                 self.following(DokumentslettingBegjart(dokument_id=dokument_id, grunn=Slettegrunn.API), one.at)
                 for one in void
-                if (dokument_id := one.event.dokumentlager_id) is not None
+                if (dokument_id := one.event.dokumentlager_id) not in kept
             ]
         )
         journals = await self._journals.load(connection, {one.at.stream for one in void})
@@ -204,6 +205,7 @@ def _answered(one: Recorded) -> Key | None:
     return None if original is None else (one.event.avsender_konto_id, original)
 
 
-def _is_void(event: Sendt, first: Row) -> bool:
-    """Whether the message had been sent before with other content, as each sending has its own."""
-    return (event.blob, event.dokumentlager_id) != (first["blob"], first["dokumentlager_id"])
+def _is_void(one: Recorded, first: Row) -> bool:
+    """Whether the message had been sent before."""
+    assert one.at.position is not None
+    return bool(one.at.position.offset != first["plass"])
