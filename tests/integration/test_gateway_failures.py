@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 
 from infra.crypto.segments import sealed_size
 from infra.local.ports import free_port
+from infra.local.processes import leashed
 from schemas.svarut import ForsendelseMottatt
 from tests.support.eventually import eventually
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
@@ -105,7 +106,7 @@ async def test_a_letter_under_way_is_taken_in_before_the_process_stops(caller: C
     names = {"kafka", "postgres", "issuer", "gateway_port", "state"}
     environment = {f"FIKS_{name.upper()}": str(of) for name, of in settings.model_dump().items() if name in names}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.cli", "gateway", env=os.environ | environment
+        *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=os.environ | environment
     )
     url = f"http://127.0.0.1:{settings.gateway_port}"
     await until_ready(caller.session, url)
@@ -161,7 +162,7 @@ async def test_an_idle_process_stops_at_once(caller: Caller, number: int) -> Non
             "FIKS_STATE": str(folder),
         }
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway.cli", "gateway", env=os.environ | environment
+            *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=os.environ | environment
         )
         async with ClientSession() as session:
             while True:
