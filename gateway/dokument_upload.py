@@ -14,6 +14,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from fiks_cms import Decryptor, NotReadable
 from gateway.context import BLOBS, LOG, SCANNER
 from gateway.dokument import Metadata, Named, exposures
 from gateway.metadata import read_json
@@ -21,7 +22,6 @@ from gateway.multipart import Multipart
 from gateway.stored import Stored
 from gateway.uploads import reader
 from infra.blobs import Blobs
-from infra.crypto.cms import Decryptor
 from infra.crypto.segments import sealed_size
 from infra.keys import Keys
 from infra.virus import Outcome, Scan, Scanner, Verdict
@@ -35,6 +35,10 @@ LONGEST_CALL = 60 * 60.0
 """Seconds; clients give up after an hour."""
 MOST_METADATA = 2 << 20
 EMPTY = "Ugyldig innhold: dokumentet er tomt"
+NOT_DECIPHERED = (
+    "Ugyldig innhold: dokumentet kan ikke dekrypteres. "
+    "Krypter hele dokumentet som CMS for sertifikatet som gjelder nå, og send det på nytt"
+)
 
 
 class Received(Stored):
@@ -143,11 +147,14 @@ def _found(verdict: Verdict) -> str | None:
 
 
 async def _decrypted(chunks: AsyncIterator[bytes], decryptor: Decryptor) -> AsyncIterator[bytes]:
-    """The content of a CMS message. Raises NotReadable, which is Unreadable."""
-    async for chunk in chunks:
-        if plain := decryptor.update(chunk):
-            yield plain
-    yield decryptor.finish()
+    """The content of a CMS message. Raises Unreadable, which never tells why it cannot be deciphered."""
+    try:
+        async for chunk in chunks:
+            if plain := decryptor.update(chunk):
+                yield plain
+        yield decryptor.finish()
+    except NotReadable:
+        raise Unreadable(NOT_DECIPHERED) from None
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, LOG
 from gateway.dokument_nedlasting import body, headers_of, key_of, planned
 from gateway.dokumenter import DOKUMENTER
-from gateway.dokumentlager import must_be_there
+from gateway.dokumentlager import etag_of, must_be_as_known, must_be_there
 from gateway.eksponering import must_be_exposed, must_be_logged_in_at
+from gateway.preconditions import is_at_hand
 from gateway.problems import error_message, hidden
 from gateway.randomness import new_hex
 from gateway.said import said
@@ -35,8 +36,9 @@ Asked = Callable[[], Awaitable[Any]]
 async def handed_out(request: web.Request, asked: Asked) -> web.StreamResponse:
     """The content of the document, as the call wants it: whole, in ranges, or not at all. Raises as ``asked`` does."""
     dokument = await asked()
+    must_be_as_known(request, dokument)
     if request.method == "HEAD":
-        return _head(dokument)
+        return _head(request, dokument)
     plan = planned(request.headers, dokument, new_hex())
     if plan.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         unmet = error_message(request.path, plan.status, "Dokumentet har ikke noe i det området")
@@ -59,9 +61,12 @@ async def handed_out(request: web.Request, asked: Asked) -> web.StreamResponse:
     return response
 
 
-def _head(dokument: Any) -> web.StreamResponse:
+def _head(request: web.Request, dokument: Any) -> web.StreamResponse:
     """What is answered to HEAD, for which ranges mean nothing; nothing is handed out, and nothing told."""
     response = web.StreamResponse(headers=headers_of(dokument))
+    if is_at_hand(request.headers, etag_of(dokument)):
+        response.set_status(HTTPStatus.NOT_MODIFIED)
+        return response
     response.content_length = dokument["ukryptert_storrelse"]
     return response
 

@@ -12,6 +12,7 @@ from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.context import MINSIDE
 from gateway.dokumenter import DOKUMENTER
+from gateway.preconditions import is_as_known
 from gateway.reading import Answer
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import Status
@@ -66,6 +67,17 @@ def must_be_there(dokument: Any) -> None:
     til = dokument["tilgjengelig_til"]
     if dokument["status"] == Status.SLETTET or (til is not None and til <= datetime.now(UTC)):
         raise Gone(f"Dokumentet {dokument['dokument_id']} er slettet")
+
+
+def etag_of(dokument: Any) -> str:
+    """The entity-tag of a document: that of its content, the only thing about it that callers keep."""
+    return f'"{dokument["sha256"]}"'
+
+
+def must_be_as_known(request: web.Request, dokument: Any) -> None:
+    """Raises HTTPPreconditionFailed where the caller demands (If-Match) that it is another. RFC 9110, 13.1.1."""
+    if not is_as_known(request.headers, etag_of(dokument)):
+        raise web.HTTPPreconditionFailed
 
 
 def uuid_in(request: web.Request, name: str) -> UUID:

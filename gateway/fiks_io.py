@@ -68,7 +68,7 @@ class Spesifikasjon(Struct, rename="camel", frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is known of content that was stored; none at all where ``size`` is 0."""
+    """What is known of content that was stored. ``sha256`` is of what was sent, in hex."""
 
     dokument_id: UUID
     blob: str

@@ -16,6 +16,7 @@ from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import DELIVERIES
+from gateway.dokumentlager import uuid_in
 from gateway.kommando import decide
 from schemas.konfigurasjon_commands import CreateKonto
 from streams.domain.configuration import Configuration
@@ -30,7 +31,7 @@ CONFIGURER = integration(KONFIGURERE) | manager(KONFIGURERE)
 configuration: the owner of the account switches it on by giving that right, and off by taking it back.
 """
 PARTICIPANT = integration() | manager()
-"""Whoever calls; the handler asks ``must_take_part``."""
+"""Whoever calls; the handler asks ``must_take_part``, or tells only of what the caller may configure."""
 MISSING = "Kontoen finnes ikke i Fiks IO"
 
 
@@ -40,14 +41,6 @@ def konto_in(request: web.Request) -> Katalogkonto:
     if konto is None:
         raise NotFound(MISSING)
     return konto
-
-
-def uuid_in(request: web.Request, name: str) -> UUID:
-    """An id in the address. Raises NotFound when it is none: nothing can have it."""
-    try:
-        return UUID(request.match_info[name])
-    except ValueError:
-        raise NotFound(f"{name} i adressen er ikke en UUID") from None
 
 
 def configuration_of(request: web.Request) -> Configuration:

@@ -39,6 +39,10 @@ RELEASE = """
     where l.holder = $1 and (l.mottaker_konto_id, l.levering) = (u.mottaker_konto_id, u.levering)
 """
 WAKE = "select pg_notify('fiks_io', konto_id || ' 0') from unnest($1::uuid[]) as u (konto_id)"
+RENEW = """
+    insert into lease (mottaker_konto_id, melding_id, levering, holder)
+    select *, $1 from unnest($2::uuid[], $3::uuid[], $4::uuid[]) on conflict do nothing
+"""
 HELD = """
     select mottaker_konto_id, melding_id, levering from lease
     where holder = $1 and since < now() - make_interval(secs => $2)
@@ -101,6 +105,11 @@ class Leases:
             await connection.execute(RELEASE, self.holder, *columns)
             if wake:
                 await connection.execute(WAKE, list(wake))
+
+    async def renew(self, leases: Sequence[Held]) -> None:
+        """Hold these again, should PostgreSQL have forgotten them."""
+        columns = list(zip(*leases, strict=True)) or [(), (), ()]
+        await self._pool.execute(RENEW, self.holder, *columns)
 
     async def held(self, older_than: float) -> list[Held]:
         """What this holder has had for so many seconds."""

@@ -36,6 +36,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
 HTTP_TEXTS = {
     404: "Adressen finnes ikke",
     405: "Metoden er ikke tillatt for denne adressen",
+    412: "Dokumentet er et annet enn det If-Match krever",
     413: "Innholdet er for stort",
     417: "Forventningen i Expect kan ikke innfris",
 }

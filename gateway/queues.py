@@ -279,8 +279,8 @@ class Queues:
     async def _listen(self) -> None:
         """Hear of messages, and show that we live, on a session of its own.
 
-        Where PostgreSQL was away it may have forgotten the leases. Nothing is handed out before the table knows all
-        that is on the log, what was handed out before above all.
+        Where PostgreSQL was away it may have forgotten the leases: they are told anew, and nothing is handed out before
+        the table knows all that is on the log, what was handed out before above all.
         """
         while True:
             gone = asyncio.Event()
@@ -289,6 +289,7 @@ class Queues:
                 session = await alive(self._dsn, self._leases.holder)
                 session.add_termination_listener(lambda _, gone=gone: gone.set())
                 await session.add_listener(CHANNEL, self._heard)
+                await self._leases.renew(self._settlement.leases)
                 await self._reading.caught_up()
                 self._connected.set()
                 self.look(list(self._turns))
@@ -335,16 +336,13 @@ class Queues:
                 dead = {one for one in await self._leases.others() if not await self._leases.is_alive(one)}
                 suspects = {one: suspects.get(one, now()) for one in dead}
                 for one in [one for one in dead if now() - suspects[one] >= DEAD_FOR]:
-                    self._give_back(await self._leases.adopt(one))
-                self._give_back(await self._leases.stranded(STALE))
+                    for held in await self._leases.adopt(one):
+                        self._settlement.give_back(held)
+                for held in await self._leases.stranded(STALE):
+                    self._settlement.give_back(held)
                 await self._put_back([held for held in await self._leases.held(STALE) if self._is_nobodys(held)])
             except INFRASTRUCTURE as fault:
                 log.info("the leases cannot be tended just now", fault=type(fault).__name__)
-
-    def _give_back(self, leases: Iterable[Held]) -> None:
-        """Of messages that somebody was handed who is gone: that is no attempt of the receiver's that failed."""
-        for held in leases:
-            self._settlement.settle(Delivery(held, None, None), Outcome.RETURNED)
 
     def _is_nobodys(self, held: Held) -> bool:
         until = self._missing.get(held.levering)

@@ -73,7 +73,7 @@ class Settlement:
         self._log, self._leases, self._reading = log_, leases, reading
         self._saying: set[asyncio.Task[None]] = set()
         self._said: list[_Said] = []
-        self._known: set[UUID] = set()
+        self._known: dict[UUID, Held] = {}
         self._open: Counter[UUID] = Counter()
         self._returned: dict[UUID, Position] = {}
         self._let_go = asyncio.Condition()
@@ -95,21 +95,35 @@ class Settlement:
         """Whether the lease has been handed out here and not been let go of."""
         return held.levering in self._known
 
+    @property
+    def leases(self) -> list[Held]:
+        """All that were handed out here and have not been let go of."""
+        return list(self._known.values())
+
     def hand_out(self, delivery: Delivery) -> None:
         """Say that the message is handed out."""
         konto_id, melding_id, levering = delivery.held
-        self._known.add(levering)
+        self._known[levering] = delivery.held
         event = MeldingLevert(mottaker_konto_id=konto_id, melding_id=melding_id, levering=levering)
         delivery.told = asyncio.create_task(self._say(event, delivery))
 
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         """Say how it ended. Never waits and never fails."""
-        self._known.add(delivery.held.levering)
+        self._known[delivery.held.levering] = delivery.held
         self._open[delivery.held.konto_id] += 1
         task = asyncio.create_task(self._settle(delivery, outcome))
         self._saying.add(task)
         FIKS_IO_UNSAID.set(len(self._saying))
         task.add_done_callback(self._is_said)
+
+    def give_back(self, held: Held) -> None:
+        """Say of a message that another had, who is no more, that it was handed out and came back.
+
+        Who died may not have said that it was handed out; said twice it counts once.
+        """
+        delivery = Delivery(held, None, None)
+        self.hand_out(delivery)
+        self.settle(delivery, Outcome.RETURNED)
 
     async def settled(self) -> None:
         """Returns once everything that was settled so far is on the log."""
@@ -180,7 +194,8 @@ class Settlement:
     async def _forget(self, done: Sequence[_Said]) -> None:
         gone = set(done)
         self._said = [one for one in self._said if one not in gone]
-        self._known -= {one.held.levering for one in done}
+        for one in done:
+            self._known.pop(one.held.levering, None)
         async with self._let_go:
             self._open -= Counter(one.held.konto_id for one in done)
             self._let_go.notify_all()

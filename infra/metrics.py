@@ -115,6 +115,7 @@ FIKS_IO_UNSAID = Gauge(
     multiprocess_mode="livesum",
 )
 SWEPT = Counter("fiks_swept_blobs_total", "Blobs that were swept up, since no event tells of them")
+SWEPT_KEYS = Counter("fiks_swept_keys_total", "Data keys that were destroyed, since no event tells of their stream")
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 

@@ -143,6 +143,42 @@ create table konfigurasjon_global_integrasjon (
     tags text[] not null,
     primary key (fiks_org_id, integrasjon_id)
 );
+create table konfigurasjon_protokollsystem (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    integrasjon_id uuid not null,
+    beskrivelse text not null,
+    eposter text[] not null,
+    offentlig boolean not null,
+    opprettet timestamptz not null,
+    automatisk_godkjenning boolean not null,
+    leverandor_navn text,
+    leverandor_kontaktpunkt text,
+    endret timestamptz,
+    primary key (fiks_org_id, id)
+);
+-- Parts by name, each with the version that stands in its place of the other column.
+create table konfigurasjon_protokollkonto (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    system_id uuid not null,
+    beskrivelse text not null,
+    protokoll text not null,
+    parter text[] not null,
+    versjoner text[] not null,
+    opprettet timestamptz not null,
+    send_meldinger_deaktivert boolean not null,
+    endret timestamptz,
+    primary key (fiks_org_id, id)
+);
+-- Which systems, of whatever organisation, may send to an account or have asked to.
+create table konfigurasjon_protokolltilgang (
+    fiks_org_id uuid not null,
+    konto_id uuid not null,
+    system_id uuid not null,
+    status text not null,
+    primary key (fiks_org_id, konto_id, system_id)
+);
 
 -- name: indexes
 create index if not exists konfigurasjon_ressurs_id on konfigurasjon_ressurs (id);

@@ -63,7 +63,7 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         works.append(Kvitteringer(log, letters, Blobs(settings.blobs)))
     beside = [asyncio.create_task(watch_rebuilds(settings))] if settings.metrics_port is not None else []
     if SWEEPER in roles:
-        beside.append(asyncio.create_task(sweep_for_ever(settings)))
+        beside.append(asyncio.create_task(sweep_for_ever(settings, log)))
     await run(Worker(settings, works, keys=log.keys))
     for task in beside:
         task.cancel()

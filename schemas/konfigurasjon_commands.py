@@ -12,6 +12,7 @@ from uuid import UUID
 
 from schemas.catalogue import event
 from schemas.fiks_io_konto_commands import AdresseCommand, FiksIoKontoCommand
+from schemas.fiks_protokoll_commands import FiksProtokollCommand
 from schemas.konfigurasjon import Organisasjonstype
 
 
@@ -380,4 +381,5 @@ Command = (
     | KontoCommand
     | FiksIoKontoCommand
     | AdresseCommand
+    | FiksProtokollCommand
 )

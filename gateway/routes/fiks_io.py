@@ -20,8 +20,8 @@ routes = Routes()
 
 @routes.post("/fiks-io/api/v1/send", demands=integration(SENDE_MOTTA))
 async def send(request: web.Request) -> web.Response:
-    """Take over a message. The answer is a promise: its content and the event are durable. It is never longer than the
-    eight fields, which a published client refuses (trap 2).
+    """Take over a message. The answer is a promise: its content and the event are durable. It has eight fields, always,
+    and no other: a published client refuses what it does not know (trap 2).
     """
     parts = parts_of(request)
     said = await metadata(parts)

@@ -8,13 +8,13 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import (
     CONFIGURER,
     configuration_of,
     konto_in,
     now_by,
     org_navn,
-    uuid_in,
     without_nulls,
 )
 from gateway.kommando import decide

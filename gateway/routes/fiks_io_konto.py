@@ -15,6 +15,7 @@ from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
+from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import (
     CONFIGURER,
     PARTICIPANT,
@@ -27,7 +28,6 @@ from gateway.fiks_io_konto import (
     shown,
     shown_nokkel,
     usable,
-    uuid_in,
 )
 from gateway.kommando import decide
 from gateway.metadata import Kontonavn, Text, read_json

@@ -11,7 +11,8 @@ from gateway.amqp.queues import queue_of
 from gateway.auth.demands import manager
 from gateway.auth.middleware import demand_on
 from gateway.context import DELIVERIES
-from gateway.fiks_io_konto import MISSING, configuration_of, org_navn, uuid_in, without_nulls
+from gateway.dokumentlager import uuid_in
+from gateway.fiks_io_konto import MISSING, configuration_of, org_navn, without_nulls
 from gateway.routes import Routes, as_json
 from schemas.konfigurasjon import ROOT
 from streams.domain.errors import NotFound

@@ -19,12 +19,13 @@ from gateway.sporing import SPORING, TOPIC, Retning
 from schemas.errors import Unreadable
 from streams.domain.errors import NotFound
 from streams.domain.fiks_io import Status
+from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA
 
 routes = Routes()
 E = TypeVar("E", bound=StrEnum)
 
 KONTO = "/fiks-io/sporing/api/v1/kontoer/{kontoId}/meldinger"
-OWN = integration("SVARINN.SENDE_MOTTA") | manager("SVARINN.KONFIGURERE")
+OWN = integration(SENDE_MOTTA) | manager(KONFIGURERE)
 MOST, DEFAULT = 1000, 100
 BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
 

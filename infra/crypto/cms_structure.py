@@ -6,8 +6,8 @@ receiver may take it for whole. The lengths of BER show that. What stands in the
 
 from __future__ import annotations
 
-from infra.crypto.ber import OID, SEQUENCE, NotBer, Reader, encoded, oid
-from infra.crypto.cms_content import AUTH_ENVELOPED_DATA, ENVELOPED_DATA
+from fiks_cms.ber import OID, SEQUENCE, NotBer, Reader, encoded, oid
+from fiks_cms.content import AUTH_ENVELOPED_DATA, ENVELOPED_DATA
 from schemas.errors import Unreadable
 
 SIGNED_DATA = oid("1.2.840.113549.1.7.2")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
 from streams.domain.configuration import Configuration
 from streams.domain.fiks_io_konto import KONFIGURERE, KONTO, SENDE_MOTTA, Adresse, FiksIoKonto
@@ -43,8 +44,11 @@ def konto_of(configuration: Configuration, konto_id: UUID) -> Katalogkonto | Non
 
 
 def nokkel_of(konto: Katalogkonto) -> Sertifikat | None:
-    """The certificate that was set, whether or not it may be used."""
-    return sertifikat(konto.satt.pem) if konto.satt.pem is not None else None
+    """The certificate that was set, whether or not it may be used; one that cannot be read any more is none."""
+    try:
+        return sertifikat(konto.satt.pem) if konto.satt.pem is not None else None
+    except Unreadable:
+        return None
 
 
 def usable_nokkel_of(konto: Katalogkonto, now: datetime) -> Sertifikat | None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from streams.domain.configuration import Configuration
 from streams.domain.fiks_io_katalog import konto_of, usable_nokkel_of
+from streams.domain.fiks_protokoll_regler import INGEN_TILGANG, protocol_refusal
 
 _MELDING_TYPE = re.compile(r"[0-9A-Za-zæøåÆØÅ._-]{1,255}")
 
@@ -65,4 +66,6 @@ def refusals(
         yield Avslag(UGYLDIG, f"Mottakerkontoen {mottaker_konto_id} har ingen offentlig nøkkel som kan brukes")
     if mottaker.satt.avsenderfilter and avsender_konto_id not in mottaker.satt.avsendere:
         yield Avslag(IKKE_AKSEPTERT, f"Mottakerkontoen {mottaker_konto_id} tar ikke imot fra {avsender_konto_id}")
-    # What protocols demand of their accounts (part, version, access, type, content) goes here.
+    asked = (avsender_konto_id, mottaker_konto_id, melding_type, har_innhold)
+    if avsender is not None and (melding := protocol_refusal(configuration, *asked)) is not None:
+        yield Avslag(IKKE_AKSEPTERT if melding == INGEN_TILGANG else UGYLDIG, melding)

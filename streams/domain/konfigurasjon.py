@@ -6,7 +6,7 @@ It never asks whether something may be done; that was decided before the event w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar, assert_never
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.fiks_io_konto import AdresseEvent, FiksIoKontoEvent
+from schemas.fiks_protokoll import FiksProtokollEvent, ProtokollKontoOpprettet, ProtokollSystemOpprettet
 from schemas.konfigurasjon import (
     AktorAktivert,
     AktorDeaktivert,
@@ -48,8 +49,10 @@ from schemas.konfigurasjon import (
     TypePrivilegieTildelt,
     TypePrivilegieTrukketTilbake,
 )
-from streams.domain import fiks_io_konto
+from streams.domain import fiks_io_konto, fiks_protokoll
+from streams.domain.changes import changed
 from streams.domain.fiks_io_konto import Adresse, FiksIoKonto
+from streams.domain.fiks_protokoll import FiksProtokoll
 
 OrganisasjonEvent = OrganisasjonOpprettet | OrganisasjonEndret | FakturaEndret
 RessursEvent = TjenesteInitialisert | TjenesteKonfigurert | RessursOpprettet | RessursEndret | KontoOpprettet
@@ -78,6 +81,7 @@ KonfigurasjonEvent = (
     | PersonOpprettet
     | PersonopplysningerEndret
     | MottakersystemRegistrert
+    | FiksProtokollEvent
     | KommandoAvvist
 )
 
@@ -192,6 +196,7 @@ class Virksomhet(Struct, frozen=True):
     kontoer: dict[UUID, Konto] = {}
     fiks_io_kontoer: dict[UUID, FiksIoKonto] = {}
     adresser: dict[UUID, Adresse] = {}
+    protokoll: FiksProtokoll = FiksProtokoll()
 
 
 def integrasjon_aktor(integrasjon_id: UUID) -> str:
@@ -215,6 +220,8 @@ def evolve(state: Virksomhet, event: KonfigurasjonEvent) -> Virksomhet:
         return _with_adresse(state, event)
     if isinstance(event, OrganisasjonEvent):
         return _with_organisasjon(state, event)
+    if isinstance(event, FiksProtokollEvent):
+        return _with_protokoll(state, event)
     match event:
         case RessursTilknyttet() | RessursFrakoblet():
             return _with_tilknytning(state, event)
@@ -284,7 +291,7 @@ def _with_konto(state: Virksomhet, event: KontoEvent) -> Virksomhet:
         return state
     match event:
         case KontoEndret():
-            if (io := state.fiks_io_kontoer.get(known.id)) is not None:
+            if event.endret is not None and (io := state.fiks_io_kontoer.get(known.id)) is not None:
                 state = _with_io(state, known.id, replace(io, endret=event.endret, endret_av=event.endret_av))
             return _but(state, ressurser={**state.ressurser, known.id: replace(known, navn=event.navn)})
         case KontoTagget():
@@ -378,6 +385,29 @@ def _with_right(state: Virksomhet, event: RettighetEvent) -> Virksomhet:
             assert_never(event)
 
 
+def _with_protokoll(state: Virksomhet, event: FiksProtokollEvent) -> Virksomhet:
+    if not fiks_protokoll.counts(state.protokoll, event) or _is_taken(state, event):
+        return state
+    tjeneste = state.tjenester.get(fiks_protokoll.TJENESTE)
+    for one in fiks_protokoll.implied(state.protokoll, event, tjeneste.ressurs_id if tjeneste else event.fiks_org_id):
+        state = evolve(state, one)
+    if isinstance(event, ProtokollKontoOpprettet):
+        io = FiksIoKonto(True, event.pem, opprettet=event.opprettet, opprettet_av=event.opprettet_av)
+        state = _with_io(state, event.konto_id, io)
+    return _but(state, protokoll=fiks_protokoll.evolve(state.protokoll, event))
+
+
+def _is_taken(state: Virksomhet, event: FiksProtokollEvent) -> bool:
+    """Whether what is to exist by the event has an id that something else has."""
+    match event:
+        case ProtokollSystemOpprettet():
+            return event.system_id in state.ressurser or event.integrasjon_id in state.integrasjoner
+        case ProtokollKontoOpprettet():
+            return event.konto_id in state.ressurser
+        case _:
+            return False
+
+
 def _with_tilknytning(state: Virksomhet, event: TilknytningEvent) -> Virksomhet:
     had = state.tilknyttet.get(event.integrasjon_id, frozenset())
     has = had | {event.ressurs_id} if isinstance(event, RessursTilknyttet) else had - {event.ressurs_id}
@@ -452,16 +482,6 @@ def _same(held: frozenset[str]) -> frozenset[str]:
 def _more(held: frozenset[str], privilegium: str) -> frozenset[str]:
     """One object for each set of privileges: there are few, and many who hold them."""
     return held | {privilegium}
-
-
-T = TypeVar("T")
-
-
-def changed(known: T, event: Any) -> T:
-    """``known``, a dataclass, with those fields of the event that are not null."""
-    own = {one.name for one in fields(known)}  # type: ignore[arg-type]  # a dataclass
-    said = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
-    return replace(known, **{name: said[name] for name in own & said.keys() - {"id", "fiks_org_id"}})  # type: ignore[type-var]
 
 
 def _but(state: Virksomhet, **other: Any) -> Virksomhet:

@@ -50,13 +50,10 @@ class Handed:
     act: Act
 
 
-def judge_messages(
-    sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable[Recorded], left: Iterable[str]
-) -> Verdict:
-    """Compare what was acknowledged and what was handed out with the log.
+def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable[Recorded]) -> Verdict:
+    """Compare what was acknowledged and what was handed out with the log, once all messages had the time to end.
 
-    ``log`` is every event of the topic in order within each partition; ``left`` are the names of blobs of messages that
-    no event names, or whose message has ended.
+    ``log`` is every event of the topic in order within each partition.
     """
     verdict = Verdict()
     streams: dict[str, list[Recorded]] = defaultdict(list)
@@ -72,7 +69,6 @@ def judge_messages(
         if state is Status.FEILET and seen[melding_id] < MOST_ATTEMPTS:
             verdict.other.append(f"{melding_id} is called failed, and {seen[melding_id]} consumers saw it")
     _judge_handed(handed, verdict)
-    verdict.other += [f"{name} was left in the blob store" for name in left]
     return verdict
 
 
@@ -131,9 +127,7 @@ def _judge_notice(records: Sequence[Recorded], status: Status | None, told: Sequ
 
 
 def _judge_handed(handed: Sequence[Handed], verdict: Verdict) -> None:
-    """Who was handed a message before is told so the next time, and nothing comes after an acknowledgement of ours that
-    counted. That cannot be known here, so only the first is asked.
-    """
+    """What somebody may have seen before is handed out as redelivered."""
     before: set[UUID] = set()
     for one in handed:
         if one.melding_id in before and not one.redelivered:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from infra.crypto.cms import Decryptor, NotReadable
+from fiks_cms.envelope import Decryptor, NotReadable
 from infra.crypto.cms_structure import NotWhole, Structure
 from tests.support.cms import OpenSsl, decrypt, encrypt, key_pair, pair_of
 

@@ -13,14 +13,13 @@ from aiohttp import FormData
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
-from gateway.amqp.deliveries import Melding
 from gateway.context import DELIVERIES
 from gateway.issuer.people import PEOPLE
 from gateway.routes.docs import descriptions
 from streams.domain.errors import Unavailable
 from tests.support.certificates import certificate, expired, key, pem
-from tests.support.deliveries import MemoryDeliveries
 from tests.support.dokumentlager import Answer
+from tests.support.fiks_io import AS_JAVA, java, specification
 from tests.support.fiks_io_konto import KATALOG, KONTOER, ROOT, Io, done, refused
 
 DESCRIBED = json.loads(descriptions()["fiks-io-katalog-api-v1.json"])["components"]
@@ -34,11 +33,9 @@ def must_be(name: str, said: Any) -> None:
     assert said.keys() <= schema["properties"].keys() and None not in said.values()
 
 
-class Away(MemoryDeliveries):
+async def away(_: UUID) -> Any:
     """Queues that do not answer."""
-
-    async def count(self, konto_id: object) -> Any:
-        raise Unavailable("Køene svarer ikke")
+    raise Unavailable("Køene svarer ikke")
 
 
 async def test_every_participant_reads_the_accounts_of_all(io: Io) -> None:
@@ -81,8 +78,11 @@ async def test_who_has_nothing_to_do_with_fiks_io_reads_only_keys(io: Io) -> Non
 
 async def test_the_status_counts_what_waits_and_who_listens(io: Io) -> None:
     konto_id = await io.konto(io.a, skalAktiveres=True)
-    io.deliveries.put(UUID(konto_id), Melding({}), Melding({}))
-    subscription = io.deliveries.subscribe(UUID(konto_id), lambda _: None)
+    body = java(specification(avsenderKontoId=io.b_konto, mottakerKontoId=konto_id))
+    for _ in range(2):
+        kind = {"Content-Type": AS_JAVA}
+        assert (await io.b_machine.ask("POST", "/fiks-io/api/v1/send", data=body, headers=kind)).status == 202
+    subscription = io.a.app[DELIVERIES].subscribe(UUID(konto_id), "test", lambda _: None)
     status = await done(io.b_machine, "GET", f"{KATALOG}/kontoer/{konto_id}/status")
     must_be("KontoStatusApiModel", status)
     assert (status["antallKonsumenter"], status["antallUavhentedeMeldinger"]) == (1, 2)
@@ -99,8 +99,7 @@ async def test_the_status_counts_what_waits_and_who_listens(io: Io) -> None:
 
 
 async def test_a_count_that_is_not_known_is_no_answer_and_never_null(io: Io, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(io.deliveries, "count", Away().count)
-    assert io.a.app[DELIVERIES] is io.deliveries
+    monkeypatch.setattr(io.a.app[DELIVERIES], "count", away)
     for path in (f"{KATALOG}/kontoer/{io.a_konto}", f"{KATALOG}/kontoer/{io.a_konto}/status"):
         assert (await refused(io.b_machine, 503, "GET", path))["status"] == 503
     await refused(io.operator, 503, "GET", f"{ROOT}/{io.a_konto}/queue")

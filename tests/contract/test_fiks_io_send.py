@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from gateway import fiks_io_upload
 from gateway.context import BLOBS, LOG, TRAFFIC
 from gateway.fiks_io import LARGEST_INLINE
 from gateway.seed import PROVDAL, TESTVIK
+from infra.ends import Ends
 from infra.sealed_blobs import opened
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.fiks_io import Header, MeldingSendt
@@ -26,6 +28,7 @@ from schemas.fiks_io_konto import (
     KontoDeaktivert,
     UnikKlientMeldingIdEndret,
 )
+from schemas.topics import NOKKEL, TOPICS
 from streams.domain import dokumentlager
 from streams.domain.eksponering import key_of
 from streams.domain.fiks_io import dokumentlager_konto_of
@@ -47,7 +50,6 @@ from tests.support.fiks_io import (
 from tests.support.gateway import ends_of, events_after
 from tests.support.stack import OwnKafka, temporary_folder
 
-TOPICS = ("fiks.io", "fiks.dokumentlager", "fiks.nokkel")
 CONTENT = bytes(range(256)) * 40
 WEEK = 7 * 24 * 60 * 60 * 1000
 ID = "8f1c1f0e-3f3a-4f9e-9a55-5d0d6f8a7b61"
@@ -66,7 +68,12 @@ async def sender() -> AsyncIterator[Sender]:
 async def left(sender: Sender) -> Any:
     """All that a call can leave behind."""
     blobs = sorted(file.name for file in sender.blobs.iterdir())
-    return blobs, [await ends_of(sender.caller.settings.kafka, topic) for topic in TOPICS]
+    return blobs, [await ends.now() for ends in _ends(sender.caller.settings.kafka)]
+
+
+@cache
+def _ends(kafka: str) -> list[Ends]:
+    return [Ends(kafka, one) for one in (TOPICS["fiks.io"], TOPICS["fiks.dokumentlager"], NOKKEL)]
 
 
 @pytest_asyncio.fixture

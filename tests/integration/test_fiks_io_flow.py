@@ -172,6 +172,20 @@ async def test_what_a_dead_gateway_had_is_taken_over_and_is_no_attempt(
         assert (await heir.count(konto)).konsumenter == 0
 
 
+async def test_what_a_dead_gateway_had_is_redelivered_though_it_never_said_that_it_handed_it_out(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.TEND", 0.1)
+    monkeypatch.setattr("gateway.queues.DEAD_FOR", 0.2)
+    konto = uuid4()
+    sent = await office.send(konto)
+    await office.system.until_projected(table.name)
+    take = "insert into lease (mottaker_konto_id, melding_id, holder) values ($1, $2, $3)"
+    await office.system.connection.execute(take, konto, sent.melding_id, uuid4())
+    async with gateway(office.system, office.blobs) as heir:
+        assert (await got(heir, konto)).lease.redelivered
+
+
 async def test_leases_that_postgresql_forgot_cost_a_redelivery_and_no_message(
     office: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:

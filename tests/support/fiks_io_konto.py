@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.seed import PROVDAL, TESTVIK
 from tests.support.certificates import pem
-from tests.support.deliveries import MemoryDeliveries
 from tests.support.dokumentlager import Answer, Lager, Powers
 from tests.support.gateway import running_gateway
 from tests.support.stack import OwnKafka, OwnPostgres
@@ -35,7 +34,6 @@ class Io:
     b_machine: Lager
     operator: Lager
     nobody: Lager
-    deliveries: MemoryDeliveries
     a_konto: str
     b_konto: str
 
@@ -71,23 +69,32 @@ async def take(administrator: Lager, machine: Lager, privilegium: str, on: str) 
     await done(administrator, "DELETE", f"/autorisasjon-update/api/v1/ressurs/{on}/tilganger", **right)
 
 
+async def _initialised(administrator: Lager) -> None:
+    """The organisation has the service, which is asked again until there is a worker that decides."""
+    path = f"/konfigurasjon/api/v1/organisasjoner/{administrator.fiks_org_id}/tjenester/FIKS_IO/initialiser"
+    while (await administrator.ask("POST", path)).status == 503:
+        pass
+
+
 @asynccontextmanager
 async def running_io(folder: Path) -> AsyncIterator[Io]:
     """All of it, started and stopped."""
-    kafka, postgres, deliveries = OwnKafka(folder), OwnPostgres(folder), MemoryDeliveries()
+    kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
     await asyncio.gather(kafka.start(), postgres.start())
     await prepare(postgres.dsn)
-    gateway = running_gateway(kafka.bootstrap, folder / "state", postgres.dsn, with_deliveries=deliveries)
+    gateway = running_gateway(kafka.bootstrap, folder / "state", postgres.dsn)
     async with gateway as caller, working(caller.settings):
         any_ = Lager(caller.settings, caller.app, caller.session, postgres.dsn, Powers(), caller.headers)
         machines = [await any_.as_organisation(one) for one in (TESTVIK, PROVDAL)]
         a, b = [await one.as_administrator() for one in machines]
         nobody = Lager(caller.settings, caller.app, caller.session, postgres.dsn, Powers(), {})
-        io = Io(a, b, *machines, await any_.as_operator(), nobody, deliveries, "", "")
+        io = Io(a, b, *machines, await any_.as_operator(), nobody, "", "")
+        for one in (a, b):
+            await _initialised(one)
         kontoer = []
         for administrator, machine in zip((a, b), machines, strict=True):
             kontoer.append(await io.konto(administrator, offentligNokkel=pem(), skalAktiveres=True))
             await give(administrator, machine, "SVARINN.SENDE_MOTTA", kontoer[-1])
-        yield Io(a, b, *machines, await any_.as_operator(), nobody, deliveries, *kontoer)
+        yield replace(io, a_konto=kontoer[0], b_konto=kontoer[1])
     await postgres.stop()
     await kafka.stop()

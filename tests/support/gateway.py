@@ -16,11 +16,9 @@ from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pypdf import PdfWriter
 
-from gateway.amqp.deliveries import Deliveries
 from gateway.app import make_app
 from gateway.auth.grant import token_for
 from gateway.auth.memory import MEMORY
-from gateway.context import DELIVERIES
 from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
@@ -72,10 +70,8 @@ class Caller:
 
 
 @asynccontextmanager
-async def running_gateway(
-    kafka: str, state: Path, postgres: str = NOWHERE, *, with_deliveries: Deliveries | None = None
-) -> AsyncIterator[Caller]:
-    """A gateway that is ready, on real Kafka; PostgreSQL only where it is given, and queues of a test's own."""
+async def running_gateway(kafka: str, state: Path, postgres: str = NOWHERE) -> AsyncIterator[Caller]:
+    """A gateway that is ready, on real Kafka; PostgreSQL only where it is given."""
     topics.apply(kafka, 1)
     issuer_port = free_port()
     settings = Settings(
@@ -90,8 +86,6 @@ async def running_gateway(
     await seed(kafka, state)
     async with served(issuers(settings), issuer_port):
         app = make_app(settings)
-        if with_deliveries:
-            app[DELIVERIES] = with_deliveries
         async with served(app, settings.gateway_port), ClientSession() as session:
             await eventually(lambda: app[MEMORY].ready)
             known = credentials(state)[0]

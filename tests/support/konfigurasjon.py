@@ -51,6 +51,7 @@ _OF: dict[str, st.SearchStrategy[Any]] = {
     "sikkerhetsnivaer": st.lists(st.sampled_from([3, 4]), max_size=2).map(tuple),
     "integrasjon_id": st.sampled_from(IDS[3:]),
     "mottakersystem_id": st.sampled_from(IDS[3:]),
+    "system_id": st.sampled_from(IDS[3:]),
     "aktor": st.sampled_from(AKTORER),
     "av": st.sampled_from(AKTORER),
     "privilegium": st.sampled_from(PRIVILEGIER),

@@ -54,7 +54,7 @@ def run() -> dict[str, Any]:
     handed = [Handed(acked.melding_id, redelivered=False, act=Act.ACK)]
     handed += [Handed(failed.melding_id, redelivered=number > 0, act=Act.REQUEUE) for number in range(3)]
     sent = [Sent(one.klient_melding_id or uuid4(), one.melding_id) for one in (acked, expired, failed)]
-    return {"sent": sent, "handed": handed, "log": met(*events), "left": []}
+    return {"sent": sent, "handed": handed, "log": met(*events)}
 
 
 def judged(**changes: Any) -> Any:
@@ -97,7 +97,3 @@ def test_a_redelivery_that_is_not_called_one() -> None:
     run_ = run()
     silent = [Handed(one.melding_id, redelivered=False, act=one.act) for one in run_["handed"]]
     assert judge_messages(**(run_ | {"handed": silent})).other
-
-
-def test_content_that_is_left() -> None:
-    assert judged(left=["abc"]).other

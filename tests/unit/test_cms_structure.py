@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from infra.crypto.ber import CONSTRUCTED, DEEPEST, OCTET_STRING, OID, SEQUENCE, encoded, oid, opening
+from fiks_cms.ber import CONSTRUCTED, DEEPEST, OCTET_STRING, OID, SEQUENCE, encoded, oid, opening
 from infra.crypto.cms_structure import HEAD, KINDS, SIGNED_DATA, NotWhole, Structure, begins_as_cms
 from tests.support.cms import chunks, encrypt, envelope, key_pair
 

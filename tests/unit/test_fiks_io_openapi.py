@@ -10,7 +10,7 @@ from gateway.app import add_routes
 from gateway.auth.demands import demand_of, open_to_all
 from gateway.routes.docs import descriptions
 
-OF = ("send", "manuell", "konto", "katalog", "root", "meldingsprotokollkatalog")
+OF = ("send", "manuell", "konto", "katalog", "root", "meldingsprotokollkatalog", "sporing")
 
 
 def _nameless(path: str) -> str:
