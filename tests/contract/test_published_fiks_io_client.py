@@ -189,18 +189,6 @@ async def test_large_content(sender: Klient, receiver: Klient, post: Post, tmp_p
     assert row["blob"] is None
 
 
-async def test_content_that_the_client_cannot_finish_is_not_sent(
-    sender: Klient, receiver: Klient, tmp_path: Path
-) -> None:
-    """It guesses no type for such a name, and what it sends then is cut: it is told so, unless it notices before."""
-    with pytest.raises(Failed) as refused:
-        await sender.send(receiver.konto, some(tmp_path, "navnutenendelse", 1000))
-    assert refused.value.status in (400, None), str(refused.value)
-    sent = await sender.send(receiver.konto)
-    assert ids_of(await receiver.next()) == ids_of([sent])
-    await receiver("ack", id=sent["id"])
-
-
 # --- What becomes of a message ---------------------------------------------------------------------------------------
 
 
