@@ -11,10 +11,11 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
 from gateway.digital_id import Kind, kind_of
 from gateway.personer import register
-from gateway.tjenester import PRIVILEGIER, Aktortype
+from gateway.tjenester import PRIVILEGIER, RESSURSTYPER, Aktortype
 from schemas.errors import Unreadable
 from streams.domain.errors import NotAllowed, Rejected
 from streams.domain.konfigurasjon import integrasjon_aktor
+from streams.domain.rettigheter import ADMIN
 
 FNR = re.compile(r"[0-9]{11}")
 
@@ -51,16 +52,16 @@ def in_words(request: web.Request, known: str | None, of: UUID) -> str:
     return (person.navn if person and person.navn else "Innlogget person") if kind == "person" else "Fiks"
 
 
-async def receiver(request: web.Request, named: str, privilegium: str, owner: UUID, on: UUID) -> str:
+async def receiver(request: web.Request, named: str, privilegium: str, owner: UUID, on: UUID, ressurs_type: str) -> str:
     """The actor who is to hold a privilege on ``on`` in ``owner``, a person made known there if need be.
 
     Raises Unreadable for a number that nobody can have, Rejected for a privilege that does not exist or is not for such
-    actors, NotAllowed for an integration that is neither the organisation's own nor offered to all; whether it exists
-    is not told.
+    resources or actors, NotAllowed for an integration that is neither the organisation's own nor offered to all;
+    whether it exists is not told.
     """
     who = aktor(request, named)
     kind = Aktortype.PERSON if who.startswith("person:") else Aktortype.INTEGRASJON
-    must_exist(privilegium)
+    must_be_given_on(privilegium, ressurs_type)
     if kind not in PRIVILEGIER[privilegium].aktorer:
         raise Rejected(f"Privilegiet {privilegium} kan ikke gis til aktører av typen {kind}")
     if kind is Aktortype.PERSON:
@@ -76,3 +77,16 @@ def must_exist(privilegium: str) -> None:
     """Raises Rejected for a privilege that is not in the catalogue."""
     if privilegium not in PRIVILEGIER:
         raise Rejected("Privilegiet finnes ikke. De som finnes, står under /konfigurasjon/api/v1/privilegier")
+
+
+def must_be_given_on(privilegium: str, ressurs_type: str) -> None:
+    """Raises Rejected for a privilege that is not given on resources of the type. ADMIN is given on all, ROOT too."""
+    must_exist(privilegium)
+    if privilegium != ADMIN and ressurs_type not in PRIVILEGIER[privilegium].ressurs_typer:
+        raise Rejected(f"Privilegiet {privilegium} kan ikke gis på ressurser av typen {ressurs_type}")
+
+
+def must_be_type(ressurs_type: str) -> None:
+    """Raises Unreadable for a type of resource that is not in the catalogue."""
+    if ressurs_type not in RESSURSTYPER:
+        raise Unreadable("Ressurstypen finnes ikke. De som finnes, er " + ", ".join(RESSURSTYPER))

@@ -10,7 +10,8 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from gateway.digital_id import Kind, kind_of
-from gateway.metadata import NO_NUL, Fnr, Int64, Orgnr, Time, must_be_in_the_calendar
+from gateway.metadata import Fnr, Int64, Kode, Orgnr, Time, must_be_in_the_calendar
+from gateway.tjenester import PRIVILEGIER
 from schemas.dokumentlager import Altinnressurs, Eksponering, EksponertFor
 from schemas.dokumentlager import Matrikkelenhet as Enhet
 from schemas.errors import Unreadable
@@ -22,7 +23,7 @@ HIGHEST_NIVA = 4
 
 _TOKEN = r"[A-Za-z0-9!#$&^_.+\-]{1,127}"  # noqa: S105  RFC 6838, 4.2: names of types, no secret
 Mimetype = Annotated[str, Meta(pattern=rf"\A{_TOKEN}/{_TOKEN}(?:\s*;[\x20-\x7e]*)?\Z", max_length=255)]
-Dokumentnavn = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]+\Z", min_length=1, max_length=1000)]
+Dokumentnavn = Annotated[str, Meta(pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f]+\Z", max_length=1000)]
 Number = Annotated[str, Meta(pattern=r"\A[0-9]{1,5}\Z")]
 Named = Callable[[str], str]
 
@@ -55,8 +56,12 @@ class Integrasjon(Struct, frozen=True, tag_field="type", tag="INTEGRASJON"):
 class Autorisasjon(Struct, frozen=True, tag_field="type", tag="AUTORISASJON"):
     """Whoever holds the privilege on the resource."""
 
-    privilegium: Annotated[str, Meta(pattern=NO_NUL, min_length=1, max_length=100)]
+    privilegium: Kode
     ressurs: UUID
+
+    def __post_init__(self) -> None:
+        if self.privilegium not in PRIVILEGIER:
+            raise ValueError("there is no such privilege: nobody would ever see the document")
 
 
 class Matrikkelnummer(Struct, frozen=True):
@@ -89,7 +94,9 @@ class Tilgjengelighet(Struct, rename="camel", frozen=True):
 
 
 class Metadata(Tilgjengelighet, rename="camel", frozen=True, kw_only=True):
-    """The metadata part of an upload. No level is the lowest (contract 6, first line of the table)."""
+    """The metadata part of an upload. No level is the lowest (contract 6, first line of the table), and no exposure is
+    one too: the contract's set has no least size, and who owns the document can still count and delete it.
+    """
 
     dokumentnavn: Dokumentnavn
     mimetype: Mimetype

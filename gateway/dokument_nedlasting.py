@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from gateway.dokumentlager import etag_of
+from gateway.preconditions import is_at_hand
 from gateway.ranges import Range, framing, wanted
 from infra.blobs import Blobs
 from infra.keys import Keys
@@ -29,7 +31,7 @@ class Plan:
 def planned(asked: Mapping[str, str], dokument: Any, boundary: str) -> Plan:
     """What is answered to a GET with the headers ``asked``. RFC 9110, 13 and 14. ``boundary`` is a new random token."""
     headers, size = headers_of(dokument), dokument["ukryptert_storrelse"]
-    if _is_known(asked.get("If-None-Match", ""), headers["ETag"]):
+    if is_at_hand(asked, headers["ETag"]):
         return Plan(HTTPStatus.NOT_MODIFIED, headers, 0)
     ranges = wanted(asked.get("Range"), size, if_range=asked.get("If-Range"), etag=headers["ETag"])
     if ranges is None:
@@ -53,7 +55,7 @@ def headers_of(dokument: Any) -> dict[str, str]:
     return {
         "Content-Type": dokument["mimetype"],
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-        "ETag": f'"{dokument["sha256"]}"',
+        "ETag": etag_of(dokument),
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
@@ -82,8 +84,3 @@ async def body(blobs: Blobs, key: bytes, dokument: Any, plan: Plan) -> AsyncIter
             before = b""
     if plan.end:
         yield plan.end
-
-
-def _is_known(if_none_match: str, etag: str) -> bool:
-    tags = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
-    return "*" in tags or etag in tags

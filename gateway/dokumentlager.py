@@ -12,6 +12,7 @@ from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.context import MINSIDE
 from gateway.dokumenter import DOKUMENTER
+from gateway.preconditions import is_as_known
 from gateway.reading import Answer
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import Status
@@ -68,6 +69,17 @@ def must_be_there(dokument: Any) -> None:
         raise Gone(f"Dokumentet {dokument['dokument_id']} er slettet")
 
 
+def etag_of(dokument: Any) -> str:
+    """The entity-tag of a document: that of its content, the only thing about it that callers keep."""
+    return f'"{dokument["sha256"]}"'
+
+
+def must_be_as_known(request: web.Request, dokument: Any) -> None:
+    """Raises HTTPPreconditionFailed where the caller demands (If-Match) that it is another. RFC 9110, 13.1.1."""
+    if not is_as_known(request.headers, etag_of(dokument)):
+        raise web.HTTPPreconditionFailed
+
+
 def uuid_in(request: web.Request, name: str) -> UUID:
     """An id in the address. Raises NotFound when it is none: nothing can have it."""
     text = request.match_info[name]
@@ -93,7 +105,7 @@ def location_of(request: web.Request, dokument_id: UUID) -> str:
 def page_in(request: web.Request) -> tuple[int, int]:
     """Offset and count in the query, the count under either name (contract 5, and trap 5). Raises Unreadable."""
     count = next((name for name in ("antall", "til") if _given(request, name) is not None), "antall")
-    return _number(request, "fra", 0, 0, LARGEST_INT), _number(request, count, 100, 1, MOST_AT_ONCE)
+    return number_in(request, "fra", 0, 0, LARGEST_INT), number_in(request, count, 100, 1, MOST_AT_ONCE)
 
 
 def fresh(found: Answer, response: web.Response) -> web.Response:
@@ -108,7 +120,8 @@ def _given(request: web.Request, name: str) -> str | None:
     return None if text in (None, "", "null") else text
 
 
-def _number(request: web.Request, name: str, default: int, least: int, most: int) -> int:
+def number_in(request: web.Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number in the query. Raises Unreadable."""
     text = _given(request, name)
     if text is None:
         return default

@@ -18,6 +18,19 @@ async def sealing(key: bytes, name: str, chunks: AsyncIterator[bytes]) -> AsyncI
     yield sealer.finish()
 
 
+async def opened(blobs: Blobs, key: bytes, name: str, size: int) -> bytes:
+    """The blob's content, which has ``size`` bytes and is small, in one reading. Raises Tampered and Unavailable."""
+    whole = sealed_size(size)
+    try:
+        sealed = memoryview(await blobs.get_range(name, 0, whole))
+    except NotFound as fault:
+        raise Tampered(str(fault)) from fault
+    opener = Opener(key, name, bytes(sealed[:HEADER_SIZE]), whole, 0, size - 1)
+    plain = opener.update(bytes(sealed[HEADER_SIZE:]))
+    opener.finish()
+    return plain
+
+
 async def opening(blobs: Blobs, key: bytes, name: str, size: int, first: int, last: int) -> AsyncIterator[bytes]:
     """The bytes ``first`` to ``last`` of the blob's content, which has ``size`` bytes.
 
@@ -26,7 +39,10 @@ async def opening(blobs: Blobs, key: bytes, name: str, size: int, first: int, la
     whole = sealed_size(size)
     begin, end = sealed_range(first, last)
     try:
-        opener = Opener(key, name, await blobs.get_range(name, 0, HEADER_SIZE), whole, first, last)
+        header, there = await blobs.begin(name, HEADER_SIZE)
+        if there != whole:
+            raise Tampered(f"{there} bytes lie where {whole} were stored")
+        opener = Opener(key, name, header, whole, first, last)
         async for sealed in blobs.get(name, begin, min(end, whole - 1)):
             if plain := opener.update(sealed):
                 yield plain

@@ -26,7 +26,7 @@ SLETTET = "(slettet)"
 """The name of a document that is deleted: what a personal field reads when its key is gone."""
 
 dokumentlager = Projection(
-    "dokumentlager", logic=1, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
+    "dokumentlager", logic=2, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
 )
 
 KontoEvent = KontoOpprettet | KontoEndret | KontoTagget | KontoTagFjernet | KontoSlettet
@@ -55,6 +55,7 @@ def lastet_opp(event: DokumentLastetOpp, at: Envelope) -> tuple[Write, ...]:
         "lagre_nedlastinger": event.lagre_nedlastinger,
         "partisjon": at.position.partition,
         "plass": at.position.offset,
+        "slettet_fordi": None,
     }
     made = Create("dokumentlager_dokument", (event.dokument_id,), values)
     return made, _hendelse(event.dokument_id, at, at.actor)
@@ -77,8 +78,9 @@ def infisert(event: DokumentInfisert, at: Envelope) -> tuple[Write, ...]:
 
 @dokumentlager.on(DokumentSlettet)
 def slettet(event: DokumentSlettet, at: Envelope) -> tuple[Write, ...]:
-    """The metadata stay, but for what is personal."""
-    changed = _change(event.dokument_id, at, status=Status.SLETTET.value, dokumentnavn=SLETTET)
+    """The metadata stay, but for what is personal. The event that led to the deletion is kept: of several, one did."""
+    values = {"status": Status.SLETTET.value, "dokumentnavn": SLETTET, "slettet_fordi": at.causation_id}
+    changed = _change(event.dokument_id, at, **values)
     return changed, _hendelse(event.dokument_id, at, event.av, event.grunn.value)
 
 

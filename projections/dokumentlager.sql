@@ -19,6 +19,7 @@ create table dokumentlager_dokument (
     lagre_nedlastinger boolean not null,
     partisjon int not null,
     plass bigint not null,
+    slettet_fordi text,
     mark bigint not null,
     primary key (dokument_id)
 ) with (fillfactor = 80);

@@ -1,5 +1,5 @@
 """Sweeps up content that no event tells of: what an upload left that was broken off by a crash, and what is left of one
-in several calls that has expired or was decided long since.
+in several calls that has expired or was decided long since. And keys that are left in the same way (``orphan_keys``).
 
 Content is only swept when it is so old that no upload of it can still be under way, when the log has been read to its
 end since, and when no dead letter may name it.
@@ -11,21 +11,24 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 from confluent_kafka import KafkaException
 
 from infra.blobs import Blobs
-from infra.database import INFRASTRUCTURE, Connection, open_pool
+from infra.database import INFRASTRUCTURE, SESSION, Connection
 from infra.ends import Ends
 from infra.logs import logger
-from infra.metrics import SWEPT
+from infra.metrics import SWEPT, SWEPT_KEYS
 from infra.settings import Settings
 from projections.effects import require_projected
 from projections.innhold import NAMED_IN, blobs_in, innhold
+from projections.orphan_keys import streams_in_dead_letters, sweep_keys
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.topics import TOPICS
 from streams.dead_letters import read_all
 from streams.domain.errors import Unavailable
 from streams.domain.opplasting import FERDIG, UTFALL, placed
+from streams.log import Log
 from streams.reader import die
 
 log = logger(__name__)
@@ -34,6 +37,9 @@ ROLE = "sweeper"
 AGE = timedelta(days=1)
 """Many times what an upload may take (``LONGEST_CALL`` of the gateway)."""
 EVERY = 60 * 60.0
+SOON = 1.0
+"""Seconds until a turn is tried again that failed; twice as long each time that it fails again."""
+CONNECT_TIMEOUT = 5.0
 LOCK = 0x66696B73
 """The advisory lock of the one that sweeps."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Unavailable)
@@ -79,29 +85,44 @@ def named_in_dead_letters(bootstrap: str) -> set[str]:
     return named
 
 
-async def sweep_for_ever(settings: Settings) -> None:
-    """Sweep again and again, in one process at a time. What is away is tried again at the next turn."""
-    pool = await open_pool(settings.postgres, 1)
+async def sweep_for_ever(settings: Settings, keys_on: Log) -> None:
+    """Sweep again and again, in one process at a time. What fails is tried again soon, and then ever more seldom."""
+    again = SOON
     while True:
         try:
-            async with pool.acquire(timeout=5) as connection:
-                await _turn(settings, connection)
+            await _turn(settings, keys_on)
+            pause, again = EVERY, SOON
         except PASSING as fault:
-            log.warning("nothing was swept", fault=f"{type(fault).__name__}: {fault}")
+            pause, again = again, min(2 * again, EVERY)
+            log.warning("not all was swept", fault=f"{type(fault).__name__}: {fault}", again_in=pause)
         except Exception as fault:
             die(ROLE, fault)
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(pause)
 
 
-async def _turn(settings: Settings, connection: Connection) -> None:
+async def _turn(settings: Settings, keys_on: Log) -> None:
+    """A connection of its own: between two turns nothing needs one, nor does it matter whether PostgreSQL is there."""
+    connection = await asyncpg.connect(settings.postgres, timeout=CONNECT_TIMEOUT, server_settings=SESSION)
+    try:
+        await _sweep_alone(settings, connection, keys_on)
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT)
+
+
+async def _sweep_alone(settings: Settings, connection: Connection, keys_on: Log) -> None:
+    """Keys and then content. Where one cannot be swept, the next turn begins anew."""
     if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
         return
+    ends = {name: Ends(settings.kafka, topic) for name, topic in TOPICS.items()}
     try:
-        ends = [Ends(settings.kafka, TOPICS[name]) for name in innhold.topics]
+        spared = await asyncio.to_thread(streams_in_dead_letters, settings.kafka)
+        keys = await sweep_keys(connection, keys_on, list(ends.values()), spared, AGE)
+        SWEPT_KEYS.inc(keys)
         spared = await asyncio.to_thread(named_in_dead_letters, settings.kafka)
-        swept = await sweep(connection, Blobs(settings.blobs), ends, spared, datetime.now(UTC) - AGE)
+        telling = [ends[name] for name in innhold.topics]
+        blobs = await sweep(connection, Blobs(settings.blobs), telling, spared, datetime.now(UTC) - AGE)
+        SWEPT.inc(blobs)
     finally:
         await connection.execute("select pg_advisory_unlock($1)", LOCK)
-    if swept:
-        SWEPT.inc(swept)
-        log.info("swept up content that no event tells of", blobs=swept)
+    if keys or blobs:
+        log.info("swept up what no event tells of", blobs=blobs, keys=keys)

@@ -48,9 +48,12 @@ def dlq() -> None:
 @TOPIC
 def list_letters(topic: str) -> None:
     """The dead letters of TOPIC: number (partition and offset of the record), who could not read it, and why."""
-    for letter in dead_letters.read_all(Settings().kafka, topic):
+    letters = dead_letters.read_all(Settings().kafka, topic)
+    for letter in letters:
         for role, reason in letter.reasons.items():
             click.echo(f"{letter.number}\t{role}\t{reason}")
+    if not letters:
+        click.echo(f"{topic} has no dead letters", err=True)
 
 
 @dlq.command("show")

@@ -42,7 +42,7 @@ OF_IDS = """
 DELETE = "delete from nokkel where name = any($1)"
 REMEMBER = "insert into nokkel_slettet select * from unnest($1::text[]) on conflict do nothing"
 PUT = """
-    insert into nokkel select * from unnest($1::text[], $2::int[], $3::bytea[])
+    insert into nokkel (name, generation, wrapped) select * from unnest($1::text[], $2::int[], $3::bytea[])
     on conflict (name) do update set generation = excluded.generation, wrapped = excluded.wrapped
 """
 

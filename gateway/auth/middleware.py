@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.auth.callers import Callers
-from gateway.auth.demands import RESOURCES, Caller, Demand, Way, demand_of, open_to_all
+from gateway.auth.demands import ORGANISATION, RESOURCES, Caller, Demand, Way, demand_of, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from schemas.errors import Unreadable
@@ -78,11 +78,24 @@ def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way,
 
 async def _privileged(request: web.Request, handler: Handler) -> web.StreamResponse:
     if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
-        demand_on(request, _resource_id(request, name))
+        _demand_on_named(request, name)
     response = await handler(request)
     if DEMANDED not in request:
         raise RuntimeError(f"the handler of {request.match_info.route.resource} never called demand_on")
     return response
+
+
+def _demand_on_named(request: web.Request, name: str) -> None:
+    """Demand it on the resource in the address. Raises NotAllowed, and NotFound for who holds the privilege on the
+    organisation in the address, and so on all that it has: it has none of that id, whether another has or nobody.
+    """
+    ressurs_id = _resource_id(request, name)
+    try:
+        demand_on(request, ressurs_id)
+    except NotAllowed as fault:
+        if ORGANISATION in request.match_info and _may(request, _resource_id(request, ORGANISATION)):
+            raise NotFound(f"Organisasjonen har ingen ressurs {ressurs_id}") from fault
+        raise
 
 
 def demand_on(request: web.Request, ressurs_id: UUID) -> None:
@@ -91,11 +104,18 @@ def demand_on(request: web.Request, ressurs_id: UUID) -> None:
     Raises NotAllowed, and says the same of a resource that does not exist.
     """
     request[DEMANDED] = ressurs_id
-    memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
-    privileges = [way.privilege for way in request[_WAYS] if way.privilege is not None]
-    if not any(memory.may(holder, privilege, ressurs_id) for privilege in privileges):
+    if not _may(request, ressurs_id):
         on = f" på {ressurs_id}" if str(ressurs_id) in request.path.lower() else ""  # an id that was found is not told
-        raise NotAllowed(f"Mangler privilegiet {' eller '.join(privileges)}{on}")
+        raise NotAllowed(f"Mangler privilegiet {' eller '.join(_privileges(request))}{on}")
+
+
+def _may(request: web.Request, ressurs_id: UUID) -> bool:
+    memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
+    return any(memory.may(holder, privilege, ressurs_id) for privilege in _privileges(request))
+
+
+def _privileges(request: web.Request) -> list[str]:
+    return [way.privilege for way in request[_WAYS] if way.privilege is not None]
 
 
 def _resource_id(request: web.Request, name: str) -> UUID:

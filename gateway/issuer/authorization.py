@@ -45,7 +45,7 @@ def read_return(query: Mapping[str, str], clients: Clients) -> Return:
     """Where to return to. Raises Refused; then there is nowhere that the browser may be sent."""
     client = clients.find(query.get("client_id", ""))
     if client is None:
-        raise Refused("invalid_client", "klienten er ikke registrert")
+        raise Refused("invalid_client", "klienten er ikke registrert; den melder seg med PUT /clients/test-<orgnr>")
     redirect_uri = query.get("redirect_uri", "")
     if redirect_uri not in client.registration.redirect_uris:
         raise Refused("invalid_request", "redirect_uri er ikke registrert for klienten")

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import aktor, named
+from gateway.aktorer import aktor, must_be_type, must_exist, named
 from gateway.auth.demands import Caller, integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -87,6 +87,8 @@ async def ressurser(request: web.Request) -> web.Response:
 async def oversikt(request: web.Request) -> web.Response:
     """How many hold a privilege on each resource."""
     asked = read_json(await request.read(), Oversikt, request.charset)
+    must_exist(asked.privilegium)
+    must_be_type(asked.ressurs_type)
     left_out = {aktor(request, one) for one in asked.ekskluder_aktorer}
     await _told(request, left_out)  # what the count is without them tells what they hold
     counted = []

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import aktor, must_exist, receiver
+from gateway.aktorer import aktor, must_be_type, must_exist, receiver
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -17,7 +17,6 @@ from gateway.kommando import decide
 from gateway.metadata import NOT_BLANK, Kode, read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
-from gateway.tjenester import RESSURSTYPER
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
 from schemas.konfigurasjon_commands import (
@@ -95,8 +94,8 @@ async def tildel(request: web.Request) -> web.Response:
     """Give a right."""
     tilgang = read_json(await request.read(), Tilgang, request.charset)
     ressurs_id = _ressurs_id(request)
-    owner = _owner(request, ressurs_id)
-    who = await receiver(request, tilgang.aktor, tilgang.privilegium, owner, ressurs_id)
+    owner, kind = _owner(request, ressurs_id), _type_of(request, ressurs_id)
+    who = await receiver(request, tilgang.aktor, tilgang.privilegium, owner, ressurs_id, kind)
     says = {"aktor": who, "ressurs_id": ressurs_id, "privilegium": tilgang.privilegium}
     await decide(request, GrantPrivilegium, of=owner, **says)
     return as_json({"aktor": tilgang.aktor, "privilegium": tilgang.privilegium, "ressurs": ressurs_id})
@@ -117,7 +116,7 @@ async def tildel_type(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     tilgang = read_json(await request.read(), Tilgang, request.charset)
     kind = _type(request)
-    who = await receiver(request, tilgang.aktor, tilgang.privilegium, ROOT, ROOT)
+    who = await receiver(request, tilgang.aktor, tilgang.privilegium, ROOT, ROOT, kind)
     says = {"aktor": who, "ressurstype": kind, "privilegium": tilgang.privilegium}
     await decide(request, GrantTypePrivilegium, of=ROOT, **says)
     return as_json({"aktor": tilgang.aktor, "ressursType": kind, "privilegium": tilgang.privilegium})
@@ -154,16 +153,22 @@ def _owner(request: web.Request, ressurs_id: UUID) -> UUID:
     return ressurs.fiks_org_id if ressurs else ROOT
 
 
+def _type_of(request: web.Request, ressurs_id: UUID) -> str:
+    """The type of the resource; that the caller may ask about it was demanded, so what is not known is ROOT."""
+    ressurs = request.app[MEMORY].configuration.ressurs(ressurs_id)
+    return ressurs.type if ressurs else "ROOT"
+
+
 def _must_be_made(kind: str) -> None:
     """Raises Unreadable for a type that no resource below another can have."""
-    if kind not in RESSURSTYPER or kind == ORGANISASJON:
-        raise Unreadable("Ressurstypen finnes ikke, eller en slik ressurs kan ikke opprettes under en annen")
+    must_be_type(kind)
+    if kind == ORGANISASJON:
+        raise Unreadable("En organisasjon kan ikke opprettes under en annen ressurs")
 
 
 def _type(request: web.Request) -> str:
     kind = request.match_info["ressursType"]
-    if kind not in RESSURSTYPER:
-        raise Unreadable("Ressurstypen finnes ikke")
+    must_be_type(kind)
     return kind
 
 

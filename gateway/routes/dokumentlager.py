@@ -23,6 +23,7 @@ from gateway.dokumentlager import (
     dokument_in,
     kryptert_in,
     location_of,
+    must_be_as_known,
     must_be_there,
     open_konto_in,
     uuid_in,
@@ -37,6 +38,7 @@ from schemas.dokumentlager import (
     Slettegrunn,
     SlettingAvFlereBegjart,
 )
+from streams.domain.errors import Gone
 
 routes = Routes()
 
@@ -80,6 +82,7 @@ async def endre(request: web.Request) -> web.Response:
     til = until(read_json(await request.read(), Tilgjengelighet, request.charset), datetime.now(UTC))
     dokument = (await dokument_in(request, konto)).rows[0]
     must_be_there(dokument)
+    must_be_as_known(request, dokument)
     av, dokument_id = request[PRINCIPAL].actor, dokument["dokument_id"]
     await _ask(request, DokumentendringBegjart(dokument_id=dokument_id, av=av, tilgjengelig_til=til))
     must_be_there((await dokument_in(request, konto)).rows[0])
@@ -88,11 +91,18 @@ async def endre(request: web.Request) -> web.Response:
 
 @routes.delete(DOKUMENT, demands=UPLOADER)
 async def slett(request: web.Request) -> web.Response:
-    """Delete a document. That it can be had no more follows at once, that nobody can ever read it within moments."""
-    dokument = (await dokument_in(request, open_konto_in(request))).rows[0]
+    """Delete a document. That it can be had no more follows at once, that nobody can ever read it within moments.
+
+    Of several who delete it one has deleted it; to the others, and where its time was over first, it is gone.
+    """
+    konto = open_konto_in(request)
+    dokument = (await dokument_in(request, konto)).rows[0]
     must_be_there(dokument)
+    must_be_as_known(request, dokument)
     av, dokument_id = request[PRINCIPAL].actor, dokument["dokument_id"]
-    await _ask(request, DokumentslettingBegjart(dokument_id=dokument_id, grunn=Slettegrunn.API, av=av))
+    event_id = await _ask(request, DokumentslettingBegjart(dokument_id=dokument_id, grunn=Slettegrunn.API, av=av))
+    if (await dokument_in(request, konto)).rows[0]["slettet_fordi"] != event_id:
+        raise Gone(f"Dokumentet {dokument_id} er slettet")
     return web.Response()
 
 
@@ -111,7 +121,9 @@ async def slett_flere(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def _ask(request: web.Request, event: DokumentendringBegjart | DokumentslettingBegjart) -> None:
-    """Append what the caller asks, and wait until whoever asks next, wherever, sees what was decided."""
-    position = await request.app[LOG].append(event, said(request, event))
+async def _ask(request: web.Request, event: DokumentendringBegjart | DokumentslettingBegjart) -> str:
+    """Append what the caller asks and wait until whoever asks next, wherever, sees what was decided; the event's id."""
+    about = said(request, event)
+    position = await request.app[LOG].append(event, about)
     await request.app[DOKUMENTER].settled(event.dokument_id, position)
+    return about.id

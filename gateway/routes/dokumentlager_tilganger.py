@@ -1,11 +1,11 @@
 """Who administrates and who uses an account of Dokumentlager. Contract: dokumentlager.md 3.2.
 
 An administrator holds ADMIN on the account itself, a user the right to upload. So a user who may not upload is none.
+Who they are is data about persons: it is told as a look-up before it is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import UUID
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.dokumentlager import BASE, LAST_OPP, konto_in, open_konto_in, uuid_in
 from gateway.kommando import decide
+from gateway.lookups import looked_up
 from gateway.metadata import read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes
@@ -44,7 +45,7 @@ class Endring(Struct, frozen=True):
 @routes.get(f"{KONTO}/administratorer", demands=manager(ADMIN))
 async def administratorer(request: web.Request) -> web.Response:
     """Who administrates the account by a right on itself."""
-    known = [{"navn": one.navn, "personId": one.id} for one in _holders(request, ADMIN)]
+    known = [{"navn": one.navn, "personId": one.id} for one in await _holders(request, ADMIN)]
     return await as_opened(request, {"administratorer": known})
 
 
@@ -64,7 +65,8 @@ async def fjern_administrator(request: web.Request) -> web.Response:
 async def brukere(request: web.Request) -> web.Response:
     """Who uses the account by a right on itself."""
     tilganger = {"kanLasteOpp": True}
-    known = [{"personId": one.id, "navn": one.navn, "tilganger": tilganger} for one in _holders(request, LAST_OPP)]
+    found = await _holders(request, LAST_OPP)
+    known = [{"personId": one.id, "navn": one.navn, "tilganger": tilganger} for one in found]
     return await as_opened(request, {"brukere": known})
 
 
@@ -88,15 +90,16 @@ async def _change(request: web.Request, command: type, privilegium: str) -> web.
     return web.Response()
 
 
-def _holders(request: web.Request, privilegium: str) -> Iterator[Person]:
+async def _holders(request: web.Request, privilegium: str) -> list[Person]:
+    """The persons who hold the privilege on the account in the address, to be shown to the caller."""
     konto: Ressurs = konto_in(request)
     configuration = request.app[MEMORY].configuration
-    for aktor, held in configuration.virksomhet(konto.fiks_org_id).rettigheter.items():
-        if (
-            privilegium in held.get(konto.id, ())
-            and (person := configuration.person(konto.fiks_org_id, aktor)) is not None
-        ):
-            yield person
+    granted = configuration.virksomhet(konto.fiks_org_id).rettigheter.items()
+    holding = [aktor for aktor, held in granted if privilegium in held.get(konto.id, ())]
+    found = [one for aktor in holding if (one := configuration.person(konto.fiks_org_id, aktor)) is not None]
+    shown = [one.aktor for one in found]
+    await looked_up(request, "dokumentlager", "rettigheter", shown, owner=konto.fiks_org_id)
+    return found
 
 
 def _person(request: web.Request) -> Person:

@@ -261,6 +261,7 @@ async def opprett(request: web.Request) -> web.Response:
     ny = read_json(await request.read(), NyOrganisasjon, request.charset)
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
+    _must_be_free(request, ny.orgnr)
     made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
     return await as_opened(request, _shown(request, _organisasjon_of(request, made.fiks_org_id)))
 
@@ -281,6 +282,7 @@ async def endre_som_root(request: web.Request) -> web.Response:
     """Properties that only root may change."""
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
+    _must_be_free(request, endret.orgnr, _fiks_org_id(request))
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
     return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
@@ -319,6 +321,15 @@ def _organisasjon_of(request: web.Request, fiks_org_id: UUID) -> Organisasjon:
     if known is None:
         raise NotFound(f"Organisasjonen {fiks_org_id} finnes ikke")
     return known
+
+
+def _must_be_free(request: web.Request, orgnr: str | None, own: UUID | None = None) -> None:
+    """Raises Rejected for the number of another organisation than ``own``. Only root may be told whose numbers are
+    taken, and nothing is let in by a number: so it is looked up here, and not decided in the order of the log.
+    """
+    others = (one.organisasjon for id_, one in request.app[MEMORY].configuration.virksomheter.items() if id_ != own)
+    if orgnr is not None and any(one is not None and one.orgnr == orgnr for one in others):
+        raise Rejected("Organisasjonsnummeret er i bruk av en annen organisasjon")
 
 
 def _service(kode: str) -> Tjeneste:

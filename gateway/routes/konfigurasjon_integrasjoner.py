@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from gateway.aktorer import must_exist
 from gateway.auth.demands import integration, manager
@@ -17,7 +17,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
 from gateway.kommando import decide
-from gateway.metadata import Kode, Organisasjonsnummer, Text1000, read_json
+from gateway.metadata import Kode, Name, Organisasjonsnummer, Text1000, read_json
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
@@ -31,7 +31,7 @@ from schemas.konfigurasjon_commands import (
     DetachRessurs,
     MakePassord,
 )
-from streams.domain.errors import NotFound
+from streams.domain.errors import NotFound, Rejected
 from streams.domain.konfigurasjon import GlobalIntegrasjon, Integrasjon
 from streams.domain.rettigheter import ADMIN
 
@@ -46,7 +46,14 @@ MISSING = "Integrasjonen finnes ikke"
 Navn = Annotated[str, Meta(pattern=r"\A(?! *\Z)[A-Za-zæøåÆØÅ0-9_.,/\-_ ]+\Z")]
 
 
-class NyIntegrasjon(Struct, rename="camel", frozen=True):
+class Tilbud(Struct, frozen=True, kw_only=True):
+    """How an integration is offered to all: no part of what its owner may say, but of what the owner is shown."""
+
+    kode: Any = None
+    er_global: Any = field(default=None, name="global")
+
+
+class NyIntegrasjon(Tilbud, rename="camel", frozen=True, kw_only=True):
     """``IntegrasjonCreateRequest``."""
 
     autorisert_orgnr: Organisasjonsnummer
@@ -55,7 +62,7 @@ class NyIntegrasjon(Struct, rename="camel", frozen=True):
     beskrivelse: Text1000 | None = None
 
 
-class EndretIntegrasjon(Struct, rename="camel", frozen=True):
+class EndretIntegrasjon(Tilbud, rename="camel", frozen=True, kw_only=True):
     """``IntegrasjonUpdateRequest``."""
 
     autorisert_orgnr: Organisasjonsnummer | None = None
@@ -69,7 +76,7 @@ class EndretGlobal(Struct, rename={"er_global": "global", "forespurte_privilegie
     kode: Kode | None = None
     er_global: bool | None = None
     forespurte_privilegier: tuple[str, ...] | None = None
-    tags: tuple[str, ...] | None = None
+    tags: tuple[Name, ...] | None = None
 
 
 @routes.get(f"{BASE}/integrasjoner/autentisering", demands=integration())
@@ -83,6 +90,7 @@ async def opprett(request: web.Request) -> web.Response:
     """A new integration. Its first password is one that nobody knows, so it needs ``lagPassord``."""
     ny = read_json(await request.read(), NyIntegrasjon, request.charset)
     demand_on(request, ny.fiks_organisasjon_uuid)
+    _must_be_offered_so(ny, GlobalIntegrasjon())
     made = await decide(
         request,
         CreateIntegrasjon,
@@ -109,7 +117,8 @@ async def endre(request: web.Request) -> web.Response:
     """Other properties of an integration; what is not said stays."""
     endret = read_json(await request.read(), EndretIntegrasjon, request.charset)
     own = _own(request)
-    says = msgspec.structs.asdict(endret)
+    _must_be_offered_so(endret, _offered(request).get(own.id, GlobalIntegrasjon()))
+    says = {name: getattr(endret, name) for name in ("autorisert_orgnr", "navn", "beskrivelse")}
     await decide(request, ChangeIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id, **says)
     return as_json(_shown(request, own.fiks_org_id, own.id))
 
@@ -196,6 +205,14 @@ async def _attach(request: web.Request, command: type) -> web.Response:
         raise NotFound(MISSING)
     await decide(request, command, of=ressurs.fiks_org_id, integrasjon_id=integrasjon_id, ressurs_id=ressurs.id)
     return web.Response()
+
+
+def _must_be_offered_so(said: Tilbud, offered: GlobalIntegrasjon) -> None:
+    """Raises Rejected where its owner would have an integration offered otherwise than it is: that is for root."""
+    if said.kode not in (None, offered.kode) or said.er_global not in (None, offered.er_global):
+        raise Rejected(
+            "Bare rotadministratorer bestemmer global og kode: PATCH /konfigurasjon/api/v1/root/integrasjoner/{id}"
+        )
 
 
 def _own(request: web.Request) -> Integrasjon:

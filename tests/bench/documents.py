@@ -17,19 +17,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import obstore
 from aiohttp import ClientSession
 from cryptography.x509 import load_pem_x509_certificate
+from obstore.store import LocalStore
 
 from fiks_cms.envelope import Encryptor
 from gateway.auth.grant import token_for
 from gateway.seed import credentials
+from infra.blobs import Blobs
 from tests.bench.report import Report
 from tests.chaos.system import System, system
 
@@ -204,6 +207,20 @@ def _compare(gateway: Gateway, id_: str, file: Path) -> None:
         assert came.digest() == hashlib.file_digest(content, "sha256").digest()
 
 
+async def reading(report: Report, file: Path, size: int) -> None:
+    """How much of a file a second of processor time reads: as the gateway does, and by obstore, as it does from S3."""
+    own, store = Blobs(file.parent.as_uri()), LocalStore(file.parent)
+
+    async def by_obstore() -> AsyncIterator[bytes]:
+        async for piece in (await obstore.get_async(store, file.name)).stream(min_chunk_size=1 << 16):
+            yield bytes(piece)
+
+    for name, pieces in (("read_by_obstore", by_obstore()), ("read", own.get(file.name))):
+        begin = time.process_time()
+        assert sum([len(piece) async for piece in pieces]) == size
+        report.add(name, size / MB / (time.process_time() - begin), "MB/s of processor")
+
+
 def make(folder: Path, size: Size, certificate: bytes) -> dict[str, Path]:
     """A file of the size, and its CMS message."""
     files = {"plain": folder / f"{size.name}.plain", "cms": folder / f"{size.name}.cms"}
@@ -236,6 +253,8 @@ async def bench(hurt: System, sizes: tuple[Size, ...]) -> Report:
         files = make(hurt.folder, size, certificate)
         limits = MIDDLE.name if size is SMALL else size.name
         await asyncio.to_thread(measure, report, gateway, size, limits, files)
+        if size is MIDDLE:
+            await reading(report, files["plain"], size.bytes)
         for file in files.values():
             file.unlink()
     return report

@@ -20,9 +20,9 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from gateway.amqp.access import PRIVILEGE
 from gateway.amqp.deliveries import Melding
 from schemas.konfigurasjon import PrivilegieTildelt, PrivilegieTrukketTilbake
+from streams.domain.fiks_io_konto import SENDE_MOTTA
 from tests.support.amqp import (
     AKTOR,
     KONTO_ID,
@@ -122,7 +122,7 @@ async def test_java_recovers_from_a_cut_and_is_told_what_is_redelivered(java: Ja
 async def test_java_recovers_when_we_close(java: Java) -> None:
     """By 320, as when a gateway stops; and tries again for as long as its consumer is refused."""
     await java("consume", queue=QUEUE)
-    right = {"fiks_org_id": ORG, "aktor": AKTOR, "ressurs_id": KONTO_ID, "privilegium": PRIVILEGE}
+    right = {"fiks_org_id": ORG, "aktor": AKTOR, "ressurs_id": KONTO_ID, "privilegium": SENDE_MOTTA}
     java.amqp.memory.meet(PrivilegieTrukketTilbake(**right))
     assert await java("recovered", times=1) == 1
     java.amqp.memory.meet(PrivilegieTildelt(**right))

@@ -95,7 +95,7 @@ async def test_what_is_put_can_be_got(store: Store, size: int) -> None:
     await store.blobs.put("a1", chunks(content))
 
     assert await read(store.blobs, "a1") == content
-    assert await store.blobs.get_range("a1", size // 2, 10) == content[size // 2 : size // 2 + 10] if size else True
+    assert await store.blobs.begin("a1", 10) == (content[:10], size)
     assert store.left() == ["a1"]
 
 
@@ -220,4 +220,4 @@ async def test_deleted_and_unknown_blobs_are_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
         await read(store.blobs, "a1")
     with pytest.raises(NotFound):
-        await store.blobs.get_range("a1", 0, 1)
+        await store.blobs.begin("a1", 1)

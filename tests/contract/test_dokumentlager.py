@@ -117,6 +117,41 @@ async def test_ranges_of_the_content_across_the_seams(lager: Lager) -> None:
     assert (known.status, known.body) == (304, b"")
 
 
+async def test_what_is_not_as_the_caller_knows_it_is_left_alone(lager: Lager) -> None:
+    dokument_id = await lager.uploaded(b"innhold")
+    etag, address = f'"{sha256(b"innhold").hexdigest()}"', f"{lager.konto}/dokumenter/{dokument_id}"
+    download = f"/dokumentlager/nedlasting/{dokument_id}"
+    asking: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", download, {}),
+        ("HEAD", download, {}),
+        ("PATCH", address, {"json": {"ttl": 3600}}),
+        ("DELETE", address, {}),
+    ]
+    for method, path, more in asking:
+        for other in ('"annet"', f"W/{etag}", etag.strip('"')):
+            answer = await lager.ask(method, path, headers={"If-Match": other}, **more)
+            assert answer.status == 412, (method, other)
+            assert method == "HEAD" or answer.json["status"] == 412
+    assert len((await lager.ask("GET", address)).json["hendelser"]) == 1
+
+    for method, path, more in asking:
+        for same in ("*", f'"annet", {etag}') if method != "DELETE" else (etag,):
+            assert (await lager.ask(method, path, headers={"If-Match": same}, **more)).status == 200
+    assert (await lager.ask("DELETE", address, headers={"If-Match": '"annet"'})).status == 410
+
+
+async def test_what_the_caller_has_is_not_sent_again(lager: Lager) -> None:
+    dokument_id = await lager.uploaded(b"innhold")
+    etag, path = f'"{sha256(b"innhold").hexdigest()}"', f"/dokumentlager/nedlasting/{dokument_id}"
+    for method in ("GET", "HEAD"):
+        for known in (etag, f"W/{etag}", "*", f'"annet",{etag}'):
+            answer = await lager.ask(method, path, headers={"If-None-Match": known})
+            assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", etag)
+        assert (await lager.ask(method, path, headers={"If-None-Match": '"annet"'})).status == 200
+    first = await lager.ask("GET", path, headers={"If-None-Match": etag, "If-Match": '"annet"'})
+    assert first.status == 412
+
+
 async def test_a_change_moves_the_end_and_nothing_else(lager: Lager) -> None:
     dokument_id = await lager.uploaded()
     address = f"{lager.konto}/dokumenter/{dokument_id}"
@@ -159,6 +194,14 @@ async def test_a_deleted_document_is_gone_and_stays_known(lager: Lager) -> None:
     known = (await lager.ask("GET", address)).json
     assert (known["slettet"], known["dokumentnavn"], known["ukryptertStorrelse"]) == (True, "(slettet)", 4)
     assert "Dokumentet er slettet av den som eier det" in [one["melding"] for one in known["hendelser"]]
+
+
+async def test_of_many_who_delete_at_once_one_has_deleted(lagre: tuple[Lager, Lager]) -> None:
+    for _ in range(5):
+        dokument_id = await lagre[0].uploaded()
+        deleting = (one.ask("DELETE", f"{one.konto}/dokumenter/{dokument_id}") for one in (*lagre, *lagre))
+        answers = await asyncio.gather(*deleting)
+        assert sorted(answer.status for answer in answers) == [200, 410, 410, 410]
 
 
 async def test_what_is_deleted_is_destroyed(lager: Lager) -> None:
@@ -307,6 +350,20 @@ async def test_content_that_was_changed_in_the_store_is_never_handed_out(lager: 
 
     assert answer.status == 500 and LARGE[:50] not in answer.body
     assert (await lager.download(dokument_id, Range="bytes=-10")).body == LARGE[-10:]
+    known = (await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")).json
+    assert "Dokumentets innhold er skadet og kan ikke lastes ned" in str(known["hendelser"])
+
+
+@pytest.mark.parametrize("size", [7, 3 * SEGMENT + 17])
+async def test_content_that_something_was_put_behind_is_never_handed_out(lager: Lager, size: int) -> None:
+    before = lager.blobs
+    dokument_id = await lager.uploaded(LARGE[:size])
+    [blob] = lager.blobs - before
+    with (lager.settings.state / "blobs" / blob).open("ab") as file:
+        file.write(b"x")
+
+    for asked in ({}, {"Range": "bytes=0-2"}):
+        assert (await lager.download(dokument_id, **asked)).status == 500
     known = (await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}")).json
     assert "Dokumentets innhold er skadet og kan ikke lastes ned" in str(known["hendelser"])
 

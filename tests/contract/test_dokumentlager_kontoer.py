@@ -80,6 +80,23 @@ async def test_an_account_from_beginning_to_end(lager: Lager) -> None:
     ]
 
 
+async def test_who_may_all_of_the_organisation_is_told_which_accounts_it_does_not_have(lager: Lager) -> None:
+    """Contract 4.3: 404. That of another organisation is none, too, and nobody else is told anything."""
+    administrator, kare = await lager.as_administrator(), await lager.as_person(KARE)
+    theirs, nobodys = str(PROVDAL.id("dokumenter")), str(uuid4())
+    said = {}
+    for konto_id in (theirs, nobodys):
+        konto, body = lager.konto_of(konto_id), form(said_of(), b"x")
+        assert (await administrator.upload(body, konto)).status == 404
+        answer = await administrator.ask("GET", f"{konto}/dokumenter")
+        assert answer.status == 404
+        said[konto_id] = answer.json["message"].replace(konto_id, "")
+        assert (await lager.upload(body, konto)).status == 403
+    assert said[theirs] == said[nobodys]
+    for konto_id in (nobodys, str(lager.konto_id)):
+        assert (await kare.ask("GET", f"{lager.konto_of(konto_id)}/dokumenter")).status == 403
+
+
 async def test_who_sees_which_accounts(lager: Lager) -> None:
     administrator = await lager.as_administrator()
     konto_id = await made(administrator)

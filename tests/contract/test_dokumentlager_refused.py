@@ -56,6 +56,7 @@ def ago(**much: int) -> str:
         ({"dokumentnavn": None}, "dokumentnavn"),
         ({"dokumentnavn": ""}, "dokumentnavn"),
         ({"dokumentnavn": "a\r\nSet-Cookie: x"}, "dokumentnavn"),
+        ({"dokumentnavn": " \u00a0 "}, "dokumentnavn"),
         ({"mimetype": None}, "mimetype"),
         ({"mimetype": "tekst"}, "mimetype"),
         ({"mimetype": "text/html\r\nX: y"}, "mimetype"),
@@ -71,6 +72,7 @@ def ago(**much: int) -> str:
         ({"eksponertFor": [{"type": "ALLE"}]}, "eksponertFor"),
         ({"eksponertFor": [{"type": "ORGANISASJON", "orgnr": "310991007", "ressursType": "X"}]}, "eksponertFor"),
         ({"eksponertFor": [{"type": "AUTORISASJON", "privilegium": "", "ressurs": str(uuid4())}]}, "eksponertFor"),
+        ({"eksponertFor": [{"type": "AUTORISASJON", "privilegium": "ALT", "ressurs": str(uuid4())}]}, "eksponertFor"),
         ({"eksponertFor": [{"type": "MATRIKKELENHET", "matrikkelenhet": ENHET | {"bruksnummer": "x"}}]}, "eksponert"),
     ],
 )

@@ -1,6 +1,6 @@
 """The published Dokumentlager client, unchanged, against the whole local system: what a vendor's code sees.
 
-One system and one JVM for the module; each test has documents of its own. FIKS_TEST_LARGE=1 adds what takes gigabytes.
+One system and one JVM for the module; each test has documents of its own. TEST_LARGE=1 adds what takes gigabytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAVN = "Vedtak om løyve – ærlig talt (å).pdf"
 SEGMENT = 256 * 1024
 ENOUGH_TO_WAIT = 16 << 20
 """Bytes that no buffer between the gateway and a reader holds."""
-large = pytest.mark.skipif("FIKS_TEST_LARGE" not in os.environ, reason="FIKS_TEST_LARGE is not set")
+large = pytest.mark.skipif("TEST_LARGE" not in os.environ, reason="TEST_LARGE is not set")
 
 
 @pytest_asyncio.fixture(scope="module")

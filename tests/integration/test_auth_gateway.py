@@ -30,6 +30,7 @@ from streams.domain.errors import Rejected, Unavailable
 from tests.support.door import Powers
 from tests.support.eventually import eventually
 from tests.support.issuer import NO_IDPORTEN, running_issuer
+from tests.support.records import records_on
 from tests.support.stack import OwnKafka, temporary_folder
 
 
@@ -265,6 +266,11 @@ async def test_when_the_issuer_is_away_the_answer_is_not_401(memory: Memory, see
         status, body = await Door(server, session, token, credentials(seeded.state)[0]).knock()
         assert status == 503
         assert "Utstederen" in body["message"]
+
+
+def test_what_is_seeded_says_who_said_it(seeded: Seeded) -> None:
+    said = [dict(one.headers) for one in records_on(seeded.bootstrap, "fiks.konfigurasjon")]
+    assert {(one["ce_source"], one.get("ce_actor")) for one in said} == {(b"urn:fiks:seed", b"urn:fiks:seed")}
 
 
 async def test_seeding_again_appends_nothing(seeded: Seeded, memory: Memory) -> None:

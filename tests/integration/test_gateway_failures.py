@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -19,6 +17,7 @@ from infra.local.ports import free_port
 from schemas.svarut import ForsendelseMottatt
 from tests.support.eventually import eventually
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
+from tests.support.memory import resident
 from tests.support.stack import OwnKafka, temporary_folder
 
 PDF = pdf()
@@ -99,10 +98,6 @@ def large_letter() -> bytes:
     """So large that its content is on its way to the disk before all of it has come."""
     said = [{"filnavn": "a.bin", "mimeType": "application/zip"}]
     return form(metadata(dokumenter=said, kunDigitalLevering=True), [('filename="a.bin"', bytes(4 * MEGA))])
-
-
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def test_a_letter_under_way_is_taken_in_before_the_process_stops(caller: Caller) -> None:

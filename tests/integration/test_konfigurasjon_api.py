@@ -154,6 +154,11 @@ class Town:
         made = await self.one.done(ADMIN_A, "POST", f"{KONF}/integrasjoner", ny)
         return made["uuid"]
 
+    async def svarut(self, who: str, of: UUID) -> str:
+        """The resource of the service SVARUT in an organisation that ``who`` administrates."""
+        made = await self.one.done(who, "POST", f"{KONF}/organisasjoner/{of}/tjenester/SVARUT/initialiser")
+        return made["ressursId"]
+
 
 @pytest.fixture
 async def town(kafka: str, database: str, tmp_path: Any) -> AsyncIterator[Town]:
@@ -269,8 +274,9 @@ async def test_what_an_organisation_says_of_a_person_is_its_own(town: Town) -> N
             said = {"fnr": nobody["fnrs"][0], "navn": "x"}
             status, answer = await town.one.ask(who, "PATCH", f"{KONF}/personer/oppdater", said)
             assert (status, answer["message"]) == (404, "Personen finnes ikke")
-    for admin, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):  # both give the same person a right
-        await ask(admin, "POST", f"{UPDATE}/ressurs/{of}/tilganger", right)
+    services = [(who, await town.svarut(who, of)) for who, of in ((ADMIN_A, town.a), (ADMIN_B, town.b))]
+    for admin, service in services:  # both give the same person a right
+        await ask(admin, "POST", f"{UPDATE}/ressurs/{service}/tilganger", right)
     assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": ""}]
 
     await ask(ADMIN_B, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "K. Hos B"})
@@ -280,25 +286,26 @@ async def test_what_an_organisation_says_of_a_person_is_its_own(town: Town) -> N
     own = await ask(CLERK, "POST", f"{KONF}/personer/list", names)
     assert sorted(own, key=str) == sorted([kari, changed], key=str)
     assert (await town.one.ask(CLERK, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "x"}))[0] == 404
-    for admin, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):
-        held = await ask(admin, "GET", f"{QUERY}/ressurser/{of}/tilganger", aktor=CLERK)
+    for admin, service in services:
+        held = await ask(admin, "GET", f"{QUERY}/ressurser/{service}/tilganger", aktor=CLERK)
         assert held == [right]
 
 
 async def test_one_organisation_forgets_a_person_and_the_other_does_not(town: Town) -> None:
     ask, names = town.one.done, {"fnrs": [CLERK]}
-    for who, of in ((ADMIN_A, town.a), (ADMIN_B, town.b)):
+    in_a, in_b = await town.svarut(ADMIN_A, town.a), await town.svarut(ADMIN_B, town.b)
+    for who, on in ((ADMIN_A, in_a), (ADMIN_B, in_b)):
         await ask(who, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
-        await ask(who, "POST", f"{UPDATE}/ressurs/{of}/tilganger", {"aktor": CLERK, "privilegium": "SVARUT.SEND"})
+        await ask(who, "POST", f"{UPDATE}/ressurs/{on}/tilganger", {"aktor": CLERK, "privilegium": "SVARUT.SEND"})
     keys = town.backbone.log.keys
     await keys.destroy(f"konfigurasjon:{person_id(town.a, town.one.names.actor(CLERK))}")
     await keys.table.catch_up()
     assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": ERASED}]
     assert await ask(ADMIN_B, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari"}]
-    for who, of, shown in ((ADMIN_A, town.a, ERASED), (ADMIN_B, town.b, CLERK)):
-        [right] = await ask(who, "GET", f"{QUERY}/ressurser/{of}/tilganger", aktor=CLERK)
+    for who, on, shown in ((ADMIN_A, in_a, ERASED), (ADMIN_B, in_b, CLERK)):
+        [right] = await ask(who, "GET", f"{QUERY}/ressurser/{on}/tilganger", aktor=CLERK)
         assert right == {"aktor": shown, "privilegium": "SVARUT.SEND"}
-        assert town.one.memory.may(town.one.names.actor(CLERK), "SVARUT.SEND", of)
+        assert town.one.memory.may(town.one.names.actor(CLERK), "SVARUT.SEND", UUID(on))
     await ask(ADMIN_A, "PATCH", f"{KONF}/personer/oppdater", {"fnr": CLERK, "navn": "Kari Igjen"})
     assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [{"fnr": CLERK, "navn": "Kari Igjen"}]
 
@@ -323,8 +330,7 @@ async def test_who_administrates_several_organisations_says_it_in_each(town: Tow
 
 async def test_the_administrator_of_a_service_sees_those_who_hold_something_there(town: Town) -> None:
     ask, helper = town.one.done, "17708512036"
-    org = f"{KONF}/organisasjoner/{town.a}/tjenester/SVARUT/initialiser"
-    service = (await ask(ADMIN_A, "POST", org))["ressursId"]
+    service = await town.svarut(ADMIN_A, town.a)
     await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", {"aktor": helper, "privilegium": "ADMIN"})
     await ask(helper, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
     assert await ask(helper, "POST", f"{KONF}/personer/list", {"fnrs": [CLERK, ADMIN_A]}) == []
@@ -407,6 +413,16 @@ BAD: dict[str, tuple[str, str, Any]] = {
     "a right for a wrong number": ("POST", "{ressurs}/tilganger", {"aktor": WRONG_FNR, "privilegium": "ADMIN"}),
     "an unknown right": ("POST", "{ressurs}/tilganger", {"aktor": CLERK, "privilegium": "ALT"}),
     "a right called a number": ("POST", "{ressurs}/tilganger", {"aktor": CLERK, "privilegium": CLERK}),
+    "a count of an unknown type": (
+        "POST",
+        f"{QUERY}/ressurser/oversikt",
+        {"ressurser": ["{a}"], "privilegium": "ADMIN", "ressursType": "KAFFE"},
+    ),
+    "a count of an unknown right": (
+        "POST",
+        f"{QUERY}/ressurser/oversikt",
+        {"ressurser": ["{a}"], "privilegium": "ALT", "ressursType": "SVARUT"},
+    ),
     "a resource of an unknown type": (
         "POST",
         f"{UPDATE}/ressurs",
@@ -441,12 +457,75 @@ BAD: dict[str, tuple[str, str, Any]] = {
 }
 
 
+async def test_a_right_is_given_on_what_it_is_about_or_on_the_organisation_above(town: Town) -> None:
+    service, right = await town.svarut(ADMIN_A, town.a), {"aktor": CLERK, "privilegium": "DOKUMENTLAGER.LAST_OPP"}
+    status, said = await town.one.ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", right)
+    assert (status, said["message"]) == (
+        400,
+        "Privilegiet DOKUMENTLAGER.LAST_OPP kan ikke gis på ressurser av typen SVARUT",
+    )
+    for privilegium in ("SVARUT.SEND", "DOKUMENTLAGER.LAST_OPP"):
+        await town.one.done(
+            ADMIN_A, "POST", f"{UPDATE}/ressurs/{town.a}/tilganger", right | {"privilegium": privilegium}
+        )
+    listed = (await town.one.done(ADMIN_A, "GET", f"{KONF}/privilegier/ORGANISASJON"))["privilegier"]
+    assert {"ADMIN", "SVARUT.SEND", "DOKUMENTLAGER.LAST_OPP"} <= {one["navn"] for one in listed}
+
+
+TYPED = f"{UPDATE}/typeTilganger"
+ASKED_BY_ROOT: dict[str, tuple[int, str, str, Any]] = {
+    "a right on all resources of another type": (
+        400,
+        "POST",
+        f"{TYPED}/FIKS_IO/tilganger",
+        {"aktor": CLERK, "privilegium": "SVARUT.SEND"},
+    ),
+    "a right on an unknown type": (
+        400,
+        "POST",
+        f"{TYPED}/KAFFE/tilganger",
+        {"aktor": CLERK, "privilegium": "SVARUT.SEND"},
+    ),
+    "a right on all resources of a type for a wrong number": (
+        400,
+        "POST",
+        f"{TYPED}/SVARUT/tilganger",
+        {"aktor": WRONG_FNR, "privilegium": "SVARUT.SEND"},
+    ),
+    "a right on everything but administration": (
+        400,
+        "POST",
+        f"{UPDATE}/ressurs/{ROOT}/tilganger",
+        {"aktor": CLERK, "privilegium": "SVARUT.SEND"},
+    ),
+    "a right on nothing": (
+        403,
+        "POST",
+        f"{UPDATE}/ressurs/{UUID(int=9)}/tilganger",
+        {"aktor": CLERK, "privilegium": "ADMIN"},
+    ),
+    "a tag without a name": (400, "PATCH", f"{KONF}/root/integrasjoner/{UUID(int=9)}", {"tags": [" "]}),
+    "a tag that no table can hold": (400, "PATCH", f"{KONF}/root/integrasjoner/{UUID(int=9)}", {"tags": ["a\0b"]}),
+}
+
+
+async def test_what_root_cannot_have_is_refused_before_anything_is_appended(town: Town) -> None:
+    before = len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon"))
+    for name, (wanted, method, path, body) in ASKED_BY_ROOT.items():
+        status, said = await town.one.ask(ROOT_FNR, method, path, body)
+        assert status == wanted, (name, said)
+        assert not [one for one in (WRONG_FNR, CLERK) if one in json.dumps(said)], (name, said)
+    assert len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")) == before
+
+
 async def test_what_cannot_be_is_refused_as_the_contract_says_and_nothing_is_appended(town: Town) -> None:
     org, ressurs = f"{KONF}/organisasjoner/{town.a}", f"{UPDATE}/ressurs/{town.a}"
 
     def filled(said: Any) -> Any:
         if isinstance(said, str):
             return said.replace("{org}", org).replace("{ressurs}", ressurs).replace("{a}", str(town.a))
+        if isinstance(said, list):
+            return [filled(one) for one in said]
         return {name: filled(one) for name, one in said.items()} if isinstance(said, dict) else said
 
     before = len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon"))
@@ -493,6 +572,37 @@ async def test_a_global_integration_is_offered_to_all_and_used_where_it_is_grant
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
     for who in (ADMIN_A, ADMIN_B, ROOT_FNR):
         assert (await town.one.ask(who, "GET", f"{KONF}/integrasjoner/{machine}"))[0] == 404
+
+
+async def test_root_gives_no_organisation_the_number_of_another(town: Town) -> None:
+    ny = {"navn": "Nyby", "type": "KOMMUNE", "intern": False, "orgnr": "310992003"}
+    made = (await town.one.done(ROOT_FNR, "POST", f"{KONF}/root/organisasjoner", ny))["uuid"]
+    root = f"{KONF}/root/organisasjoner"
+    for method, path, body in (
+        ("POST", root, ny),
+        ("PATCH", f"{root}/{town.a}", {"intern": False, "orgnr": "310992003"}),
+    ):
+        status, said = await town.one.ask(ROOT_FNR, method, path, body)
+        assert (status, said["message"]) == (400, "Organisasjonsnummeret er i bruk av en annen organisasjon")
+    await town.one.done(ROOT_FNR, "PATCH", f"{root}/{made}", {"intern": True, "orgnr": "310992003"})
+
+
+async def test_only_root_offers_an_integration_to_all(town: Town) -> None:
+    ny = {"autorisertOrgnr": "310991007", "navn": "Fagsystem", "fiksOrganisasjonUuid": str(town.a)}
+    machine = await town.integrasjon()
+    one = f"{KONF}/integrasjoner/{machine}"
+    for asked in ({"global": True}, {"kode": "MIN.KODE"}):
+        for method, path, body in (("POST", f"{KONF}/integrasjoner", ny | asked), ("PATCH", one, asked)):
+            status, said = await town.one.ask(ADMIN_A, method, path, body)
+            assert status == 400
+            assert "/root/integrasjoner" in said["message"]
+    as_it_is = await town.one.done(ADMIN_A, "GET", one)
+    await town.one.done(ADMIN_A, "PATCH", one, as_it_is | {"navn": "Nytt navn"})
+    kode = f"GLOBAL.{town.b.hex.upper()}"
+    await town.one.done(ROOT_FNR, "PATCH", f"{KONF}/root/integrasjoner/{machine}", {"kode": kode, "global": True})
+    assert (await town.one.ask(ADMIN_A, "PATCH", one, {"global": False}))[0] == 400
+    same = await town.one.done(ADMIN_A, "PATCH", one, {"global": True, "kode": kode, "navn": "Igjen"})
+    assert (same["navn"], same["kode"]) == ("Igjen", kode)
 
 
 async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town: Town) -> None:

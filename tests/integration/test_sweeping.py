@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import boto3
@@ -14,9 +15,12 @@ from moto.server import ThreadedMotoServer
 
 from infra.blobs import SMALL, Blobs
 from infra.ends import Ends
+from infra.settings import Settings
+from projections import sweeping
+from projections.audit import audit
 from projections.innhold import innhold
 from projections.projecting import Projecting
-from projections.sweeping import named_in_dead_letters, sweep
+from projections.sweeping import PASSING, named_in_dead_letters, sweep
 from schemas.codec import encode
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.svarut import Dokument
@@ -24,6 +28,7 @@ from schemas.topics import TOPICS
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
 from streams.domain.opplasting import folder_of, id_of
+from streams.log import Log
 from tests.support.backbone import Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
@@ -135,6 +140,36 @@ async def test_an_upload_in_several_calls_stays_while_it_may_go_on(
     assert await names(blobs) == left
     assert await sweep(system.connection, blobs, [], set(), now + timedelta(days=4)) == len(left)
     assert await names(blobs) == set()
+
+
+async def test_a_turn_that_failed_is_soon_tried_again(
+    system: Backbone, own_kafka: OwnKafka, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    turns, turn, settings = [], sweeping._turn, system.settings.model_copy(update={"blobs": tmp_path.as_uri()})
+    orphan = await stored(Blobs(settings.blobs))
+    os.utime(tmp_path / orphan, (0, 0))
+
+    async def watched(settings: Settings, keys_on: Log) -> None:
+        try:
+            await turn(settings, keys_on)
+        except PASSING:
+            turns.append("failed")
+            raise
+        turns.append("swept")
+
+    monkeypatch.setattr(sweeping, "_turn", watched)
+    event = document(uuid4().hex)
+    await system.log.append(event, about(event))  # is not projected, so nothing can be swept
+    sweeper = asyncio.create_task(sweeping.sweep_for_ever(settings, system.log))
+    while turns[:2] != ["failed"] * 2:
+        await asyncio.sleep(0.05)
+    assert orphan in await names(Blobs(settings.blobs))
+
+    async with system.worker([Projecting([innhold, audit], DeadLetters(system.log), system.log.keys)]):
+        while "swept" not in turns:
+            await asyncio.sleep(0.05)
+    sweeper.cancel()
+    assert orphan not in await names(Blobs(settings.blobs))
 
 
 async def test_what_a_dead_letter_tells_of_is_spared(system: Backbone, own_kafka: OwnKafka) -> None:

@@ -20,7 +20,7 @@ from gateway.auth.persons import PERSONS, Persons
 from gateway.auth.principal import Principal
 from gateway.context import LOG
 from gateway.problems import problems
-from gateway.routes import autorisasjon, konfigurasjon, konfigurasjon_personer
+from gateway.routes import autorisasjon, dokumentlager_tilganger, konfigurasjon, konfigurasjon_personer
 from schemas.audit import Kaller, OppslagGjort
 from schemas.codec import encode
 from schemas.envelope import Envelope
@@ -31,6 +31,7 @@ from schemas.konfigurasjon import (
     PersonopplysningerOppgitt,
     PersonOpprettet,
     PrivilegieTildelt,
+    RessursOpprettet,
     TypePrivilegieTildelt,
 )
 from streams.domain.errors import Unavailable
@@ -43,6 +44,8 @@ NAMES = Persons(bytes(32))
 LAW = "Kommuneloven § 24-1"
 LIST, CHANGE = ("POST", "/konfigurasjon/api/v1/personer/list"), ("PATCH", "/konfigurasjon/api/v1/personer/oppdater")
 QUERY = "/autorisasjon-query/api/v1/autorisasjon"
+KONTO, EMPTY = UUID(int=0x40), UUID(int=0x41)
+"""Accounts of Dokumentlager: ADMIN_A and CLERK administrate and use the one, nobody the other."""
 
 
 class Folded(Memory):
@@ -110,6 +113,14 @@ async def gateway() -> AsyncIterator[Gateway]:
             right(fiks_org_id, admin, "ADMIN"),
             right(fiks_org_id, clerk, "SVARUT.SEND"),
         )
+    for konto_id in (KONTO, EMPTY):
+        memory.meet(
+            RessursOpprettet(
+                fiks_org_id=A, ressurs_id=konto_id, forelder_id=A, type="DOKUMENTLAGER_KONTO", navn="Byggesaker"
+            )
+        )
+    for fnr in (ADMIN_A, CLERK):
+        memory.meet(right(A, fnr, "ADMIN", KONTO), right(A, fnr, "DOKUMENTLAGER.LAST_OPP", KONTO))
     memory.meet(right(ROOT, ROOT_FNR, "ADMIN"))
     memory.meet(
         right(ROOT, ROOT_FNR, "ADMIN"),
@@ -123,16 +134,20 @@ async def gateway() -> AsyncIterator[Gateway]:
     app = web.Application(middlewares=[problems, audited, authenticate(Believed())])  # type: ignore[arg-type]
     app[MEMORY], app[PERSONS], app[LOG] = memory, NAMES, log  # type: ignore[misc]
     app[AUDITOR] = Auditor(log, memory)  # type: ignore[arg-type]
-    for module in (konfigurasjon, konfigurasjon_personer, autorisasjon):
+    for module in (konfigurasjon, konfigurasjon_personer, autorisasjon, dokumentlager_tilganger):
         module.routes.add_to(app)
     async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
         yield Gateway(log, server, session)
 
 
-def right(fiks_org_id: UUID, fnr: str, privilegium: str) -> PrivilegieTildelt:
+def right(fiks_org_id: UUID, fnr: str, privilegium: str, on: UUID | None = None) -> PrivilegieTildelt:
     return PrivilegieTildelt(
-        fiks_org_id=fiks_org_id, aktor=NAMES.actor(fnr), ressurs_id=fiks_org_id, privilegium=privilegium
+        fiks_org_id=fiks_org_id, aktor=NAMES.actor(fnr), ressurs_id=on or fiks_org_id, privilegium=privilegium
     )
+
+
+def holders(konto_id: UUID, what: str) -> tuple[str, str]:
+    return "GET", f"/dokumentlager/api/v1/organisasjoner/{A}/kontoer/{konto_id}/{what}"
 
 
 def known(fiks_org_id: UUID, fnr: str) -> tuple[PersonopplysningerOppgitt, PersonOpprettet]:
@@ -252,6 +267,16 @@ ASKING: dict[str, tuple[str, tuple[str, str], Any, dict[str, str], list[Any]]] =
         {},
         [(ROOT, *RIGHTS, persons(CLERK_B), "FUNNET")],
     ),
+    **{
+        f"the {what} of an account": (
+            ADMIN_A,
+            holders(KONTO, what),
+            None,
+            {},
+            [(A, "dokumentlager", "rettigheter", persons(CLERK), "FUNNET")],
+        )
+        for what in ("administratorer", "brukere")
+    },
 } | {
     f"the avtaleadmin by {call[1]}": (
         ROOT_FNR,
@@ -285,3 +310,14 @@ async def test_what_tells_nothing_of_persons_is_no_look_up(gateway: Gateway) -> 
     for path in ("/konfigurasjon/api/v1/organisasjoner/info", f"{QUERY}/ressurser", f"{QUERY}/{A}/barn"):
         assert (await gateway.ask(ADMIN_A, ("GET", path)))[0] == 200
     assert gateway.told == []
+
+
+@pytest.mark.parametrize("what", ["administratorer", "brukere"])
+async def test_of_an_account_only_other_persons_who_are_shown_are_a_look_up(gateway: Gateway, what: str) -> None:
+    assert await gateway.ask(ADMIN_A, holders(EMPTY, what)) == (200, {what: []})
+    assert gateway.told == []
+    status, shown = await gateway.ask(ADMIN_A, holders(KONTO, what))
+    assert (status, len(shown[what])) == (200, 2)
+    assert gateway.told == [(A, "dokumentlager", "rettigheter", persons(CLERK), "FUNNET")]
+    assert (await gateway.ask(CLERK_B, holders(KONTO, what)))[0] == 403
+    assert len(gateway.told) == 1
