@@ -22,11 +22,13 @@ async def opened(blobs: Blobs, key: bytes, name: str, size: int) -> bytes:
     """The blob's content, which has ``size`` bytes and is small, in one reading. Raises Tampered and Unavailable."""
     whole = sealed_size(size)
     try:
-        sealed = memoryview(await blobs.get_range(name, 0, whole))
+        sealed, there = await blobs.begin(name, whole)
     except NotFound as fault:
         raise Tampered(str(fault)) from fault
-    opener = Opener(key, name, bytes(sealed[:HEADER_SIZE]), whole, 0, size - 1)
-    plain = opener.update(bytes(sealed[HEADER_SIZE:]))
+    if there != whole:
+        raise Tampered(f"{there} bytes lie where {whole} were stored")
+    opener = Opener(key, name, sealed[:HEADER_SIZE], whole, 0, size - 1)
+    plain = opener.update(sealed[HEADER_SIZE:])
     opener.finish()
     return plain
 

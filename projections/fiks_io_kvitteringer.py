@@ -19,6 +19,7 @@ from infra.database import Connection
 from projections.effects import Effecting, require_decided, require_projected
 from projections.fiks_io import headers_of
 from schemas.catalogue import event_type, part
+from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
 from schemas.envelope import Envelope, Recorded, derived_id
 from schemas.fiks_io import (
     Header,
@@ -67,6 +68,7 @@ class Sendt:
     avsender_konto_id: UUID
     svar_pa_melding: UUID | None = None
     blob: str | None = None
+    dokumentlager_id: UUID | None = None
     plattform: bool = False
 
 
@@ -94,7 +96,7 @@ class Kvitteringer(Effecting):
         answered = {key for one in sent if (key := _answered(one)) is not None}
         known = await _find(connection, {_key(one.event) for one in (*sent, *ended)} | answered)
         await self._log.append_all(self._answers(sent, known))
-        await self._blobs.delete([one.event.blob for one in sent if _is_void(one.event, known[_key(one.event)])])
+        await self._forget(connection, [one for one in sent if _is_void(one, known[_key(one.event)])], known)
         await self._log.append_all(await self._notices(ended, known))
         for first in range(0, len(ended), AT_ONCE):
             chunk = ended[first : first + AT_ONCE]
@@ -110,6 +112,21 @@ class Kvitteringer(Effecting):
             if state.status is ENDS[type(one.event)]:
                 ended.setdefault(one.at.stream, one)
         return list(ended.values())
+
+    async def _forget(self, connection: Connection, void: Sequence[Recorded], known: dict[Key, Row]) -> None:
+        """Of messages that had been sent before: nobody will ever ask for what came with them."""
+        kept = {None, *(row[name] for row in known.values() for name in ("blob", "dokumentlager_id"))}
+        await self._blobs.delete([one.event.blob for one in void if one.event.blob not in kept])
+        await self._log.append_all(
+            [
+                self.following(DokumentslettingBegjart(dokument_id=dokument_id, grunn=Slettegrunn.API), one.at)
+                for one in void
+                if (dokument_id := one.event.dokumentlager_id) not in kept
+            ]
+        )
+        journals = await self._journals.load(connection, {one.at.stream for one in void})
+        for stream in {one.at.stream for one in void if not journals[one.at.stream].state.is_open}:
+            await self._log.keys.destroy(key_id_of(stream))  # the message has ended, and a new key was made for this
 
     def _answers(self, sent: Iterable[Recorded], known: dict[Key, Row]) -> list[tuple[object, Envelope]]:
         """For each message that answers one which its sender had received: that it was answered."""
@@ -188,6 +205,7 @@ def _answered(one: Recorded) -> Key | None:
     return None if original is None else (one.event.avsender_konto_id, original)
 
 
-def _is_void(event: Sendt, first: Row) -> bool:
-    """Whether the message had been sent before, so that nobody will ever ask for this content."""
-    return event.blob is not None and event.blob != first["blob"]
+def _is_void(one: Recorded, first: Row) -> bool:
+    """Whether the message had been sent before."""
+    assert one.at.position is not None
+    return bool(one.at.position.offset != first["plass"])
