@@ -605,6 +605,14 @@ async def test_only_root_offers_an_integration_to_all(town: Town) -> None:
     assert (same["navn"], same["kode"]) == ("Igjen", kode)
 
 
+async def test_the_number_of_an_avtaleadmin_is_shown_and_is_not_on_the_log(town: Town) -> None:
+    org, number = f"{KONF}/organisasjoner/{town.a}", "52849040073"
+    assert (await town.one.done(ADMIN_A, "PATCH", org, {"avtaleadminFnr": number}))["avtaleadminFnr"] == number
+    said = [one.value for one in records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")]
+    assert [one for one in said if town.one.names.actor(number).encode() in one]
+    assert not [one for one in said if number.encode() in one]
+
+
 async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town: Town) -> None:
     machine, ask = await town.integrasjon(), town.one.done
     org = f"{KONF}/organisasjoner/{town.a}"
