@@ -46,7 +46,6 @@ from tests.support.amqp import (
     ORG,
     OTHER_KONTO,
     PASSORD,
-    SENDE_MOTTA,
     Amqp,
     certified,
     running_amqp,
