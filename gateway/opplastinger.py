@@ -87,7 +87,7 @@ class Opplastinger:
         return offset
 
     async def content(self, upload: Opplasting) -> Chunks:
-        """All bytes that have come. Raises NotFound when the upload was cleared away, Tampered."""
+        """All bytes that have come. Raises Tampered, also when the upload was cleared away."""
         offset = 0
         for size in upload.parts:
             async for plain in opening(self._blobs, upload.key, upload.part(offset), size, 0, size - 1):

@@ -349,6 +349,28 @@ async def test_one_that_is_whole_becomes_a_document_when_it_is_asked_for(
     assert (await lagre[0].download(dokument_id)).body == LARGE
 
 
+async def test_one_that_another_gateway_finishes_while_it_is_read(
+    lagre: tuple[Lager, Lager],
+    whole: Callable[[Lager, bytes, str], Awaitable[Upload]],
+    monkeypatch: pytest.MonkeyPatch,
+    korrelasjonsid: str,
+) -> None:
+    one, other = lagre
+    upload, store = await whole(one, b"innhold", korrelasjonsid), one.app[OPPLASTINGER]
+    read, ids = store.content, []
+
+    async def read_late(found: Opplasting) -> Any:
+        ids.append((await upload.at(other).head()).headers["Fiks-Dokument-Id"])
+        async for piece in read(found):
+            yield piece
+
+    monkeypatch.setattr(store, "content", read_late)
+    answer = await upload.head()
+
+    assert (answer.status, [answer.headers.get("Fiks-Dokument-Id")]) == (200, ids)
+    assert len(await told(one, korrelasjonsid)) == 1
+
+
 @pytest.mark.parametrize("is_on_the_log", [True, False])
 async def test_a_log_that_was_silent_has_one_event_in_the_end(
     lagre: tuple[Lager, Lager],
