@@ -29,6 +29,8 @@ ROOT = Path(__file__).parent.parent.parent
 JAVA = ROOT / "tests" / "contract" / "java"
 JARS = Path(os.environ.get("FIKS_CLIENT_JARS") or ROOT.parent / "shared" / "clients")
 PASSWORD = "changeit"
+LONGEST_LINE = 64 << 20
+"""Octets of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Client:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
+                limit=LONGEST_LINE,
             )
         try:
             yield cls(process)
