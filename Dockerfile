@@ -15,6 +15,7 @@ COPY streams /app/streams
 COPY projections /app/projections
 COPY infra /app/infra
 COPY gateway /app/gateway
+COPY clients/python/fiks_cms /app/fiks_cms
 ENV PATH=/opt/fiks/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 FIKS_STATE=/var/lib/fiks
 WORKDIR /app
 USER 10001:10001

@@ -31,9 +31,9 @@ logs: $(READY) ## Follow the logs of the local system
 demo: $(READY) ## Send a real forsendelse and show it everywhere it can be seen; ONCE=1 stops all at the end
 	@$(FIKS) demo $(if $(ONCE),--once)
 
-test: $(READY) lint ## Check everything and run all tests; ARGS="-k name" goes to pytest
+test: $(READY) lint ## Check everything and run all tests, two at a time or JOBS=n; ARGS="-k name" goes to pytest
 	@$(FIKS) schemas check
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile $(ARGS)
 
 lint: $(READY) ## Check style, types and who may import whom
 	@$(BIN)/ruff check
@@ -56,7 +56,7 @@ clean: ## Stop the local system and remove all that it and the tools have left, 
 	rm -rf .local .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@[ -n "$(PYTHON)" ] && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
 	  echo "Python 3.11 or newer is needed and was not found: install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || {
@@ -64,7 +64,8 @@ $(READY): requirements.lock pyproject.toml
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
 	echo "Installing the packages of requirements.lock into .venv ..."
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --editable . --editable clients/python
 	touch $@
 
 .PHONY: help install up down status logs demo test lint format bench chaos clean

@@ -17,6 +17,8 @@ from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 
 from gateway import routes as routes_package
+from gateway.amqp.access import Access
+from gateway.amqp.server import Server, tls
 from gateway.audit import AUDITOR, Auditor, audited
 from gateway.auth.callers import Callers
 from gateway.auth.integrations import Integrations
@@ -25,20 +27,25 @@ from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
 from gateway.auth.tokens import Tokens
-from gateway.context import BLOBS, CERTIFICATES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
+from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
+from gateway.fiks_io_manuell import POLLING, Polling
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
 from gateway.matrikkel import EIERE, UkjenteEiere
 from gateway.opplasting_slutt import MAKING
 from gateway.opplastinger import OPPLASTINGER, Opplastinger
 from gateway.problems import problems
+from gateway.queues import Queues
+from gateway.randomness import new_uuid
 from gateway.reads import TOPIC, Reads
 from gateway.registers.altinn import Altinn
 from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.routes import Routes
+from gateway.sporing import SPORING, Sporing
+from gateway.sporing import TOPIC as MELDING_TOPIC
 from gateway.tus import VERSION as TUS_VERSION
 from infra.blobs import Blobs
 from infra.crypto.certificates import key_folder
@@ -64,6 +71,8 @@ CONNECT_TIMEOUT = 5.0
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """malloc.h"""
 
+ACCESS = web.AppKey("access", Access)
+"""Who may what over AMQP."""
 Context = Callable[[web.Application], AsyncIterator[None]]
 
 
@@ -78,17 +87,19 @@ def make_app(settings: Settings) -> web.Application:
     maskinporten = Maskinporten(settings.issuer, session, lambda: client(settings))
     altinn = Altinn(settings.altinn, settings.altinn_key, maskinporten, session)
     fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
-    callers = Callers(tokens, Integrations(memory, Passwords()), named, fullmakter)
+    integrations = Integrations(memory, Passwords())
+    callers = Callers(tokens, integrations, named, fullmakter)
     app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
     wrapping = keks(settings)
     app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
+    app[ACCESS] = Access(memory, tokens, integrations, app[AUDITOR])
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
     app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}
     app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
-    app[TRAFFIC] = Traffic()
+    app[TRAFFIC], app[POLLING] = Traffic(), Polling()
     app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_response_prepare.append(name_protocol)
     app.on_cleanup.append(lambda _: session.close())
@@ -118,16 +129,33 @@ async def serve(settings: Settings) -> None:
     give_memory_back()
     site = web.TCPSite(runner, settings.gateway_host, settings.gateway_port, reuse_port=True, backlog=1024)
     await site.start()
+    amqp = await serve_amqp(app, settings)
     log.info("gateway serves", host=settings.gateway_host, port=settings.gateway_port)
     await traffic.draining.wait()
     log.info("gateway stops", running=traffic.running)
     await site.stop()
+    consumers = asyncio.create_task(amqp.stop()) if amqp else None
     # Before aiohttp's own shutdown, which throws away what still comes of a body: no upload would ever end.
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN):
             while traffic.running:
                 await asyncio.sleep(0.05)
+    if consumers:
+        await consumers
     await runner.cleanup()
+
+
+async def serve_amqp(app: web.Application, settings: Settings) -> Server | None:
+    """Serve the queues over AMQP where the settings say so. Raises ValueError and OSError where that cannot be."""
+    if settings.amqp_port is None:
+        return None
+    context = None
+    if settings.amqp_certificate is not None:
+        if settings.amqp_key is None:
+            raise ValueError("FIKS_AMQP_CERTIFICATE is set and FIKS_AMQP_KEY is not: name the file with its key too")
+        context = tls(settings.amqp_certificate, settings.amqp_key)
+    server = Server(app[MEMORY], app[ACCESS], app[DELIVERIES])
+    return await server.start(settings.amqp_host, settings.amqp_port, context)
 
 
 def give_memory_back() -> None:
@@ -202,6 +230,11 @@ def _reading(settings: Settings) -> Context:
             app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]))
             app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))
             app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
+            ends = Ends(settings.kafka, TOPICS[MELDING_TOPIC])
+            queues = app[DELIVERIES] = Queues(settings.postgres, pool, app[LOG], app[BLOBS], ends, new_uuid())
+            queues.start()
+            app[SPORING] = Sporing(pool, ends)
             yield
+            await queues.stop()
 
     return context

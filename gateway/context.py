@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from gateway.amqp.deliveries import Deliveries
 from gateway.reads import Reads
 from infra.blobs import Blobs
 from infra.crypto.certificates import KeyFolder
@@ -21,6 +22,8 @@ ENDS = web.AppKey("ends", Ends)
 CERTIFICATES = web.AppKey("certificates", KeyFolder)
 """The key pairs that vendors encrypt documents for."""
 SCANNER: web.AppKey[Scanner] = web.AppKey("scanner")
+DELIVERIES: web.AppKey[Deliveries] = web.AppKey("deliveries")
+"""The queues of Fiks IO accounts."""
 MINSIDE = web.AppKey("minside", str)
 """The address at which persons find their documents."""
 

@@ -7,38 +7,41 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
 
+from fiks_cms import Decryptor, NotReadable
 from gateway.context import BLOBS, LOG, SCANNER
 from gateway.dokument import Metadata, Named, exposures
 from gateway.metadata import read_json
 from gateway.multipart import Multipart
+from gateway.stored import Stored
 from gateway.uploads import reader
 from infra.blobs import Blobs
-from infra.crypto.cms import Decryptor
 from infra.crypto.segments import sealed_size
 from infra.keys import Keys
-from infra.sealed_blobs import sealing
 from infra.virus import Outcome, Scan, Scanner, Verdict
 from schemas.dokumentlager import DokumentLastetOpp
-from schemas.envelope import Position
 from schemas.errors import Unreadable
 from streams.domain.dokumentlager import blob_of, key_id_of
-from streams.domain.errors import Rejected, Unacknowledged, Unavailable
+from streams.domain.errors import Rejected, Unavailable
 from streams.domain.konfigurasjon import Ressurs
 
 LONGEST_CALL = 60 * 60.0
 """Seconds; clients give up after an hour."""
 MOST_METADATA = 2 << 20
 EMPTY = "Ugyldig innhold: dokumentet er tomt"
+NOT_DECIPHERED = (
+    "Ugyldig innhold: dokumentet kan ikke dekrypteres. "
+    "Krypter hele dokumentet som CMS for sertifikatet som gjelder nå, og send det på nytt"
+)
 
 
-class Received:
+class Received(Stored):
     """A document on its way in, once ``store`` was awaited.
 
     ``size`` and ``sha256`` are of the content itself, ``sealed_size`` is what lies at rest. Its blob and its key are
@@ -46,10 +49,10 @@ class Received:
     """
 
     def __init__(self, blobs: Blobs, keys: Keys, scanner: Scanner, dokument_id: UUID) -> None:
-        self._blobs, self._keys, self._scanner = blobs, keys, scanner
+        super().__init__(blobs, keys, blob_of(dokument_id))
+        self._scanner = scanner
         self._hash = hashlib.sha256()
-        self._is_ours = self._has_key = False
-        self.dokument_id, self.blob, self.key_id = dokument_id, blob_of(dokument_id), key_id_of(dokument_id)
+        self.dokument_id, self.key_id = dokument_id, key_id_of(dokument_id)
         self.size = 0
         self.skadevare: str | None = None
 
@@ -63,42 +66,13 @@ class Received:
 
     async def store(self, content: AsyncIterator[bytes], decryptor: Decryptor | None) -> None:
         """Take all of the content. Raises Unreadable, Unavailable, and whatever ``content`` raises."""
-        key = await self._keys.create(self.key_id)
-        self._is_ours = self._has_key = True
+        key = await self.make_key(self.key_id)
         plain = _decrypted(content, decryptor) if decryptor else content
         async with self._scanner.scanning() as scan:
-            await self._blobs.put(self.blob, sealing(key, self.blob, self._measured(plain, scan)))
+            await self.put(key, self._measured(plain, scan))
             self.skadevare = _found(await scan.verdict())
         if not self.size:
             raise Unreadable(EMPTY)
-
-    async def say(self, appending: Awaitable[Position]) -> Position:
-        """Append what is said of the document. Its content stays where that may be on the log: content that nobody
-        names only costs space until it is swept, an event without its content is a document lost.
-        """
-        try:
-            return await appending
-        except (Unacknowledged, asyncio.CancelledError):
-            self.keep()
-            raise
-        except Unavailable:  # nor would the log hear that the key is to be destroyed; it opens nothing
-            self._has_key = False
-            raise
-
-    def keep(self) -> None:
-        """What was received is spoken for: ``discard`` leaves it where it is."""
-        self._is_ours = False
-
-    async def discard(self) -> None:
-        """Leave nothing behind of what was received; what cannot be deleted now is swept later."""
-        if not self._is_ours:
-            return
-        self._is_ours = False
-        with suppress(Unavailable):
-            await self._blobs.delete([self.blob])
-        if self._has_key:
-            with suppress(Unavailable):
-                await self._keys.destroy(self.key_id)
 
     async def _measured(self, plain: AsyncIterator[bytes], scan: Scan) -> AsyncIterator[bytes]:
         async for chunk in plain:
@@ -173,11 +147,14 @@ def _found(verdict: Verdict) -> str | None:
 
 
 async def _decrypted(chunks: AsyncIterator[bytes], decryptor: Decryptor) -> AsyncIterator[bytes]:
-    """The content of a CMS message. Raises NotReadable, which is Unreadable."""
-    async for chunk in chunks:
-        if plain := decryptor.update(chunk):
-            yield plain
-    yield decryptor.finish()
+    """The content of a CMS message. Raises Unreadable, which never tells why it cannot be deciphered."""
+    try:
+        async for chunk in chunks:
+            if plain := decryptor.update(chunk):
+                yield plain
+        yield decryptor.finish()
+    except NotReadable:
+        raise Unreadable(NOT_DECIPHERED) from None
 
 
 @asynccontextmanager

@@ -105,7 +105,7 @@ def location_of(request: web.Request, dokument_id: UUID) -> str:
 def page_in(request: web.Request) -> tuple[int, int]:
     """Offset and count in the query, the count under either name (contract 5, and trap 5). Raises Unreadable."""
     count = next((name for name in ("antall", "til") if _given(request, name) is not None), "antall")
-    return _number(request, "fra", 0, 0, LARGEST_INT), _number(request, count, 100, 1, MOST_AT_ONCE)
+    return number_in(request, "fra", 0, 0, LARGEST_INT), number_in(request, count, 100, 1, MOST_AT_ONCE)
 
 
 def fresh(found: Answer, response: web.Response) -> web.Response:
@@ -120,7 +120,8 @@ def _given(request: web.Request, name: str) -> str | None:
     return None if text in (None, "", "null") else text
 
 
-def _number(request: web.Request, name: str, default: int, least: int, most: int) -> int:
+def number_in(request: web.Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number in the query. Raises Unreadable."""
     text = _given(request, name)
     if text is None:
         return default

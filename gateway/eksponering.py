@@ -50,6 +50,8 @@ async def _is_exposed(request: web.Request, keys: frozenset[str]) -> bool:
     if principal.caller is Caller.INTEGRATION:
         assert principal.integrasjon_id is not None
         return integration_key(principal.integrasjon_id) in keys or _by_privilege(request, keys)
+    if principal.caller is Caller.MANAGER:
+        return _by_privilege(request, keys)
     if principal.caller is Caller.CITIZEN:
         assert principal.person is not None
         if person_key(principal.person) in keys or _by_privilege(request, keys):

@@ -14,6 +14,7 @@ from gateway.context import LOG
 from gateway.said import said
 from schemas.konfigurasjon import Avslagsgrunn, KommandoAvvist
 from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
+from streams.domain.konfigurasjon_commands import privilege
 
 PATIENCE = 15.0
 """Seconds that a caller waits for a decision; clients wait 30 for an answer."""
@@ -34,7 +35,7 @@ async def decide(request: web.Request, command: type, on: UUID | None = None, /,
     """
     actor = request[PRINCIPAL].actor
     about = on or says.get("ressurs_id") or says.get("konto_id") or of
-    som_rot = request.app[MEMORY].configuration.administrates_by_root(actor, about)
+    som_rot = request.app[MEMORY].configuration.administrates_by_root(actor, about, privilege(command))
     decided = await say(request, command(fiks_org_id=of, av=actor, som_rot=som_rot, **says))
     if isinstance(decided, KommandoAvvist):
         raise REFUSED[decided.grunn](decided.melding)

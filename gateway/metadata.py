@@ -51,6 +51,9 @@ Int32 = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[datetime, Meta(tz=True)]
 
+_LETTER = r"A-ZÆØÅa-zæøå0-9ÁáÀàÂâÉéÈèÊêÍíÌìÎîÓóÒòÔôÚúÙùÛûÝýÄäËëÏïÖöÜü,.!?\-:;/\\'()&+*=%§"
+Kontonavn = Annotated[str, Meta(pattern=rf"\A[{_LETTER}][{_LETTER} ]*[{_LETTER}]\Z", min_length=2, max_length=200)]
+
 NUMBERS = {Kind.PERSON: "fødselsnummer eller d-nummer", Kind.ORGANISASJON: "organisasjonsnummer"}
 
 _AT = re.compile(r" - at `\$\.?(.*)`$")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from aiohttp import web
 
+from fiks_cms import Decryptor
 from gateway.auth.middleware import demand_on
 from gateway.auth.persons import PERSONS
 from gateway.context import BLOBS, CERTIFICATES, LOG, SCANNER
@@ -27,8 +28,11 @@ from gateway.opplastinger import AVBRUTT, GIVEN_UP, OPPLASTINGER
 from gateway.randomness import new_uuid
 from gateway.said import said
 from gateway.tus import metadata_in
+<<<<<<< HEAD
+=======
 from infra.crypto.cms import Decryptor
 from infra.crypto.segments import Tampered
+>>>>>>> gaps
 from infra.logs import logger
 from schemas.codec import decode, encode
 from schemas.dokumentlager import DokumentLastetOpp

@@ -120,9 +120,15 @@ def _answer(
 
 
 def error_message(path: str, status: int, message: str, error_id: UUID | None = None) -> web.Response:
-    """The answer to a call that failed. It repeats nothing that may be the number of a person."""
+    """The answer to a call that failed."""
+    body = msgspec.json.encode(error_body(path, status, message, error_id))
+    return web.Response(body=body, status=status, reason=PHRASES[status], content_type="application/json")
+
+
+def error_body(path: str, status: int, message: str, error_id: UUID | None = None) -> ErrorMessage:
+    """What is said of a fault. It repeats nothing that may be the number of a person."""
     path = masked_text(path)
-    said = ErrorMessage(
+    return ErrorMessage(
         timestamp=time.time_ns() // 1_000_000,
         status=int(status),
         error=PHRASES[status],
@@ -131,5 +137,3 @@ def error_message(path: str, status: int, message: str, error_id: UUID | None = 
         original_path=path,
         message=masked_text(message),
     )
-    body = msgspec.json.encode(said)
-    return web.Response(body=body, status=status, reason=PHRASES[status], content_type="application/json")

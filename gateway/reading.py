@@ -73,6 +73,15 @@ class Reading:
         self.wrote(stream, position, decided=True)
         await self._wait_for_own(str(stream))
 
+    async def caught_up(self, stream: UUID | None = None) -> None:
+        """Wait until the projection contains all that lies on the stream's partition now. Raises Unavailable.
+
+        None: on every partition.
+        """
+        ends = await self._ends_of(None if stream is None else [stream])
+        if ends is None or not await self._passed(ends, self._patience):
+            raise Unavailable("Siste nytt er ikke klart for lesing ennå. Prøv igjen")
+
     async def _read(
         self, statement: str, *args: Any, about: Iterable[UUID] | None, enough: Callable[[Rows], bool]
     ) -> Answer:

@@ -1,9 +1,9 @@
-"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt
-and store documents, an administrator of each and a root operator.
+"""The configuration that the local system, the demo and tests start from: two municipalities that can send by SvarUt,
+store documents and send each other messages by Fiks IO, an administrator of each and a root operator.
 
 Ids are derived, so they are the same everywhere: ``uuid5(SEED, "<what>/<orgnr>")``, where what is ``organisasjon``,
-``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumenter`` or ``mottakersystem``. Passwords are made once
-and kept in ``<state>/seed.json``.
+``integrasjon``, ``svarut``, ``konto``, ``dokumentlager``, ``dokumenter``, ``fiks io``, ``fiks io konto`` or
+``mottakersystem``. Passwords and key pairs are made once and kept in ``<state>/seed.json``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from gateway.auth.memory import Memory
 from gateway.auth.passwords import hashed, matches, new_password
@@ -25,6 +31,7 @@ from infra.kms import keks
 from infra.settings import Settings
 from schemas.catalogue import event_type
 from schemas.envelope import fact
+from schemas.fiks_io_konto import KontoAktivert, OffentligNokkelSatt
 from schemas.konfigurasjon import (
     ROOT,
     IntegrasjonOpprettet,
@@ -39,6 +46,9 @@ from schemas.konfigurasjon import (
     TjenesteKonfigurert,
 )
 from streams.domain.errors import Rejected, Unavailable
+from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import SENDE_MOTTA
+from streams.domain.fiks_io_konto import TJENESTE as FIKS_IO
 from streams.domain.konfigurasjon import KonfigurasjonEvent, integrasjon_aktor
 from streams.domain.personer import person_id
 from streams.domain.rettigheter import ADMIN
@@ -78,22 +88,49 @@ def credentials(state: Path) -> list[dict[str, str]]:
 
 
 def _credentials() -> list[dict[str, str]]:
-    return [
-        {
-            "navn": organisation.navn,
-            "orgnr": organisation.orgnr,
-            "fiksOrgId": str(organisation.id("organisasjon")),
-            "kontoId": str(organisation.id("konto")),
-            "dokumentkontoId": str(organisation.id("dokumenter")),
-            "integrasjonId": str(organisation.id("integrasjon")),
-            "integrasjonPassord": new_password(),
-        }
-        for organisation in ORGANISATIONS
-    ]
+    made = []
+    for organisation in ORGANISATIONS:
+        private, certificate = _key_pair(organisation)
+        made.append(
+            {
+                "navn": organisation.navn,
+                "orgnr": organisation.orgnr,
+                "fiksOrgId": str(organisation.id("organisasjon")),
+                "kontoId": str(organisation.id("konto")),
+                "dokumentkontoId": str(organisation.id("dokumenter")),
+                "fiksIoKontoId": str(organisation.id("fiks io konto")),
+                "fiksIoPrivatNokkel": private,
+                "fiksIoSertifikat": certificate,
+                "integrasjonId": str(organisation.id("integrasjon")),
+                "integrasjonPassord": new_password(),
+            }
+        )
+    return made
 
 
-def events(organisation: Organisation, passord_hash: str, administrator: str) -> Iterator[KonfigurasjonEvent]:
-    """What is seeded of an organisation, in order.
+def _key_pair(organisation: Organisation) -> tuple[str, str]:
+    """Private key (PKCS#8) and certificate, both PEM, for which content for its Fiks IO account is encrypted."""
+    key = rsa.generate_private_key(65537, 3072)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, organisation.navn)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=3650))
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private.decode(), certificate.public_bytes(Encoding.PEM).decode()
+
+
+def events(
+    organisation: Organisation, passord_hash: str, sertifikat: str, administrator: str
+) -> Iterator[KonfigurasjonEvent]:
+    """What is seeded of an organisation, in order. ``sertifikat`` is that of its Fiks IO account, in PEM.
 
     That the organisation exists is said last: one that is known is complete, and is left as it has become since.
     """
@@ -135,6 +172,7 @@ def events(organisation: Organisation, passord_hash: str, administrator: str) ->
         ressurs_id=dokumenter,
         privilegium="DOKUMENTLAGER.LAST_OPP",
     )
+    yield from _fiks_io(organisation, sertifikat)
     yield PrivilegieTildelt(fiks_org_id=owner, aktor=administrator, ressurs_id=owner, privilegium=ADMIN)
     if organisation is MOTTAR_SELV:
         yield MottakersystemRegistrert(
@@ -147,13 +185,39 @@ def events(organisation: Organisation, passord_hash: str, administrator: str) ->
     yield OrganisasjonOpprettet(fiks_org_id=owner, orgnr=organisation.orgnr, navn=organisation.navn, type=kind)
 
 
+def _fiks_io(organisation: Organisation, sertifikat: str) -> Iterator[KonfigurasjonEvent]:
+    owner, konto, integrasjon = map(organisation.id, ("organisasjon", "fiks io konto", "integrasjon"))
+    now = datetime.now(UTC)
+    yield TjenesteInitialisert(
+        fiks_org_id=owner,
+        tjeneste=FIKS_IO,
+        ressurs_id=organisation.id("fiks io"),
+        ressurstype=FIKS_IO,
+        navn="Fiks IO",
+    )
+    yield TjenesteKonfigurert(fiks_org_id=owner, tjeneste=FIKS_IO)
+    yield KontoOpprettet(fiks_org_id=owner, konto_id=konto, tjeneste=FIKS_IO, navn=f"Fagsystem {organisation.navn}")
+    yield KontoOpprettet(
+        fiks_org_id=owner,
+        konto_id=dokumentlager_konto_of(konto),
+        tjeneste="DOKUMENTLAGER",
+        navn=f"Store meldinger {organisation.navn}",
+        for_konto_id=konto,
+    )
+    yield OffentligNokkelSatt(fiks_org_id=owner, konto_id=konto, pem=sertifikat, endret=now, endret_av=SOURCE)
+    yield KontoAktivert(fiks_org_id=owner, konto_id=konto, endret=now, endret_av=SOURCE)
+    yield PrivilegieTildelt(
+        fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=SENDE_MOTTA
+    )
+
+
 async def seed(bootstrap: str, state: Path) -> int:
     """Append what is not on the log yet; returns how many events that were.
 
     Raises Rejected when the log knows other passwords than the state folder, Unavailable when it does not answer.
     """
     known = credentials(state)
-    hashes = {one["orgnr"]: hashed(one["integrasjonPassord"]) for one in known}
+    of = {one["orgnr"]: one for one in known}
     settings = Settings(state=state)
     memory, log = Memory(bootstrap), Log(bootstrap, keks(settings))
     await memory.start()
@@ -161,7 +225,7 @@ async def seed(bootstrap: str, state: Path) -> int:
     try:
         await _caught_up(memory)
         _require_same_passwords(memory, known)
-        missing = [*_missing(memory, hashes, persons(settings))]
+        missing = [*_missing(memory, of, persons(settings))]
         for number, event in enumerate(missing):
             about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE, actor=SOURCE)
             await log.append(event, about)
@@ -171,7 +235,7 @@ async def seed(bootstrap: str, state: Path) -> int:
         await log.stop()
 
 
-def _missing(memory: Memory, hashes: Mapping[str, str], named: Persons) -> Iterator[Any]:
+def _missing(memory: Memory, known: Mapping[str, dict[str, str]], named: Persons) -> Iterator[Any]:
     """What the memory does not know of the people, of ROOT, and of each organisation."""
     administrators = ((one.id("organisasjon"), person) for one, person in ADMINISTRATORS.items())
     for of, person in ((ROOT, OPERATOR), *administrators):
@@ -183,7 +247,9 @@ def _missing(memory: Memory, hashes: Mapping[str, str], named: Persons) -> Itera
         yield PrivilegieTildelt(fiks_org_id=ROOT, aktor=root, ressurs_id=ROOT, privilegium=ADMIN)
     for one in ORGANISATIONS:
         if memory.organisasjon(one.id("organisasjon")) is None:
-            yield from events(one, hashes[one.orgnr], named.actor(ADMINISTRATORS[one].pid))
+            of_it = known[one.orgnr]
+            secret, sertifikat = hashed(of_it["integrasjonPassord"]), of_it["fiksIoSertifikat"]
+            yield from events(one, secret, sertifikat, named.actor(ADMINISTRATORS[one].pid))
 
 
 def _known(of: UUID, aktor: str, person: Person) -> Iterator[Any]:

@@ -52,6 +52,11 @@ class Sends(Protocol):
         """Append a record; returns once it is durable. Raises Unavailable."""
 
 
+def new_key() -> bytes:
+    """A data key that nobody has yet."""
+    return os.urandom(KEY_SIZE)
+
+
 def id_of(name: str) -> str:
     """The key id in the name of a key."""
     return name.partition(SUFFIX)[0]
@@ -118,19 +123,24 @@ class Keys:
         self._known: _Remembered[bytes] = _Remembered()
         self._sealing: _Remembered[str] = _Remembered()
 
-    async def create(self, key_id: str) -> bytes:
-        """Make the key of a stream that never had one; it is durable when this returns. Raises Unavailable.
+    async def create(self, name: str, key: bytes | None = None) -> bytes:
+        """Make a key of that name: a new one, or ``key``, by which something is sealed already (``new_key``). It is
+        durable when this returns. Raises Unavailable.
 
-        The id must be new, such as that of a stream which this call begins: a key that exists would be overwritten.
+        The name must be new, such as the id of a stream which this call begins: a key that exists would be overwritten.
         """
-        return await self._make(key_id)
+        made = key or new_key()
+        await say(self._log, name, await self._keks.wrap(name, made))
+        self._known.put(name, made)
+        self._sealing.put(id_of(name), name)
+        return made
 
     async def for_sealing(self, key_id: str) -> tuple[str, bytes]:
         """Name and key under which something new of the stream can be sealed. Raises Unavailable."""
         if (name := self._sealing.get(key_id)) is not None and (key := self._known.get(name)) is not None:
             return name, key
         name = f"{key_id}{SUFFIX}{secrets.token_urlsafe(6)}"
-        return name, await self._make(name)
+        return name, await self.create(name)
 
     async def get_many(self, names: Collection[str]) -> dict[str, bytes]:
         """The keys by name, with one query; what is absent was erased.
@@ -147,14 +157,15 @@ class Keys:
             found |= read
         return found
 
-    async def destroy(self, key_id: str) -> None:
-        """Erase all that was ever sealed under this id; durable when it returns. Raises Unavailable.
+    async def destroy(self, name: str) -> None:
+        """Erase all that was ever sealed under this key id, or under the one key of that name; durable when it returns.
+        Raises Unavailable.
 
         Other processes may remember the key for ``LIFETIME`` seconds more.
         """
-        await say(self._log, key_id, None)
-        self._sealing.drop(key_id)
-        self._known.drop(key_id)
+        await say(self._log, name, None)
+        self._sealing.drop(name)
+        self._known.drop(name)
 
     @property
     def _keks(self) -> Keks:
@@ -163,13 +174,6 @@ class Keys:
                 "personal text needs a log that was opened with key-encryption keys: Log(…, keks(settings))"
             )
         return self._given
-
-    async def _make(self, name: str) -> bytes:
-        key = os.urandom(KEY_SIZE)
-        await say(self._log, name, await self._keks.wrap(name, key))
-        self._known.put(name, key)
-        self._sealing.put(id_of(name), name)
-        return key
 
 
 class _Remembered(Generic[T]):
@@ -188,7 +192,7 @@ class _Remembered(Generic[T]):
         while len(self._of) > REMEMBERED or next(iter(self._of.values()))[0] < time.monotonic():
             self._of.popitem(last=False)
 
-    def drop(self, key_id: str) -> None:
-        """Forget what belongs to the key id."""
-        for name in [name for name in self._of if id_of(name) == key_id]:
-            del self._of[name]
+    def drop(self, name: str) -> None:
+        """Forget what has that name, or belongs to that key id."""
+        for one in [one for one in self._of if name in (one, id_of(one))]:
+            del self._of[one]

@@ -102,6 +102,18 @@ AMQP_SETTLED = Counter(
     "Messages whose lease to a consumer has ended; outcome: acked, rejected, requeued, lost, returned, unseen",
     ["outcome"],
 )
+FIKS_IO_WAITED = Histogram(
+    "fiks_io_waited_seconds", "From the sending of a message of Fiks IO to when it is first handed out", buckets=SLOW
+)
+FIKS_IO_UNREADABLE = Counter(
+    "fiks_io_unreadable_total",
+    "Messages of Fiks IO that were not handed out, since their content cannot be read",
+)
+FIKS_IO_UNSAID = Gauge(
+    "fiks_io_unsaid",
+    "What became of messages of Fiks IO and is not on the log yet; it grows while the log is away",
+    multiprocess_mode="livesum",
+)
 SWEPT = Counter("fiks_swept_blobs_total", "Blobs that were swept up, since no event tells of them")
 SWEPT_KEYS = Counter("fiks_swept_keys_total", "Data keys that were destroyed, since no event tells of their stream")
 

@@ -18,6 +18,21 @@ async def sealing(key: bytes, name: str, chunks: AsyncIterator[bytes]) -> AsyncI
     yield sealer.finish()
 
 
+async def opened(blobs: Blobs, key: bytes, name: str, size: int) -> bytes:
+    """The blob's content, which has ``size`` bytes and is small, in one reading. Raises Tampered and Unavailable."""
+    whole = sealed_size(size)
+    try:
+        sealed, there = await blobs.begin(name, whole)
+    except NotFound as fault:
+        raise Tampered(str(fault)) from fault
+    if there != whole:
+        raise Tampered(f"{there} bytes lie where {whole} were stored")
+    opener = Opener(key, name, sealed[:HEADER_SIZE], whole, 0, size - 1)
+    plain = opener.update(sealed[HEADER_SIZE:])
+    opener.finish()
+    return plain
+
+
 async def opening(blobs: Blobs, key: bytes, name: str, size: int, first: int, last: int) -> AsyncIterator[bytes]:
     """The bytes ``first`` to ``last`` of the blob's content, which has ``size`` bytes.
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ELSEWHERE = {
     *("FIKS_POSTGRES_PASSWORD", "FIKS_PUBLISH"),  # compose.yaml
     "FIKS_SCHEMAS_USER",  # fiks schemas publish
-    *("FIKS_CLIENT_JARS", "FIKS_TEST_REGISTERS"),  # tests
+    *("FIKS_CLIENT_JARS", "FIKS_TEST_LARGE", "FIKS_TEST_MINUTES", "FIKS_TEST_REGISTERS"),  # tests
 }
 """Names that are no settings of a process, and who reads them."""
 
@@ -56,6 +56,15 @@ class Settings(BaseSettings):
     blobs: str = Field(default_factory=_blobs_in_state, description="URL of the blob store: file:// or s3://")
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 8080
+    amqp_host: str = Field(default="127.0.0.1", description="the address on which amqp_port listens")
+    amqp_port: int | None = Field(
+        default=None, description="where gateways serve the queues of Fiks IO over AMQP 0-9-1; none: they do not"
+    )
+    amqp_certificate: Path | None = Field(
+        default=None,
+        description="certificate chain (PEM) that names the host clients ask for; none: no TLS, on loopback alone",
+    )
+    amqp_key: Path | None = Field(default=None, description="the key of amqp_certificate (PEM)")
     issuer: str = Field(
         default="https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly"
     )

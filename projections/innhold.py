@@ -9,9 +9,12 @@ from schemas.catalogue import event_type, part
 from schemas.codec import decode
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.envelope import Envelope
+from schemas.fiks_io import MeldingSendt
 from schemas.svarut import ForsendelseMottatt
 
-innhold = Projection("innhold", logic=1, topics=("fiks.svarut", "fiks.dokumentlager"), sql=sql_beside(__file__))
+innhold = Projection(
+    "innhold", logic=2, topics=("fiks.svarut", "fiks.dokumentlager", "fiks.io"), sql=sql_beside(__file__)
+)
 
 
 @part
@@ -37,6 +40,14 @@ class Lastet:
     blob: str
 
 
+@part
+class Sendt:
+    """What of MeldingSendt matters here."""
+
+    melding_id: UUID
+    blob: str | None = None
+
+
 @innhold.on(ForsendelseMottatt, reads=Mottatt)
 def mottatt(event: Mottatt, _at: Envelope) -> list[Write]:
     """The documents of a forsendelse that were kept."""
@@ -49,14 +60,25 @@ def lastet_opp(event: Lastet, _at: Envelope) -> list[Write]:
     return [_told(event.blob, event.dokument_id)]
 
 
-NAMED_IN = {event_type(cls).name: cls for cls in (ForsendelseMottatt, DokumentLastetOpp)}
-"""The types of events that tell of content."""
+@innhold.on(MeldingSendt, reads=Sendt)
+def sendt(event: Sendt, _at: Envelope) -> list[Write]:
+    """A message of Fiks IO, whose content is small."""
+    return [] if event.blob is None else [_told(event.blob, event.melding_id)]
+
+
+NAMED_IN: dict[str, type[Mottatt | Lastet | Sendt]] = {
+    event_type(ForsendelseMottatt).name: Mottatt,
+    event_type(DokumentLastetOpp).name: Lastet,
+    event_type(MeldingSendt).name: Sendt,
+}
+"""The types of events that tell of content, and what of them matters."""
 
 
 def blobs_in(value: bytes | None, kind: str) -> list[str]:
     """The names of content in a record's value of such a type. Raises as ``decode``."""
-    event = decode(value, Mottatt if NAMED_IN[kind] is ForsendelseMottatt else Lastet)
-    return [event.blob] if isinstance(event, Lastet) else [one.blob for one in event.dokumenter if one.blob is not None]
+    event = decode(value, NAMED_IN[kind])
+    named = [one.blob for one in event.dokumenter] if isinstance(event, Mottatt) else [event.blob]
+    return [one for one in named if one is not None]
 
 
 def _told(blob: str, stream: UUID) -> Create:

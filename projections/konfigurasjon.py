@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 from uuid import UUID
 
 from projections.projection import Fold, Met, Needs, Projection, Row, Rows, sql_beside
@@ -17,8 +17,12 @@ from schemas.catalogue import event_type
 from schemas.derive import fields_of
 from schemas.envelope import Envelope
 from schemas.errors import Unreadable
+from schemas.fiks_protokoll import ProtokollKontoOpprettet, Protokollpart
 from schemas.konfigurasjon import FakturaEndret, Organisasjonstype
 from streams.domain.configuration import Configuration, Stream
+from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import Adresse, FiksIoKonto
+from streams.domain.fiks_protokoll import FiksProtokoll, ProtokollKonto, ProtokollSystem, Tilgang
 from streams.domain.konfigurasjon import (
     GlobalIntegrasjon,
     Integrasjon,
@@ -32,6 +36,8 @@ from streams.domain.konfigurasjon import (
     integrasjon_aktor,
 )
 
+T = TypeVar("T")
+
 PREFIX = "konfigurasjon_"
 """What the names of the tables begin with; below they stand without."""
 ORG = ("fiks_org_id",)
@@ -42,6 +48,7 @@ OF_AN_ORGANISATION = (
     "tjeneste",
     "mottakersystem",
 )
+OF_AN_ACCOUNT = ("konto", "fiks_io_konto", "protokollkonto")
 OF_AN_ACTOR = ("rettighet", "typerettighet", "inaktiv_aktor")
 OF_AN_INTEGRATION = (
     ("integrasjon", "id"),
@@ -60,13 +67,21 @@ def needs(rows: Rows, met: Sequence[Met]) -> Needs:
             wanted[PREFIX + table, ORG].add((org,))
     for org, ressurs_id in {*_ressurser(met), *((row[0], row[2]) for row in rows.get(PREFIX + "tjeneste", ()))}:
         wanted[PREFIX + "ressurs", (*ORG, "id")].add((org, ressurs_id))
-    for org, integrasjon_id in _said(met, "integrasjon_id"):
+    integrasjoner = _said(met, "integrasjon_id") | {
+        row[:1] + row[2:3] for row in rows.get(PREFIX + "protokollsystem", ())
+    }
+    for org, integrasjon_id in integrasjoner:
         for table, column in OF_AN_INTEGRATION:
             wanted[PREFIX + table, (*ORG, column)].add((org, integrasjon_id))
     for org, konto_id in _said(met, "konto_id"):
-        wanted[PREFIX + "konto", (*ORG, "id")].add((org, konto_id))
-    deleted = {(org, integrasjon_aktor(id_)) for org, id_ in _said(met, "integrasjon_id")}
-    for org, aktor in _said(met, "aktor") | deleted:
+        for table in OF_AN_ACCOUNT:
+            wanted[PREFIX + table, (*ORG, "id")].add((org, konto_id))
+    for org, adresse_id in _said(met, "adresse_id"):
+        wanted[PREFIX + "adresse", (*ORG, "id")].add((org, adresse_id))
+    for org, system_id in _said(met, "system_id"):
+        wanted[PREFIX + "protokollsystem", (*ORG, "id")].add((org, system_id))
+    wanted[PREFIX + "protokolltilgang", (*ORG, "konto_id", "system_id")] |= _said(met, "konto_id", "system_id")
+    for org, aktor in _said(met, "aktor") | {(org, integrasjon_aktor(id_)) for org, id_ in integrasjoner}:
         for table in OF_AN_ACTOR:
             wanted[PREFIX + table, (*ORG, "aktor")].add((org, aktor))
     return wanted
@@ -84,7 +99,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
 
 
 konfigurasjon = Projection(
-    "konfigurasjon", logic=1, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
+    "konfigurasjon", logic=2, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
 )
 
 
@@ -109,6 +124,8 @@ def rows_of(streams: Iterable[Stream]) -> Rows:
         rows["tjeneste"] |= {(org, name, one.ressurs_id, one.konfigurert) for name, one in state.tjenester.items()}
         rows["ressurs"] |= {(org, one.id, one.type, one.navn, one.sti) for one in state.ressurser.values()}
         rows["konto"] |= {(org, id_, tuple(sorted(one.tags)), one.slettet) for id_, one in state.kontoer.items()}
+        rows["fiks_io_konto"] |= {(org, id_, *_as_row(one)) for id_, one in state.fiks_io_kontoer.items()}
+        rows["adresse"] |= {(org, *_as_row(one)) for one in state.adresser.values()}
         rows["integrasjon"] |= {(org, *_integrasjon(one)) for one in state.integrasjoner.values()}
         rows["rettighet"] |= set(_rights(org, state.rettigheter))
         rows["typerettighet"] |= set(_rights(org, state.typerettigheter))
@@ -119,6 +136,13 @@ def rows_of(streams: Iterable[Stream]) -> Rows:
             for nr, one in enumerate(state.mottakersystemer)
         }
         rows["global_integrasjon"] |= {(org, id_, *_values(one)) for id_, one in state.globale.items()}
+        rows["protokollsystem"] |= {(org, id_, *_values(one)) for id_, one in state.protokoll.systemer.items()}
+        rows["protokollkonto"] |= {(org, id_, *_protokollkonto(one)) for id_, one in state.protokoll.kontoer.items()}
+        rows["protokolltilgang"] |= {
+            (org, konto_id, system_id, str(one))
+            for konto_id, between in state.protokoll.tilganger.items()
+            for system_id, one in between.items()
+        }
     return {PREFIX + name: lines for name, lines in rows.items()}
 
 
@@ -148,6 +172,9 @@ def _stream(org: UUID, of: dict[str, list[Row]]) -> Stream:
         typerettigheter=_held(of["typerettighet"]),
         globale={row[0]: GlobalIntegrasjon(*row[1:]) for row in of["global_integrasjon"]},
         kontoer={id_: Konto(frozenset(tags), slettet) for id_, tags, slettet in of["konto"]},
+        fiks_io_kontoer={row[0]: _from_row(FiksIoKonto, row[1:]) for row in of["fiks_io_konto"]},
+        adresser={row[0]: _from_row(Adresse, row) for row in of["adresse"]},
+        protokoll=_protokoll(of),
     )
     return Stream(org, state, next((last for (last,) in of["strom"]), -1))
 
@@ -158,6 +185,30 @@ def _organisasjon(org: UUID, navn: str, orgnr: str | None, kind: str, *rest: Any
 
 def _faktura(org: UUID, row: Row) -> FakturaEndret:
     return FakturaEndret(**dict(zip(FAKTURA, (org, *row), strict=True)))
+
+
+def _protokoll(of: dict[str, list[Row]]) -> FiksProtokoll:
+    tilganger: dict[UUID, dict[UUID, Tilgang]] = defaultdict(dict)
+    for konto_id, system_id, status in of["protokolltilgang"]:
+        tilganger[konto_id][system_id] = Tilgang(status)
+    return FiksProtokoll(
+        systemer={row[0]: ProtokollSystem(*row[1:]) for row in of["protokollsystem"]},
+        kontoer={
+            id_: ProtokollKonto(system_id, beskrivelse, protokoll, _parter(navn, versjoner), *rest)
+            for id_, system_id, beskrivelse, protokoll, navn, versjoner, *rest in of["protokollkonto"]
+        },
+        tilganger=dict(tilganger),
+    )
+
+
+def _parter(navn: Iterable[str], versjoner: Iterable[str]) -> tuple[Protokollpart, ...]:
+    return tuple(Protokollpart(navn=one, versjon=versjon) for one, versjon in zip(navn, versjoner, strict=True))
+
+
+def _protokollkonto(one: ProtokollKonto) -> Row:
+    navn, versjoner = tuple(part.navn for part in one.parter), tuple(part.versjon for part in one.parter)
+    rest = (one.opprettet, one.send_meldinger_deaktivert, one.endret)
+    return one.system_id, one.beskrivelse, one.protokoll, navn, versjoner, *rest
 
 
 def _integrasjon(one: Integrasjon) -> Row:
@@ -188,12 +239,24 @@ def _values(one: Any) -> Row:
     return tuple(getattr(one, field.name) for field in fields(one))
 
 
+def _as_row(one: Any) -> Row:
+    """A dataclass as a row, its sets in order."""
+    return tuple(tuple(sorted(value)) if isinstance(value, frozenset) else value for value in _values(one))
+
+
+def _from_row(cls: type[T], row: Row) -> T:
+    return cls(*(frozenset(value) if isinstance(value, tuple) else value for value in row))
+
+
 def _ressurser(met: Sequence[Met]) -> set[Row]:
     """The organisations themselves, and the resources that the events name."""
-    named = set().union(*(_said(met, name) for name in ("ressurs_id", "konto_id", "forelder_id")))
-    return {(one.event.fiks_org_id, one.event.fiks_org_id) for one in met} | named
+    named = set().union(*(_said(met, name) for name in ("ressurs_id", "konto_id", "system_id", "forelder_id")))
+    made = (one.event for one in met if isinstance(one.event, ProtokollKontoOpprettet))
+    stored = {(event.fiks_org_id, dokumentlager_konto_of(event.konto_id)) for event in made}
+    return {(one.event.fiks_org_id, one.event.fiks_org_id) for one in met} | named | stored
 
 
-def _said(met: Sequence[Met], name: str) -> set[Row]:
-    """Organisation and value, of the events that have such a field."""
-    return {(one.event.fiks_org_id, getattr(one.event, name)) for one in met if hasattr(one.event, name)}
+def _said(met: Sequence[Met], *names: str) -> set[Row]:
+    """Organisation and values, of the events that have all of these fields."""
+    having = (one.event for one in met if all(hasattr(one.event, name) for name in names))
+    return {(event.fiks_org_id, *(getattr(event, name) for name in names)) for event in having}

@@ -58,6 +58,37 @@ create table konfigurasjon_konto (
     slettet boolean not null,
     primary key (fiks_org_id, id)
 );
+create table konfigurasjon_fiks_io_konto (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    aktiv boolean not null,
+    pem text,
+    avsendere uuid[] not null,
+    avsenderfilter boolean not null,
+    unik_klient_melding_id boolean not null,
+    opprettet timestamptz,
+    opprettet_av text,
+    endret timestamptz,
+    endret_av text,
+    primary key (fiks_org_id, id)
+);
+-- Of every organisation, in the stream of ROOT.
+create table konfigurasjon_adresse (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    eier_id uuid not null,
+    konto_id uuid not null,
+    beskrivelse text not null,
+    opprettet timestamptz not null,
+    opprettet_av text not null,
+    aktiv boolean not null,
+    identifikatorer text[] not null,
+    meldingsprotokoller text[] not null,
+    sikkerhetsnivaer bigint[] not null,
+    endret timestamptz,
+    endret_av text,
+    primary key (fiks_org_id, id)
+);
 create table konfigurasjon_integrasjon (
     fiks_org_id uuid not null,
     id uuid not null,
@@ -111,6 +142,42 @@ create table konfigurasjon_global_integrasjon (
     forespurte_privilegier text[] not null,
     tags text[] not null,
     primary key (fiks_org_id, integrasjon_id)
+);
+create table konfigurasjon_protokollsystem (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    integrasjon_id uuid not null,
+    beskrivelse text not null,
+    eposter text[] not null,
+    offentlig boolean not null,
+    opprettet timestamptz not null,
+    automatisk_godkjenning boolean not null,
+    leverandor_navn text,
+    leverandor_kontaktpunkt text,
+    endret timestamptz,
+    primary key (fiks_org_id, id)
+);
+-- Parts by name, each with the version that stands in its place of the other column.
+create table konfigurasjon_protokollkonto (
+    fiks_org_id uuid not null,
+    id uuid not null,
+    system_id uuid not null,
+    beskrivelse text not null,
+    protokoll text not null,
+    parter text[] not null,
+    versjoner text[] not null,
+    opprettet timestamptz not null,
+    send_meldinger_deaktivert boolean not null,
+    endret timestamptz,
+    primary key (fiks_org_id, id)
+);
+-- Which systems, of whatever organisation, may send to an account or have asked to.
+create table konfigurasjon_protokolltilgang (
+    fiks_org_id uuid not null,
+    konto_id uuid not null,
+    system_id uuid not null,
+    status text not null,
+    primary key (fiks_org_id, konto_id, system_id)
 );
 
 -- name: indexes

@@ -14,6 +14,7 @@ from infra.keys import FOLLOWER
 from infra.kms import keks
 from infra.settings import Settings
 from projections.dokumentlager_slettinger import Destruering, Slettinger
+from projections.fiks_io_kvitteringer import Kvitteringer
 from projections.gauges import watch_rebuilds
 from projections.projecting import Projecting
 from projections.projection import projections
@@ -25,14 +26,15 @@ from streams.app import Worker
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain.dokumentlager import dokumentlager
+from streams.domain.fiks_io import fiks_io
 from streams.domain.konfigurasjon_commands import konfigurasjon
 from streams.domain.svarut import svarut
 from streams.keys import Following
 from streams.log import Log
 from streams.reader import Positions
 
-DECIDERS = (svarut, dokumentlager, konfigurasjon)
-EFFECTS = (Slettinger.role, Destruering.role, SWEEPER)
+DECIDERS = (svarut, dokumentlager, fiks_io, konfigurasjon)
+EFFECTS = (Slettinger.role, Destruering.role, Kvitteringer.role, SWEEPER)
 ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
 
@@ -57,6 +59,8 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         works.append(Slettinger(log, letters, Ends(settings.kafka, TOPICS[dokumentlager.topic])))
     if Destruering.role in roles:
         works.append(Destruering(log, letters, Blobs(settings.blobs)))
+    if Kvitteringer.role in roles:
+        works.append(Kvitteringer(log, letters, Blobs(settings.blobs)))
     beside = [asyncio.create_task(watch_rebuilds(settings))] if settings.metrics_port is not None else []
     if SWEEPER in roles:
         beside.append(asyncio.create_task(sweep_for_ever(settings, log)))

@@ -42,10 +42,11 @@ class MeldingSendt:
     """A message was taken in for an account, its content stored. Contract 1.4.
 
     ``ttl`` is in milliseconds, ``utloper`` the time at which it has passed. Content lies in the blob store as ``blob``,
-    sealed under the key of this stream, or in Dokumentlager as ``dokumentlager_id``; ``storrelse`` and ``sha256`` are
-    of what the sender sent, 0 and null where that was nothing. ``klient_melding_id`` and ``klient_korrelasjons_id`` are
-    the sender's own ids where they are UUIDs; they stand among ``headere`` too, as they were sent. ``plattform``: the
-    platform itself sends it, because of ``svar_pa_melding``, whose type is ``svar_til_type``.
+    sealed under ``nokkel``, a key of this stream, or in Dokumentlager as ``dokumentlager_id``; ``storrelse`` and
+    ``sha256`` are of what the sender sent, 0 and null where that was nothing. ``klient_melding_id`` and
+    ``klient_korrelasjons_id`` are the sender's own ids where they are UUIDs; they stand among ``headere`` too, as they
+    were sent. ``plattform``: the platform itself sends it, because of ``svar_pa_melding``, whose type is
+    ``svar_til_type``.
     """
 
     mottaker_konto_id: UUID
@@ -65,17 +66,18 @@ class MeldingSendt:
     storrelse: int = 0
     sha256: str | None = None
     blob: str | None = None
+    nokkel: str | None = None
     dokumentlager_id: UUID | None = None
     plattform: bool = False
 
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
 class MeldingLevert:
-    """The message is handed out to a consumer of the account, on the connection ``forbindelse``."""
+    """The message is handed out to a consumer of the account. ``levering`` names this handing out."""
 
     mottaker_konto_id: UUID
     melding_id: UUID
-    forbindelse: str
+    levering: UUID
 
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
@@ -96,10 +98,11 @@ class MeldingAvvist:
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
 class MeldingTilbakelevert:
-    """The message came back from whom it was handed out to."""
+    """The message came back from whom it was handed out to by ``levering``."""
 
     mottaker_konto_id: UUID
     melding_id: UUID
+    levering: UUID
     grunn: Returgrunn
 
 

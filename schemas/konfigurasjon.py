@@ -117,7 +117,8 @@ class RessursEndret:
 class KontoOpprettet:
     """An account of a service exists, for example one that sends by SvarUt: a resource of type ``SVARUT_KONTO``.
 
-    It lies below the service where the organisation has that, else directly below the organisation.
+    It lies below the service where the organisation has that, else directly below the organisation. One of
+    Dokumentlager may belong to an account of Fiks IO, ``for_konto_id``.
     """
 
     fiks_org_id: UUID
@@ -125,6 +126,9 @@ class KontoOpprettet:
     tjeneste: str
     navn: str
     tags: tuple[str, ...] = ()
+    opprettet: datetime | None = None
+    opprettet_av: str | None = None
+    for_konto_id: UUID | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -134,6 +138,8 @@ class KontoEndret:
     fiks_org_id: UUID
     konto_id: UUID
     navn: str
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")

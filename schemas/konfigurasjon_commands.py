@@ -11,6 +11,8 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.catalogue import event
+from schemas.fiks_io_konto_commands import AdresseCommand, FiksIoKontoCommand
+from schemas.fiks_protokoll_commands import FiksProtokollCommand
 from schemas.konfigurasjon import Organisasjonstype
 
 
@@ -278,6 +280,9 @@ class CreateKonto:
     tjeneste: str
     navn: str
     tags: tuple[str, ...] = ()
+    opprettet: datetime | None = None
+    opprettet_av: str | None = None
+    for_konto_id: UUID | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -289,6 +294,8 @@ class RenameKonto:
     som_rot: bool = False
     konto_id: UUID
     navn: str
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -372,4 +379,7 @@ Command = (
     | CreatePerson
     | ChangePerson
     | KontoCommand
+    | FiksIoKontoCommand
+    | AdresseCommand
+    | FiksProtokollCommand
 )

@@ -48,11 +48,15 @@ async def opened_all(keys: Keys, events: Sequence[tuple[Any, Envelope]]) -> list
 
     Raises Unavailable, and Unreadable when a text is not as it was sealed.
     """
-    places = [place_of(at) for _, at in events]
-    names = {name_of_key(event, place) for (event, _), place in zip(events, places, strict=True)} - {None}
+    return await opened_at(keys, [(event, place_of(at)) for event, at in events])
+
+
+async def opened_at(keys: Keys, events: Sequence[tuple[Any, Place]]) -> list[Any]:
+    """As ``opened_all``, of texts that are known by their place."""
+    names = {name_of_key(event, place) for event, place in events} - {None}
     ciphers = await _ciphers(keys, names)  # type: ignore[arg-type]  # None is not among them
     try:
-        return [opened(event, place, ciphers) for (event, _), place in zip(events, places, strict=True)]
+        return [opened(event, place, ciphers) for event, place in events]
     except Tampered as fault:
         raise Unreadable(str(fault)) from fault
 

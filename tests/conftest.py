@@ -1,14 +1,12 @@
 """Servers and databases for all tests: one Kafka and one PostgreSQL a run, one database a test."""
 
 from collections.abc import AsyncIterator, Iterator
-from uuid import uuid4
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
-from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder, with_database
+from tests.support.stack import OwnKafka, OwnPostgres, own_database, temporary_folder
 
 # A test never judges by a clock, nor does what makes its data.
 settings.register_profile("fiks", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -46,9 +44,5 @@ async def postgres() -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def database(postgres: str) -> AsyncIterator[str]:
     """DSN of an empty database of the test's own."""
-    name = f"test_{uuid4().hex}"
-    server = await asyncpg.connect(postgres)
-    await server.execute(f"create database {name} template template0")
-    yield with_database(postgres, name)
-    await server.execute(f"drop database {name} with (force)")
-    await server.close()
+    async with own_database(postgres) as dsn:
+        yield dsn

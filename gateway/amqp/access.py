@@ -25,11 +25,9 @@ from gateway.said import SOURCE
 from infra.metrics import AMQP_LOGINS
 from schemas.envelope import Envelope, fact
 from streams.domain.errors import NotAllowed, NotAuthenticated, Unavailable
+from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from streams.domain.konfigurasjon import Integrasjon
 
-PRIVILEGE = "SVARINN.SENDE_MOTTA"
-KONTO = "FIKS_IO_KONTO"
-"""The type of resource that an account is."""
 MOST_PROVING = 500
 """Logins at once. A proof that is new takes some 20 ms of a core: who would wait longer than clients do is told so."""
 LOGIN, RENEWAL = "AMQP connection.start-ok", "AMQP connection.update-secret"
@@ -80,14 +78,14 @@ class Access:
         if not self._is_konto(konto_id):
             raise ChannelFault(Reply.NOT_FOUND, f"no queue '{queue_of(konto_id)}' in vhost '/'")
         if not self.may_read(reader, konto_id):
-            fault = NotAllowed(f"Mangler privilegiet {PRIVILEGE} på {konto_id}")
+            fault = NotAllowed(f"Mangler privilegiet {SENDE_MOTTA} på {konto_id}")
             say = partial(_said, reader.connection, reader.principal)
-            await self._auditor.denied(reader.principal, fault, route, say, (PRIVILEGE,), konto_id)
+            await self._auditor.denied(reader.principal, fault, route, say, (SENDE_MOTTA,), konto_id)
             raise ChannelFault(Reply.ACCESS_REFUSED, str(fault))
 
     def may_read(self, reader: Reader, konto_id: UUID) -> bool:
         """Whether the reader may read the account just now."""
-        return self._is_konto(konto_id) and self._memory.may(reader.principal.holder, PRIVILEGE, konto_id)
+        return self._is_konto(konto_id) and self._memory.may(reader.principal.holder, SENDE_MOTTA, konto_id)
 
     def is_still(self, reader: Reader) -> bool:
         """Whether the integration still has the password and the organisation that were proved."""

@@ -88,13 +88,16 @@ class Subscription(Protocol):
 
 
 class Deliveries(Protocol):
-    """The queues. Only ``get``, ``count`` and ``settled`` may have to wait for somebody."""
+    """The queues. Only ``get``, ``count`` and ``settled`` may have to wait for somebody.
 
-    def subscribe(self, konto_id: UUID, give: Give) -> Subscription:
+    ``aktor`` is how the log names who is given the messages.
+    """
+
+    def subscribe(self, konto_id: UUID, aktor: str, give: Give) -> Subscription:
         """A new consumer of the account's queue. While the store is away it is simply given nothing."""
         ...
 
-    async def get(self, konto_id: UUID) -> Got | None:
+    async def get(self, konto_id: UUID, aktor: str) -> Got | None:
         """The first message that waits, leased; None when there is none. Raises Unavailable."""
         ...
 

@@ -187,9 +187,9 @@ class Link(asyncio.Protocol):
             case _:
                 self._answering = self._loop.create_task(self._answer(action))
 
-    def _subscribe(self, consumer: Consumer) -> None:
+    def _subscribe(self, consumer: Consumer, aktor: str) -> None:
         give = partial(self._give, consumer)
-        self._subscriptions[consumer] = self._host.deliveries.subscribe(consumer.konto_id, give)
+        self._subscriptions[consumer] = self._host.deliveries.subscribe(consumer.konto_id, aktor, give)
         AMQP_CONSUMERS.inc()
 
     async def _answer(self, ask: Ask) -> None:
@@ -214,15 +214,16 @@ class Link(asyncio.Protocol):
             self._host.logged_in(self)
             return None
         assert self.reader is not None
+        aktor = self.reader.principal.actor
         match ask:
             case Renew(secret):
                 self.reader = await access.renew(self.reader, secret)
             case Consume(consumer):
                 await access.require(self.reader, consumer.konto_id, "AMQP basic.consume")
-                self._subscribe(consumer)
+                self._subscribe(consumer, aktor)
             case Get(_, konto_id):
                 await access.require(self.reader, konto_id, "AMQP basic.get")
-                return await deliveries.get(konto_id)
+                return await deliveries.get(konto_id, aktor)
             case Inspect(_, konto_id):
                 await access.require(self.reader, konto_id, "AMQP queue.declare")
                 return await deliveries.count(konto_id)

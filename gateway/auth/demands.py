@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 ORGANISATION = "fiksOrgId"
-RESOURCES = ("kontoId", "ressursId", ORGANISATION)
+RESOURCES = ("kontoId", "systemId", "ressursId", ORGANISATION)
 """The names that paths give to the resource which a call is about; where a path has several, the first of these."""
 
 

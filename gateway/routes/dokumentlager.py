@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from fiks_cms import Decryptor
 from gateway.auth.middleware import demand_on
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
@@ -31,7 +32,6 @@ from gateway.metadata import read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.said import said
-from infra.crypto.cms import Decryptor
 from schemas.dokumentlager import (
     DokumentendringBegjart,
     DokumentslettingBegjart,

@@ -5,34 +5,17 @@ What a document is exposed to decides, not who owns it. To others it does not ex
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from http import HTTPStatus
-from typing import Any
+from functools import partial
 
 from aiohttp import web
 
 from gateway.auth.demands import citizen, for_organisation, integration, open_to_all
-from gateway.auth.principal import PRINCIPAL
-from gateway.context import BLOBS, CERTIFICATES, LOG
-from gateway.dokument_nedlasting import body, headers_of, key_of, planned
-from gateway.dokumenter import DOKUMENTER
-from gateway.dokumentlager import BASE, etag_of, must_be_as_known, must_be_there, uuid_in
-from gateway.eksponering import must_be_exposed, must_be_logged_in_at
-from gateway.preconditions import is_at_hand
-from gateway.problems import error_message, hidden
-from gateway.randomness import new_hex
+from gateway.context import CERTIFICATES
+from gateway.dokument_utlevering import exposed, handed_out
+from gateway.dokumentlager import BASE, uuid_in
 from gateway.routes import Routes, as_json
-from gateway.said import said
-from infra.crypto.segments import Tampered
-from infra.logs import logger
-from infra.metrics import DOWNLOADS_MISSED
-from schemas.dokumentlager import DokumentLastetNed, DokumentSkadet
-from streams.domain.dokumentlager import Status
-from streams.domain.errors import NotFound, Rejected, Unavailable
 
 routes = Routes()
-log = logger(__name__)
 
 NEDLASTING = "/dokumentlager/nedlasting"
 EXPOSED = citizen() | for_organisation() | integration()
@@ -48,19 +31,19 @@ async def public_key(request: web.Request) -> web.Response:
 @routes.get(f"{NEDLASTING}/niva4/{{dokumentId}}", demands=EXPOSED_NIVA4)
 async def last_ned_niva4(request: web.Request) -> web.StreamResponse:
     """The content, for who has logged in at the highest level."""
-    return await _last_ned(request)
+    return await handed_out(request, partial(exposed, request, uuid_in(request, "dokumentId")))
 
 
 @routes.get(f"{NEDLASTING}/{{dokumentId}}", demands=EXPOSED)
 async def last_ned(request: web.Request) -> web.StreamResponse:
     """The content."""
-    return await _last_ned(request)
+    return await handed_out(request, partial(exposed, request, uuid_in(request, "dokumentId")))
 
 
 @routes.get(f"{NEDLASTING}/{{dokumentId}}/metadata", demands=EXPOSED)
 async def metadata(request: web.Request) -> web.Response:
     """What the content is."""
-    dokument = await _exposed(request)
+    dokument = await exposed(request, uuid_in(request, "dokumentId"))
     return as_json(
         {
             "id": dokument["dokument_id"],
@@ -71,96 +54,3 @@ async def metadata(request: web.Request) -> web.Response:
             "korrelasjonsid": dokument["korrelasjonsid"],
         }
     )
-
-
-async def _last_ned(request: web.Request) -> web.StreamResponse:
-    dokument = await _exposed(request)
-    must_be_as_known(request, dokument)
-    if request.method == "HEAD":
-        return _head(request, dokument)
-    plan = planned(request.headers, dokument, new_hex())
-    if plan.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        unmet = error_message(request.path, plan.status, "Dokumentet har ikke noe i det området")
-        unmet.headers.update(plan.headers)
-        return unmet
-    if not plan.parts:
-        return web.Response(status=plan.status, headers=plan.headers)
-    chunks = body(request.app[BLOBS], await key_of(request.app[LOG].keys, dokument), dokument, plan)
-    try:
-        first = await anext(chunks)
-    except Tampered:
-        await _exposed(request)  # deleted at this very moment, it is gone and not damaged
-        await _damaged(request, dokument)
-        raise
-    await _tell(request, dokument)
-    response = web.StreamResponse(status=plan.status, headers=plan.headers)
-    response.content_length = plan.length
-    await response.prepare(request)
-    await _send(request, response, dokument, first, chunks)
-    return response
-
-
-def _head(request: web.Request, dokument: Any) -> web.StreamResponse:
-    """What is answered to HEAD, for which ranges mean nothing; nothing is handed out, and nothing told."""
-    response = web.StreamResponse(headers=headers_of(dokument))
-    if is_at_hand(request.headers, etag_of(dokument)):
-        response.set_status(HTTPStatus.NOT_MODIFIED)
-        return response
-    response.content_length = dokument["ukryptert_storrelse"]
-    return response
-
-
-async def _exposed(request: web.Request) -> Any:
-    """The row of the document in the address, which is there for the caller. Raises NotFound, Gone, NotAllowed."""
-    missing = f"Dokumentet {request.match_info['dokumentId']} finnes ikke"
-    found = (await request.app[DOKUMENTER].dokument(uuid_in(request, "dokumentId"))).rows
-    if not found:
-        raise NotFound(missing)
-    [dokument] = found
-    with hidden(missing):
-        await must_be_exposed(request, dokument["eksponert"], dokument["konto_id"])
-    must_be_there(dokument)
-    if dokument["status"] == Status.INFISERT:
-        raise Rejected("Dokumentet inneholder skadevare og kan ikke lastes ned")
-    must_be_logged_in_at(request, dokument["sikkerhetsniva"])
-    return dokument
-
-
-async def _send(
-    request: web.Request, response: web.StreamResponse, dokument: Any, first: bytes, rest: AsyncIterator[bytes]
-) -> None:
-    """Send the content as fast as the caller takes it. What fails on the way can only be cut off."""
-    try:
-        await response.write(first)
-        async for chunk in rest:
-            await response.write(chunk)
-        await response.write_eof()
-    except ConnectionError:
-        log.info("a download was given up", dokument_id=dokument["dokument_id"])
-    except Exception as fault:
-        if request.transport is not None:
-            request.transport.abort()
-        log.error("a download was cut off", dokument_id=dokument["dokument_id"], exc_info=fault)
-        if isinstance(fault, Tampered):
-            await _damaged(request, dokument)
-
-
-async def _tell(request: web.Request, dokument: Any) -> None:
-    """That it is handed out. Downloading works while the log does not, so a log that is away keeps nobody from it."""
-    if not dokument["lagre_nedlastinger"]:
-        return
-    event = DokumentLastetNed(dokument_id=dokument["dokument_id"], av=request[PRINCIPAL].actor)
-    try:
-        position = await request.app[LOG].append(event, said(request, event))
-    except Unavailable as fault:
-        DOWNLOADS_MISSED.inc()
-        log.error("a download is not on the log", dokument_id=event.dokument_id, actor=event.av, fault=str(fault))
-    else:
-        request.app[DOKUMENTER].wrote(event.dokument_id, position)
-
-
-async def _damaged(request: web.Request, dokument: Any) -> None:
-    event = DokumentSkadet(dokument_id=dokument["dokument_id"])
-    log.error("what is stored of a document is not what was stored", dokument_id=event.dokument_id)
-    with suppress(Unavailable):
-        await request.app[LOG].append(event, said(request, event))

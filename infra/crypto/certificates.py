@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from infra.crypto.cms_recipients import KeyPair
+from fiks_cms import KeyPair
 from infra.kept import kept
 from infra.settings import Settings
 from streams.domain.errors import Rejected

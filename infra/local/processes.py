@@ -55,7 +55,7 @@ class Running:
     def __init__(self, process: Process, log: Path) -> None:
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
-                _leashed(process.argv, process.account),
+                leashed(process.argv, process.account),
                 env=dict(process.env),
                 cwd=process.cwd,
                 stdin=subprocess.DEVNULL,
@@ -149,7 +149,7 @@ async def run(
 ) -> None:
     """Run a command to its end, on a leash, with `text` as its input. Raises CommandFailed with its last lines."""
     child = await asyncio.create_subprocess_exec(
-        *_leashed(argv, account),
+        *leashed(argv, account),
         env=dict(env if env is not None else plain_environment()),
         cwd=cwd,
         stdin=asyncio.subprocess.PIPE,
@@ -167,6 +167,7 @@ async def run(
         raise CommandFailed(f"{argv[0]} ended with {child.returncode}:\n{tail}")
 
 
-def _leashed(argv: tuple[str, ...], account: Account | None) -> tuple[str, ...]:
+def leashed(argv: tuple[str, ...], account: Account | None = None) -> tuple[str, ...]:
+    """The command that runs ``argv`` and is killed when this process dies, by whatever means."""
     who = f"{account.uid}:{account.gid}" if account else "-"
     return (sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), who, *argv)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from infra.local.certificates import local_tls
 from infra.local.guard import guarded
 from infra.local.kafka import KafkaNode
 from infra.local.ports import Ports
@@ -24,6 +25,7 @@ from infra.settings import Settings
 
 WORKERS = ("worker-1", "worker-2")
 GATEWAYS = ("gateway-1", "gateway-2")
+AMQPS = 5671
 
 
 class Stack:
@@ -35,12 +37,16 @@ class Stack:
         self.postgres = PostgresNode(state / "postgres", ports.take(urlsplit(settings.postgres).port))
         issuer_port = ports.take(settings.issuer_port)
         stand_ins_port = ports.take(settings.stand_ins_port)
+        self.tls = local_tls(state / "tls")
         self.settings = settings.model_copy(
             update={
                 "state": state,
                 "kafka": self.kafka.bootstrap,
                 "postgres": self.postgres.dsn(),
                 "gateway_port": ports.take(settings.gateway_port),
+                "amqp_port": ports.take(settings.amqp_port or AMQPS),
+                "amqp_certificate": self.tls.certificate,
+                "amqp_key": self.tls.key,
                 "issuer_port": issuer_port,
                 "issuer": f"http://127.0.0.1:{issuer_port}/",
                 "idporten_issuer": f"http://127.0.0.1:{issuer_port}/idporten",
@@ -97,6 +103,8 @@ class Stack:
             "gateway": gateway,
             "docs": f"{gateway}/docs",
             "schema_registry": f"{gateway}/schema-registry",
+            "amqp": f"amqps://localhost:{self.settings.amqp_port}/",
+            "amqp_authority": str(self.tls.authority),
             "kafka": self.settings.kafka,
             "postgres": self.settings.postgres,
             "issuer": self.settings.issuer,

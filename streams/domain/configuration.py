@@ -6,11 +6,13 @@ Organisations may be interleaved in any way. Not a value: who holds it feeds it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.konfigurasjon import ROOT
 from schemas.personal import kept
+from streams.domain.fiks_protokoll import ProtokollKonto, ProtokollSystem, Tilgang
 from streams.domain.konfigurasjon import (
     Integrasjon,
     KonfigurasjonEvent,
@@ -102,10 +104,10 @@ class Configuration:
         """What the stream of that id has said; nothing of one that is not known."""
         return self.virksomheter.get(fiks_org_id, NONE)
 
-    def administrates_by_root(self, aktor: str, ressurs_id: UUID) -> bool:
-        """Whether the actor administrates the resource by the stream of ROOT."""
+    def administrates_by_root(self, aktor: str, ressurs_id: UUID, privilegium: str = ADMIN) -> bool:
+        """Whether the actor administrates the resource by the stream of ROOT, or holds another privilege by it."""
         virksomhet = self.virksomhet(self._owners.get(ressurs_id, ROOT))
-        return holds_by_root(self.virksomheter[ROOT], virksomhet, aktor, ADMIN, ressurs_id)
+        return holds_by_root(self.virksomheter[ROOT], virksomhet, aktor, privilegium, ressurs_id)
 
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         """The integration of that id, unless it is deleted."""
@@ -135,6 +137,21 @@ class Configuration:
         """What is known of an account beside its being a resource."""
         owner = self._owners.get(konto_id)
         return self.virksomheter[owner].kontoer.get(konto_id, Konto()) if owner else Konto()
+
+    def protokollsystem(self, system_id: UUID) -> ProtokollSystem | None:
+        """The system of Fiks Protokoll of that id."""
+        owner = self._owners.get(system_id)
+        return self.virksomheter[owner].protokoll.systemer.get(system_id) if owner else None
+
+    def protokollkonto(self, konto_id: UUID) -> ProtokollKonto | None:
+        """The account of Fiks Protokoll of that id; None for a plain one of Fiks IO."""
+        owner = self._owners.get(konto_id)
+        return self.virksomheter[owner].protokoll.kontoer.get(konto_id) if owner else None
+
+    def protokolltilganger(self, konto_id: UUID) -> Mapping[UUID, Tilgang]:
+        """The systems, of whatever organisation, that may send to the account or have asked to."""
+        owner = self._owners.get(konto_id)
+        return self.virksomheter[owner].protokoll.tilganger.get(konto_id, {}) if owner else {}
 
     def person(self, fiks_org_id: UUID, aktor: str) -> Person | None:
         """What the organisation has said of a person. Of what others said nothing is known to it."""

@@ -31,6 +31,10 @@ from schemas.fiks_io import (
 from streams.domain.decider import Deadline, Decider
 
 FRIST = "frist"
+TTL = timedelta(days=7)
+"""How long a message lives whose sender says nothing of it. Contract 3."""
+KORRELASJON = ("klientKorrelasjonsId", "klientKorrelasjonId")
+"""The headers that name the dialogue, in both spellings. Contract 2.3; findings 10."""
 MOST_ATTEMPTS = 3
 """Deliveries that may fail, the last of which ends the message. Contract 2.4."""
 PAUSES = (timedelta(seconds=1), timedelta(seconds=10))
@@ -63,7 +67,8 @@ class Melding:
     """All that deciding needs to know of a message. No status: never sent.
 
     ``forsok`` are those that failed; ``sett`` says that somebody may have seen it, so it is handed out as redelivered.
-    ``klar_fra`` is until when it rests. ``passert``: its time has passed while it was in somebody's hands.
+    ``klar_fra`` is until when it rests. ``passert``: its time has passed while it was in somebody's hands, by the
+    handing out ``levering``.
     """
 
     status: Status | None = None
@@ -72,6 +77,7 @@ class Melding:
     sett: bool = False
     klar_fra: datetime | None = None
     passert: bool = False
+    levering: UUID | None = None
 
     @property
     def is_open(self) -> bool:
@@ -100,14 +106,16 @@ def evolve(melding: Melding, event: MeldingEvent) -> Melding:
     if not melding.is_open:
         return melding
     match event:
-        case MeldingLevert():
-            return replace(melding, status=Status.LEVERT) if melding.status is Status.VENTER else melding
+        case MeldingLevert(levering=levering):
+            waited = melding.status is Status.VENTER
+            return replace(melding, status=Status.LEVERT, levering=levering) if waited else melding
         case MeldingKvittert():
             return replace(melding, status=Status.KVITTERT)
         case MeldingAvvist():
             return replace(melding, status=Status.AVVIST)
-        case MeldingTilbakelevert(grunn=grunn):
-            return _returned(melding, grunn)
+        case MeldingTilbakelevert(levering=levering, grunn=grunn):
+            held = melding.status is Status.LEVERT and melding.levering == levering
+            return _returned(melding, grunn) if held else melding
         case MeldingsfristPassert():
             return replace(melding, passert=True)
         case MeldingLagtTilbake(klar_fra=klar_fra):

@@ -6,7 +6,7 @@ It never asks whether something may be done; that was decided before the event w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar, assert_never
@@ -15,6 +15,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from schemas.fiks_io_konto import AdresseEvent, FiksIoKontoEvent
+from schemas.fiks_protokoll import FiksProtokollEvent, ProtokollKontoOpprettet, ProtokollSystemOpprettet
 from schemas.konfigurasjon import (
     AktorAktivert,
     AktorDeaktivert,
@@ -47,6 +49,10 @@ from schemas.konfigurasjon import (
     TypePrivilegieTildelt,
     TypePrivilegieTrukketTilbake,
 )
+from streams.domain import fiks_io_konto, fiks_protokoll
+from streams.domain.changes import changed
+from streams.domain.fiks_io_konto import Adresse, FiksIoKonto
+from streams.domain.fiks_protokoll import FiksProtokoll
 
 OrganisasjonEvent = OrganisasjonOpprettet | OrganisasjonEndret | FakturaEndret
 RessursEvent = TjenesteInitialisert | TjenesteKonfigurert | RessursOpprettet | RessursEndret | KontoOpprettet
@@ -67,12 +73,15 @@ KonfigurasjonEvent = (
     OrganisasjonEvent
     | RessursEvent
     | KontoEvent
+    | FiksIoKontoEvent
+    | AdresseEvent
     | IntegrasjonEvent
     | TilknytningEvent
     | RettighetEvent
     | PersonOpprettet
     | PersonopplysningerEndret
     | MottakersystemRegistrert
+    | FiksProtokollEvent
     | KommandoAvvist
 )
 
@@ -164,11 +173,12 @@ Privilegier = Mapping[UUID, frozenset[str]]
 
 
 class Virksomhet(Struct, frozen=True):
-    """All that an organisation's stream says. ``typerettigheter`` and ``globale`` are set in the stream of ROOT alone.
+    """All that an organisation's stream says. ``typerettigheter``, ``globale`` and ``adresser`` are set in the stream
+    of ROOT alone.
 
     ``rettigheter`` are privileges by actor and resource, as they were granted: inheritance is ``rettigheter.holds``.
     ``tilknyttet`` are the resources that an integration, own or global, is attached to. ``kontoer`` are the accounts of
-    which more is known than their resources tell.
+    which more is known than their resources tell, ``fiks_io_kontoer`` what is set of those of Fiks IO.
     The maps are never changed, each state has its own: those that change often are small.
     """
 
@@ -184,6 +194,9 @@ class Virksomhet(Struct, frozen=True):
     typerettigheter: dict[str, dict[str, frozenset[str]]] = {}
     globale: dict[UUID, GlobalIntegrasjon] = {}
     kontoer: dict[UUID, Konto] = {}
+    fiks_io_kontoer: dict[UUID, FiksIoKonto] = {}
+    adresser: dict[UUID, Adresse] = {}
+    protokoll: FiksProtokoll = FiksProtokoll()
 
 
 def integrasjon_aktor(integrasjon_id: UUID) -> str:
@@ -201,8 +214,14 @@ def evolve(state: Virksomhet, event: KonfigurasjonEvent) -> Virksomhet:
         return _with_ressurs(state, event)
     if isinstance(event, KontoEvent):
         return _with_konto(state, event)
+    if isinstance(event, FiksIoKontoEvent):
+        return _with_fiks_io_konto(state, event)
+    if isinstance(event, AdresseEvent):
+        return _with_adresse(state, event)
     if isinstance(event, OrganisasjonEvent):
         return _with_organisasjon(state, event)
+    if isinstance(event, FiksProtokollEvent):
+        return _with_protokoll(state, event)
     match event:
         case RessursTilknyttet() | RessursFrakoblet():
             return _with_tilknytning(state, event)
@@ -242,6 +261,9 @@ def _with_ressurs(state: Virksomhet, event: RessursEvent) -> Virksomhet:
             kind = f"{event.tjeneste.upper()}_KONTO"
             if event.tags and event.konto_id not in state.ressurser:
                 state = _but(state, kontoer={**state.kontoer, event.konto_id: Konto(frozenset(event.tags))})
+            if kind == fiks_io_konto.KONTO and event.konto_id not in state.ressurser:
+                io = FiksIoKonto(opprettet=event.opprettet, opprettet_av=event.opprettet_av)
+                state = _with_io(state, event.konto_id, io)
             return _new_ressurs(state, Ressurs(event.konto_id, owner, kind, event.navn, sti))
         case RessursOpprettet(fiks_org_id=owner):
             sti = (event.ressurs_id, *_way_up(state, owner, event.forelder_id))
@@ -269,6 +291,8 @@ def _with_konto(state: Virksomhet, event: KontoEvent) -> Virksomhet:
         return state
     match event:
         case KontoEndret():
+            if event.endret is not None and (io := state.fiks_io_kontoer.get(known.id)) is not None:
+                state = _with_io(state, known.id, replace(io, endret=event.endret, endret_av=event.endret_av))
             return _but(state, ressurser={**state.ressurser, known.id: replace(known, navn=event.navn)})
         case KontoTagget():
             now = replace(konto, tags=konto.tags | {event.tag})
@@ -279,6 +303,23 @@ def _with_konto(state: Virksomhet, event: KontoEvent) -> Virksomhet:
         case _:
             assert_never(event)
     return _but(state, kontoer={**state.kontoer, known.id: now})
+
+
+def _with_fiks_io_konto(state: Virksomhet, event: FiksIoKontoEvent) -> Virksomhet:
+    known = state.fiks_io_kontoer.get(event.konto_id)
+    if known is None or state.kontoer.get(event.konto_id, Konto()).slettet:
+        return state
+    return _with_io(state, event.konto_id, fiks_io_konto.evolve(known, event))
+
+
+def _with_io(state: Virksomhet, konto_id: UUID, io: FiksIoKonto) -> Virksomhet:
+    return _but(state, fiks_io_kontoer={**state.fiks_io_kontoer, konto_id: io})
+
+
+def _with_adresse(state: Virksomhet, event: AdresseEvent) -> Virksomhet:
+    now = fiks_io_konto.evolve_adresse(state.adresser.get(event.adresse_id), event)
+    others = {id_: one for id_, one in state.adresser.items() if id_ != event.adresse_id}
+    return _but(state, adresser=others if now is None else {**others, now.id: now})
 
 
 def _with_integrasjon(state: Virksomhet, event: IntegrasjonEvent) -> Virksomhet:
@@ -342,6 +383,29 @@ def _with_right(state: Virksomhet, event: RettighetEvent) -> Virksomhet:
             return _but(state, inaktive=state.inaktive - {aktor})
         case _:
             assert_never(event)
+
+
+def _with_protokoll(state: Virksomhet, event: FiksProtokollEvent) -> Virksomhet:
+    if not fiks_protokoll.counts(state.protokoll, event) or _is_taken(state, event):
+        return state
+    tjeneste = state.tjenester.get(fiks_protokoll.TJENESTE)
+    for one in fiks_protokoll.implied(state.protokoll, event, tjeneste.ressurs_id if tjeneste else event.fiks_org_id):
+        state = evolve(state, one)
+    if isinstance(event, ProtokollKontoOpprettet):
+        io = FiksIoKonto(True, event.pem, opprettet=event.opprettet, opprettet_av=event.opprettet_av)
+        state = _with_io(state, event.konto_id, io)
+    return _but(state, protokoll=fiks_protokoll.evolve(state.protokoll, event))
+
+
+def _is_taken(state: Virksomhet, event: FiksProtokollEvent) -> bool:
+    """Whether what is to exist by the event has an id that something else has."""
+    match event:
+        case ProtokollSystemOpprettet():
+            return event.system_id in state.ressurser or event.integrasjon_id in state.integrasjoner
+        case ProtokollKontoOpprettet():
+            return event.konto_id in state.ressurser
+        case _:
+            return False
 
 
 def _with_tilknytning(state: Virksomhet, event: TilknytningEvent) -> Virksomhet:
@@ -418,16 +482,6 @@ def _same(held: frozenset[str]) -> frozenset[str]:
 def _more(held: frozenset[str], privilegium: str) -> frozenset[str]:
     """One object for each set of privileges: there are few, and many who hold them."""
     return held | {privilegium}
-
-
-T = TypeVar("T")
-
-
-def changed(known: T, event: Any) -> T:
-    """``known``, a dataclass, with those fields of the event that are not null."""
-    own = {one.name for one in fields(known)}  # type: ignore[arg-type]  # a dataclass
-    said = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
-    return replace(known, **{name: said[name] for name in own & said.keys() - {"id", "fiks_org_id"}})  # type: ignore[type-var]
 
 
 def _but(state: Virksomhet, **other: Any) -> Virksomhet:

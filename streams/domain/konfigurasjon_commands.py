@@ -13,6 +13,8 @@ from uuid import UUID
 
 import msgspec
 
+from schemas.fiks_io_konto_commands import AdresseCommand, FiksIoKontoCommand
+from schemas.fiks_protokoll_commands import FiksProtokollCommand
 from schemas.konfigurasjon import (
     ROOT,
     AktorAktivert,
@@ -76,7 +78,11 @@ from schemas.konfigurasjon_commands import (
     TagKonto,
     UntagKonto,
 )
+from streams.domain import fiks_io_konto_commands, fiks_protokoll_commands
 from streams.domain.decider import Decider
+from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import KONFIGURERE
+from streams.domain.fiks_protokoll import KONFIGURER
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
 from streams.domain.rettigheter import (
@@ -115,6 +121,8 @@ FOLLOWS: dict[type, type] = {
     TagKonto: KontoTagget,
     UntagKonto: KontoTagFjernet,
     DeleteKonto: KontoSlettet,
+    **fiks_io_konto_commands.FOLLOWS,
+    **fiks_protokoll_commands.FOLLOWS,
 }
 """The event that each command asks for. It has the command's fields but for who asked."""
 
@@ -128,6 +136,13 @@ MOST_TAGS = 10
 """Of an account. Contract: dokumentlager.md 3.2."""
 
 Refused = tuple[Avslagsgrunn, str]
+
+
+def privilege(command: type) -> str:
+    """What whoever asks must hold on the resource concerned."""
+    if issubclass(command, FiksProtokollCommand) and command not in fiks_protokoll_commands.FOR_ADMINISTRATORS:
+        return KONFIGURER
+    return KONFIGURERE if issubclass(command, FiksIoKontoCommand) else ADMIN
 
 
 def react(state: Virksomhet, event: Command | KonfigurasjonEvent, _time: datetime) -> Any | None:
@@ -145,13 +160,19 @@ def _followed(state: Virksomhet, command: Any) -> Any:
     said = msgspec.structs.asdict(command)
     if isinstance(command, InitialiseTjeneste) and command.tjeneste in state.tjenester:
         said["ressurs_id"] = state.tjenester[command.tjeneste].ressurs_id
-    return FOLLOWS[type(command)](**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
+    of_protokoll = isinstance(command, FiksProtokollCommand)
+    follows = fiks_protokoll_commands.what_follows(state, command) if of_protokoll else FOLLOWS[type(command)]
+    return follows(**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
 
 
 def refusal(state: Virksomhet, command: Command) -> Refused | None:
     """Why the command is refused in this state; None when it is not."""
     if isinstance(command, CreateOrganisasjon):
         return _refused_organisasjon(state, command)
+    if isinstance(command, FiksIoKontoCommand | AdresseCommand):
+        return fiks_io_konto_commands.refusal(state, command)
+    if isinstance(command, FiksProtokollCommand):
+        return fiks_protokoll_commands.refusal(state, command)
     if isinstance(command, IN_ROOT) and command.fiks_org_id != ROOT:
         return Avslagsgrunn.UGYLDIG, "Dette kan bare gjøres på tvers av organisasjoner"
     on = _administered(state, command)
@@ -177,6 +198,8 @@ def _administered(state: Virksomhet, command: Command) -> UUID:
             return command.forelder_id
         case RenameKonto() | TagKonto() | UntagKonto() | DeleteKonto():
             return command.konto_id
+        case CreateKonto(for_konto_id=UUID() as owner):
+            return owner
         case CreateKonto() | ConfigureTjeneste():
             known = state.tjenester.get(command.tjeneste)
             return known.ressurs_id if known else command.fiks_org_id
@@ -192,6 +215,8 @@ def _administrates(state: Virksomhet, command: Command, ressurs_id: UUID) -> boo
     match command:
         case CreatePerson():
             return administrates_something(state, command.av)
+        case CreateKonto(for_konto_id=UUID()):
+            return holds(state, command.av, KONFIGURERE, ressurs_id)
         case ChangePerson():
             return administrates_person(state, command.fiks_org_id, command.av, command.aktor)
         case _:
@@ -202,6 +227,8 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
     """Why it cannot be done by anybody, or not by this administrator."""
     if (missing := _missing(state, command)) is not None:
         return Avslagsgrunn.FINNES_IKKE, missing
+    if isinstance(command, DeleteIntegrasjon) and fiks_protokoll_commands.has_system(state, command.integrasjon_id):
+        return Avslagsgrunn.UGYLDIG, "Integrasjonen hører til et system i Fiks Protokoll, og slettes med det"
     if isinstance(command, KontoCommand):
         return _refused_konto(state, command)
     match command:
@@ -256,11 +283,23 @@ def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | Non
 def _refused_konto(state: Virksomhet, command: KontoCommand) -> Refused | None:
     ressurs, konto = state.ressurser.get(command.konto_id), state.kontoer.get(command.konto_id, Konto())
     if isinstance(command, CreateKonto):
-        return (Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før") if ressurs else None
+        return _refused_new_konto(state, command)
     if ressurs is None or not ressurs.type.endswith("_KONTO") or konto.slettet:
         return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.konto_id} finnes ikke"
+    if isinstance(command, DeleteKonto) and command.konto_id in state.protokoll.kontoer:
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører til Fiks Protokoll, og slettes der"
     if isinstance(command, TagKonto) and len(konto.tags | {command.tag}) > MOST_TAGS:
         return Avslagsgrunn.UGYLDIG, f"En konto kan ha høyst {MOST_TAGS} tags"
+    return None
+
+
+def _refused_new_konto(state: Virksomhet, command: CreateKonto) -> Refused | None:
+    if command.konto_id in state.ressurser:
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} finnes fra før"
+    if (for_konto_id := command.for_konto_id) is None:
+        return None
+    if for_konto_id not in state.fiks_io_kontoer or command.konto_id != dokumentlager_konto_of(for_konto_id):
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører ikke til en konto i Fiks IO"
     return None
 
 

@@ -29,10 +29,10 @@ from aiohttp import ClientSession
 from cryptography.x509 import load_pem_x509_certificate
 from obstore.store import LocalStore
 
+from fiks_cms.envelope import Encryptor
 from gateway.auth.grant import token_for
 from gateway.seed import credentials
 from infra.blobs import Blobs
-from infra.crypto.cms import Encryptor
 from tests.bench.report import Report
 from tests.chaos.system import System, system
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import random
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -37,6 +39,8 @@ from tests.chaos.documents import judge_documents
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Call, Verdict, judge
 from tests.chaos.load import Load, caller
+from tests.chaos.messages import judge_messages
+from tests.chaos.post import Account, Post
 from tests.chaos.system import System, system
 from tests.chaos.uploads import Uploads, faults
 from tests.support.backbone import TOPIC as SVARUT
@@ -44,8 +48,17 @@ from tests.support.backbone import Backbone
 from tests.support.records import records_on
 
 DOKUMENTLAGER = "fiks.dokumentlager"
-RATE, DOCUMENT_RATE = 20.0, 2.0
+RATE, DOCUMENT_RATE, MESSAGE_RATE = 20.0, 2.0, 10.0
 CATCH_UP = 120.0
+FIKS_IO = "fiks.io"
+NOT_ENDED = """
+    select count(*) from read.fiks_io_tilstand t where not exists (
+        select from read.fiks_io_steg s where s.type = 'MeldingDestruert'
+        and (s.mottaker_konto_id, s.melding_id) = (t.mottaker_konto_id, t.melding_id))
+"""
+
+
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells at length of each connection that is hurt
 
 
 async def chaos(rounds: int, seed: int) -> bool:
@@ -57,28 +70,62 @@ async def chaos(rounds: int, seed: int) -> bool:
         load = Load(hurt.urls(), headers, known["kontoId"], RATE, random.Random(seed))
         path = f"/dokumentlager/api/v1/{known['fiksOrgId']}/kontoer/{known['dokumentkontoId']}/dokumenter/"
         documents = Uploads(hurt.urls(), headers, path, DOCUMENT_RATE, random.Random(seed))
+        post = Post(hurt.urls(), hurt.amqp_ports, await accounts(settings), MESSAGE_RATE, random.Random(seed))
         stop = asyncio.Event()
-        loading = asyncio.gather(load.run(stop), documents.run(stop))
-        faulted = order(chance, FAULTS + faults(documents))
-        for number, fault in zip(range(1, rounds + 1), faulted, strict=False):
-            await asyncio.sleep(chance.uniform(0.5, 2))
-            print(f"round {number:3} of {rounds}: {(fault.__doc__ or '').strip()}", flush=True)
-            await fault(hurt, chance)
-        await asyncio.sleep(1)
-        stop.set()
-        await loading
-        for node in (*hurt.gateways, *hurt.workers):
-            node.start()
+        async with post.consuming():
+            loading = asyncio.gather(load.run(stop), documents.run(stop), post.run(stop))
+            faulted = order(chance, FAULTS + faults(documents))
+            for number, fault in zip(range(1, rounds + 1), faulted, strict=False):
+                await asyncio.sleep(chance.uniform(0.5, 2))
+                print(f"round {number:3} of {rounds}: {(fault.__doc__ or '').strip()}", flush=True)
+                await fault(hurt, chance)
+            await asyncio.sleep(1)
+            stop.set()
+            await loading
+            for node in (*hurt.gateways, *hurt.workers):
+                node.start()
+            ended = await until_ended(hurt)
         verdict = await verdict_on(hurt, load.calls)
         verdict += await verdict_on_documents(hurt, documents, settings)
+        log = [recorded(one) for one in records_on(hurt.kafka.bootstrap, FIKS_IO)]
+        verdict += judge_messages(post.sent, post.handed, log)
+    if not ended:
+        verdict.other.append(f"messages had not ended {CATCH_UP:.0f} seconds after the last was sent")
     if not (acknowledged := sum(call.answered is not None for call in load.calls)) > len(load.calls) / 4:
         verdict.other.append(f"only {acknowledged} of {len(load.calls)} calls were acknowledged: that proves nothing")
     uploaded = sum(one.answered is not None for one in documents.made)
     if not uploaded > len(documents.made) / 4:
         verdict.other.append(f"only {uploaded} of {len(documents.made)} documents were acknowledged: too few")
+    taken = sum(one.answered is not None for one in post.sent)
+    if not taken > len(post.sent) / 4:
+        verdict.other.append(f"only {taken} of {len(post.sent)} messages were acknowledged: too few")
     print(f"documents {len(documents.made)}, acknowledged {uploaded}")
+    print(f"messages {len(post.sent)}, acknowledged {taken}, handed out {len(post.handed)}")
     report(rounds, load.calls, verdict)
     return verdict.clean
+
+
+async def accounts(settings: Settings) -> tuple[Account, Account]:
+    """An account of each organisation."""
+    first, second = [
+        Account(UUID(known["fiksIoKontoId"]), headers)
+        for headers, known in [await caller(settings.issuer, settings.state, number) for number in range(2)]
+    ]
+    return first, second
+
+
+async def until_ended(hurt: System) -> bool:
+    """Wait until every message has ended and is destroyed, while consumers go on. False when that takes too long."""
+    connection = await asyncpg.connect(hurt.postgres.dsn)
+    try:
+        async with asyncio.timeout(CATCH_UP):
+            while await connection.fetchval(NOT_ENDED):
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        return False
+    finally:
+        await connection.close()
+    return True
 
 
 def order(chance: random.Random, of_all: Sequence[Fault]) -> Iterator[Fault]:
@@ -132,7 +179,8 @@ async def verdict_on_documents(hurt: System, documents: Uploads, settings: Setti
     documents.headers, _ = await caller(settings.issuer, settings.state)
     records = [*records_on(hurt.kafka.bootstrap, SVARUT), *records_on(hurt.kafka.bootstrap, DOKUMENTLAGER)]
     events = [recorded(one).event for one in records]
-    log = [one for one in events if isinstance(one, DokumentLastetOpp)]
+    # An event that the producer appended twice, as the broker died, is the same one.
+    log = list({one.dokument_id: one for one in events if isinstance(one, DokumentLastetOpp)}.values())
     named = {one.blob for one in log}
     named |= {one.blob for event in events if isinstance(event, ForsendelseMottatt) for one in event.dokumenter}
     left = {file.name for file in (settings.state / "blobs").iterdir()}

@@ -82,9 +82,9 @@ class Load:
 PDF = pdf(pages=1)
 
 
-async def caller(issuer: str, state: Path) -> tuple[dict[str, str], dict[str, str]]:
+async def caller(issuer: str, state: Path, number: int = 0) -> tuple[dict[str, str], dict[str, str]]:
     """The headers of a seeded integration, and what was seeded for it."""
-    known = credentials(state)[0]
+    known = credentials(state)[number]
     token = await token_for(issuer, known["orgnr"], "ks:fiks")
     headers = {
         "Authorization": f"Bearer {token}",

@@ -78,14 +78,19 @@ class System:
     environment: dict[str, str]
     gateways: list[Node] = field(default_factory=list)
     workers: list[Node] = field(default_factory=list)
+    amqp_ports: list[int] = field(default_factory=list)
+    """Where each gateway serves AMQP."""
 
     def urls(self) -> list[str]:
         """Where the gateways listen."""
         return [f"http://127.0.0.1:{one.process.port}" for one in self.gateways]
 
-    def node(self, name: str, *command: str, port: int | None = None, path: str | None = None) -> Node:
+    def node(
+        self, name: str, *command: str, port: int | None = None, path: str | None = None, **settings: object
+    ) -> Node:
         """A process of the product: ``fiks COMMAND``."""
         environment = self.environment | ({"FIKS_GATEWAY_PORT": str(port)} if port else {})
+        environment |= {f"FIKS_{setting.upper()}": str(value) for setting, value in settings.items()}
 
         async def ready() -> bool:
             try:
@@ -126,8 +131,10 @@ async def system(gateways: int, workers: int) -> AsyncIterator[System]:
         (folder / "state").mkdir()
         made = System(kafka, postgres, folder, environment)
         issuer = made.node("issuer", "issuer", port=issuer_port, path="/.well-known/oauth-authorization-server")
+        made.amqp_ports = [free_port() for _ in range(gateways)]
         made.gateways = [
-            made.node(f"gateway-{n}", "gateway", port=free_port(), path="/readyz") for n in range(1, gateways + 1)
+            made.node(f"gateway-{number}", "gateway", port=free_port(), path="/readyz", amqp_port=amqp)
+            for number, amqp in enumerate(made.amqp_ports, 1)
         ]
         made.workers = [made.node(f"worker-{number}", "worker") for number in range(1, workers + 1)]
         try:

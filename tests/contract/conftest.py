@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.dokumentlager import Lager, running_lager
+from tests.support.fiks_io_konto import Io, running_io
 from tests.support.gateway import Caller, running_gateway
 from tests.support.stack import OwnKafka, temporary_folder
 
@@ -33,3 +34,11 @@ async def lagre() -> AsyncIterator[tuple[Lager, Lager]]:
 def lager(lagre: tuple[Lager, Lager]) -> Lager:
     """The caller of one of them."""
     return lagre[0]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def io() -> AsyncIterator[Io]:
+    """Two organisations with an account of Fiks IO each, in a whole system."""
+    with temporary_folder() as folder:
+        async with running_io(folder) as made:
+            yield made

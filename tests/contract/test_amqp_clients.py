@@ -20,9 +20,9 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from gateway.amqp.access import PRIVILEGE
 from gateway.amqp.deliveries import Melding
 from schemas.konfigurasjon import PrivilegieTildelt, PrivilegieTrukketTilbake
+from streams.domain.fiks_io_konto import SENDE_MOTTA
 from tests.support.amqp import (
     AKTOR,
     KONTO_ID,
@@ -122,7 +122,7 @@ async def test_java_recovers_from_a_cut_and_is_told_what_is_redelivered(java: Ja
 async def test_java_recovers_when_we_close(java: Java) -> None:
     """By 320, as when a gateway stops; and tries again for as long as its consumer is refused."""
     await java("consume", queue=QUEUE)
-    right = {"fiks_org_id": ORG, "aktor": AKTOR, "ressurs_id": KONTO_ID, "privilegium": PRIVILEGE}
+    right = {"fiks_org_id": ORG, "aktor": AKTOR, "ressurs_id": KONTO_ID, "privilegium": SENDE_MOTTA}
     java.amqp.memory.meet(PrivilegieTrukketTilbake(**right))
     assert await java("recovered", times=1) == 1
     java.amqp.memory.meet(PrivilegieTildelt(**right))
@@ -174,7 +174,7 @@ async def test_java_may_not_publish_and_lives(java: Java) -> None:
 async def test_java_is_told_that_its_login_failed(java: Java) -> None:
     with pytest.raises(Failed, match="ACCESS_REFUSED") as failed:
         await java.connect(secret="galt token")
-    assert failed.value.type == "com.rabbitmq.client.AuthenticationFailureException"
+    assert failed.value.type == "AuthenticationFailureException"
 
 
 async def test_java_gets_messages_back_that_it_asks_for_again(java: Java) -> None:

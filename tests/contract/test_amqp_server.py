@@ -20,7 +20,6 @@ from pamqp.frame import marshal
 from prometheus_client import REGISTRY
 
 from gateway.amqp import server as serving
-from gateway.amqp.access import PRIVILEGE
 from gateway.amqp.deliveries import Melding
 from gateway.amqp.handshake import GREETING
 from gateway.amqp.link import Link
@@ -28,6 +27,7 @@ from gateway.auth.passwords import hashed
 from schemas.audit import AutentiseringFeilet, TilgangNektet
 from schemas.konfigurasjon import IntegrasjonSlettet, PassordLaget, PrivilegieTrukketTilbake
 from streams.domain.errors import Unavailable
+from streams.domain.fiks_io_konto import SENDE_MOTTA
 from tests.support.amqp import (
     AKTOR,
     KONTO_ID,
@@ -183,7 +183,7 @@ async def test_an_account_is_read_by_right_and_who_has_none_is_told_of(amqp: Amq
                 await (await channel.get_queue(queue, ensure=False)).consume(keeping([]))
     ((event, about),) = amqp.log.said
     assert isinstance(event, TilgangNektet)
-    assert (event.rute, event.ressurs_id, event.privilegier) == ("AMQP basic.consume", STRANGE_KONTO, (PRIVILEGE,))
+    assert (event.rute, event.ressurs_id, event.privilegier) == ("AMQP basic.consume", STRANGE_KONTO, (SENDE_MOTTA,))
     assert (event.kaller.integrasjon_id, about.actor) == (MASKIN, AKTOR)
 
 
@@ -203,7 +203,7 @@ async def test_a_new_secret_is_proved_by_the_same_integration(amqp: Amqp, connec
     [
         IntegrasjonSlettet(fiks_org_id=ORG, integrasjon_id=MASKIN),
         PassordLaget(fiks_org_id=ORG, integrasjon_id=MASKIN, passord_hash=hashed("nytt")),
-        PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=PRIVILEGE),
+        PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=SENDE_MOTTA),
     ],
 )
 async def test_who_loses_its_right_loses_the_connection(amqp: Amqp, event: Any, connect: Connect) -> None:
@@ -217,7 +217,9 @@ async def test_who_loses_another_right_keeps_the_connection(amqp: Amqp, connect:
     raw, other = await connect(amqp), await connect(amqp)
     await raw.ask(commands.Basic.Consume(queue=OTHER_QUEUE), 1)
     await other.ask(commands.Basic.Consume(queue=QUEUE), 1)
-    amqp.memory.meet(PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=PRIVILEGE))
+    amqp.memory.meet(
+        PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=SENDE_MOTTA)
+    )
     assert (await other.hear()).reply_code == 320
     assert (await raw.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
 

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from infra.crypto.cms import Decryptor, NotReadable
+from fiks_cms.envelope import Decryptor, NotReadable
+from infra.crypto.cms_structure import NotWhole, Structure
 from tests.support.cms import OpenSsl, decrypt, encrypt, key_pair, pair_of
 
 SAMPLE = Path(__file__).parent / "dekrypter"
@@ -105,3 +106,31 @@ def test_nothing_that_is_no_envelope_is_read(openssl: OpenSsl) -> None:
 def test_without_a_key_nothing_is_read() -> None:
     with pytest.raises(NotReadable):
         Decryptor([]).update(encrypt(CONTENT, key_pair()))
+
+
+@pytest.mark.parametrize("stream", [["-stream"], []], ids=["BER", "DER"])
+@pytest.mark.parametrize("cipher", ["aes-256-cbc", "aes-256-gcm"])
+def test_what_openssl_envelopes_is_whole_and_any_part_of_it_is_not(
+    openssl: OpenSsl, stream: list[str], cipher: str
+) -> None:
+    message = openssl.encrypt(CONTENT[:5000], f"-{cipher}", *stream, *openssl.to(key_pair(), *OAEP))
+    assert is_whole(message)
+    assert not any(is_whole(message[:end]) for end in range(20, len(message), 7))
+    assert not is_whole(message + b"\0")
+
+
+def test_what_openssl_signs_is_whole_and_any_part_of_it_is_not(openssl: OpenSsl) -> None:
+    message = openssl.sign(CONTENT[:5000], key_pair())
+    assert is_whole(message)
+    assert not any(is_whole(message[:end]) for end in range(20, len(message), 7))
+
+
+def is_whole(message: bytes) -> bool:
+    structure = Structure()
+    try:
+        for at in range(0, len(message), 1009):
+            structure.update(message[at : at + 1009])
+        structure.finish()
+    except NotWhole:
+        return False
+    return True

@@ -8,43 +8,75 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from uuid import UUID
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 
 from gateway.amqp.deliveries import Deliveries, Lease, Melding, Outcome, Receipt, Subscription
+from streams import topics
 from tests.support.deliveries import MemoryDeliveries
 from tests.support.eventually import eventually
+from tests.support.queues import post
+from tests.support.stack import own_database, temporary_folder
 
-KONTO, OTHER = UUID(int=1), UUID(int=2)
+AKTOR = "integrasjon:00000000-0000-0000-0000-000000000009"
+HOUR = timedelta(hours=1)
 MANY, MUCH = 1000, 2**30
 
 
 @dataclass
 class Queues:
-    """An implementation: ``gateways`` share the queues; ``put`` places bodies in the queue of an account."""
+    """An implementation: ``gateways`` share the queues; ``put`` places bodies in the queue of an account.
+
+    ``konto`` and ``other`` are accounts of the test's own.
+    """
 
     gateways: Sequence[Deliveries]
     put: Callable[[UUID, Sequence[bytes]], Awaitable[None]]
+    konto: UUID = field(default_factory=uuid4)
+    other: UUID = field(default_factory=uuid4)
 
 
-async def in_memory() -> AsyncIterator[Queues]:
+@asynccontextmanager
+async def in_memory(_kafka: str, _database: str) -> AsyncIterator[Queues]:
     deliveries = MemoryDeliveries()
 
     async def put(konto_id: UUID, bodies: Sequence[bytes]) -> None:
-        deliveries.put(konto_id, *(Melding({"type": "x"}, body, 1000) for body in bodies))
+        deliveries.put(konto_id, *(Melding({"type": "x"}, body, HOUR // timedelta(milliseconds=1)) for body in bodies))
 
     yield Queues([deliveries, deliveries], put)
 
 
-IMPLEMENTATIONS = [in_memory]
+@asynccontextmanager
+async def on_the_log(kafka: str, database: str) -> AsyncIterator[Queues]:
+    topics.apply(kafka, 1)
+    with temporary_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.domain.fiks_io.PAUSES", (timedelta(0),))
+        async with post(kafka, database, folder) as office:
+
+            async def put(konto_id: UUID, bodies: Sequence[bytes]) -> None:
+                for body in bodies:
+                    await office.send(konto_id, body, melding_type="x", ttl=HOUR)
+
+            yield Queues(office.gateways, put)
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
-async def queues(request: pytest.FixtureRequest) -> AsyncIterator[Queues]:
-    async for made in request.param():
+IMPLEMENTATIONS = [in_memory, on_the_log]
+
+
+@pytest_asyncio.fixture(scope="module", params=IMPLEMENTATIONS)
+async def implementation(request: pytest.FixtureRequest, kafka: str, postgres: str) -> AsyncIterator[Queues]:
+    async with own_database(postgres) as database, request.param(kafka, database) as made:
         yield made
+
+
+@pytest.fixture
+def queues(implementation: Queues) -> Queues:
+    return Queues(implementation.gateways, implementation.put)
 
 
 @dataclass
@@ -52,11 +84,11 @@ class Consumer:
     """Takes what it is given."""
 
     deliveries: Deliveries
-    konto_id: UUID = KONTO
+    konto_id: UUID
     taken: list[Lease] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.subscription: Subscription = self.deliveries.subscribe(self.konto_id, self.taken.extend)
+        self.subscription: Subscription = self.deliveries.subscribe(self.konto_id, AKTOR, self.taken.extend)
 
     def want(self, messages: int = MANY, octets: int = MUCH) -> None:
         self.subscription.want(messages, octets)
@@ -74,62 +106,63 @@ class Consumer:
         return [lease.melding.body for lease in self.taken]
 
 
-async def rest(queues: Queues, konto_id: UUID = KONTO) -> list[tuple[bytes, bool]]:
+async def rest(queues: Queues) -> list[tuple[bytes, bool]]:
     """What waits in the queue, in order, and whether it is redelivered; it is leased from now on."""
     found = []
-    while (got := await queues.gateways[0].get(konto_id)) is not None:
+    while (got := await queues.gateways[0].get(queues.konto, AKTOR)) is not None:
         found.append((got.lease.melding.body, got.lease.redelivered))
     return found
 
 
 async def test_messages_come_in_order_and_whole(queues: Queues) -> None:
-    await queues.put(KONTO, [b"a", b"b", b""])
-    await queues.put(OTHER, [b"x"])
-    consumer = Consumer(queues.gateways[0])
+    await queues.put(queues.konto, [b"a", b"b", b""])
+    await queues.put(queues.other, [b"x"])
+    consumer = Consumer(queues.gateways[0], queues.konto)
     consumer.want()
     assert await consumer.take(3) == [b"a", b"b", b""]
-    assert consumer.taken[0].melding == Melding({"type": "x"}, b"a", 1000)
-    await queues.put(KONTO, [b"c"])
+    melding = consumer.taken[0].melding
+    assert (melding.headers["type"], melding.expiration) == ("x", HOUR // timedelta(milliseconds=1))
+    await queues.put(queues.konto, [b"c"])
     assert await consumer.take(4) == [b"a", b"b", b"", b"c"]
     assert not any(lease.redelivered for lease in consumer.taken)
 
 
 async def test_nothing_is_given_that_is_not_wanted(queues: Queues) -> None:
-    idle, consumer = Consumer(queues.gateways[0]), Consumer(queues.gateways[0])
-    await queues.put(KONTO, [b"a", b"b", b"c"])
+    idle, consumer = Consumer(queues.gateways[0], queues.konto), Consumer(queues.gateways[0], queues.konto)
+    await queues.put(queues.konto, [b"a", b"b", b"c"])
     consumer.want(2)
     assert await consumer.take(2) == [b"a", b"b"]
-    assert (await queues.gateways[0].count(KONTO)) == (1, 2)
+    assert (await queues.gateways[0].count(queues.konto)) == (1, 2)
     assert idle.taken == []
 
 
 async def test_what_is_wanted_takes_the_place_of_what_was(queues: Queues) -> None:
-    consumer = Consumer(queues.gateways[0])
+    consumer = Consumer(queues.gateways[0], queues.konto)
     consumer.want(5)
     consumer.want(0)
-    await queues.put(KONTO, [b"a", b"b"])
+    await queues.put(queues.konto, [b"a", b"b"])
     consumer.want(1)
     assert await consumer.take(1) == [b"a"]
-    assert (await queues.gateways[0].count(KONTO)).meldinger == 1
+    assert (await queues.gateways[0].count(queues.konto)).meldinger == 1
 
 
 async def test_no_more_octets_are_given_than_are_wanted_but_for_the_last_message(queues: Queues) -> None:
-    await queues.put(KONTO, [b"x" * 60, b"y" * 60, b"z"])
-    consumer = Consumer(queues.gateways[0])
+    await queues.put(queues.konto, [b"x" * 60, b"y" * 60, b"z"])
+    consumer = Consumer(queues.gateways[0], queues.konto)
     consumer.want(octets=100)
     assert len(await consumer.take(2)) == 2
-    assert (await queues.gateways[0].count(KONTO)).meldinger == 1
+    assert (await queues.gateways[0].count(queues.konto)).meldinger == 1
     consumer.want(octets=1)
     await consumer.take(3)
 
 
 async def test_a_closed_consumer_gets_nothing_and_keeps_its_leases(queues: Queues) -> None:
-    await queues.put(KONTO, [b"a"])
-    consumer = Consumer(queues.gateways[0])
+    await queues.put(queues.konto, [b"a"])
+    consumer = Consumer(queues.gateways[0], queues.konto)
     consumer.want()
     await consumer.take(1)
     consumer.subscription.close()
-    await queues.put(KONTO, [b"b"])
+    await queues.put(queues.konto, [b"b"])
     assert await rest(queues) == [(b"b", False)]
     assert len(consumer.taken) == 1
     consumer.settle(Outcome.RETURNED, 0)
@@ -151,8 +184,8 @@ async def test_a_closed_consumer_gets_nothing_and_keeps_its_leases(queues: Queue
 async def test_how_a_lease_ends_says_whether_the_message_comes_again(
     queues: Queues, outcome: Outcome, left: list[tuple[bytes, bool]]
 ) -> None:
-    await queues.put(KONTO, [b"a"])
-    consumer = Consumer(queues.gateways[0])
+    await queues.put(queues.konto, [b"a"])
+    consumer = Consumer(queues.gateways[0], queues.konto)
     consumer.want(1)
     await consumer.take(1)
     consumer.settle(outcome, 0)
@@ -161,9 +194,9 @@ async def test_how_a_lease_ends_says_whether_the_message_comes_again(
 
 
 async def test_redelivered_once_is_redelivered_for_ever(queues: Queues) -> None:
-    await queues.put(KONTO, [b"a"])
+    await queues.put(queues.konto, [b"a"])
     for outcome in (Outcome.RETURNED, Outcome.UNSEEN):
-        got = await queues.gateways[0].get(KONTO)
+        got = await queues.gateways[0].get(queues.konto, AKTOR)
         assert got
         queues.gateways[0].settle([got.lease.receipt], outcome)
         await queues.gateways[0].settled()
@@ -171,8 +204,8 @@ async def test_redelivered_once_is_redelivered_for_ever(queues: Queues) -> None:
 
 
 async def test_what_comes_back_has_its_old_place(queues: Queues) -> None:
-    await queues.put(KONTO, [b"a", b"b", b"c", b"d"])
-    consumer = Consumer(queues.gateways[0])
+    await queues.put(queues.konto, [b"a", b"b", b"c", b"d"])
+    consumer = Consumer(queues.gateways[0], queues.konto)
     consumer.want(3)
     await consumer.take(3)
     consumer.settle(Outcome.RETURNED, 2)
@@ -182,8 +215,8 @@ async def test_what_comes_back_has_its_old_place(queues: Queues) -> None:
 
 
 async def test_what_is_settled_is_settled(queues: Queues) -> None:
-    await queues.put(KONTO, [b"a"])
-    consumer = Consumer(queues.gateways[0])
+    await queues.put(queues.konto, [b"a"])
+    consumer = Consumer(queues.gateways[0], queues.konto)
     consumer.want(1)
     await consumer.take(1)
     consumer.settle(Outcome.ACKED, 0)
@@ -193,18 +226,18 @@ async def test_what_is_settled_is_settled(queues: Queues) -> None:
 
 
 async def test_one_message_is_got_and_the_rest_is_counted(queues: Queues) -> None:
-    assert await queues.gateways[0].get(KONTO) is None
-    await queues.put(KONTO, [b"a", b"b"])
-    got = await queues.gateways[0].get(KONTO)
+    assert await queues.gateways[0].get(queues.konto, AKTOR) is None
+    await queues.put(queues.konto, [b"a", b"b"])
+    got = await queues.gateways[0].get(queues.konto, AKTOR)
     assert got
     assert (got.lease.melding.body, got.left) == (b"a", 1)
 
 
 async def test_consumers_that_want_take_turns(queues: Queues) -> None:
-    consumers = [Consumer(gateway) for gateway in (*queues.gateways, queues.gateways[0])]
+    consumers = [Consumer(gateway, queues.konto) for gateway in (*queues.gateways, queues.gateways[0])]
     for consumer in consumers:
         consumer.want(10)
-    await queues.put(KONTO, [bytes([number]) for number in range(30)])
+    await queues.put(queues.konto, [bytes([number]) for number in range(30)])
     await eventually(lambda: sum(len(one.taken) for one in consumers) == 30)
     assert [len(one.taken) for one in consumers] == [10, 10, 10]
 
@@ -216,7 +249,7 @@ async def test_many_consumers_of_many_gateways_lose_nothing_and_share_nothing(qu
     acked: list[bytes] = []
 
     async def consume(gateway: Deliveries, turn: int) -> None:
-        consumer = Consumer(gateway)
+        consumer = Consumer(gateway, queues.konto)
         while len(acked) < len(bodies):
             consumer.want(7)
             await asyncio.sleep(0.001)
@@ -230,9 +263,9 @@ async def test_many_consumers_of_many_gateways_lose_nothing_and_share_nothing(qu
                 gateway.settle([lease.receipt], Outcome.ACKED if goes else Outcome.RETURNED)
             if turn == 3:
                 consumer.subscription.close()
-                consumer = Consumer(gateway)
+                consumer = Consumer(gateway, queues.konto)
         consumer.want(0)
 
-    await queues.put(KONTO, bodies)
+    await queues.put(queues.konto, bodies)
     await asyncio.gather(*(consume(gateway, turn) for turn in range(3, 6) for gateway in queues.gateways))
     assert sorted(acked) == bodies

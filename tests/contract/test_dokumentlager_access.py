@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
+from fiks_cms.envelope import Encryptor
 from gateway.auth.persons import PERSONS
 from gateway.issuer.people import PEOPLE
 from gateway.matrikkel import EIERE
 from gateway.seed import PROVDAL, TESTVIK
-from infra.crypto.cms import Encryptor
 from schemas.dokumentlager import Matrikkelenhet
 from tests.support.dokumentlager import Lager, Party, form, said_of
 

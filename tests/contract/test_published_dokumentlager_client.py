@@ -19,7 +19,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from cryptography.x509 import load_pem_x509_certificate
 
-from infra.crypto.cms import Encryptor
+from fiks_cms.envelope import Encryptor
 from infra.local.requirements import Missing
 from tests.support.cms import encrypt, key_pair
 from tests.support.local_system import System, local_system

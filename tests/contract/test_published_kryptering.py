@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.crypto.cms import Encryptor
+from fiks_cms.envelope import Encryptor
 from infra.local.requirements import Missing
 from tests.support.cms import OpenSsl, decrypt, encrypt, key_pair
 from tests.support.published_client import JAVA, libraries

@@ -55,7 +55,7 @@ async def test_confluents_deserializer_reads_an_event_of_every_type(client: Sche
 
     for name, value in await asyncio.to_thread(read_all):
         kind = event_types()[name]
-        assert str(value[kind.stream_field]) == kind.stream(example(kind))
+        assert str(value[kind.stream_field]) == kind.stream(example(kind)).rpartition("/")[2]
 
 
 async def test_confluents_client_finds_what_is_released(client: SchemaRegistryClient) -> None:

@@ -6,6 +6,7 @@ caller is let in is not tried here: only that it is reached, or, where it finds 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.context import READS
 from gateway.issuer.maskinporten import party
 from gateway.routes import Routes
-from schemas.konfigurasjon import ROOT
+from schemas.konfigurasjon import ROOT, KontoOpprettet
 from streams.domain.errors import NotAllowed, NotFound
 from tests.support.door import ACR_BELOW, COMPANY, INTEGRASJON, NAMED, OTHER_VENDOR, PID, Door, door, shown
 from tests.support.issuer import rsa_key, running_issuers
@@ -52,12 +53,20 @@ PATH_VALUES = dict.fromkeys((*RESOURCES, "orgId"), str(OURS)) | {
 }
 SPANNING = ("/root/", "/typeTilganger", "/dokumentlager-stats/api/v1/stats")
 """What the addresses have in common that are about no single organisation."""
+A_KONTO = KontoOpprettet(fiks_org_id=OTHERS, konto_id=UUID(int=0xC), tjeneste="FIKS_IO", navn="Noe")
+"""What names in addresses mean that are no resource's: an account, for those who ask for one."""
 BODY = {"fiksOrganisasjonUuid": str(OURS), "autorisertOrgnr": COMPANY, "forelderRessurs": str(OURS)} | {
     "navn": "Noe",
     "type": "KOMMUNE",
     "intern": False,
+    "konto": {"fiksOrgId": str(OURS), "navn": "Noe"},
+    "avsenderKontoId": str(OURS),
+    "meldingsType": "no.ks.noe",
 }
 """What names the resource where the address does not."""
+SENT = {"avsenderKontoId": str(OURS), "mottakerKontoId": str(OURS), "meldingType": "ping"}
+FORMS = {"/fiks-io/api/v1/send": {"metadata": json.dumps(SENT)}}
+"""The same, of the addresses to which forms are sent."""
 KINDS = [kind for kind in Caller if kind is not Caller.ANYONE]
 
 samples = Routes()
@@ -102,7 +111,7 @@ def all_routes() -> Iterator[tuple[str, str, Demand]]:
             continue
         assert route.resource is not None
         names = route.resource.get_info().get("pattern")
-        values = {name: PATH_VALUES.get(name, str(UUID(int=0xC))) for name in (names.groupindex if names else ())}
+        values = {name: PATH_VALUES.get(name, str(A_KONTO.konto_id)) for name in (names.groupindex if names else ())}
         demand = demand_of(route.handler)
         assert demand is not None, f"{route.method} {route.resource} says nothing about who may call"
         method = "GET" if route.method == "*" else route.method
@@ -141,6 +150,7 @@ async def reached(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def shut() -> AsyncIterator[Door]:
     async with running_issuers() as issuers, door(issuers, reached) as made:
         made.app[REACHED], made.app[READS] = [], OwnedReads()  # type: ignore[misc]
+        made.known.configuration.meet(A_KONTO)
         add_routes(made.app)
         samples.add_to(made.app)
         async with made.server:
@@ -325,7 +335,9 @@ def _is_right_of_another_kind(call: Call, demand: Demand) -> bool:
 
 async def _let_in(shut: Door, method: str, path: str, headers: dict[str, str]) -> bool:
     before = len(shut.app[REACHED])
-    status, body = await shut.knock(method, path, headers, None if method == "GET" else BODY)
+    form = FORMS.get(path)
+    said = None if method == "GET" or form else BODY
+    status, body = await shut.knock(method, path, headers, said, form)
     came_in = len(shut.app[REACHED]) > before
     assert came_in is (status == LET_IN)
     assert came_in or (status in REFUSED and PID not in str(body)), (status, body)

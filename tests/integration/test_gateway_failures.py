@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -16,9 +14,11 @@ from aiohttp import ClientSession
 
 from infra.crypto.segments import sealed_size
 from infra.local.ports import free_port
+from infra.local.processes import leashed
 from schemas.svarut import ForsendelseMottatt
 from tests.support.eventually import eventually
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
+from tests.support.memory import resident
 from tests.support.stack import OwnKafka, temporary_folder
 
 PDF = pdf()
@@ -101,16 +101,12 @@ def large_letter() -> bytes:
     return form(metadata(dokumenter=said, kunDigitalLevering=True), [('filename="a.bin"', bytes(4 * MEGA))])
 
 
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
 async def test_a_letter_under_way_is_taken_in_before_the_process_stops(caller: Caller) -> None:
     settings = caller.settings.model_copy(update={"gateway_port": free_port()})
     names = {"kafka", "postgres", "issuer", "gateway_port", "state"}
     environment = {f"FIKS_{name.upper()}": str(of) for name, of in settings.model_dump().items() if name in names}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.cli", "gateway", env=os.environ | environment
+        *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=os.environ | environment
     )
     url = f"http://127.0.0.1:{settings.gateway_port}"
     await until_ready(caller.session, url)
@@ -166,7 +162,7 @@ async def test_an_idle_process_stops_at_once(caller: Caller, number: int) -> Non
             "FIKS_STATE": str(folder),
         }
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway.cli", "gateway", env=os.environ | environment
+            *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=os.environ | environment
         )
         async with ClientSession() as session:
             while True:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from infra.ends import Ends
-from infra.keys import FOLLOWER, Keys, Table, say
+from infra.keys import FOLLOWER, Keys, Table, new_key, say
 from infra.kms import keks
 from schemas.topics import NOKKEL
 from streams.domain.errors import Unavailable
@@ -63,6 +63,19 @@ async def test_all_keys_of_an_id_are_destroyed_and_their_tombstones_told(system:
         await other.table.catch_up()
         assert await other.table.load([id_, name]) == {}
         await _until(system, lambda said: said[name] is None and said[id_] is None)
+
+
+async def test_one_key_of_an_id_is_destroyed_and_nothing_is_sealed_by_it_any_more(system: Backbone) -> None:
+    async with following(system) as other:
+        id_, drawn = new_id(), new_key()
+        kept, gone = f"{id_}#a", f"{id_}#b"
+        await system.log.keys.create(kept, drawn)
+        await system.log.keys.create(gone)
+        assert (await system.log.keys.for_sealing(id_))[0] == gone
+        await system.log.keys.destroy(gone)
+        await other.table.catch_up()
+        assert await other.get_many([kept, gone]) == await system.log.keys.get_many([kept]) == {kept: drawn}
+        assert (await system.log.keys.for_sealing(id_))[0] not in (kept, gone)
 
 
 async def test_sealing_goes_on_under_the_same_key_without_a_table(system: Backbone) -> None:

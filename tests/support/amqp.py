@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from gateway.amqp.access import KONTO, PRIVILEGE, Access
+from gateway.amqp.access import Access
 from gateway.amqp.deliveries import Melding
 from gateway.amqp.queues import queue_of
 from gateway.amqp.server import Server, tls
@@ -38,6 +38,7 @@ from schemas.konfigurasjon import (
 )
 from streams.domain.configuration import Configuration
 from streams.domain.errors import Unavailable
+from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from streams.domain.konfigurasjon import Integrasjon, Ressurs
 from tests.support.deliveries import MemoryDeliveries
 from tests.support.issuer import Issuers, running_issuers
@@ -77,7 +78,7 @@ def genesis() -> list[Any]:
             passord_hash=hashed(PASSORD),
         ),
         *(
-            PrivilegieTildelt(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=konto_id, privilegium=PRIVILEGE)
+            PrivilegieTildelt(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=konto_id, privilegium=SENDE_MOTTA)
             for konto_id in kontoer[:2]
         ),
     ]

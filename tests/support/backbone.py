@@ -17,6 +17,7 @@ import asyncpg
 
 from infra.database import Connection
 from infra.kms import keks
+from infra.local.processes import leashed
 from infra.settings import Settings
 from projections import versions
 from projections.projecting import Projecting
@@ -76,7 +77,7 @@ class Backbone:
             "FIKS_STATE": str(self.settings.state),
         }
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-c", program, env=environment, stderr=asyncio.subprocess.PIPE
+            *leashed((sys.executable, "-c", program)), env=environment, stderr=asyncio.subprocess.PIPE
         )
 
     async def send(self, count: int = 1, **fields: Any) -> list[UUID]:

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from infra.crypto import cms, cms_content
-from infra.crypto.ber import CONSTRUCTED, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, encoded, oid
-from infra.crypto.cms import Decryptor, Encryptor
-from infra.crypto.cms_recipients import KeyPair, recipient
+from fiks_cms.ber import CONSTRUCTED, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, encoded, oid
+from fiks_cms.content import AUTH_ENVELOPED_DATA, ENVELOPED_DATA
+from fiks_cms.envelope import AES_256_CBC, DATA, EXPLICIT, Decryptor, Encryptor
+from fiks_cms.recipients import KeyPair, recipient
 
 
 @cache
@@ -77,16 +77,16 @@ def envelope(
     """
     key, initial = secrets.token_bytes(32), secrets.token_bytes(12 if gcm else 16)
     encrypted, tag = _gcm(key, initial, content) if gcm else (_cbc(key, initial, content), b"")
-    name = oid("2.16.840.1.101.3.4.1.46") if gcm else cms.AES_256_CBC
+    name = oid("2.16.840.1.101.3.4.1.46") if gcm else AES_256_CBC
     parameters = encoded(OCTET_STRING, initial)
     if gcm:
         parameters = encoded(SEQUENCE, parameters, encoded(INTEGER, b"\x10"))
     infos = [*recipients, *(recipient(pair.certificate, key) for pair in pairs)]
-    kind = cms_content.AUTH_ENVELOPED_DATA if gcm else cms_content.ENVELOPED_DATA
+    kind = AUTH_ENVELOPED_DATA if gcm else ENVELOPED_DATA
     inner = _element(
         is_open,
         SEQUENCE,
-        encoded(OID, cms.DATA),
+        encoded(OID, DATA),
         _element(is_open, SEQUENCE, encoded(OID, name), parameters),
         _string(encrypted, part, deep, is_open),
     )
@@ -98,7 +98,7 @@ def envelope(
         inner,
         *([encoded(OCTET_STRING, tag)] if gcm else []),
     )
-    return _element(is_open, SEQUENCE, encoded(OID, kind), _element(is_open, cms.EXPLICIT, data))
+    return _element(is_open, SEQUENCE, encoded(OID, kind), _element(is_open, EXPLICIT, data))
 
 
 def _string(content: bytes, part: int | None, deep: int, is_open: bool) -> bytes:
@@ -151,6 +151,11 @@ class OpenSsl:
             "-inkey",
             self.key(pair),
         )
+
+    def sign_apart(self, content: bytes, pair: KeyPair, *arguments: str) -> bytes:
+        """SignedData over content that it does not have."""
+        who = ("-signer", self.certificate(pair), "-inkey", self.key(pair))
+        return self._run(content, "-sign", "-binary", "-outform", "DER", *who, *arguments)
 
     def to(self, pair: KeyPair, *options: str) -> list[str]:
         """Arguments that address the pair, with these options of the key, such as ``rsa_padding_mode:oaep``."""

@@ -18,6 +18,7 @@ import asyncpg
 from aiohttp import ClientError, ClientSession, web
 from cryptography.x509 import load_pem_x509_certificate
 
+from fiks_cms.envelope import Encryptor
 from gateway.app import make_app
 from gateway.auth.grant import token_for
 from gateway.auth.login import person_token
@@ -25,8 +26,8 @@ from gateway.auth.memory import MEMORY
 from gateway.fullmakt import FULLMAKTER
 from gateway.registers.parties import Party
 from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisation, credentials
-from infra.crypto.cms import Encryptor
 from infra.local.ports import free_port
+from infra.local.processes import leashed
 from infra.settings import Settings
 from tests.support.eventually import eventually
 from tests.support.gateway import running_gateway, served
@@ -209,7 +210,7 @@ async def gateway_process(lager: Lager) -> AsyncIterator[tuple[Lager, asyncio.su
     environment = os.environ | {f"FIKS_{name.upper()}": str(getattr(own, name)) for name in told}
     program = "import asyncio; from gateway.app import serve; from infra.settings import Settings; "
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", f"{program}asyncio.run(serve(Settings()))", env=environment
+        *leashed((sys.executable, "-c", f"{program}asyncio.run(serve(Settings()))")), env=environment
     )
     caller = replace(lager, settings=own)
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, FormData, web
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Middleware
 
@@ -72,10 +72,10 @@ class Door:
     session: ClientSession
 
     async def knock(
-        self, method: str, path: str, headers: dict[str, str], body: Any = None
+        self, method: str, path: str, headers: dict[str, str], body: Any = None, form: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        url = self.server.make_url(path)
-        async with self.session.request(method, url, headers=headers, json=body) as answer:
+        url, data = self.server.make_url(path), FormData(form, default_to_multipart=True) if form else None
+        async with self.session.request(method, url, headers=headers, json=body, data=data) as answer:
             text = await answer.text()
             return answer.status, await answer.json() if text.startswith("{") else {}
 

@@ -1,7 +1,7 @@
 """Runs a published Java client of KS, unchanged, by a program of tests/contract/java that takes and gives JSON lines.
 
-The jar of the SvarUt client is in no registry: FIKS_CLIENT_JARS names the folder that has it; by default
-../shared/clients of the checkout.
+Some jars are in no registry: FIKS_CLIENT_JARS names the folder that has them; by default ../shared/clients of the
+checkout.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from tests.support.local_system import System
 
 ROOT = Path(__file__).parent.parent.parent
 JAVA = ROOT / "tests" / "contract" / "java"
+JARS = Path(os.environ.get("FIKS_CLIENT_JARS") or ROOT.parent / "shared" / "clients")
 PASSWORD = "changeit"
+LONGEST_LINE = 64 << 20
+"""Octets of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,11 @@ class Program:
     jar: Path | None = None
 
 
-SVARUT = Program(
-    "SvarUt.java",
-    "pom.xml",
-    "svarut-client",
-    Path(os.environ.get("FIKS_CLIENT_JARS") or ROOT.parent / "shared" / "clients") / "fiks-svarut-klient-4.8.0.jar",
-)
+SVARUT = Program("SvarUt.java", "pom.xml", "svarut-client", JARS / "fiks-svarut-klient-4.8.0.jar")
 DOKUMENTLAGER = Program("Dokumentlager.java", "dokumentlager.xml", "dokumentlager-client")
+FIKS_IO = Program("FiksIo.java", "fiks-io.xml", "fiks-io-client")
+FIKS_IO_NEWER_AMQP = Program("FiksIo.java", "fiks-io-amqp-5.37.xml", "fiks-io-client-amqp-5.37")
+FIKS_IO_3_6 = Program("FiksIo.java", "fiks-io-3.6.xml", "fiks-io-client-3.6", JARS / "fiks-io-klient-java-3.6.3.jar")
 
 
 class Failed(Exception):
@@ -66,17 +67,16 @@ class Client:
 
     @classmethod
     @asynccontextmanager
-    async def started(cls, program: Program, log: Path) -> AsyncIterator[Self]:
-        """A JVM with the client; what the client logs goes to ``log``."""
-        class_path = f"{await libraries(program.pom, program.name)}/*"
-        if program.jar:
-            class_path = f"{program.jar}:{class_path}"
+    async def started(cls, program: Program, log: Path, *options: str) -> AsyncIterator[Self]:
+        """A JVM with the client and ``options`` of its own; what the client logs goes to ``log``."""
+        class_path = f"{await classes(program)}:{await class_path_of(program)}"
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *("java", "-XX:+UseSerialGC", "-cp", class_path, str(JAVA / program.source)),
+                *("java", "-XX:+UseSerialGC", *options, "-cp", class_path, Path(program.source).stem),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
+                limit=LONGEST_LINE,
             )
         try:
             yield cls(process)
@@ -87,20 +87,7 @@ class Client:
 
     async def call_as(self, system: System, who: dict[str, str], **instead: Any) -> None:
         """Be that caller from now on, with a certificate of its organisation."""
-        key_store = system.files / f"{who['orgnr']}.p12"
-        if not key_store.exists():
-            key_store.write_bytes(_key_store(who["orgnr"]))
-        caller = {
-            "url": system.addresses["gateway"],
-            "issuer": system.addresses["issuer"],
-            "clientId": f"test-{who['orgnr']}",
-            "integrasjonId": who["integrasjonId"],
-            "integrasjonPassord": who["integrasjonPassord"],
-            "keyStore": str(key_store),
-            "keyStorePassword": PASSWORD,
-            "alias": "virk",
-        }
-        await self.call("caller", **caller | instead)
+        await self.call("caller", url=system.addresses["gateway"], **caller(system, who) | instead)
 
     async def call(self, what: str, **asked: Any) -> Any:
         """What the client answers. Raises Failed when it throws."""
@@ -113,6 +100,22 @@ class Client:
         if "error" in said:
             raise Failed(**said)
         return said["answer"]
+
+
+def caller(system: System, who: dict[str, str]) -> dict[str, str]:
+    """By what the integration of an organisation shows who it is, with a certificate of the organisation."""
+    key_store = system.files / f"{who['orgnr']}.p12"
+    if not key_store.exists():
+        key_store.write_bytes(_key_store(who["orgnr"]))
+    return {
+        "issuer": system.addresses["issuer"],
+        "clientId": f"test-{who['orgnr']}",
+        "integrasjonId": who["integrasjonId"],
+        "integrasjonPassord": who["integrasjonPassord"],
+        "keyStore": str(key_store),
+        "keyStorePassword": PASSWORD,
+        "alias": "virk",
+    }
 
 
 def _key_store(orgnr: str) -> bytes:
@@ -131,3 +134,22 @@ async def libraries(file: str = SVARUT.pom, name: str = SVARUT.name) -> Path:
         await run("mvn", "-q", "-B", "-f", str(pom), goal, f"-DoutputDirectory={folder}", "-DincludeScope=runtime")
 
     return await cached(f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}", fetch)
+
+
+async def class_path_of(program: Program) -> str:
+    """Where the JVM finds the client."""
+    jars = f"{await libraries(program.pom, program.name)}/*"
+    return f"{program.jar}:{jars}" if program.jar else jars
+
+
+async def classes(program: Program) -> Path:
+    """The folder of the program's own classes, compiled once a machine."""
+    class_path = await class_path_of(program)
+    sources = (JAVA / program.source, JAVA / "Lines.java")
+    made_of = b"".join([class_path.encode(), *(source.read_bytes() for source in sources)])
+
+    async def compile_(folder: Path) -> None:
+        where = ("-proc:none", "-cp", class_path, "-sourcepath", str(JAVA), "-d", str(folder))
+        await run("javac", *where, str(JAVA / program.source))
+
+    return await cached(f"{program.name}-classes-{hashlib.sha256(made_of).hexdigest()[:12]}", compile_)

@@ -10,11 +10,13 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import asyncpg
 import click
 
 from infra.local import commands
@@ -138,3 +140,14 @@ if __name__ == "__main__":
         sys.exit(main(SmallStack))
     commands.STACK = (sys.executable, "-m", "tests.support.stack", "run")
     click.Group(commands=[commands.up, commands.down, commands.status, commands.logs])()
+
+
+@asynccontextmanager
+async def own_database(postgres: str) -> AsyncIterator[str]:
+    """DSN of a new database on a server, which is dropped at the end."""
+    name = f"test_{uuid4().hex}"
+    server = await asyncpg.connect(postgres)
+    await server.execute(f"create database {name} template template0")
+    yield with_database(postgres, name)
+    await server.execute(f"drop database {name} with (force)")
+    await server.close()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from infra.database import Connection
+from infra.local.processes import leashed
 from infra.migrate import migrate
 from infra.settings import Settings
 from projections import versions
@@ -40,7 +41,7 @@ async def working(settings: Settings, roles: str = "ROLES") -> AsyncIterator[Non
     environment = os.environ | {"FIKS_KAFKA": settings.kafka, "FIKS_POSTGRES": settings.postgres}
     environment["FIKS_STATE"] = str(settings.state)
     program = f"{WORK}asyncio.run(work(Settings(), {roles}))"
-    made = await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=environment)
+    made = await asyncio.create_subprocess_exec(*leashed((sys.executable, "-c", program)), env=environment)
     try:
         yield
     finally:

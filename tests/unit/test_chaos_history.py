@@ -74,6 +74,15 @@ def test_a_planted_double_is_caught() -> None:
     assert judge(**found).doubled == ["call call-0 was received 2 times"]
 
 
+def test_an_event_that_lies_on_the_log_twice_is_one() -> None:
+    """Where the broker dies the producer may send again what was there: id and stream are the same."""
+    found = run()
+    again = found["log"][0]
+    found["log"].append(Recorded(again.event, replace(again.at, position=Position(TOPIC, 0, 100))))
+    found["audited"][TOPIC, 0, 100] = 1
+    assert judge(**found).clean
+
+
 def first(found: dict[str, Any]) -> UUID:
     return found["calls"][0].answered
 

@@ -10,7 +10,7 @@ from cryptography import x509
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from infra.crypto.ber import (
+from fiks_cms.ber import (
     CONSTRUCTED,
     DEEPEST,
     LARGEST,

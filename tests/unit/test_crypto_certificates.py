@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
+from fiks_cms.envelope import Encryptor
 from gateway.commands import rotate_certificate
 from infra.crypto.certificates import KeyFolder, key_folder
-from infra.crypto.cms import Encryptor
 from infra.settings import Settings
 from streams.domain.errors import Rejected
 from tests.support.cms import decrypt, key_pair

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from infra.crypto import cms_recipients
-from infra.crypto.ber import INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, encoded
-from infra.crypto.cms import SEGMENT, Decryptor, Encryptor, NotReadable
-from infra.crypto.cms_recipients import RSA_V15, KeyPair
+from fiks_cms import recipients
+from fiks_cms.ber import INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, encoded
+from fiks_cms.envelope import SEGMENT, Decryptor, Encryptor, NotReadable
+from fiks_cms.recipients import RSA_V15, KeyPair
 from tests.support.cms import decrypt, encrypt, envelope, key_pair
 
 PAIR = key_pair()
@@ -188,7 +188,7 @@ def test_memory_is_constant(part: int | None) -> None:
 
 def v15(pair: KeyPair, unwrapped: bytes) -> bytes:
     """A RecipientInfo with PKCS#1 v1.5 that holds this."""
-    info = cms_recipients.recipient(pair.certificate, b"")
+    info = recipients.recipient(pair.certificate, b"")
     issuer = info[info.index(b"\2\1\0") + 3 :]
     issuer = issuer[: 2 + issuer[1]]
     wrapped = pair.certificate.public_key().encrypt(unwrapped, PKCS1v15())  # type: ignore[union-attr, call-arg, arg-type]
@@ -217,8 +217,8 @@ def test_no_oracle_of_pkcs1_v15(damaged: Callable[[], bytes]) -> None:
 
 
 def test_damaged_oaep_is_not_readable() -> None:
-    damaged = cms_recipients.recipient(PAIR.certificate, b"k" * 32)[:-256] + b"\1" * 256
-    short = cms_recipients.recipient(PAIR.certificate, b"k" * 16)
+    damaged = recipients.recipient(PAIR.certificate, b"k" * 32)[:-256] + b"\1" * 256
+    short = recipients.recipient(PAIR.certificate, b"k" * 16)
     assert read(envelope(CONTENT, recipients=[damaged])) is None
     assert read(envelope(CONTENT, recipients=[short])) is None
 

@@ -54,8 +54,10 @@ from schemas.konfigurasjon_commands import (
     TagKonto,
     UntagKonto,
 )
+from streams.domain import fiks_io_konto_commands
 from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon_commands import FOLLOWS, konfigurasjon
+from tests.support.fiks_protokoll import ASKED, PROTOKOLL
 from tests.support.given_when_then import given
 from tests.support.konfigurasjon import (
     ADMIN_A,
@@ -83,6 +85,7 @@ OF_A = (
     TjenesteInitialisert(fiks_org_id=A, tjeneste="FIKS_IO", ressurs_id=UUID(int=40), ressurstype="FIKS_IO", navn="io"),
     grant(A, HELPER, SERVICE),
     grant(A, DEPUTY, A),
+    *PROTOKOLL,
 )
 OF_ROOT = tuple(one for one in GENESIS if one.fiks_org_id == ROOT)
 
@@ -120,6 +123,7 @@ OF_ORGANISATION: list[tuple[type, dict[str, Any], bool]] = [
     (TagKonto, {"konto_id": ACCOUNT, "tag": "t"}, True),
     (UntagKonto, {"konto_id": ACCOUNT, "tag": "t"}, True),
     (DeleteKonto, {"konto_id": ACCOUNT}, True),
+    *((command, says, False) for command, says in ASKED.items()),
 ]
 OF_ROOT_ALONE: list[tuple[type, dict[str, Any]]] = [
     (ChangeGlobalIntegrasjon, ON | {"kode": "GLOBAL.EN", "er_global": True}),
@@ -148,6 +152,7 @@ def refused(history: tuple[Any, ...], command: Any, grunn: Avslagsgrunn) -> None
 
 def test_every_command_is_tried_here() -> None:
     tried = {cls for cls, *_ in (*OF_ORGANISATION, *OF_ROOT_ALONE)} | {CreateOrganisasjon}
+    tried |= set(fiks_io_konto_commands.FOLLOWS)  # in test_fiks_io_konto_commands.py
     assert tried == set(get_args(Command)) == set(FOLLOWS)
 
 

@@ -14,6 +14,16 @@ from projections import folding
 from projections.konfigurasjon import NO_HASH, konfigurasjon, rows_of, said, streams_of
 from projections.projection import Met, Row, Rows
 from schemas.errors import Unreadable
+from schemas.fiks_io_konto import (
+    AdresseBeskrevet,
+    AdresseInnskrenket,
+    AdresseOpprettet,
+    AdresseSlettet,
+    AdresseUtvidet,
+    AvsenderAkseptert,
+    KontoAktivert,
+    OffentligNokkelSatt,
+)
 from schemas.konfigurasjon import (
     ROOT,
     AktorDeaktivert,
@@ -21,6 +31,7 @@ from schemas.konfigurasjon import (
     IntegrasjonOpprettet,
     IntegrasjonSlettet,
     KontoEndret,
+    KontoOpprettet,
     KontoSlettet,
     KontoTagFjernet,
     KontoTagget,
@@ -36,6 +47,7 @@ from schemas.konfigurasjon import (
 from streams.domain.configuration import Stream
 from streams.domain.konfigurasjon import Virksomhet
 from tests.support.backbone import about
+from tests.support.given_when_then import WHEN
 from tests.support.konfigurasjon import (
     ADMIN_A,
     ADMIN_B,
@@ -56,6 +68,8 @@ COLUMNS = columns_of(konfigurasjon.tables)
 assert konfigurasjon.fold
 FOLD = konfigurasjon.fold
 INTEGRASJON = f"integrasjon:{MASKIN}"
+IO = UUID(int=0x10)
+BY = {"endret": WHEN, "endret_av": INTEGRASJON}
 
 
 class Tables:
@@ -143,6 +157,21 @@ TOUCHY = [
     PrivilegieTrukketTilbake(fiks_org_id=B, aktor=ADMIN_B, ressurs_id=B, privilegium="ADMIN"),
     IntegrasjonSlettet(fiks_org_id=A, integrasjon_id=MASKIN),
     OrganisasjonEndret(fiks_org_id=A, navn="Nytt navn"),
+    KontoOpprettet(fiks_org_id=A, konto_id=IO, tjeneste="FIKS_IO", navn="io", opprettet=WHEN, opprettet_av=ADMIN_A),
+    KontoAktivert(fiks_org_id=A, konto_id=IO, **BY),
+    OffentligNokkelSatt(fiks_org_id=A, konto_id=IO, pem="p", **BY),
+    AvsenderAkseptert(fiks_org_id=A, konto_id=IO, avsender_konto_id=UUID(int=9), **BY),
+    KontoEndret(fiks_org_id=A, konto_id=IO, navn="Nytt navn", endret=WHEN, endret_av=ADMIN_B),
+    AdresseUtvidet(fiks_org_id=ROOT, adresse_id=IO, identifikatorer=("x",), **BY),
+    AdresseOpprettet(
+        fiks_org_id=ROOT, adresse_id=IO, eier_id=A, konto_id=IO, beskrivelse="b", opprettet=WHEN, opprettet_av=ADMIN_A
+    ),
+    AdresseUtvidet(fiks_org_id=ROOT, adresse_id=IO, identifikatorer=("x", "a"), sikkerhetsnivaer=(4, 3), **BY),
+    AdresseInnskrenket(fiks_org_id=ROOT, adresse_id=IO, identifikatorer=("x",), **BY),
+    AdresseSlettet(fiks_org_id=ROOT, adresse_id=IO),
+    AdresseBeskrevet(fiks_org_id=ROOT, adresse_id=IO, beskrivelse="b", **BY),
+    KontoSlettet(fiks_org_id=A, konto_id=IO),
+    KontoAktivert(fiks_org_id=A, konto_id=IO, **BY),
 ]
 """Each of the later ones means something else where an earlier one is not known."""
 

@@ -1,5 +1,4 @@
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.rabbitmq.client.AMQP;
@@ -12,11 +11,7 @@ import com.rabbitmq.client.GetResponse;
 import com.rabbitmq.client.Recoverable;
 import com.rabbitmq.client.RecoveryListener;
 import com.rabbitmq.client.ShutdownSignalException;
-import java.io.BufferedReader;
 import java.io.FileInputStream;
-import java.io.InputStreamReader;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
 import java.util.Base64;
@@ -29,11 +24,9 @@ import javax.net.ssl.TrustManagerFactory;
 
 /**
  * Drives amqp-client as the published Fiks IO client does: TLS, automatic recovery, one channel, a handler that
- * acknowledges each message. Reads one JSON object a line and answers with one a line: {"answer": ...} or
- * {"error": message, "type": class}.
+ * acknowledges each message; by {@link Lines}.
  */
 public class Amqp {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int PATIENCE = 60;
 
     private static LinkedBlockingQueue<ObjectNode> delivered;
@@ -43,19 +36,7 @@ public class Amqp {
     private static volatile boolean throwing;
 
     public static void main(String[] args) throws Exception {
-        PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        for (String line; (line = in.readLine()) != null; ) {
-            ObjectNode said = JSON.createObjectNode();
-            try {
-                said.set("answer", JSON.valueToTree(answer(JSON.readTree(line))));
-            } catch (Throwable fault) {
-                said.put("error", reason(fault));
-                said.put("type", fault.getClass().getName());
-            }
-            out.println(said);
-        }
-        System.exit(0);
+        Lines.serve(Amqp::answer, (fault, said) -> said.put("error", reason(fault)));
     }
 
     private static Object answer(JsonNode asked) throws Exception {
@@ -152,7 +133,7 @@ public class Amqp {
     }
 
     private static ArrayNode next(int count) throws Exception {
-        ArrayNode found = JSON.createArrayNode();
+        ArrayNode found = Lines.JSON.createArrayNode();
         for (int i = 0; i < count; i++) {
             ObjectNode one = delivered.poll(PATIENCE, TimeUnit.SECONDS);
             if (one == null) {
@@ -175,7 +156,7 @@ public class Amqp {
     }
 
     private static ObjectNode message(Envelope envelope, AMQP.BasicProperties properties, byte[] body) {
-        ObjectNode said = JSON.createObjectNode();
+        ObjectNode said = Lines.JSON.createObjectNode();
         said.put("tag", envelope.getDeliveryTag());
         said.put("redelivered", envelope.isRedeliver());
         said.put("exchange", envelope.getExchange());

@@ -1,19 +1,12 @@
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.BufferedReader;
-import java.io.FileInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.io.InterruptedIOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
-import java.security.KeyStore;
 import java.security.MessageDigest;
 import java.security.PrivateKey;
 import java.security.cert.X509Certificate;
@@ -51,42 +44,34 @@ import no.ks.fiks.maskinporten.Maskinportenklient;
 import no.ks.fiks.maskinporten.MaskinportenklientProperties;
 
 /**
- * Drives the published client dokumentlager-klient 4.0.1 as a vendor would. Reads one JSON object a line and answers
- * with one a line: {"answer": ...} or {"error": message, "type": class, "status": of the client's HTTP exception}.
+ * Drives the published client dokumentlager-klient 4.0.1 as a vendor would, by {@link Lines}.
  *
  * <p>{"do": "caller", ...} makes the client of a caller; all that follow are that caller's calls, until the next one.
  */
 public class Dokumentlager {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int PARALLEL = 20;
     private static final List<String> HEADERS = List.of("Location", "Content-Type", "Content-Disposition", "ETag");
+
+    private static Dokumentlager caller;
 
     private final DokumentlagerKlient client;
     private final Map<String, DokumentlagerResponse<InputStream>> prepared = new HashMap<>();
 
     public static void main(String[] args) throws Exception {
-        var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        Dokumentlager caller = null;
-        for (var line = in.readLine(); line != null; line = in.readLine()) {
-            var ask = JSON.readTree(line);
-            if (ask.get("do").asText().equals("caller")) {
-                caller = new Dokumentlager(ask);
-                out.println("{\"answer\": null}");
-            } else {
-                var current = caller;
-                out.println(answered(() -> current.perform(ask)));
-            }
+        Lines.serve(Dokumentlager::perform, Dokumentlager::tell);
+    }
+
+    private static Object perform(JsonNode ask) throws Exception {
+        if (ask.get("do").asText().equals("caller")) {
+            caller = new Dokumentlager(ask);
+            return null;
         }
-        System.exit(0); // the client's own threads would keep us here
+        return caller.does(ask);
     }
 
     private Dokumentlager(JsonNode ask) throws Exception {
-        var keyStore = KeyStore.getInstance("PKCS12");
+        var keyStore = Lines.keyStore(ask);
         var password = ask.get("keyStorePassword").asText().toCharArray();
-        try (var file = new FileInputStream(ask.get("keyStore").asText())) {
-            keyStore.load(file, password);
-        }
         var alias = ask.get("alias").asText();
         var maskinporten = Maskinportenklient.builder()
             .withPrivateKey((PrivateKey) keyStore.getKey(alias, password))
@@ -98,7 +83,7 @@ public class Dokumentlager {
                 .numberOfSecondsLeftBeforeExpire(10)
                 .build())
             .build();
-        var auth = new IntegrasjonAuthenticationStrategy(maskinporten, id(ask, "integrasjonId"),
+        var auth = new IntegrasjonAuthenticationStrategy(maskinporten, Lines.id(ask, "integrasjonId"),
             ask.get("integrasjonPassord").asText());
         var http = HttpConfiguration.builder();
         if (ask.has("idleTimeoutMillis")) {
@@ -115,18 +100,18 @@ public class Dokumentlager {
             .build();
     }
 
-    private Object perform(JsonNode ask) throws Exception {
+    private Object does(JsonNode ask) throws Exception {
         return switch (ask.get("do").asText()) {
             case "upload" -> shown(upload(ask));
             case "uploadMany" -> uploadMany(ask);
-            case "download" -> content(client.download(id(ask, "id")), ask);
+            case "download" -> content(client.download(Lines.id(ask, "id")), ask);
             case "prepareLazy" -> prepare(ask);
             case "readLazy" -> content(prepared.remove(ask.get("id").asText()), ask);
             case "metadata" -> metadata(ask);
             case "update" -> update(ask);
-            case "delete" -> client.delete(org(ask), konto(ask), id(ask, "id")).getHttpStatus();
+            case "delete" -> client.delete(org(ask), konto(ask), Lines.id(ask, "id")).getHttpStatus();
             case "deleteByKorrelasjonsid" -> client.deleteDokumenterByKorrelasjonsid(
-                org(ask), konto(ask), id(ask, "korrelasjonsid")).getHttpStatus();
+                org(ask), konto(ask), Lines.id(ask, "korrelasjonsid")).getHttpStatus();
             case "search" -> search(ask);
             case "publicKey" -> client.getPublicKeyAsX509Certificate().getResult().getSubjectX500Principal().getName();
             default -> throw new IllegalArgumentException("nobody knows how to do " + ask.get("do"));
@@ -159,12 +144,12 @@ public class Dokumentlager {
     }
 
     private Object prepare(JsonNode ask) {
-        prepared.put(ask.get("id").asText(), client.downloadLazy(id(ask, "id")));
+        prepared.put(ask.get("id").asText(), client.downloadLazy(Lines.id(ask, "id")));
         return null;
     }
 
     private Object metadata(JsonNode ask) {
-        var found = client.downloadMetadata(id(ask, "id")).getResult();
+        var found = client.downloadMetadata(Lines.id(ask, "id")).getResult();
         var made = new HashMap<String, Object>();
         made.put("id", found.getId());
         made.put("dokumentnavn", found.getDokumentnavn());
@@ -177,7 +162,7 @@ public class Dokumentlager {
 
     private Object update(JsonNode ask) {
         var asked = DokumentMetadataUpdate.builder().ttl(ttl(ask)).tilgjengeligTil(tilgjengeligTil(ask)).build();
-        var found = client.updateMetadata(org(ask), konto(ask), id(ask, "id"), asked).getResult();
+        var found = client.updateMetadata(org(ask), konto(ask), Lines.id(ask, "id"), asked).getResult();
         var made = new HashMap<String, Object>();
         made.put("id", found.getId());
         made.put("tilgjengeligTil", found.getTilgjengeligTil() == null ? null : found.getTilgjengeligTil().toString());
@@ -188,7 +173,7 @@ public class Dokumentlager {
         var fra = ask.has("fra") ? ask.get("fra").asInt() : null;
         var til = ask.has("til") ? ask.get("til").asInt() : null;
         var found = client.sokDokumenterMedKorrelasjonsid(
-            org(ask), konto(ask), id(ask, "korrelasjonsid"), fra, til).getResult();
+            org(ask), konto(ask), Lines.id(ask, "korrelasjonsid"), fra, til).getResult();
         return Map.of("totaltAntallTreff", found.getTotaltAntallTreff(),
             "dokumenter", found.getDokumenter().stream().map(Dokumentlager::shown).toList());
     }
@@ -201,7 +186,7 @@ public class Dokumentlager {
             .tilgjengeligTil(tilgjengeligTil(ask))
             .eksponertFor(exposed(ask.get("eksponertFor")))
             .sikkerhetsniva(ask.has("sikkerhetsniva") ? ask.get("sikkerhetsniva").asInt() : null)
-            .korrelasjonsid(ask.has("korrelasjonsid") ? id(ask, "korrelasjonsid") : null)
+            .korrelasjonsid(ask.has("korrelasjonsid") ? Lines.id(ask, "korrelasjonsid") : null)
             .ikkeLagreDokumentLastetNed(ask.has("ikkeLagreDokumentLastetNed") ? true : null)
             .build();
     }
@@ -221,9 +206,9 @@ public class Dokumentlager {
                 case "PERSON" -> new EksponertForPerson(one.get("fnr").asText());
                 case "ORGANISASJON" -> new EksponertForOrganisasjon(one.get("orgnr").asText(),
                     one.has("ressursType") ? RessursType.valueOf(one.get("ressursType").asText()) : null);
-                case "INTEGRASJON" -> new EksponertForIntegrasjon(id(one, "id"));
+                case "INTEGRASJON" -> new EksponertForIntegrasjon(Lines.id(one, "id"));
                 case "AUTORISASJON" -> new EksponertForAutorisasjon(
-                    one.get("privilegium").asText(), id(one, "ressurs"));
+                    one.get("privilegium").asText(), Lines.id(one, "ressurs"));
                 case "MATRIKKELENHET" -> new EksponertForMatrikkelenhet(new EksponertForMatrikkelenhet.Matrikkelenhet(
                     one.get("kommunenummer").asText(), one.get("gardsnummer").asText(),
                     one.get("bruksnummer").asText(), "0", "0"));
@@ -274,28 +259,17 @@ public class Dokumentlager {
     }
 
     private static UUID org(JsonNode ask) {
-        return id(ask, "fiksOrgId");
+        return Lines.id(ask, "fiksOrgId");
     }
 
     private static UUID konto(JsonNode ask) {
-        return id(ask, "kontoId");
+        return Lines.id(ask, "kontoId");
     }
 
-    private static UUID id(JsonNode ask, String name) {
-        return UUID.fromString(ask.get(name).asText());
-    }
-
-    private static String answered(Callable<Object> call) throws Exception {
-        ObjectNode line = JSON.createObjectNode();
-        try {
-            line.set("answer", JSON.valueToTree(call.call()));
-        } catch (DokumentlagerHttpException refused) {
-            line.put("error", refused.getMessage()).put("type", "DokumentlagerHttpException");
-            line.put("status", refused.getStatus());
-        } catch (Exception failed) {
-            line.put("error", failed.toString()).put("type", failed.getClass().getSimpleName());
+    private static void tell(Throwable fault, ObjectNode said) {
+        if (fault instanceof DokumentlagerHttpException refused) {
+            said.put("error", refused.getMessage()).put("status", refused.getStatus());
         }
-        return JSON.writeValueAsString(line);
     }
 
     /** Gives all that there is, after a pause before the second piece. */

@@ -1,16 +1,9 @@
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
-import java.io.FileInputStream;
 import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.KeyStore;
 import java.security.PrivateKey;
 import java.security.cert.X509Certificate;
 import java.time.OffsetDateTime;
@@ -42,14 +35,13 @@ import no.ks.svarut.klient.forsendelse.send.v2.builders.ForsendelseBuilder;
 import no.ks.svarut.klient.forsendelse.status.v2.StatusKlientV2;
 
 /**
- * Drives the published client fiks-svarut-klient 4.8.0 as a vendor would. Reads one JSON object a line and answers with
- * one a line: {"answer": ...} or {"error": message, "type": class, "status": what the client took from the error body}.
+ * Drives the published client fiks-svarut-klient 4.8.0 as a vendor would, by {@link Lines}.
  *
  * <p>{"do": "caller", ...} makes the clients of a caller; all that follow are that caller's calls, until the next one.
  */
 public class SvarUt {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int PARALLEL = 8;
+    private static SvarUt caller;
 
     private final SendKlientV2 send;
     private final StatusKlientV2 status;
@@ -58,28 +50,20 @@ public class SvarUt {
     private final EksternRefKlientV2 eksternRef;
 
     public static void main(String[] args) throws Exception {
-        var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        SvarUt caller = null;
-        for (var line = in.readLine(); line != null; line = in.readLine()) {
-            var ask = JSON.readTree(line);
-            if (ask.get("do").asText().equals("caller")) {
-                caller = new SvarUt(ask);
-                out.println("{\"answer\": null}");
-            } else {
-                var current = caller;
-                out.println(answered(() -> current.perform(ask)));
-            }
+        Lines.serve(SvarUt::perform, SvarUt::tell);
+    }
+
+    private static Object perform(JsonNode ask) throws Exception {
+        if (ask.get("do").asText().equals("caller")) {
+            caller = new SvarUt(ask);
+            return null;
         }
-        System.exit(0); // the clients' own threads would keep us here
+        return caller.does(ask);
     }
 
     private SvarUt(JsonNode ask) throws Exception {
-        var keyStore = KeyStore.getInstance("PKCS12");
+        var keyStore = Lines.keyStore(ask);
         var password = ask.get("keyStorePassword").asText().toCharArray();
-        try (var file = new FileInputStream(ask.get("keyStore").asText())) {
-            keyStore.load(file, password);
-        }
         var alias = ask.get("alias").asText();
         var maskinporten = Maskinportenklient.builder()
             .withPrivateKey((PrivateKey) keyStore.getKey(alias, password))
@@ -91,7 +75,7 @@ public class SvarUt {
                 .numberOfSecondsLeftBeforeExpire(10)
                 .build())
             .build();
-        var auth = new IntegrasjonAuthenticationStrategy(maskinporten, id(ask, "integrasjonId"),
+        var auth = new IntegrasjonAuthenticationStrategy(maskinporten, Lines.id(ask, "integrasjonId"),
             ask.get("integrasjonPassord").asText());
         var url = ask.get("url").asText();
         var http = new HttpConfiguration(null);
@@ -102,7 +86,7 @@ public class SvarUt {
         eksternRef = new EksternRefKlientV2(url, auth, Function.identity(), http);
     }
 
-    private Object perform(JsonNode ask) throws Exception {
+    private Object does(JsonNode ask) throws Exception {
         return switch (ask.get("do").asText()) {
             case "send" -> send(ask);
             case "sendMany" -> sendMany(ask);
@@ -111,7 +95,7 @@ public class SvarUt {
             case "hendelser" -> events(ask);
             case "lest" -> read(ask);
             case "eksternRef" -> eksternRef.finnForsendelserKnyttetTilEksternRef(
-                id(ask, "kontoId"), ask.get("eksternRef").asText());
+                Lines.id(ask, "kontoId"), ask.get("eksternRef").asText());
             default -> throw new IllegalArgumentException("nobody knows how to do " + ask.get("do"));
         };
     }
@@ -122,7 +106,7 @@ public class SvarUt {
             var bytes = Files.readAllBytes(Path.of(document.get("file").asText()));
             content.put(document.get("filnavn").asText(), new ByteArrayInputStream(bytes));
         }
-        return send.send(id(ask, "kontoId"), forsendelse(ask), content);
+        return send.send(Lines.id(ask, "kontoId"), forsendelse(ask), content);
     }
 
     /** The same again and again, from several threads that share one client. */
@@ -138,7 +122,7 @@ public class SvarUt {
     }
 
     private Object statusOf(JsonNode ask) {
-        var found = status.hentStatus(id(ask, "kontoId"), id(ask, "id"));
+        var found = status.hentStatus(Lines.id(ask, "kontoId"), Lines.id(ask, "id"));
         return Map.of("id", found.getId(), "status", found.getStatus().getValue(),
             "sisteStatusEndring", found.getSisteStatusEndring().toString());
     }
@@ -147,14 +131,14 @@ public class SvarUt {
         var ids = new ArrayList<UUID>();
         ask.get("ids").forEach(one -> ids.add(UUID.fromString(one.asText())));
         var found = new HashMap<String, String>();
-        for (var one : status.hentStatuser(id(ask, "kontoId"), ids)) {
+        for (var one : status.hentStatuser(Lines.id(ask, "kontoId"), ids)) {
             found.put(one.getId().toString(), one.getStatus().getValue());
         }
         return found;
     }
 
     private Object events(JsonNode ask) {
-        return hendelser.hentHendelser(id(ask, "id")).stream()
+        return hendelser.hentHendelser(Lines.id(ask, "id")).stream()
             .map(one -> Map.of("tidspunkt", one.getTidspunkt().toString(), "hendelse", one.getHendelse()))
             .toList();
     }
@@ -162,7 +146,7 @@ public class SvarUt {
     private Object read(JsonNode ask) {
         var when = OffsetDateTime.parse(ask.get("tidspunkt").asText());
         var by = new LestAv(ask.get("fnr").asText(), when, ask.get("eksterntSystemnavn").asText());
-        lest.settForsendelseLestAvEksterntSystem(id(ask, "id"), by);
+        lest.settForsendelseLestAvEksterntSystem(Lines.id(ask, "id"), by);
         return "lest";
     }
 
@@ -199,20 +183,9 @@ public class SvarUt {
         return made;
     }
 
-    private static UUID id(JsonNode ask, String name) {
-        return UUID.fromString(ask.get(name).asText());
-    }
-
-    private static String answered(Callable<Object> call) throws Exception {
-        ObjectNode line = JSON.createObjectNode();
-        try {
-            line.set("answer", JSON.valueToTree(call.call()));
-        } catch (SvarUtKlientException refused) {
-            line.put("error", refused.getMessage()).put("type", "SvarUtKlientException");
-            line.put("status", refused.getErrorMessage().getStatus());
-        } catch (Exception failed) {
-            line.put("error", failed.getMessage()).put("type", failed.getClass().getSimpleName());
+    private static void tell(Throwable fault, ObjectNode said) {
+        if (fault instanceof SvarUtKlientException refused) {
+            said.put("error", refused.getMessage()).put("status", refused.getErrorMessage().getStatus());
         }
-        return JSON.writeValueAsString(line);
     }
 }

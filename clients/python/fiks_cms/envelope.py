@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from infra.crypto.ber import (
+from fiks_cms.ber import (
     CONSTRUCTED,
     INTEGER,
     OCTET_STRING,
@@ -34,9 +34,8 @@ from infra.crypto.ber import (
     oid,
     opening,
 )
-from infra.crypto.cms_content import ENVELOPED_DATA, Content, content
-from infra.crypto.cms_recipients import KeyPair, recipient
-from schemas.errors import Unreadable
+from fiks_cms.content import ENVELOPED_DATA, Content, content
+from fiks_cms.recipients import KeyPair, recipient
 
 SEGMENT = 256 * 1024
 """Octets of content in each part that is written. BouncyCastle reads 20 MB of them within a heap of 64 MB."""
@@ -48,14 +47,11 @@ OPEN, CLOSED = b"\x80", b"\0\0"
 _FAULTS = (NotBer, LookupError, ValueError, InvalidTag, UnsupportedAlgorithm)
 
 
-class NotReadable(Unreadable):
+class NotReadable(Exception):
     """The content cannot be deciphered. Why is not told, to nobody: every reason has this text."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Ugyldig innhold: dokumentet kan ikke dekrypteres. "
-            "Krypter hele dokumentet som CMS for sertifikatet som gjelder nå, og send det på nytt"
-        )
+        super().__init__("The message cannot be deciphered")
 
 
 class Decryptor:

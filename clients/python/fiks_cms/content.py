@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, GCM
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from infra.crypto.ber import CONSTRUCTED, INTEGER, OCTET_STRING, SEQUENCE, Element, NotBer, context, oid
-from infra.crypto.cms_recipients import KeyPair, content_key
+from fiks_cms.ber import CONSTRUCTED, INTEGER, OCTET_STRING, SEQUENCE, Element, NotBer, context, oid
+from fiks_cms.recipients import KeyPair, content_key
 
 ENVELOPED_DATA, AUTH_ENVELOPED_DATA = oid("1.2.840.113549.1.7.3"), oid("1.2.840.113549.1.9.16.1.23")
 AES_CBC = {oid(f"2.16.840.1.101.3.4.1.{number}"): size for number, size in ((2, 16), (22, 24), (42, 32))}

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, Asymme
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
-from infra.crypto.ber import INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, Element, NotBer, context, encoded, oid
+from fiks_cms.ber import INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, Element, NotBer, context, encoded, oid
 
 RSA_V15, RSA_OAEP, MASK_1 = (oid(f"1.2.840.113549.1.1.{number}") for number in (1, 7, 8))
 SHA_256 = oid("2.16.840.1.101.3.4.2.1")

@@ -159,6 +159,19 @@ class Reader:
         else:
             raise NotBer
 
+    def skip(self) -> Reading[None]:
+        """Past the next element, whatever it is and however large: only that its lengths add up is seen."""
+        if (yield from self._head(is_kept=False)) & CONSTRUCTED:
+            passed: list[bytes] = []
+            while (yield from self._next_part(passed)):
+                passed.clear()
+                yield from self.skip()
+        else:
+            end, _ = self._ends.pop()
+            while (left := int(end) - self._position) > 0:
+                yield from self._need(1)
+                self._at += min(left, len(self._input) - self._at)
+
     def _next_part(self, into: list[bytes]) -> Reading[bool]:
         """Passes the whole parts that are at hand; then as ``more``. BouncyCastle writes a part for every 1000 octets,
         so this loop decides the speed."""

@@ -1,0 +1,86 @@
+"""Says that a message was sent: who it is between is judged, and its content is spoken for before the message is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from aiohttp import web
+
+from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import DEMANDED
+from gateway.auth.principal import PRINCIPAL
+from gateway.context import LOG
+from gateway.fiks_io import Content, Spesifikasjon, dokument_with
+from gateway.fiks_io_upload import Innhold
+from gateway.said import said
+from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
+from schemas.fiks_io import MeldingSendt
+from streams.domain.errors import NotAllowed, Rejected, Unacknowledged, Unavailable
+from streams.domain.fiks_io_katalog import Katalogkonto, konto_of
+from streams.domain.fiks_io_regler import IKKE_AKSEPTERT, refusal
+
+
+class Parties(NamedTuple):
+    """The accounts that a message is between."""
+
+    avsender: Katalogkonto
+    mottaker: Katalogkonto
+
+
+def parties(request: web.Request, message: Spesifikasjon, *, har_innhold: bool, now: datetime) -> Parties:
+    """The accounts, between which such a message may be sent. Raises NotAllowed and Rejected."""
+    avsender_id, mottaker_id = UUID(message.avsender_konto_id), UUID(message.mottaker_konto_id)
+    configuration = request.app[MEMORY].configuration
+    refused = refusal(
+        configuration,
+        avsender_konto_id=avsender_id,
+        mottaker_konto_id=mottaker_id,
+        melding_type=message.melding_type,
+        har_innhold=har_innhold,
+        now=now,
+    )
+    if refused is not None and refused.status == IKKE_AKSEPTERT:
+        request[DEMANDED] = mottaker_id  # it is the receiver's account that is closed to the caller
+        raise NotAllowed(refused.melding)
+    if refused is not None:
+        raise Rejected(refused.melding)
+    avsender, mottaker = konto_of(configuration, avsender_id), konto_of(configuration, mottaker_id)
+    assert avsender is not None, "else it is refused"
+    assert mottaker is not None, "else it is refused"
+    return Parties(avsender, mottaker)
+
+
+async def tell(
+    request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content | None, now: datetime
+) -> None:
+    """Append the message, whose content nobody loses from then on. Raises Unavailable, and TooLarge."""
+    if content is not None and content.is_large:
+        await _tell_with_document(request, melding, innhold, content, now)
+        return
+    if melding.nokkel is not None:
+        await innhold.sealed_by(melding.nokkel)
+    await innhold.say(request.app[LOG].append(melding, said(request, melding, now)))
+
+
+async def _tell_with_document(
+    request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content, now: datetime
+) -> None:
+    """The document first, so that who gets the message finds its content; and no document where there is no message."""
+    log, dokument = request.app[LOG], dokument_with(content, melding)
+    await innhold.sealed_by(dokument.nokkel_id)
+    await innhold.say(log.append(dokument, said(request, dokument, now)))
+    try:
+        await log.append(melding, said(request, melding, now))
+    except (Unacknowledged, asyncio.CancelledError):  # it may be on the log, and then its content must be there
+        raise
+    except BaseException:
+        taken_back = DokumentslettingBegjart(
+            dokument_id=dokument.dokument_id, grunn=Slettegrunn.API, av=request[PRINCIPAL].actor
+        )
+        with suppress(Unavailable):  # then its time comes later
+            await log.append(taken_back, said(request, taken_back))
+        raise

@@ -1,0 +1,115 @@
+"""Receives a message of Fiks IO: metadata first, then its content, checked, measured, sealed and stored as it passes.
+
+Holds a segment, never the content. Which key is the content's is said only once all of it has come: of a small one the
+message's, of a large one the document's that it becomes. Until then nobody else knows that key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from gateway.context import BLOBS, LOG
+from gateway.dokument_upload import LONGEST_CALL
+from gateway.fiks_io import LARGEST, Content, Spesifikasjon, must_be_deliverable
+from gateway.metadata import read_json
+from gateway.multipart import Multipart
+from gateway.randomness import new_uuid
+from gateway.stored import Stored
+from gateway.uploads import reader
+from infra.blobs import Blobs
+from infra.crypto.cms_structure import Structure
+from infra.keys import Keys, new_key
+from schemas.errors import Unreadable
+from streams.domain.dokumentlager import blob_of
+
+MOST_METADATA = 1 << 20
+DATA = "data"
+
+
+class Innhold(Stored):
+    """The content of one message: ``begin`` and then ``store`` are to be awaited, each once."""
+
+    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys) -> None:
+        self._dokument_id = new_uuid()
+        super().__init__(blobs, keys, blob_of(self._dokument_id))
+        self._chunks = parts.content()
+        self._parts = parts
+        self._first = b""
+        self._key = new_key()
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    async def begin(self) -> bool:
+        """Whether there is content; a part without a single octet is none (contract, trap 40). Raises Unreadable."""
+        part = await self._parts.next_part()
+        if part is None:
+            return False
+        if part.name != DATA:
+            raise Unreadable(f"Ugyldig innhold: andre del må hete {DATA}")
+        self._first = await anext(self._chunks, b"")
+        return bool(self._first)
+
+    async def store(self) -> Content | None:
+        """What was received, to the end of the body; None where there is no content.
+
+        Raises Unreadable, HTTPRequestEntityTooLarge and Unavailable.
+        """
+        if self._first:
+            await self.put(self._key, self._measured())
+        if await self._parts.next_part() is not None:
+            raise Unreadable(f"Ugyldig innhold: kallet har flere deler enn metadata og {DATA}")
+        if not self._first:
+            return None
+        return Content(self._dokument_id, self.blob, self._size, self._hash.hexdigest())
+
+    async def sealed_by(self, name: str) -> None:
+        """Make its key known under the name. Raises Unavailable."""
+        await self.make_key(name, self._key)
+
+    async def _measured(self) -> AsyncIterator[bytes]:
+        structure = Structure()
+        async for chunk in self._all():
+            self._size += len(chunk)
+            if self._size > LARGEST:
+                raise web.HTTPRequestEntityTooLarge(max_size=LARGEST, actual_size=self._size)
+            structure.update(chunk)
+            self._hash.update(chunk)
+            yield chunk
+        structure.finish()
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        yield self._first
+        async for chunk in self._chunks:
+            yield chunk
+
+
+def parts_of(request: web.Request) -> Multipart:
+    """The parts of a call. Raises Unreadable where it is no form."""
+    deadline = asyncio.get_running_loop().time() + LONGEST_CALL
+    return Multipart(request.headers.get("Content-Type", ""), reader(request, deadline))
+
+
+async def metadata(parts: Multipart) -> Spesifikasjon:
+    """The first part. Raises Unreadable, and HTTPRequestEntityTooLarge above a megabyte."""
+    part = await parts.next_part()
+    if part is None or part.name != "metadata":
+        raise Unreadable("Ugyldig innhold: første del må hete metadata")
+    said = read_json(await parts.whole(MOST_METADATA), Spesifikasjon, part.charset)
+    must_be_deliverable(said.ttl, said.headere)
+    return said
+
+
+@asynccontextmanager
+async def receiving(request: web.Request, parts: Multipart) -> AsyncIterator[Innhold]:
+    """The content behind the metadata. When what is done with it raises, nothing is left behind (but see ``say``)."""
+    innhold = Innhold(parts, request.app[BLOBS], request.app[LOG].keys)
+    try:
+        yield innhold
+    except BaseException:
+        await asyncio.shield(innhold.discard())
+        raise

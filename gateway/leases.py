@@ -1,0 +1,171 @@
+"""What a gateway holds of the queues, in PostgreSQL: taken with row locks that others pass over, kept as rows.
+
+A lease counts as long as its holder lives, which its session's advisory lock tells: no clock is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from infra.database import SESSION, Pool
+
+CHANNEL = "fiks_io"
+"""Where PostgreSQL tells that messages can be had: ``<account> <seconds until then>`` (projections/fiks_io.sql)."""
+
+TAKE = """
+    with wanted as (select * from unnest($1::uuid[], $2::int[]) as w (konto_id, most)),
+    picked as materialized (
+        select ready.* from wanted cross join lateral (
+            select t.mottaker_konto_id, t.melding_id, t.plass, t.sett from read.fiks_io_tilstand t
+            where t.mottaker_konto_id = wanted.konto_id and t.status = 'VENTER' and t.utloper > now()
+            and coalesce(t.klar_fra, '-infinity') <= now()
+            and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id)
+                                                    = (t.mottaker_konto_id, t.melding_id))
+            order by t.plass limit wanted.most for update skip locked) as ready),
+    leased as (
+        insert into lease (mottaker_konto_id, melding_id, holder)
+        select mottaker_konto_id, melding_id, $3 from picked
+        on conflict do nothing returning mottaker_konto_id, melding_id, levering)
+    select m.*, picked.sett, leased.levering
+    from leased join picked using (mottaker_konto_id, melding_id)
+    join read.fiks_io_melding m using (mottaker_konto_id, melding_id) order by m.mottaker_konto_id, m.plass
+"""
+RELEASE = """
+    delete from lease l using unnest($2::uuid[], $3::uuid[]) as u (mottaker_konto_id, levering)
+    where l.holder = $1 and (l.mottaker_konto_id, l.levering) = (u.mottaker_konto_id, u.levering)
+"""
+WAKE = "select pg_notify('fiks_io', konto_id || ' 0') from unnest($1::uuid[]) as u (konto_id)"
+RENEW = """
+    insert into lease (mottaker_konto_id, melding_id, levering, holder)
+    select *, $1 from unnest($2::uuid[], $3::uuid[], $4::uuid[]) on conflict do nothing
+"""
+HELD = """
+    select mottaker_konto_id, melding_id, levering from lease
+    where holder = $1 and since < now() - make_interval(secs => $2)
+"""
+HOLDERS = "select holder from lease union select holder from consumers"
+ADOPT = "update lease set holder = $2 where holder = $1 returning mottaker_konto_id, melding_id, levering"
+FORGET = "delete from consumers where holder = $1"
+STRANDED = """
+    select t.mottaker_konto_id, t.melding_id, t.levering from read.fiks_io_tilstand t
+    where t.status = 'LEVERT' and t.sist_endret < now() - make_interval(secs => $1)
+    and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id) = (t.mottaker_konto_id, t.melding_id))
+    limit 1000
+"""
+POSITIONS = """
+    select c.partition, c.next_offset from projection p join checkpoint c on c.name = p.name and c.version = p.live
+    where p.name = 'fiks_io'
+"""
+COUNT = """
+    select count(*) from read.fiks_io_tilstand t where t.mottaker_konto_id = $1 and t.status = 'VENTER'
+    and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id) = (t.mottaker_konto_id, t.melding_id))
+"""
+CONSUMERS = "select coalesce(sum(number), 0) from consumers where mottaker_konto_id = $1 and holder <> $2"
+SAY_CONSUMERS = """
+    insert into consumers (mottaker_konto_id, holder, number)
+    select konto_id, $1, number from unnest($2::uuid[], $3::int[]) as u (konto_id, number)
+    on conflict (mottaker_konto_id, holder) do update set number = excluded.number
+"""
+ALIVE = "select pg_advisory_lock($1)"
+IS_DEAD = "select pg_try_advisory_lock($1)"
+LET_GO = "select pg_advisory_unlock($1)"
+
+
+class Held(NamedTuple):
+    """A lease: which message, and which handing out of it."""
+
+    konto_id: UUID
+    melding_id: UUID
+    levering: UUID
+
+
+Taken = tuple[Held, asyncpg.Record]
+"""A lease, and the message as ``read.fiks_io_melding`` has it, with ``sett`` beside: all of it still sealed."""
+
+
+class Leases:
+    """The leases of one ``holder``. All methods raise what ``infra.database.INFRASTRUCTURE`` lists."""
+
+    def __init__(self, pool: Pool, holder: UUID) -> None:
+        self._pool, self.holder = pool, holder
+
+    async def take(self, wanted: Mapping[UUID, int]) -> list[Taken]:
+        """Lease at most so many messages of each account, those that waited longest, in the order of the queue."""
+        rows = await self._pool.fetch(TAKE, list(wanted), list(wanted.values()), self.holder)
+        return [(Held(row["mottaker_konto_id"], row["melding_id"], row["levering"]), row) for row in rows]
+
+    async def release(self, leases: Sequence[Held], wake: Sequence[UUID]) -> None:
+        """Hold these no more, and tell all gateways that the accounts ``wake`` may have something again."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            columns = [one.konto_id for one in leases], [one.levering for one in leases]
+            await connection.execute(RELEASE, self.holder, *columns)
+            if wake:
+                await connection.execute(WAKE, list(wake))
+
+    async def renew(self, leases: Sequence[Held]) -> None:
+        """Hold these again, should PostgreSQL have forgotten them."""
+        columns = list(zip(*leases, strict=True)) or [(), (), ()]
+        await self._pool.execute(RENEW, self.holder, *columns)
+
+    async def held(self, older_than: float) -> list[Held]:
+        """What this holder has had for so many seconds."""
+        return [Held(*row) for row in await self._pool.fetch(HELD, self.holder, older_than)]
+
+    async def stranded(self, older_than: float) -> list[Held]:
+        """Messages that somebody had in hand, and that nobody holds: whoever knew of them is gone, PostgreSQL's own
+        memory of leases included.
+        """
+        return [Held(*row) for row in await self._pool.fetch(STRANDED, older_than)]
+
+    async def positions(self) -> dict[int, int]:
+        """How far the live projection has come, by partition."""
+        return {row["partition"]: row["next_offset"] for row in await self._pool.fetch(POSITIONS)}
+
+    async def waiting(self, konto_id: UUID) -> int:
+        """How many messages can be leased, now or once they have rested."""
+        return int(await self._pool.fetchval(COUNT, konto_id))
+
+    async def other_consumers(self, konto_id: UUID) -> int:
+        """How many consumers the account has in other gateways."""
+        return int(await self._pool.fetchval(CONSUMERS, konto_id, self.holder))
+
+    async def say_consumers(self, numbers: Mapping[UUID, int]) -> None:
+        """Tell the others how many consumers each account has here."""
+        await self._pool.execute(SAY_CONSUMERS, self.holder, list(numbers), list(numbers.values()))
+
+    async def others(self) -> set[UUID]:
+        """The other holders that anything is known of."""
+        return {row["holder"] for row in await self._pool.fetch(HOLDERS)} - {self.holder}
+
+    async def is_alive(self, holder: UUID) -> bool:
+        """Whether the holder's session is there."""
+        async with self._pool.acquire() as connection:
+            if not await connection.fetchval(IS_DEAD, _lock(holder)):
+                return True
+            await connection.execute(LET_GO, _lock(holder))
+            return False
+
+    async def adopt(self, dead: UUID) -> list[Held]:
+        """Take over what a holder had that is no more."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(FORGET, dead)
+            return [Held(*row) for row in await connection.fetch(ADOPT, dead, self.holder)]
+
+
+async def alive(dsn: str, holder: UUID) -> asyncpg.Connection[asyncpg.Record]:
+    """A session that shows that the holder lives, for as long as it is open. Raises as ``Leases``."""
+    connection = await asyncpg.connect(dsn, server_settings=SESSION, timeout=5)
+    try:
+        await connection.execute(ALIVE, _lock(holder))
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+def _lock(holder: UUID) -> int:
+    return int.from_bytes(holder.bytes[:8], "big", signed=True)

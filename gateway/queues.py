@@ -1,0 +1,357 @@
+"""The queues of Fiks IO accounts for those who consume: the port of AMQP, on the projection ``fiks_io`` and the log.
+
+What a consumer does is a fact on the log, and where a message waits follows from that. Any number of gateways share the
+queues. The table tells by ``NOTIFY`` what can be had, and is looked at now and then all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
+from gateway.leases import CHANNEL, Held, Leases, Taken, alive
+from gateway.meldinger import melding_of
+from gateway.reading import Reading
+from gateway.settlement import Delivery, Settlement
+from infra.blobs import Blobs
+from infra.database import INFRASTRUCTURE, Pool
+from infra.ends import Ends
+from infra.logs import logger
+from infra.metrics import FIKS_IO_UNREADABLE, FIKS_IO_WAITED
+from schemas.errors import Unreadable
+from streams.domain.errors import Unavailable
+from streams.domain.fiks_io import fiks_io
+from streams.log import Log
+
+log = logger(__name__)
+
+ACCOUNTS, OF_ONE = 100, 50
+"""Accounts that are looked at together, and messages that are leased of each, at most."""
+MUCH = 32 << 20
+"""Octets of content that are opened together, at most, but for one message."""
+MOST_UNSAID = 5000
+"""Facts that wait for the log; while there are more, nothing is handed out."""
+LATER = 30.0
+"""Seconds until a message is tried again whose content cannot be read."""
+LOOK = 10.0
+"""Seconds between two looks at all accounts, were a notice lost."""
+AWAY: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
+PATIENCE = 5.0
+"""Seconds that who asks waits for PostgreSQL to be connected again."""
+UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
+PAUSE = 0.5
+"""Seconds until PostgreSQL is asked again that was away."""
+TEND = 2.0
+"""Seconds between two looks for leases that nobody minds."""
+DEAD_FOR = 5.0
+"""Seconds that a holder must be gone before its leases are taken over: it may be connecting again."""
+LAST_WORDS = 10.0
+"""Seconds that the log has to take what is still to be said when we stop."""
+STALE = 30.0
+"""Seconds after which a lease is nobody's that its holder does not know, or a message that was handed out by nobody."""
+
+
+class _Subscription:
+    """A consumer of an account."""
+
+    def __init__(self, queues: Queues, konto_id: UUID, aktor: str, give: Give) -> None:
+        self._queues, self.konto_id, self.aktor, self.give = queues, konto_id, aktor, give
+        self.messages = self.octets = 0
+
+    @property
+    def wants(self) -> bool:
+        return self.messages > 0 and self.octets > 0
+
+    def want(self, messages: int, octets: int) -> None:
+        self.messages, self.octets = messages, octets
+        if self.wants:
+            self._queues.look([self.konto_id])
+
+    def close(self) -> None:
+        self.messages = 0
+        self._queues.leave(self)
+
+
+class Queues:
+    """All queues, as one gateway process sees them; ``holder`` names it. Start it in the loop that consumes."""
+
+    def __init__(self, dsn: str, pool: Pool, log_: Log, blobs: Blobs, ends: Ends, holder: UUID) -> None:
+        self._dsn, self._log, self._blobs = dsn, log_, blobs
+        self._leases = Leases(pool, holder)
+        self._reading = Reading(pool, ends, "fiks_io", f"decider:{fiks_io.name}")
+        self._settlement = Settlement(log_, self._leases, self._reading)
+        self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
+        self._hungry: dict[UUID, None] = {}
+        self._counted: set[UUID] = set()
+        self._taking: set[UUID] = set()
+        self._missing: dict[UUID, float] = {}
+        self._wake = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._running: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Hand out in the background; PostgreSQL may be away."""
+        self._settlement.start()
+        works = (self._hand_out(), self._listen(), self._count_consumers(), self._tend(), self._look_at_all())
+        self._running = [asyncio.create_task(work) for work in works]
+
+    async def stop(self) -> None:
+        """Hand out nothing more. What is still leased is taken over by others."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        with suppress(TimeoutError):  # while the log is away; what is not said is an attempt of nobody's
+            async with asyncio.timeout(LAST_WORDS):
+                await self._settlement.settled()
+        self._settlement.stop()
+
+    # --- The port -----------------------------------------------------------------------------------------------------
+
+    def subscribe(self, konto_id: UUID, aktor: str, give: Give) -> _Subscription:
+        subscription = _Subscription(self, konto_id, aktor, give)
+        self._turns[konto_id].append(subscription)
+        self._counted.add(konto_id)
+        return subscription
+
+    async def get(self, konto_id: UUID, aktor: str) -> Got | None:
+        await self._is_connected()
+        await self._settlement.is_known(konto_id)
+        if (got := await self._get(konto_id, aktor)) is not None:
+            return got
+        await self._reading.caught_up(konto_id)
+        return await self._get(konto_id, aktor)
+
+    async def count(self, konto_id: UUID) -> Count:
+        await self._is_connected()
+        await self._settlement.is_known(konto_id)
+        await self._reading.caught_up(konto_id)
+        try:
+            others = await self._leases.other_consumers(konto_id)
+            return Count(await self._leases.waiting(konto_id), others + len(self._turns.get(konto_id, ())))
+        except INFRASTRUCTURE as fault:
+            raise _away(fault) from fault
+
+    def settle(self, receipts: Sequence[Receipt], outcome: Outcome) -> None:
+        for receipt in receipts:
+            assert isinstance(receipt, Delivery)
+            self._settlement.settle(receipt, outcome)
+
+    async def settled(self) -> None:
+        await self._settlement.settled()
+
+    async def _get(self, konto_id: UUID, aktor: str) -> Got | None:
+        try:
+            while taken := await self._leases.take({konto_id: 1}):
+                [(held, row)] = taken
+                if (melding := await self._opened(held, row)) is not None:
+                    left = await self._leases.waiting(konto_id)
+                    return Got(self._lease(held, row, melding, aktor), left)
+        except INFRASTRUCTURE as fault:
+            raise _away(fault) from fault
+        return None
+
+    # --- From consumers and notices -----------------------------------------------------------------------------------
+
+    def look(self, kontoer: Iterable[UUID]) -> None:
+        """There may be something to be had for these."""
+        self._hungry |= dict.fromkeys(kontoer)
+        self._wake.set()
+
+    def leave(self, subscription: _Subscription) -> None:
+        """A consumer is no more."""
+        turns = self._turns.get(subscription.konto_id, [])
+        if subscription in turns:
+            turns.remove(subscription)
+            self._counted.add(subscription.konto_id)
+        if not turns:
+            self._turns.pop(subscription.konto_id, None)
+
+    def _heard(self, _connection: Any, _pid: int, _channel: str, said: object) -> None:
+        konto, _, seconds = str(said).partition(" ")
+        konto_id, wait = UUID(konto), float(seconds)
+        if konto_id in self._turns:
+            if wait > 0:
+                asyncio.get_running_loop().call_later(wait, self.look, [konto_id])
+            else:
+                self.look([konto_id])
+
+    # --- Handing out --------------------------------------------------------------------------------------------------
+
+    async def _hand_out(self) -> None:
+        while True:
+            await self._wake.wait()
+            await self._connected.wait()
+            if self._settlement.unsaid > MOST_UNSAID:
+                await asyncio.sleep(PAUSE)
+                continue
+            if not (wanted := self._wanted()):
+                self._wake.clear()
+                continue
+            try:
+                taken = await self._leases.take(wanted)
+            except INFRASTRUCTURE:
+                await asyncio.sleep(PAUSE)
+                self.look(wanted)
+                continue
+            self.look(await self._distribute(taken, wanted))
+
+    def _wanted(self) -> dict[UUID, int]:
+        """How many messages are wanted of some accounts where there may be some, which are not hungry any more."""
+        wanted = {}
+        for konto_id in list(self._hungry)[:ACCOUNTS]:
+            del self._hungry[konto_id]
+            if number := sum(one.messages for one in self._turns.get(konto_id, ()) if one.wants):
+                wanted[konto_id] = min(number, OF_ONE)
+        return wanted
+
+    async def _distribute(self, taken: Sequence[Taken], wanted: dict[UUID, int]) -> set[UUID]:
+        """Give what was leased to those who want it. Returns the accounts that may have more."""
+        self._taking |= {held.levering for held, _ in taken}
+        room, fits = MUCH, []
+        for number, (_, row) in enumerate(taken):
+            room -= row["storrelse"] if row["blob"] is not None else 0
+            if room < 0 and number:
+                break
+            fits.append(taken[number])
+        opened = await asyncio.gather(*(self._opened(held, row) for held, row in fits))
+        given: dict[_Subscription, list[Lease]] = defaultdict(list)
+        unwanted = [held for held, _ in taken[len(fits) :]]
+        for (held, row), melding in zip(fits, opened, strict=True):
+            if melding is None:
+                continue
+            if (consumer := self._next(held.konto_id, len(melding.body))) is None:
+                unwanted.append(held)
+            else:
+                given[consumer].append(self._lease(held, row, melding, consumer.aktor))
+        for consumer, leases in given.items():
+            consumer.give(leases)
+        await self._put_back(unwanted)
+        self._taking -= {held.levering for held, _ in taken}
+        counted: dict[UUID, int] = defaultdict(int)
+        for held, _ in taken:
+            counted[held.konto_id] += 1
+        return {konto_id for konto_id, number in wanted.items() if counted[konto_id] == number}
+
+    def _next(self, konto_id: UUID, octets: int) -> _Subscription | None:
+        """Whose turn it is among those that want something."""
+        turns = self._turns.get(konto_id, [])
+        consumer = next((one for one in turns if one.wants), None)
+        if consumer is not None:
+            turns.remove(consumer)
+            turns.append(consumer)
+            consumer.messages -= 1
+            consumer.octets -= octets
+        return consumer
+
+    def _lease(self, held: Held, row: Any, melding: Melding, aktor: str) -> Lease:
+        delivery = Delivery(held, aktor, row["korrelasjon"])
+        self._settlement.hand_out(delivery)
+        if not row["sett"]:
+            FIKS_IO_WAITED.observe((datetime.now(UTC) - row["sendt"]).total_seconds())
+        return Lease(delivery, melding, row["sett"])
+
+    async def _opened(self, held: Held, row: Any) -> Melding | None:
+        """The message; None if it cannot be had now: it stays leased for a while, so that nobody stumbles over it."""
+        try:
+            return await melding_of(row, self._log.keys, self._blobs)
+        except Unreadable as fault:
+            FIKS_IO_UNREADABLE.inc()
+            log.error("a message cannot be handed out", melding=str(held.melding_id), fault=str(fault))
+        except Unavailable as fault:
+            log.warning("a message cannot be handed out just now", melding=str(held.melding_id), fault=str(fault))
+        self._missing[held.levering] = asyncio.get_running_loop().time() + LATER
+        return None
+
+    async def _put_back(self, unwanted: Sequence[Held]) -> None:
+        """Leases of which nothing is on the log, since nobody saw the message."""
+        if unwanted:
+            with suppress(*INFRASTRUCTURE):  # then it is put back as one that nobody knows
+                await self._leases.release(unwanted, sorted({held.konto_id for held in unwanted}))
+
+    # --- In the background --------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """Hear of messages, and show that we live, on a session of its own.
+
+        Where PostgreSQL was away it may have forgotten the leases: they are told anew, and nothing is handed out before
+        the table knows all that is on the log, what was handed out before above all.
+        """
+        while True:
+            gone = asyncio.Event()
+            session = None
+            try:
+                session = await alive(self._dsn, self._leases.holder)
+                session.add_termination_listener(lambda _, gone=gone: gone.set())
+                await session.add_listener(CHANNEL, self._heard)
+                await self._leases.renew(self._settlement.leases)
+                await self._reading.caught_up()
+                self._connected.set()
+                self.look(list(self._turns))
+                await gone.wait()
+                log.warning("the queues cannot be read: the connection to PostgreSQL was lost")
+            except AWAY:
+                await asyncio.sleep(PAUSE)
+            finally:
+                self._connected.clear()
+                if session is not None:
+                    session.terminate()
+
+    async def _is_connected(self) -> None:
+        """Wait a little until the queues can be read. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._connected.wait()
+        except TimeoutError as fault:
+            raise Unavailable(UNREADABLE) from fault
+
+    async def _look_at_all(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            self.look(list(self._turns))
+
+    async def _count_consumers(self) -> None:
+        while True:
+            await asyncio.sleep(PAUSE)
+            counted, self._counted = self._counted, set()
+            try:
+                if counted:
+                    await self._leases.say_consumers({one: len(self._turns.get(one, ())) for one in counted})
+            except INFRASTRUCTURE:
+                self._counted |= counted
+
+    async def _tend(self) -> None:
+        """Take over what the dead held, and give back what nobody minds."""
+        suspects: dict[UUID, float] = {}
+        now = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(TEND)
+            await self._connected.wait()
+            try:
+                dead = {one for one in await self._leases.others() if not await self._leases.is_alive(one)}
+                suspects = {one: suspects.get(one, now()) for one in dead}
+                for one in [one for one in dead if now() - suspects[one] >= DEAD_FOR]:
+                    for held in await self._leases.adopt(one):
+                        self._settlement.give_back(held)
+                for held in await self._leases.stranded(STALE):
+                    self._settlement.give_back(held)
+                await self._put_back([held for held in await self._leases.held(STALE) if self._is_nobodys(held)])
+            except INFRASTRUCTURE as fault:
+                log.info("the leases cannot be tended just now", fault=type(fault).__name__)
+
+    def _is_nobodys(self, held: Held) -> bool:
+        until = self._missing.get(held.levering)
+        if until is not None and until < asyncio.get_running_loop().time():
+            del self._missing[held.levering]
+            until = None
+        return until is None and held.levering not in self._taking and not self._settlement.knows(held)
+
+
+def _away(fault: BaseException) -> Unavailable:
+    log.warning("PostgreSQL does not answer", fault=type(fault).__name__)
+    return Unavailable(UNREADABLE)

@@ -1,0 +1,123 @@
+"""The ledger of an account of Fiks IO: for every message that it ever sent or was sent, where it is now and every step
+it took, each with its proof: the place on the log and the id of the event that lies there. An API of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+
+from gateway.auth.demands import integration, manager
+from gateway.dokumentlager import fresh, number_in, uuid_in
+from gateway.routes import Routes, as_json
+from gateway.sporing import SPORING, TOPIC, Retning
+from schemas.errors import Unreadable
+from streams.domain.errors import NotFound
+from streams.domain.fiks_io import Status
+from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA
+
+routes = Routes()
+E = TypeVar("E", bound=StrEnum)
+
+KONTO = "/fiks-io/sporing/api/v1/kontoer/{kontoId}/meldinger"
+OWN = integration(SENDE_MOTTA) | manager(KONFIGURERE)
+MOST, DEFAULT = 1000, 100
+BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+
+
+@routes.get(KONTO, demands=OWN)
+async def liste(request: web.Request) -> web.Response:
+    """A page of the account's messages, the oldest first, and where the next one begins."""
+    konto_id, most = uuid_in(request, "kontoId"), number_in(request, "antall", DEFAULT, 1, MOST)
+    retning = _choice(request, "retning", Retning) or Retning.MOTTATT
+    status = _choice(request, "status", Status)
+    found = await request.app[SPORING].liste(konto_id, retning, status, _after(request), most)
+    said: dict[str, Any] = {"meldinger": [_melding(row) for row in found.rows]}
+    if len(found.rows) == most:
+        said["etter"] = f"{found.rows[-1]['sendt'].isoformat()}_{found.rows[-1]['melding_id']}"
+    return fresh(found, as_json(said))
+
+
+@routes.get(f"{KONTO}/{{meldingId}}", demands=OWN)
+async def melding(request: web.Request) -> web.Response:
+    """One message, with every step that it took."""
+    konto_id, melding_id = uuid_in(request, "kontoId"), uuid_in(request, "meldingId")
+    found = await request.app[SPORING].melding(konto_id, melding_id)
+    if not found.rows:
+        raise NotFound(f"Kontoen {konto_id} har verken sendt eller mottatt meldingen {melding_id}")
+    row = found.rows[0]
+    steg = await request.app[SPORING].steg(row["mottaker_konto_id"], melding_id)
+    return fresh(steg, as_json(_melding(row) | {"steg": [_steg(one) for one in that_count(steg.rows)]}))
+
+
+def that_count(rows: Iterable[Any]) -> list[Any]:
+    """The steps, without decisions that were made unaware of one that counts (see ``streams.domain.decider``)."""
+    kept, last = [], -1
+    for row in rows:
+        if row["since"] is not None:
+            if row["since"] < last:
+                continue
+            last = row["plass"]
+        kept.append(row)
+    return kept
+
+
+def _melding(row: Any) -> dict[str, Any]:
+    said = {
+        "meldingId": row["melding_id"],
+        "meldingType": row["melding_type"],
+        "avsenderKontoId": row["avsender_konto_id"],
+        "mottakerKontoId": row["mottaker_konto_id"],
+        "svarPaMelding": row["svar_pa_melding"],
+        "klientMeldingId": row["klient_melding_id"],
+        "klientKorrelasjonsId": row["klient_korrelasjons_id"],
+        "dokumentlagerId": row["dokumentlager_id"],
+        "storrelse": row["storrelse"],
+        "sha256": row["sha256"],
+        "sendt": row["sendt"],
+        "ttl": row["ttl"],
+        "utloper": row["utloper"],
+        "status": row["status"],
+        "feiledeForsok": row["forsok"],
+        "sistEndret": row["sist_endret"],
+        "bevis": _bevis(row),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _steg(row: Any) -> dict[str, Any]:
+    said = {"type": row["type"], "tidspunkt": row["tidspunkt"], "detalj": row["detalj"], "bevis": _bevis(row)}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _bevis(row: Any) -> dict[str, Any]:
+    """Where on the log it stands, and the id of what stands there."""
+    place = {"topic": TOPIC, "partisjon": row["partisjon"], "offset": row["plass"]}
+    return place | {"hendelseId": row["hendelse_id"]}
+
+
+def _choice(request: web.Request, name: str, of: type[E]) -> E | None:
+    given = request.query.get(name)
+    if given is None:
+        return None
+    if given not in of.__members__:
+        raise Unreadable(f"{name} må være en av {', '.join(of)}")
+    return of(given)
+
+
+def _after(request: web.Request) -> tuple[datetime, UUID]:
+    """Where the page begins. Raises Unreadable."""
+    given = request.query.get("etter")
+    if given is None:
+        return BEGINNING
+    sendt, _, melding_id = given.replace(" ", "+").partition("_")  # a plus that was not escaped
+    try:
+        after = datetime.fromisoformat(sendt)
+        return after.astimezone(UTC), UUID(melding_id)
+    except (ValueError, OverflowError):
+        raise Unreadable("etter må være som det ble gitt i forrige svar") from None

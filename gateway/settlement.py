@@ -1,0 +1,215 @@
+"""What became of messages that were handed out, said on the log; their leases are let go of once the table knows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from gateway.amqp.deliveries import Outcome
+from gateway.leases import Held, Leases
+from gateway.randomness import new_uuid
+from gateway.reading import Reading
+from gateway.said import SOURCE
+from infra.database import INFRASTRUCTURE
+from infra.logs import logger
+from infra.metrics import FIKS_IO_UNSAID
+from schemas.envelope import Position, fact
+from schemas.fiks_io import (
+    MeldingAvvist,
+    MeldingFact,
+    MeldingKvittert,
+    MeldingLevert,
+    MeldingTilbakelevert,
+    Returgrunn,
+)
+from streams.domain.errors import Unavailable
+from streams.log import Log
+
+log = logger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+LOOK = 0.02
+"""Seconds between two looks whether the table contains what was said."""
+PATIENCE = 10.0
+
+RETURNS = {
+    Outcome.REQUEUED: Returgrunn.TILBAKE,
+    Outcome.LOST: Returgrunn.TAPT,
+    Outcome.RETURNED: Returgrunn.AVBRUTT,
+    Outcome.UNSEEN: Returgrunn.USETT,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A message that is in a consumer's hands: the receipt by which it is settled, once.
+
+    ``korrelasjon`` is that of the call by which it was sent. ``told`` says on the log that it was handed out.
+    """
+
+    held: Held
+    aktor: str | None
+    korrelasjon: str | None
+    told: asyncio.Task[Position] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A lease that may be let go of once the table is past ``position``."""
+
+    held: Held
+    position: Position
+    returned: bool
+
+
+class Settlement:
+    """Says what became of messages, however long that takes. Start it in the loop that settles."""
+
+    def __init__(self, log_: Log, leases: Leases, reading: Reading) -> None:
+        self._log, self._leases, self._reading = log_, leases, reading
+        self._saying: set[asyncio.Task[None]] = set()
+        self._said: list[_Said] = []
+        self._known: dict[UUID, Held] = {}
+        self._open: Counter[UUID] = Counter()
+        self._returned: dict[UUID, Position] = {}
+        self._let_go = asyncio.Condition()
+
+    def start(self) -> None:
+        """Let go of leases in the background."""
+        self._running = asyncio.create_task(self._release())
+
+    def stop(self) -> None:
+        """Let go of nothing more: who comes after us takes over what is left."""
+        self._running.cancel()
+
+    @property
+    def unsaid(self) -> int:
+        """Facts that wait for the log."""
+        return len(self._saying)
+
+    def knows(self, held: Held) -> bool:
+        """Whether the lease has been handed out here and not been let go of."""
+        return held.levering in self._known
+
+    @property
+    def leases(self) -> list[Held]:
+        """All that were handed out here and have not been let go of."""
+        return list(self._known.values())
+
+    def hand_out(self, delivery: Delivery) -> None:
+        """Say that the message is handed out."""
+        konto_id, melding_id, levering = delivery.held
+        self._known[levering] = delivery.held
+        event = MeldingLevert(mottaker_konto_id=konto_id, melding_id=melding_id, levering=levering)
+        delivery.told = asyncio.create_task(self._say(event, delivery))
+
+    def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Say how it ended. Never waits and never fails."""
+        self._known[delivery.held.levering] = delivery.held
+        self._open[delivery.held.konto_id] += 1
+        task = asyncio.create_task(self._settle(delivery, outcome))
+        self._saying.add(task)
+        FIKS_IO_UNSAID.set(len(self._saying))
+        task.add_done_callback(self._is_said)
+
+    def give_back(self, held: Held) -> None:
+        """Say of a message that another had, who is no more, that it was handed out and came back.
+
+        Who died may not have said that it was handed out; said twice it counts once.
+        """
+        delivery = Delivery(held, None, None)
+        self.hand_out(delivery)
+        self.settle(delivery, Outcome.RETURNED)
+
+    async def settled(self) -> None:
+        """Returns once everything that was settled so far is on the log."""
+        if self._saying:
+            await asyncio.wait(set(self._saying))
+
+    async def is_known(self, konto_id: UUID) -> None:
+        """Wait until the table contains what was settled here on the account, and what followed. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(PATIENCE), self._let_go:
+                await self._let_go.wait_for(lambda: not self._open[konto_id])
+        except TimeoutError as fault:
+            raise Unavailable("Køen er ikke klar ennå. Prøv igjen") from fault
+        if (position := self._returned.pop(konto_id, None)) is not None:
+            await self._reading.settled(konto_id, position)
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        if delivery.told:
+            await delivery.told  # on the log the handing out comes before what became of it
+        position = await self._say(_event(delivery.held, outcome), delivery)
+        returned = outcome in RETURNS
+        if returned:
+            self._returned[delivery.held.konto_id] = position
+        self._said.append(_Said(delivery.held, position, returned))
+
+    async def _say(self, event: MeldingFact, delivery: Delivery) -> Position:
+        """Append the event, at the time at which it happened, as often as it takes."""
+        korrelasjon = delivery.korrelasjon or str(delivery.held.melding_id)
+        at = fact(
+            event,
+            time=datetime.now(UTC),
+            id=str(new_uuid()),
+            source=SOURCE,
+            correlation_id=korrelasjon,
+            actor=delivery.aktor or SOURCE,
+        )
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._log.append(event, at)
+            except Unavailable:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _is_said(self, task: asyncio.Task[None]) -> None:
+        self._saying.discard(task)
+        FIKS_IO_UNSAID.set(len(self._saying))
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("what became of a message cannot be said; its lease stays until this process ends", fault=fault)
+
+    async def _release(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            if not self._said:
+                continue
+            try:
+                at = await self._leases.positions()
+                done = [one for one in self._said if at.get(one.position.partition, 0) > one.position.offset]
+                if done:
+                    wake = {one.held.konto_id for one in done if one.returned}
+                    await self._leases.release([one.held for one in done], sorted(wake))
+            except INFRASTRUCTURE as fault:
+                log.warning("leases cannot be let go of just now", fault=type(fault).__name__)
+                await asyncio.sleep(LONGEST_PAUSE)
+                continue
+            await self._forget(done)
+
+    async def _forget(self, done: Sequence[_Said]) -> None:
+        gone = set(done)
+        self._said = [one for one in self._said if one not in gone]
+        for one in done:
+            self._known.pop(one.held.levering, None)
+        async with self._let_go:
+            self._open -= Counter(one.held.konto_id for one in done)
+            self._let_go.notify_all()
+
+
+def _event(held: Held, outcome: Outcome) -> MeldingFact:
+    konto_id, melding_id, levering = held
+    match outcome:
+        case Outcome.ACKED:
+            return MeldingKvittert(mottaker_konto_id=konto_id, melding_id=melding_id)
+        case Outcome.REJECTED:
+            return MeldingAvvist(mottaker_konto_id=konto_id, melding_id=melding_id)
+        case _:
+            grunn = RETURNS[outcome]
+            return MeldingTilbakelevert(
+                mottaker_konto_id=konto_id, melding_id=melding_id, levering=levering, grunn=grunn
+            )

@@ -1,0 +1,135 @@
+"""Messages in a chaos run: what senders and consumers remember of them, and whether the system kept its word.
+
+Pure: values in, faults out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from schemas.envelope import Recorded
+from schemas.fiks_io import MeldingDestruert, MeldingFeilet, MeldingSendt, MeldingUtlopt
+from streams.domain.decider import Journal, step
+from streams.domain.fiks_io import MOST_ATTEMPTS, OPEN, Status, fiks_io
+from tests.chaos.history import Verdict
+
+NOTICES = {
+    Status.UTLOPT: "no.ks.fiks.kvittering.tidsavbrudd",
+    Status.FEILET: "no.ks.fiks.kvittering.serverfeil.v1",
+}
+
+
+@dataclass(slots=True)
+class Sent:
+    """A send. ``klient_melding_id`` is the sender's own; ``answered`` the id of a 202, else None."""
+
+    klient_melding_id: UUID
+    answered: UUID | None = None
+
+
+class Act(StrEnum):
+    """What a consumer did with what it was handed."""
+
+    ACK = "ack"
+    NACK = "nack"
+    REQUEUE = "requeue"
+    DROP = "drop"
+    """It closed the connection without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A message as a consumer had it, in the order in which that happened."""
+
+    melding_id: UUID
+    redelivered: bool
+    act: Act
+
+
+def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable[Recorded]) -> Verdict:
+    """Compare what was acknowledged and what was handed out with the log, once all messages had the time to end.
+
+    ``log`` is every event of the topic in order within each partition.
+    """
+    verdict = Verdict()
+    streams: dict[str, list[Recorded]] = defaultdict(list)
+    for one in log:
+        streams[one.at.stream].append(one)
+    first = {records[0].event.melding_id: records for records in streams.values() if _begins(records, verdict)}
+    _judge_sent(sent, first, verdict)
+    seen = Counter(one.melding_id for one in handed)
+    notices = _notices(first)
+    for melding_id, records in first.items():
+        state = _judge_stream(records, verdict)
+        _judge_notice(records, state, notices.get(melding_id, []), verdict)
+        if state is Status.FEILET and seen[melding_id] < MOST_ATTEMPTS:
+            verdict.other.append(f"{melding_id} is called failed, and {seen[melding_id]} consumers saw it")
+    _judge_handed(handed, verdict)
+    return verdict
+
+
+def _begins(records: Sequence[Recorded], verdict: Verdict) -> bool:
+    if isinstance(records[0].event, MeldingSendt):
+        return True
+    verdict.reordered.append(f"{records[0].at.stream} begins with {records[0].at.type}")
+    return False
+
+
+def _judge_sent(sent: Sequence[Sent], first: Mapping[UUID, list[Recorded]], verdict: Verdict) -> None:
+    """Every 202 is one message; every other call is one at most."""
+    made: dict[UUID | None, list[UUID]] = defaultdict(list)
+    for melding_id, records in first.items():
+        made[records[0].event.klient_melding_id].append(melding_id)
+    for one in sent:
+        ids = made.get(one.klient_melding_id, [])
+        if len(ids) > 1:
+            verdict.doubled.append(f"{one.klient_melding_id} was received {len(ids)} times")
+        if one.answered is not None and one.answered not in ids:
+            verdict.lost.append(f"{one.klient_melding_id} was answered {one.answered}, which is not on the log")
+
+
+def _judge_stream(records: Sequence[Recorded], verdict: Verdict) -> Status | None:
+    """Every message ends, once, and then its content is destroyed. Returns how it ended."""
+    journal = Journal(fiks_io.initial)
+    for one in records:
+        journal, _ = step(fiks_io, journal, one)
+    stream, status = records[0].at.stream, journal.state.status
+    if status in OPEN:
+        verdict.lost.append(f"{stream} has not ended: {status}, {[one.at.type for one in records]}")
+    elif not any(isinstance(one.event, MeldingDestruert) for one in records):
+        verdict.other.append(f"{stream} has ended, and its content was not destroyed")
+    ends = Counter(one.at.type for one in records if isinstance(one.event, MeldingUtlopt | MeldingFeilet))
+    verdict.doubled += [f"{stream} has {number} {name}" for name, number in ends.items() if number > 2]
+    return status
+
+
+def _notices(first: Mapping[UUID, list[Recorded]]) -> dict[UUID, list[str]]:
+    """The types of the platform's messages by what they are about."""
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for records in first.values():
+        event = records[0].event
+        if event.plattform and event.svar_pa_melding is not None:
+            found[event.svar_pa_melding].append(event.melding_type)
+    return found
+
+
+def _judge_notice(records: Sequence[Recorded], status: Status | None, told: Sequence[str], verdict: Verdict) -> None:
+    """A sender hears once of what expired or failed, and of nothing else."""
+    event = records[0].event
+    expected = [NOTICES[status]] if status in NOTICES and not event.plattform else []
+    if list(told) != expected:
+        kind = verdict.doubled if len(told) > len(expected) else verdict.lost
+        kind.append(f"{event.melding_id} ended as {status}, and its sender was told {list(told)}")
+
+
+def _judge_handed(handed: Sequence[Handed], verdict: Verdict) -> None:
+    """What somebody may have seen before is handed out as redelivered."""
+    before: set[UUID] = set()
+    for one in handed:
+        if one.melding_id in before and not one.redelivered:
+            verdict.other.append(f"{one.melding_id} was handed out again and not called redelivered")
+        before.add(one.melding_id)

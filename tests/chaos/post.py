@@ -1,0 +1,160 @@
+"""The load of messages in a chaos run: senders by any gateway, consumers of two accounts at both of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, FormData
+from aiormq import Connection
+from aiormq.abc import DeliveredMessage
+from aiormq.connection import TCPTransportFactory
+from aiormq.exceptions import AMQPError
+from yarl import URL
+
+from gateway.amqp.queues import queue_of
+from tests.chaos.messages import Act, Handed, Sent
+
+BROKEN = (ClientError, TimeoutError, ConnectionError)
+LOST = (AMQPError, OSError, TimeoutError, RuntimeError)
+"""What shows that a connection is gone; the client says some of it by RuntimeError."""
+TTLS = (2_000, 30_000, 30_000)
+"""Milliseconds. The first is short enough to run out while something is down."""
+ACTS = (Act.ACK,) * 14 + (Act.NACK, Act.REQUEUE, Act.REQUEUE, Act.REQUEUE, Act.DROP)
+PREFETCH = 10
+
+
+@dataclass(slots=True)
+class Account:
+    """An account, and who may use it: ``headers`` are those of REST, with a token that lasts for a while."""
+
+    konto_id: UUID
+    headers: dict[str, str]
+
+    @property
+    def secret(self) -> str:
+        """What is shown over AMQP."""
+        return f"{self.headers['IntegrasjonPassord']} {self.headers['Authorization'].removeprefix('Bearer ')}"
+
+
+@dataclass(slots=True)
+class Post:
+    """Messages back and forth between two accounts, ``rate`` a second. ``sent`` and ``handed`` are the history."""
+
+    urls: list[str]
+    amqp_ports: list[int]
+    accounts: tuple[Account, Account]
+    rate: float
+    random: random.Random
+    sent: list[Sent] = field(default_factory=list)
+    handed: list[Handed] = field(default_factory=list)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until told to stop, then wait for the answers that are outstanding."""
+        async with ClientSession(timeout=ClientTimeout(total=30)) as session, asyncio.TaskGroup() as under_way:
+            while not stop.is_set():
+                sender, receiver = self.random.sample(self.accounts, 2)
+                one = Sent(UUID(bytes=self.random.randbytes(16), version=4))
+                self.sent.append(one)
+                under_way.create_task(self._send(session, one, sender, receiver.konto_id))
+                await asyncio.sleep(self.random.expovariate(self.rate))
+
+    @asynccontextmanager
+    async def consuming(self) -> AsyncIterator[None]:
+        """One consumer of each account at each gateway, for as long as this lasts."""
+        tasks = [
+            asyncio.create_task(self._consume(account, port)) for account in self.accounts for port in self.amqp_ports
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _send(self, session: ClientSession, one: Sent, sender: Account, receiver: UUID) -> None:
+        metadata = {
+            "avsenderKontoId": str(sender.konto_id),
+            "mottakerKontoId": str(receiver),
+            "meldingType": "no.ks.fiks.kaos.v1.melding",
+            "ttl": self.random.choice(TTLS),
+            "headere": {"klientMeldingId": str(one.klient_melding_id), "klientKorrelasjonId": "kaos"},
+        }
+        form = body_of(metadata, self.random.randbytes(self.random.choice((0, 100, 20_000))))
+        url = f"{self.random.choice(self.urls)}/fiks-io/api/v1/send"
+        with suppress(*BROKEN):
+            async with session.post(url, data=form, headers=sender.headers) as answer:
+                if answer.status == 202:
+                    one.answered = UUID((await answer.json())["meldingId"])
+
+    async def _consume(self, account: Account, port: int) -> None:
+        while True:
+            with suppress(*LOST):
+                await self._consume_once(account, port)
+            await asyncio.sleep(0.2)
+
+    async def _consume_once(self, account: Account, port: int) -> None:
+        """Until the connection is lost, or dropped by a whim."""
+        sockets = Sockets()
+        url = URL.build(scheme="amqp", host="127.0.0.1", port=port, path="/").with_user(
+            account.headers["IntegrasjonId"]
+        )
+        connection = Connection(url.with_password(account.secret), transport_factory=sockets)
+        async with asyncio.timeout(20):
+            await connection.connect()
+            channel = await connection.channel()
+            await channel.basic_qos(prefetch_count=PREFETCH)
+            taking = partial(self._take, sockets)
+            await channel.basic_consume(queue_of(account.konto_id), taking)
+        try:
+            await connection.closing
+        finally:
+            sockets.drop()
+            with suppress(*LOST):
+                await connection.close()
+
+    async def _take(self, sockets: Sockets, message: DeliveredMessage) -> None:
+        headers, act = message.header.properties.headers or {}, self.random.choice(ACTS)
+        self.handed.append(Handed(UUID(str(headers["melding-id"])), bool(message.redelivered), act))
+        tag = message.delivery_tag
+        assert tag is not None
+        with suppress(*LOST):
+            match act:
+                case Act.ACK:
+                    await message.channel.basic_ack(tag)
+                case Act.NACK:
+                    await message.channel.basic_nack(tag, requeue=False)
+                case Act.REQUEUE:
+                    await message.channel.basic_nack(tag, requeue=True)
+                case Act.DROP:
+                    sockets.drop()
+
+
+class Sockets(TCPTransportFactory):
+    """Makes the socket of a connection, and drops it without a word."""
+
+    writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, self.writer = await super().create(url, **kwargs)
+        return reader, self.writer
+
+    def drop(self) -> None:
+        if self.writer is not None:
+            self.writer.transport.abort()
+
+
+def body_of(metadata: dict[str, Any], content: bytes) -> FormData:
+    """The body of a send, as clients make it."""
+    form = FormData()
+    form.add_field("metadata", json.dumps(metadata), content_type="application/json")
+    if content:
+        form.add_field("data", content, filename="innhold", content_type="application/octet-stream")
+    return form

@@ -1,0 +1,426 @@
+"""The published client of Fiks IO for Java, unchanged, against the whole local system: what a vendor's code sees.
+
+One system and one JVM for the module, one more each for what another version does. FIKS_TEST_LARGE=1 adds 300 MB;
+FIKS_TEST_MINUTES=3 lets the traffic run for so long, where it is 20 seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+from asyncio import get_running_loop, sleep
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from infra.local.requirements import Missing
+from infra.local.stack import GATEWAYS
+from streams.domain.fiks_io import OPEN, Status
+from tests.chaos.messages import Act, Handed, Sent, judge_messages
+from tests.support.certificates import END, certificate, pem
+from tests.support.eventually import eventually_found
+from tests.support.fiks_io_java import OTHER_NAME, TYPE, Java, Klient, Konto, Post, fiks_io_post
+from tests.support.gateway import events_after
+from tests.support.published_client import FIKS_IO, FIKS_IO_3_6, FIKS_IO_NEWER_AMQP, Failed
+
+KATALOG = "/fiks-io/katalog/api/v1/kontoer"
+SECONDS = 60 * float(os.environ.get("FIKS_TEST_MINUTES", "0.33"))
+CUTS = [((GATEWAYS[0],), signal.SIGKILL), (GATEWAYS, signal.SIGKILL), ((GATEWAYS[1],), signal.SIGTERM)]
+large = pytest.mark.skipif("FIKS_TEST_LARGE" not in os.environ, reason="FIKS_TEST_LARGE is not set")
+newer = pytest.mark.skipif(not (FIKS_IO_3_6.jar and FIKS_IO_3_6.jar.exists()), reason=f"no {FIKS_IO_3_6.jar}")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def post() -> AsyncIterator[Post]:
+    async with fiks_io_post() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module")
+async def testvik(post: Post) -> Konto:
+    return await post.konto(post.system.testvik, "Fagsystem")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def provdal(post: Post) -> Konto:
+    return await post.konto(post.system.provdal, "Arkiv")
+
+
+@pytest_asyncio.fixture
+async def postkasse(post: Post) -> Konto:
+    """An account of Prøvdal that nobody listens to."""
+    return await post.konto(post.system.provdal, "Postkasse")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def java(post: Post) -> AsyncIterator[Java]:
+    try:
+        async with post.java(FIKS_IO) as made:
+            yield made
+    except Missing as fault:
+        pytest.skip(str(fault))
+
+
+@pytest_asyncio.fixture(scope="module")
+async def sender(java: Java, testvik: Konto) -> Klient:
+    return await listening(java, testvik)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def receiver(java: Java, provdal: Konto) -> Klient:
+    return await listening(java, provdal)
+
+
+async def listening(java: Java, konto: Konto) -> Klient:
+    """A client for the account, whose handler keeps what comes."""
+    klient = await java.open(konto)
+    await klient("listen")
+    return klient
+
+
+def some(folder: Path, name: str, size: int) -> Path:
+    """A file with content that repeats nowhere."""
+    file, seeded = folder / name, random.Random(size)
+    with file.open("wb") as made:
+        for _ in range(size // 1_000_000):
+            made.write(seeded.randbytes(1_000_000))
+        made.write(seeded.randbytes(size % 1_000_000))
+    return file
+
+
+def measured(*files: Path) -> dict[str, list[Any]]:
+    """Size and SHA-256 of each, as the program tells them."""
+    return {one.name: [one.stat().st_size, hashlib.sha256(one.read_bytes()).hexdigest()] for one in files}
+
+
+def ids_of(messages: list[dict[str, Any]]) -> list[str]:
+    return [one["id"] for one in messages]
+
+
+# --- Looking up, sending, receiving ----------------------------------------------------------------------------------
+
+
+async def test_an_account_is_looked_up(sender: Klient, receiver: Klient, post: Post, postkasse: Konto) -> None:
+    known = {
+        "kontoId": receiver.konto.konto_id,
+        "kontoNavn": "Arkiv",
+        "fiksOrgId": post.system.provdal["fiksOrgId"],
+        "fiksOrgNavn": "Prøvdal kommune",
+        "orgNummer": post.system.provdal["orgnr"],
+        "gyldigAvsender": True,
+        "gyldigMottaker": True,
+        "antallKonsumenter": 1,
+    }
+
+    async def is_known() -> bool:
+        return bool(await sender("konto", kontoId=receiver.konto.konto_id) == known)
+
+    await eventually_found(is_known)
+    nobody = await sender("konto", kontoId=postkasse.konto_id)
+    assert nobody == known | {"kontoId": postkasse.konto_id, "kontoNavn": "Postkasse", "antallKonsumenter": 0}
+    assert await sender("konto", kontoId=str(uuid4())) is None
+
+
+async def test_files_go_there_and_an_answer_comes_back(
+    sender: Klient, receiver: Klient, post: Post, tmp_path: Path
+) -> None:
+    files = some(tmp_path, "vedtak.pdf", 30_000), some(tmp_path, "blåbær og løk.txt", 1)
+    mine, headere = str(uuid4()), {"avdeling": "Byggesak – æøå"}
+    sent = await sender.send(
+        receiver.konto, *files, korrelasjon="sak 1/æ", klientMeldingId=mine, headere=headere, ttl=60_000
+    )
+    [got] = await receiver.next()
+    both = {"klientKorrelasjonId": "sak 1/æ", "klientKorrelasjonsId": "sak 1/æ"}
+    assert got == sent | {"resendt": False, "harPayload": True, "headere": sent["headere"] | both}
+    assert got["headere"] == headere | both | {"klientMeldingId": mine}
+    assert (got["type"], got["ttl"], got["svarPa"]) == (TYPE, 60_000, None)
+    assert (got["avsender"], got["mottaker"]) == (sender.konto.konto_id, receiver.konto.konto_id)
+    assert (got["korrelasjon"], got["klientMeldingId"]) == ("sak 1/æ", mine)
+    assert await receiver("stream", id=got["id"]) == measured(*files)
+    assert await receiver("file", id=got["id"], to=str(tmp_path / "container.zip")) == measured(*files)
+
+    answered = await receiver("svar", id=got["id"], type=f"{TYPE}.svar", files=[str(files[1])])
+    await receiver("ack", id=got["id"])
+    [answer] = await sender.next()
+    assert ids_of([answer]) == ids_of([answered])
+    assert (answer["svarPa"], answer["korrelasjon"], answer["avsender"]) == (got["id"], "sak 1/æ", got["mottaker"])
+    assert await sender("stream", id=answer["id"]) == measured(files[1])
+    await sender("ack", id=answer["id"])
+    await post.until(Status.KVITTERT, got["id"], answer["id"])
+
+
+async def test_without_content(sender: Klient, receiver: Klient, post: Post) -> None:
+    sent = await sender.send(receiver.konto)
+    [got] = await receiver.next()
+    assert got == sent | {"resendt": False, "harPayload": False}
+    assert (got["ttl"], got["headere"], got["korrelasjon"]) == (604_800_000, {}, None)
+    await receiver("ack", id=got["id"])
+    await post.until(Status.KVITTERT, got["id"])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("size", [6_000_000, pytest.param(300_000_000, marks=large)])
+async def test_large_content(sender: Klient, receiver: Klient, post: Post, tmp_path: Path, size: int) -> None:
+    """By Dokumentlager, of which neither side's code knows."""
+    file = some(tmp_path, "kart.pdf", size)
+    sent = await sender.send(receiver.konto, file)
+    [got] = await receiver.next()
+    assert (got["id"], got["harPayload"]) == (sent["id"], True)
+    assert await receiver("stream", id=got["id"]) == measured(file)
+    assert await receiver("file", id=got["id"], to=str(tmp_path / "container.zip")) == measured(file)
+    await receiver("ack", id=got["id"])
+    await post.until(Status.KVITTERT, got["id"])
+    [row] = await post.rows(
+        "select dokumentlager_id, blob from read.fiks_io_melding where melding_id = $1", UUID(sent["id"])
+    )
+    assert row["dokumentlager_id"] is not None
+    assert row["blob"] is None
+
+
+async def test_content_that_the_client_cannot_finish_is_refused(
+    sender: Klient, receiver: Klient, tmp_path: Path
+) -> None:
+    """It guesses no type for such a name, and ends a payload that is cut as if it were whole."""
+    with pytest.raises(Failed, match="CMS") as refused:
+        await sender.send(receiver.konto, some(tmp_path, "navnutenendelse", 1000))
+    assert refused.value.status == 400
+
+
+# --- What becomes of a message ---------------------------------------------------------------------------------------
+
+
+async def test_what_is_rejected_is_gone(sender: Klient, receiver: Klient, post: Post) -> None:
+    sent = await sender.send(receiver.konto)
+    await receiver.next()
+    await receiver("nack", id=sent["id"])
+    await post.until(Status.AVVIST, sent["id"])
+
+
+async def test_what_is_given_back_comes_again_and_the_third_time_its_sender_is_told(
+    sender: Klient, receiver: Klient, post: Post
+) -> None:
+    sent = [await sender.send(receiver.konto, korrelasjon=f"sak {number}") for number in range(3)]
+    assert ids_of(await receiver.next(3)) == ids_of(sent)
+    again, *rest = ids_of(sent)
+    await receiver("nackWithRequeue", id=again)
+    for one in rest:
+        await receiver("ack", id=one)
+    for _ in range(2):
+        [got] = await receiver.next()
+        assert (got["id"], got["resendt"]) == (again, True)
+        await receiver("nackWithRequeue", id=again)
+    [told] = await sender.next()
+    assert told == about(sent[0], "no.ks.fiks.kvittering.serverfeil.v1") | {"id": told["id"], "ttl": told["ttl"]}
+    await sender("ack", id=told["id"])
+    await post.until(Status.FEILET, again)
+    await post.until(Status.KVITTERT, *rest, told["id"])
+
+
+async def test_the_sender_is_told_of_what_nobody_fetched_in_time(
+    sender: Klient, post: Post, postkasse: Konto, tmp_path: Path
+) -> None:
+    sent = await sender.send(postkasse, some(tmp_path, "a.txt", 10), ttl=1000, korrelasjon="sak 2")
+    [told] = await sender.next()
+    assert told == about(sent, "no.ks.fiks.kvittering.tidsavbrudd") | {"id": told["id"], "ttl": told["ttl"]}
+    await sender("ack", id=told["id"])
+    await post.until(Status.UTLOPT, sent["id"])
+
+
+def about(sent: dict[str, Any], type_: str) -> dict[str, Any]:
+    """What the platform says of a message to its sender."""
+    korrelasjon = dict.fromkeys(("klientKorrelasjonId", "klientKorrelasjonsId"), sent["korrelasjon"])
+    return {
+        "type": type_,
+        "avsender": sent["mottaker"],
+        "mottaker": sent["avsender"],
+        "svarPa": sent["id"],
+        "klientMeldingId": None,
+        "korrelasjon": sent["korrelasjon"],
+        "headere": korrelasjon,
+        "resendt": False,
+        "harPayload": False,
+    }
+
+
+# --- Connections -----------------------------------------------------------------------------------------------------
+
+
+async def test_when_the_gateways_are_killed_nothing_is_lost(sender: Klient, receiver: Klient, post: Post) -> None:
+    """Both, while messages are in hand. The client comes back by itself, and by its predicate passes over what it knows
+    that it has handled.
+    """
+    sent = ids_of([await sender.send(receiver.konto) for _ in range(6)])
+    assert ids_of(await receiver.next(6)) == sent
+    acknowledged, handled, *rest = sent
+    await receiver("ack", id=acknowledged)
+    await receiver("handled", id=handled)
+    await post.until(Status.KVITTERT, acknowledged)
+
+    await post.end(*GATEWAYS)
+
+    again = await receiver.next(len(rest))
+    assert ids_of(again) == rest
+    assert all(one["resendt"] for one in again)
+    for one in rest:
+        await receiver("ack", id=one)
+    await post.until(Status.KVITTERT, *sent)
+    assert await receiver("losses") >= 1
+    after = await sender.send(receiver.konto)
+    [got] = await receiver.next()
+    assert (got["id"], got["resendt"]) == (after["id"], False), "what was acknowledged did not come again"
+    await receiver("ack", id=after["id"])
+
+
+async def test_what_was_in_hand_when_a_client_closed_goes_to_the_next(
+    java: Java, sender: Klient, postkasse: Konto, post: Post
+) -> None:
+    klient = await listening(java, postkasse)
+    sent = ids_of([await sender.send(postkasse) for _ in range(2)])
+    await klient.next(2)
+    await klient("ack", id=sent[0])
+    await klient("close")
+    after = await listening(java, postkasse)
+    [got] = await after.next()
+    assert (got["id"], got["resendt"]) == (sent[1], True)
+    await after("ack", id=got["id"])
+    await post.until(Status.KVITTERT, *sent)
+    await after("close")
+
+
+async def test_a_wrong_password_does_not_connect(java: Java, testvik: Konto) -> None:
+    with pytest.raises(Failed, match="ACCESS_REFUSED"):
+        await java.open(testvik, integrasjonPassord="feil")
+
+
+async def test_the_account_of_another_organisation_is_not_one_s_own(
+    java: Java, testvik: Konto, postkasse: Konto
+) -> None:
+    fremmed = replace(testvik, konto_id=postkasse.konto_id)
+    klient = await java.open(fremmed)
+    with pytest.raises(Failed, match="reply-code=403"):
+        await klient("listen")
+    with pytest.raises(Failed, match="Mangler privilegiet") as refused:
+        await klient.send(testvik)
+    assert refused.value.status == 403
+    await klient("close")
+
+
+# --- Other versions --------------------------------------------------------------------------------------------------
+
+
+async def test_with_the_newest_amqp_client(post: Post, sender: Klient, postkasse: Konto, tmp_path: Path) -> None:
+    """It demands a certificate for the host."""
+    file = some(tmp_path, "a.txt", 1000)
+    async with post.java(FIKS_IO_NEWER_AMQP) as java:
+        with pytest.raises(Failed, match=OTHER_NAME):
+            await java.open(postkasse, amqpHost=OTHER_NAME)
+        klient = await listening(java, postkasse)
+        sent = await sender.send(postkasse, file, korrelasjon="sak 3")
+        [got] = await klient.next()
+        assert await klient("stream", id=sent["id"]) == measured(file)
+        await klient("svar", id=got["id"], type=f"{TYPE}.svar")
+        await klient("ack", id=got["id"])
+        [answer] = await sender.next()
+        assert (answer["svarPa"], answer["korrelasjon"]) == (sent["id"], "sak 3")
+        await sender("ack", id=answer["id"])
+        await post.until(Status.KVITTERT, sent["id"])
+        await klient("close")
+
+
+@newer
+async def test_a_newer_client_uploads_its_key(post: Post, sender: Klient, postkasse: Konto, tmp_path: Path) -> None:
+    """And names the dialogue in another way, which the older understands."""
+    key = load_der_private_key(postkasse.key.read_bytes(), None)
+    assert isinstance(key, RSAPrivateKey)
+    renewed, file = pem(certificate(key, end=END - timedelta(days=1))), some(tmp_path, "a.txt", 1000)
+    async with post.java(FIKS_IO_3_6) as java:
+        klient = await java.open(postkasse, offentligNokkel=renewed)
+        known = await post.ask("GET", f"{KATALOG}/{postkasse.konto_id}/offentligNokkel")
+        assert known["nokkel"].strip() == renewed.strip()
+        await klient("listen")
+        sent = await sender.send(postkasse, file, korrelasjon="sak 4")
+        [got] = await klient.next()
+        assert got["korrelasjon"] == "sak 4"
+        assert await klient("stream", id=got["id"]) == measured(file)
+        await klient("ack", id=got["id"])
+        await klient.send(sender.konto, korrelasjon="sak 5")
+        [back] = await sender.next()
+        assert back["korrelasjon"] == "sak 5"
+        await sender("ack", id=back["id"])
+        await post.until(Status.KVITTERT, sent["id"], back["id"])
+        await klient("close")
+
+
+# --- Mixed traffic, and cuts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(SECONDS + 300)
+async def test_mixed_traffic_with_cuts(post: Post, java: Java) -> None:
+    """Gateways are killed and told to stop. What was answered 202 is handled at least once, ends once, and comes as
+    redelivered when it comes again.
+    """
+    pair = await post.konto(post.system.testvik, "Trafikk"), await post.konto(post.system.provdal, "Trafikk")
+    clients = [await java.open(one) for one in pair]
+    for one, other in zip(clients, reversed(pair), strict=True):
+        await one("traffic", mottaker=other.konto_id, threads=2, pause=20)
+    cuts = await cut_for(post, SECONDS)
+    sent = [one for klient in clients for one in await klient("quiet")]
+    kontoer = [UUID(one.konto_id) for one in pair]
+    await eventually_found(lambda: all_ended(post, kontoer))
+
+    seen = [one for klient in clients for one in await klient("seen")]
+    answered = {one["id"] for one in sent} - {None}
+    assert answered - {one["id"] for one in seen} == set(), "answered 202, and never handled"
+    log = await events_after(post.system.addresses["kafka"], defaultdict(int), "fiks.io")
+    log = [one for one in log if one.event.mottaker_konto_id in kontoer]
+    blobs = {file.name for file in (post.system.files / "blobs").iterdir()}
+    verdict = judge_messages(
+        [Sent(UUID(one["klientMeldingId"]), one["id"] and UUID(one["id"])) for one in sent],
+        [Handed(UUID(one["id"]), one["resendt"], Act(one["act"])) for one in seen],
+        log,
+        blobs & {one.event.blob for one in log if one.at.type == "MeldingSendt"},
+    )
+    assert verdict.clean, verdict
+    ends = await post.rows(
+        "select status, count(*) from read.fiks_io_tilstand where mottaker_konto_id = any($1) group by status", kontoer
+    )
+    figures = {"seconds": SECONDS, "cuts": cuts, "sent": len(sent), "202": len(answered), "handled": len(seen)}
+    figures |= {"redelivered": sum(one["resendt"] for one in seen), "ends": {row[0]: row[1] for row in ends}}
+    print(json.dumps(figures))
+    for klient in clients:
+        await klient("close")
+
+
+async def cut_for(post: Post, seconds: float) -> int:
+    """End gateways one way and the other for so long. Returns how often."""
+    ends, number = get_running_loop().time() + seconds, 0
+    while get_running_loop().time() < ends:
+        await sleep(3)
+        names, by = CUTS[number % len(CUTS)]
+        await post.end(*names, by=by)
+        number += 1
+    return number
+
+
+async def all_ended(post: Post, kontoer: list[UUID]) -> bool:
+    """Whether every message of the accounts has ended and is destroyed."""
+    found = await post.rows(
+        """select count(*) from read.fiks_io_tilstand t where mottaker_konto_id = any($1) and (status = any($2)
+           or not exists (select from read.fiks_io_steg s where s.mottaker_konto_id = t.mottaker_konto_id
+                          and s.melding_id = t.melding_id and s.type = 'MeldingDestruert'))""",
+        kontoer,
+        list(OPEN),
+    )
+    return bool(found[0][0] == 0)

@@ -1,0 +1,215 @@
+"""A message from sent to its end, on a real log and database: expiry, failure, what the sender hears, what is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from gateway.amqp.deliveries import Got, Outcome
+from gateway.queues import Queues
+from projections.compare import check
+from projections.fiks_io import fiks_io as table
+from schemas.fiks_io import Header
+from streams import topics
+from streams.domain.fiks_io import key_id_of, stream_of
+from tests.support.eventually import eventually, eventually_found
+from tests.support.queues import Post, gateway, post
+from tests.support.stack import own_database, temporary_folder
+
+AKTOR = "integrasjon:00000000-0000-0000-0000-000000000009"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
+    topics.apply(kafka, 1)
+    with temporary_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.domain.fiks_io.PAUSES", (timedelta(0),))
+        async with own_database(postgres) as database, post(kafka, database, folder, gateways=1) as made:
+            yield made
+
+
+async def got(queues: Queues, konto_id: UUID) -> Got:
+    """The next message of the account, once there is one."""
+    while (found := await queues.get(konto_id, AKTOR)) is None:
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def until(office: Post, melding_id: UUID, *types: str) -> None:
+    """Wait until those things, in this order, are all that happened to the message."""
+    await eventually_found(lambda: _is(office, melding_id, types))
+
+
+async def _is(office: Post, melding_id: UUID, types: tuple[str, ...]) -> bool:
+    return await office.steps(melding_id) == list(types)
+
+
+async def test_what_is_acknowledged_is_destroyed_and_nobody_hears(office: Post) -> None:
+    konto = uuid4()
+    sent = await office.send(konto, b"innhold")
+    [queues] = office.gateways
+    one = await got(queues, konto)
+    assert (one.lease.melding.body, one.lease.redelivered, one.left) == (b"innhold", False, 0)
+    queues.settle([one.lease.receipt], Outcome.ACKED)
+    await until(office, sent.melding_id, "MeldingSendt", "MeldingLevert", "MeldingKvittert", "MeldingDestruert")
+    assert await office.status(sent.melding_id) == "KVITTERT"
+    assert not (office.system.settings.state / "blobs" / str(sent.blob)).exists()
+    key_id = key_id_of(stream_of(konto, sent.melding_id))
+    await eventually_found(lambda: _is_erased(office, key_id))
+    assert await queues.get(sent.avsender_konto_id, AKTOR) is None
+
+
+async def _is_erased(office: Post, key_id: str) -> bool:
+    found = await office.system.connection.fetchval("select count(*) from nokkel where name like $1 || '%'", key_id)
+    return bool(found == 0)
+
+
+async def test_what_expires_is_told_to_its_sender_on_time_though_it_waits_behind_another(office: Post) -> None:
+    konto, [queues] = uuid4(), office.gateways
+    await office.send(konto)
+    headere = (Header(navn="klientKorrelasjonId", verdi="dialog 7"), Header(navn="annet", verdi="hemmelig"))
+    sent = await office.send(konto, b"x", ttl=timedelta(seconds=1), headere=headere)
+    told = (await got(queues, sent.avsender_konto_id)).lease.melding
+    assert told.body == b""
+    assert {name: value for name, value in told.headers.items() if name != "melding-id"} == {
+        "type": "no.ks.fiks.kvittering.tidsavbrudd",
+        "avsender-id": str(konto),
+        "avsender-navn": "Fiks IO",
+        "svar-til": str(sent.melding_id),
+        "svar-til-type": sent.melding_type,
+        "egendefinert-header.klientKorrelasjonId": "dialog 7",
+        "egendefinert-header.klientKorrelasjonsId": "dialog 7",
+    }
+    await until(office, sent.melding_id, "MeldingSendt", "MeldingsfristPassert", "MeldingUtlopt", "MeldingDestruert")
+    assert (await queues.count(konto)).meldinger == 1
+
+
+async def test_the_third_failure_ends_it_and_is_told_to_its_sender(office: Post) -> None:
+    konto, [queues] = uuid4(), office.gateways
+    sent = await office.send(konto)
+    for outcome in (Outcome.REQUEUED, Outcome.RETURNED, Outcome.LOST, Outcome.REQUEUED):
+        queues.settle([(await got(queues, konto)).lease.receipt], outcome)
+    told = (await got(queues, sent.avsender_konto_id)).lease.melding.headers
+    assert (told["type"], told["svar-til"]) == ("no.ks.fiks.kvittering.serverfeil.v1", str(sent.melding_id))
+    assert await office.status(sent.melding_id) == "FEILET"
+    assert await queues.get(konto, AKTOR) is None
+
+
+async def test_what_is_rejected_is_told_to_nobody(office: Post) -> None:
+    konto, [queues] = uuid4(), office.gateways
+    sent = await office.send(konto)
+    queues.settle([(await got(queues, konto)).lease.receipt], Outcome.REJECTED)
+    await until(office, sent.melding_id, "MeldingSendt", "MeldingLevert", "MeldingAvvist", "MeldingDestruert")
+    assert await queues.get(sent.avsender_konto_id, AKTOR) is None
+
+
+async def test_a_message_of_the_platforms_never_leads_to_another(office: Post) -> None:
+    konto, [queues] = uuid4(), office.gateways
+    sent = await office.send(konto, ttl=timedelta(seconds=1), plattform=True)
+    await until(office, sent.melding_id, "MeldingSendt", "MeldingsfristPassert", "MeldingUtlopt", "MeldingDestruert")
+    assert await queues.get(sent.avsender_konto_id, AKTOR) is None
+
+
+async def test_what_is_in_hand_does_not_expire_there_but_does_when_it_comes_back(office: Post) -> None:
+    konto, [queues] = uuid4(), office.gateways
+    kept = await office.send(konto, ttl=timedelta(seconds=2))
+    back = await office.send(konto, ttl=timedelta(seconds=2))
+    leases = [(await got(queues, konto)).lease for _ in range(2)]
+    for one in (kept, back):
+        await until(office, one.melding_id, "MeldingSendt", "MeldingLevert", "MeldingsfristPassert")
+    queues.settle([leases[0].receipt], Outcome.ACKED)
+    queues.settle([leases[1].receipt], Outcome.REQUEUED)
+    await eventually_found(lambda: _has(office, kept.melding_id, "KVITTERT"))
+    await eventually_found(lambda: _has(office, back.melding_id, "UTLOPT"))
+
+
+async def _has(office: Post, melding_id: UUID, status: str) -> bool:
+    return await office.status(melding_id) == status
+
+
+async def test_an_answer_is_noted_on_what_it_answers(office: Post) -> None:
+    konto, [queues] = uuid4(), office.gateways
+    asked = await office.send(konto)
+    await got(queues, konto)
+    answer = await office.send(asked.avsender_konto_id, avsender_konto_id=konto, svar_pa_melding=asked.melding_id)
+    await until(office, asked.melding_id, "MeldingSendt", "MeldingLevert", "MeldingBesvart")
+    detail = "select detalj from read.fiks_io_steg where melding_id = $1 and type = 'MeldingBesvart'"
+    assert await office.system.connection.fetchval(detail, asked.melding_id) == str(answer.melding_id)
+
+
+async def test_a_message_that_is_sent_again_counts_once_and_leaves_nothing(office: Post) -> None:
+    konto, [queues] = uuid4(), office.gateways
+    first = await office.send(konto, b"en gang")
+    again = await office.send(konto, b"to ganger", melding_id=first.melding_id)
+    one = await got(queues, konto)
+    assert (one.lease.melding.body, one.left) == (b"en gang", 0)
+    await eventually(lambda: not (office.system.settings.state / "blobs" / str(again.blob)).exists())
+    assert (office.system.settings.state / "blobs" / str(first.blob)).exists()
+
+
+async def test_what_a_dead_gateway_had_is_taken_over_and_is_no_attempt(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.TEND", 0.1)
+    monkeypatch.setattr("gateway.queues.DEAD_FOR", 0.2)
+    konto = uuid4()
+    sent = await office.send(konto)
+    async with gateway(office.system, office.blobs) as dying:
+        subscription = dying.subscribe(konto, AKTOR, lambda leases: None)
+        subscription.want(5, 5)
+        await eventually_found(lambda: _has(office, sent.melding_id, "LEVERT"))
+    async with gateway(office.system, office.blobs) as heir:
+        one = await got(heir, konto)
+        assert one.lease.redelivered
+        statement = "select forsok from read.fiks_io_tilstand where melding_id = $1"
+        assert await office.system.connection.fetchval(statement, sent.melding_id) == 0
+        assert (await heir.count(konto)).konsumenter == 0
+
+
+async def test_what_a_dead_gateway_had_is_redelivered_though_it_never_said_that_it_handed_it_out(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.TEND", 0.1)
+    monkeypatch.setattr("gateway.queues.DEAD_FOR", 0.2)
+    konto = uuid4()
+    sent = await office.send(konto)
+    await office.system.until_projected(table.name)
+    take = "insert into lease (mottaker_konto_id, melding_id, holder) values ($1, $2, $3)"
+    await office.system.connection.execute(take, konto, sent.melding_id, uuid4())
+    async with gateway(office.system, office.blobs) as heir:
+        assert (await got(heir, konto)).lease.redelivered
+
+
+async def test_leases_that_postgresql_forgot_cost_a_redelivery_and_no_message(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.TEND", 0.1)
+    monkeypatch.setattr("gateway.queues.STALE", 0.2)
+    konto = uuid4()
+    sent = await office.send(konto)
+    async with gateway(office.system, office.blobs) as queues:
+        first = await got(queues, konto)
+        await eventually_found(lambda: _has(office, sent.melding_id, "LEVERT"))
+        await office.system.connection.execute("truncate lease")
+        assert (await got(queues, konto)).lease.redelivered
+        queues.settle([first.lease.receipt], Outcome.ACKED)  # it had it in hand all the time
+        await eventually_found(lambda: _has(office, sent.melding_id, "KVITTERT"))
+
+
+async def test_the_table_rebuilt_is_the_table(office: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the other tests left behind."""
+    for name in ("kafka", "postgres", "state"):
+        monkeypatch.setenv(f"FIKS_{name.upper()}", str(getattr(office.system.settings, name)))
+    await office.system.until_projected(table.name)
+    snapshot = await asyncpg.connect(office.system.settings.postgres)
+    connection, kafka = office.system.connection, office.system.settings.kafka
+    found = await check(connection, snapshot, kafka, table, 1, lambda _done, _total: None)
+    await snapshot.close()
+    assert found.rows > 0
+    assert found.differences == []

@@ -1,0 +1,99 @@
+"""The checker of messages in the chaos runs catches what it is there to catch."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from msgspec.structs import replace as changed
+
+from schemas.envelope import Position, Recorded, fact
+from schemas.fiks_io import MeldingDestruert, MeldingFeilet, MeldingKvittert, MeldingSendt, MeldingUtlopt
+from tests.chaos.messages import Act, Handed, Sent, judge_messages
+from tests.support.given_when_then import WHEN
+from tests.support.queues import sendt
+
+KONTO = UUID(int=1)
+
+
+def met(*events: Any) -> list[Recorded]:
+    """The events on one partition, in order."""
+    about = [fact(event, time=WHEN, id=str(uuid4()), source="test") for event in events]
+    return [
+        Recorded(event, changed(at, position=Position("fiks.io", 0, number)))
+        for number, (event, at) in enumerate(zip(events, about, strict=True))
+    ]
+
+
+def message(**fields: Any) -> MeldingSendt:
+    return sendt(KONTO, klient_melding_id=uuid4(), ttl=timedelta(hours=1), **fields)
+
+
+def end_of(one: MeldingSendt, kind: type[Any], **fields: Any) -> list[Any]:
+    of: dict[str, Any] = {"mottaker_konto_id": one.mottaker_konto_id, "melding_id": one.melding_id}
+    return [kind(**of, **fields), MeldingDestruert(**of)]
+
+
+def notice(about: MeldingSendt, kind: str) -> list[Any]:
+    made = sendt(
+        about.avsender_konto_id, plattform=True, svar_pa_melding=about.melding_id, melding_type=kind, headere=()
+    )
+    return [made, *end_of(made, MeldingKvittert)]
+
+
+def run() -> dict[str, Any]:
+    """A clean run: one acknowledged, one expired, one failed."""
+    acked, expired, failed = message(), message(), message()
+    events = [
+        *(acked, *end_of(acked, MeldingKvittert)),
+        *(expired, *end_of(expired, MeldingUtlopt), *notice(expired, "no.ks.fiks.kvittering.tidsavbrudd")),
+        *(failed, *end_of(failed, MeldingFeilet, forsok=3), *notice(failed, "no.ks.fiks.kvittering.serverfeil.v1")),
+    ]
+    handed = [Handed(acked.melding_id, redelivered=False, act=Act.ACK)]
+    handed += [Handed(failed.melding_id, redelivered=number > 0, act=Act.REQUEUE) for number in range(3)]
+    sent = [Sent(one.klient_melding_id or uuid4(), one.melding_id) for one in (acked, expired, failed)]
+    return {"sent": sent, "handed": handed, "log": met(*events)}
+
+
+def judged(**changes: Any) -> Any:
+    return judge_messages(**(run() | changes))
+
+
+def test_a_clean_run_is_clean() -> None:
+    assert judged().clean
+
+
+def test_a_message_that_is_lost() -> None:
+    assert judged(log=[]).lost
+
+
+def test_a_message_that_never_ends() -> None:
+    one = message()
+    assert judged(log=met(one), sent=[Sent(one.klient_melding_id or uuid4(), one.melding_id)], handed=[]).lost
+
+
+def test_a_call_that_was_taken_twice() -> None:
+    one = message()
+    events = [made for two in (one, changed(one, melding_id=uuid4())) for made in (two, *end_of(two, MeldingKvittert))]
+    assert judged(log=met(*events), sent=[Sent(one.klient_melding_id or uuid4())], handed=[]).doubled
+
+
+@pytest.mark.parametrize("notices", [0, 2])
+def test_a_sender_who_is_told_of_an_expiry_not_once(notices: int) -> None:
+    one = message()
+    told = [event for _ in range(notices) for event in notice(one, "no.ks.fiks.kvittering.tidsavbrudd")]
+    verdict = judged(log=met(one, *end_of(one, MeldingUtlopt), *told), sent=[], handed=[])
+    assert verdict.doubled if notices else verdict.lost
+
+
+def test_a_failure_that_no_consumer_knows_of() -> None:
+    run_ = run()
+    assert judge_messages(**(run_ | {"handed": run_["handed"][:2]})).other
+
+
+def test_a_redelivery_that_is_not_called_one() -> None:
+    run_ = run()
+    silent = [Handed(one.melding_id, redelivered=False, act=one.act) for one in run_["handed"]]
+    assert judge_messages(**(run_ | {"handed": silent})).other
