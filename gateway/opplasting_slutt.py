@@ -28,11 +28,7 @@ from gateway.opplastinger import AVBRUTT, GIVEN_UP, OPPLASTINGER
 from gateway.randomness import new_uuid
 from gateway.said import said
 from gateway.tus import metadata_in
-<<<<<<< HEAD
-=======
-from infra.crypto.cms import Decryptor
 from infra.crypto.segments import Tampered
->>>>>>> gaps
 from infra.logs import logger
 from schemas.codec import decode, encode
 from schemas.dokumentlager import DokumentLastetOpp
