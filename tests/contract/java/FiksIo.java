@@ -52,7 +52,7 @@ import no.ks.fiks.io.klient.FiksIOHttpException;
  * {"do": "open", "as": name, ...} makes one, and {"as": name} says whose call one is.
  */
 public class FiksIo {
-    private static final int PATIENCE = 60;
+    private static final int PATIENCE = 200;
     private static final Map<String, FiksIo> CLIENTS = new HashMap<>();
 
     private final FiksIOKlient client;
@@ -71,7 +71,8 @@ public class FiksIo {
     private static Object perform(JsonNode ask) throws Exception {
         var name = ask.get("as").asText();
         if (ask.get("do").asText().equals("open")) {
-            return CLIENTS.put(name, new FiksIo(ask)) == null;
+            CLIENTS.put(name, new FiksIo(ask));
+            return null;
         }
         return CLIENTS.get(name).does(ask);
     }
@@ -280,8 +281,8 @@ public class FiksIo {
     }
 
     /**
-     * Sends to another account without pause for thought, and does with what comes what its header "gjor" says: "svar",
-     * "tilbake" (once), "avvis"; the rest is acknowledged.
+     * Sends to another account again and again, and does with what comes what its header "gjor" says: "svar", "tilbake"
+     * (once), "avvis"; the rest is acknowledged.
      */
     private final class Traffic {
         private static final String TYPE = "no.ks.fiks.test.v1.trafikk";
