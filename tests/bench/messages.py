@@ -1,8 +1,8 @@
 """How long a message of Fiks IO takes from the sender's call to the consumer's hands, and how many come through.
 
 The whole system runs as processes of its own: Kafka, PostgreSQL, a worker, two gateways. The sender calls one of them
-by REST, the consumer reads at the other by AMQP. Beside it, in the same run, the same client publishes to a RabbitMQ that
-confirms (a durable queue, persistent messages) and consumes from it. Run: ``python -m tests.bench.messages``.
+by REST, the consumer reads at the other by AMQP. Beside it, in the same run, the same client publishes to a RabbitMQ
+that confirms (a durable queue, persistent messages) and consumes from it. Run: ``python -m tests.bench.messages``.
 """
 
 from __future__ import annotations
