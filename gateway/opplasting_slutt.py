@@ -28,6 +28,7 @@ from gateway.opplastinger import AVBRUTT, GIVEN_UP, OPPLASTINGER
 from gateway.randomness import new_uuid
 from gateway.said import said
 from gateway.tus import metadata_in
+from infra.crypto.segments import Tampered
 from infra.logs import logger
 from schemas.codec import decode, encode
 from schemas.dokumentlager import DokumentLastetOpp
@@ -83,7 +84,7 @@ async def _made(request: web.Request, konto: Ressurs, upload: Opplasting) -> Fer
         if upload.is_decided or (decided := await _decided(request, konto, upload)) is None:
             return await _settled(request, konto, upload)
         return await _appended(request, upload, decided)
-    except NotFound:  # another has made it meanwhile, and cleared all away
+    except (NotFound, Tampered):  # another has made it meanwhile, and cleared away what was being read
         found = await request.app[OPPLASTINGER].find(konto.id, upload.id)
         if isinstance(found, Ferdig):
             return found

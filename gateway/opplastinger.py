@@ -87,7 +87,7 @@ class Opplastinger:
         return offset
 
     async def content(self, upload: Opplasting) -> Chunks:
-        """All bytes that have come. Raises NotFound when the upload was cleared away, Tampered."""
+        """All bytes that have come. Raises Tampered, also when the upload was cleared away."""
         offset = 0
         for size in upload.parts:
             async for plain in opening(self._blobs, upload.key, upload.part(offset), size, 0, size - 1):
@@ -107,19 +107,21 @@ class Opplastinger:
         return opened(upload.key, name, kept)
 
     async def finish(self, upload: Opplasting, ferdig: Ferdig) -> None:
-        """Remember what it became, and clear everything else away."""
+        """Remember what it became, and clear the rest away."""
         await self._blobs.create(f"{upload.folder}/{FERDIG}", msgspec.json.encode(ferdig))
-        await self.clear(upload, UTFALL)
+        await self.clear(upload)
 
-    async def clear(self, upload: Opplasting, *more: str) -> None:
-        """Delete the key and the bytes of an upload that is decided; what cannot be deleted now is swept up later."""
+    async def clear(self, upload: Opplasting) -> None:
+        """Delete the key and the bytes of an upload that is decided; what cannot be deleted now is swept up later.
+
+        That it was decided stays, unreadable without the key: who has read it all shall not decide it anew.
+        """
         left = await self._blobs.sizes(upload.folder)
         parts = [name for name in left if name not in {OPPRETTET, UTFALL, FERDIG}]
         await self._blobs.delete([f"{upload.folder}/{OPPRETTET}"])
         for at in range(0, len(parts), DELETED_AT_ONCE):
             some = parts[at : at + DELETED_AT_ONCE]
             await asyncio.gather(*(self._blobs.delete([f"{upload.folder}/{name}"]) for name in some))
-        await self._blobs.delete(f"{upload.folder}/{name}" for name in more)
 
     async def _found(self, opplasting_id: str, folder: str) -> Opplasting | Ferdig:
         sizes = await self._blobs.sizes(folder)

@@ -29,8 +29,10 @@ from streams.domain.errors import Unacknowledged, Unavailable
 
 LONGEST_CALL = 15 * 60.0
 """Seconds; clients give up after 16 minutes."""
-LONGEST_SILENCE = 60.0
-"""Seconds that a sender may send nothing at all."""
+LONGEST_SILENCE = 120.0
+"""Seconds that a sender may send nothing at all. Clients give up after a minute of it: who is silent while it encrypts
+other documents, four at a time, shall not be cut off by us before that.
+"""
 MOST_METADATA = 1 << 20
 KEPT = 1 << 16
 """Bytes at either end of a document that are kept to look at, so that few have to be read back."""

@@ -83,7 +83,7 @@ async def test_the_last_byte_makes_the_document(lagre: tuple[Lager, Lager], korr
     assert event.at.actor == f"integrasjon:{one.headers['IntegrasjonId']}"
     for lager in lagre:
         assert (await lager.download(dokument_id)).body == LARGE
-    assert left_of(one, upload) == {"ferdig"}
+    assert left_of(one, upload) == {"utfall", "ferdig"}
     assert len({name for name in one.blobs - before if not name.startswith("opplasting-")}) == 1
 
 
@@ -349,6 +349,38 @@ async def test_one_that_is_whole_becomes_a_document_when_it_is_asked_for(
     assert (await lagre[0].download(dokument_id)).body == LARGE
 
 
+@pytest.mark.parametrize("late", ["content", "decide"])
+async def test_one_that_another_gateway_finishes_meanwhile(
+    lagre: tuple[Lager, Lager],
+    whole: Callable[[Lager, bytes, str], Awaitable[Upload]],
+    monkeypatch: pytest.MonkeyPatch,
+    korrelasjonsid: str,
+    late: str,
+) -> None:
+    """While this one still reads it, and when it has read it and would decide."""
+    one, other = lagre
+    upload, store = await whole(one, b"innhold", korrelasjonsid), one.app[OPPLASTINGER]
+    read, decide, ids = store.content, store.decide, []
+
+    async def finish() -> None:
+        ids.append((await upload.at(other).head()).headers["Fiks-Dokument-Id"])
+
+    async def read_late(found: Opplasting) -> Any:
+        await finish()
+        async for piece in read(found):
+            yield piece
+
+    async def decide_late(found: Opplasting, outcome: bytes) -> bool:
+        await finish()
+        return await decide(found, outcome)
+
+    monkeypatch.setattr(store, late, read_late if late == "content" else decide_late)
+    answer = await upload.head()
+
+    assert (answer.status, [answer.headers.get("Fiks-Dokument-Id")]) == (200, ids)
+    assert len(await told(one, korrelasjonsid)) == 1
+
+
 @pytest.mark.parametrize("is_on_the_log", [True, False])
 async def test_a_log_that_was_silent_has_one_event_in_the_end(
     lagre: tuple[Lager, Lager],
@@ -377,7 +409,7 @@ async def test_a_log_that_was_silent_has_one_event_in_the_end(
     [event] = await told(one, korrelasjonsid)
     assert {one.headers["Fiks-Dokument-Id"] for one in answers} == {str(event.event.dokument_id)}
     assert await downloaded(one, answers[0]) == b"abc"
-    assert left_of(one, upload) == {"ferdig"}
+    assert left_of(one, upload) == {"utfall", "ferdig"}
 
 
 async def test_a_store_that_fails_as_it_is_decided_loses_no_document(

@@ -38,6 +38,7 @@ from fiks_io import (
 )
 from gateway.amqp.deliveries import Melding
 from schemas.konfigurasjon import PrivilegieTildelt, PrivilegieTrukketTilbake
+from streams.domain.fiks_io_konto import SENDE_MOTTA
 from tests.support.amqp import (
     AKTOR,
     KONTO_ID,
@@ -45,7 +46,6 @@ from tests.support.amqp import (
     ORG,
     OTHER_KONTO,
     PASSORD,
-    PRIVILEGE,
     Amqp,
     certified,
     running_amqp,
@@ -282,7 +282,7 @@ async def test_comes_back_with_a_new_token_when_the_connection_breaks(world: Wor
 
 async def test_comes_back_when_it_was_refused_for_a_while(world: World) -> None:
     """The server closes the connection with 320, and refuses the consumer until the right is given again."""
-    right = {"fiks_org_id": ORG, "aktor": AKTOR, "ressurs_id": KONTO_ID, "privilegium": PRIVILEGE}
+    right = {"fiks_org_id": ORG, "aktor": AKTOR, "ressurs_id": KONTO_ID, "privilegium": SENDE_MOTTA}
     async with reading(world.klient()) as meldinger:
         waiting = asyncio.create_task(anext(meldinger))  # type: ignore[arg-type]
         world.amqp.memory.meet(PrivilegieTrukketTilbake(**right))
@@ -307,7 +307,7 @@ async def test_comes_back_when_its_consumer_is_cancelled(world: World) -> None:
 
 async def test_the_first_connection_must_succeed(world: World) -> None:
     world.amqp.memory.meet(
-        PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=PRIVILEGE)
+        PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=SENDE_MOTTA)
     )
     async with world.klient() as klient:
         with pytest.raises(Unavailable, match="ACCESS_REFUSED"):

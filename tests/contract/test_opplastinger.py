@@ -132,9 +132,8 @@ async def test_it_is_decided_once_and_then_cleared(stores: tuple[Opplastinger, O
     await other.finish(upload, ferdig := Ferdig(uuid4(), PIECE + 10))
 
     assert await one.find(KONTO, upload.id) == ferdig
-    assert set(await Blobs(url).sizes(upload.folder)) == {"ferdig"}
-    with pytest.raises(NotFound):
-        await one.outcome(upload)
+    assert set(await Blobs(url).sizes(upload.folder)) == {"utfall", "ferdig"}
+    assert not await one.decide(upload, b"enda et")
 
 
 async def test_one_that_is_given_up(stores: tuple[Opplastinger, Opplastinger], url: str) -> None:

@@ -52,7 +52,7 @@ async def seeded() -> AsyncIterator[Seeded]:
         server = OwnKafka(folder)
         await server.start()
         topics.apply(server.bootstrap, 1)
-        assert await seed(server.bootstrap, folder / "state") == 30
+        assert await seed(server.bootstrap, folder / "state") == 44
         yield Seeded(server, folder / "state")
         await server.stop()
 
