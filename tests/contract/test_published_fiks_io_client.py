@@ -189,15 +189,6 @@ async def test_large_content(sender: Klient, receiver: Klient, post: Post, tmp_p
     assert row["blob"] is None
 
 
-async def test_content_that_the_client_cannot_finish_is_refused(
-    sender: Klient, receiver: Klient, tmp_path: Path
-) -> None:
-    """It guesses no type for such a name, and ends a payload that is cut as if it were whole."""
-    with pytest.raises(Failed, match="CMS") as refused:
-        await sender.send(receiver.konto, some(tmp_path, "navnutenendelse", 1000))
-    assert refused.value.status == 400
-
-
 # --- What becomes of a message ---------------------------------------------------------------------------------------
 
 
