@@ -108,7 +108,9 @@ class Reading:
 
     async def _wait_for_own(self, stream: str) -> None:
         """Wait until the projection contains what this process wrote to the stream."""
-        written = position, decided = self._written[stream]
+        if (written := self._written.get(stream)) is None:
+            return  # another who asked has waited for it meanwhile
+        position, decided = written
         at = {position.partition: position.offset + 1}
         until = asyncio.get_running_loop().time() + self._patience
         caught_up = not decided or await self._decided(at, until)

@@ -25,7 +25,8 @@ def is_a(name: str, said: Any) -> bool:
     """Whether it is what is described, of nothing but the fields that are, and without null."""
     schema = DESCRIBED["schemas"][name]
     jsonschema.validate(said, schema | {"components": DESCRIBED})
-    assert not FNR.search(json.dumps(said)) and None not in said.values()
+    about_persons = {name: value for name, value in said.items() if name != "offentligNokkel"}  # digits by chance
+    assert not FNR.search(json.dumps(about_persons)) and None not in said.values()
     return said.keys() <= schema["properties"].keys()
 
 
