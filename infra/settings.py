@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ELSEWHERE = {
     *("FIKS_POSTGRES_PASSWORD", "FIKS_PUBLISH"),  # compose.yaml
     "FIKS_SCHEMAS_USER",  # fiks schemas publish
-    *("FIKS_CLIENT_JARS", "FIKS_TEST_LARGE", "FIKS_TEST_MINUTES", "FIKS_TEST_REGISTERS"),  # tests
+    *("FIKS_CLIENT_JARS", "FIKS_TEST_REGISTERS"),  # tests
 }
 """Names that are no settings of a process, and who reads them."""
 

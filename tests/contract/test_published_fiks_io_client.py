@@ -1,7 +1,7 @@
 """The published client of Fiks IO for Java, unchanged, against the whole local system: what a vendor's code sees.
 
-One system and one JVM for the module, one more each for what another version does. FIKS_TEST_LARGE=1 adds 300 MB;
-FIKS_TEST_MINUTES=3 lets the traffic run for so long, where it is 20 seconds.
+One system and one JVM for the module, one more each for what another version does. TEST_LARGE=1 adds 300 MB;
+TEST_MINUTES=3 lets the traffic run for so long, where it is 20 seconds.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from tests.support.gateway import events_after
 from tests.support.published_client import FIKS_IO, FIKS_IO_3_6, FIKS_IO_NEWER_AMQP, Failed
 
 KATALOG = "/fiks-io/katalog/api/v1/kontoer"
-SECONDS = 60 * float(os.environ.get("FIKS_TEST_MINUTES", "0.33"))
+SECONDS = 60 * float(os.environ.get("TEST_MINUTES", "0.33"))
 CUTS = [((GATEWAYS[0],), signal.SIGKILL), (GATEWAYS, signal.SIGKILL), ((GATEWAYS[1],), signal.SIGTERM)]
-large = pytest.mark.skipif("FIKS_TEST_LARGE" not in os.environ, reason="FIKS_TEST_LARGE is not set")
+large = pytest.mark.skipif("TEST_LARGE" not in os.environ, reason="TEST_LARGE is not set")
 newer = pytest.mark.skipif(not (FIKS_IO_3_6.jar and FIKS_IO_3_6.jar.exists()), reason=f"no {FIKS_IO_3_6.jar}")
 
 

@@ -101,7 +101,7 @@ def test_a_misspelt_setting_stops_the_process_and_names_the_nearest(misspelt: st
     assert "secret" not in line
 
 
-@pytest.mark.parametrize("name", ["FIKS_TEST_LARGE", "FIKS_TEST_MINUTES", "FIKS_TEST_REGISTERS", "FIKS_CLIENT_JARS"])
+@pytest.mark.parametrize("name", ["FIKS_TEST_REGISTERS", "FIKS_CLIENT_JARS"])
 def test_what_tests_are_told_by_their_surroundings_stops_no_process(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "1")
     Settings()
