@@ -1,0 +1,97 @@
+"""The ledger of an account, in a whole system: where each message is, and every step with its place on the log."""
+
+from __future__ import annotations
+
+import asyncio
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from tests.support.dokumentlager import Lager
+from tests.support.fiks_io import AS_JAVA, TYPE, java, specification
+from tests.support.fiks_io_konto import Io, done, refused
+from tests.support.records import records_on
+
+TOPIC = "fiks.io"
+
+
+async def send(io: Io, **said: Any) -> str:
+    """From the account of A to that of B; the id."""
+    body = java(specification(avsenderKontoId=io.a_konto, mottakerKontoId=io.b_konto, **said))
+    answer = await io.a_machine.ask(
+        "POST", "/fiks-io/api/v1/send", data=BytesIO(body), headers={"Content-Type": AS_JAVA}
+    )
+    assert answer.status == 202, answer.body
+    return str(answer.json["meldingId"])
+
+
+def at(konto: str, melding_id: str = "") -> str:
+    return f"/fiks-io/sporing/api/v1/kontoer/{konto}/meldinger" + (f"/{melding_id}" if melding_id else "")
+
+
+async def ids(who: Lager, konto: str, **query: Any) -> list[str]:
+    return [one["meldingId"] for one in (await done(who, "GET", at(konto), **query))["meldinger"]]
+
+
+async def test_both_sides_see_where_a_message_is_and_how_it_came_there_with_proof(io: Io) -> None:
+    klient = str(uuid4())
+    sent = await send(io, ttl=600_000, headere={"klientMeldingId": klient})
+    waiting = await done(io.a_machine, "GET", at(io.a_konto, sent))
+    assert waiting == await done(io.b_machine, "GET", at(io.b_konto, sent))
+    assert (waiting["status"], waiting["meldingType"], waiting["klientMeldingId"]) == ("VENTER", TYPE, klient)
+    polled = f"/fiks-io/manuell/api/v1/kontoer/{io.b_konto}/meldinger/neste"
+    while not (await io.b_machine.ask("GET", f"{polled}/metadata")).body:
+        await asyncio.sleep(0.05)
+    await done(io.b_machine, "GET", f"{polled}/ack")
+    ended = await done(io.a_machine, "GET", at(io.a_konto, sent))
+    assert ended["status"] == "KVITTERT"
+    assert [one["type"] for one in ended["steg"]][:3] == ["MeldingSendt", "MeldingLevert", "MeldingKvittert"]
+    assert ended["bevis"] == ended["steg"][0]["bevis"] == waiting["bevis"]
+    on_the_log = {
+        (one.partition, one.offset): dict(one.headers)
+        for one in await asyncio.to_thread(records_on, io.a.settings.kafka, TOPIC)
+    }
+    for one in ended["steg"]:
+        bevis = one["bevis"]
+        headers = on_the_log[bevis["partisjon"], bevis["offset"]]
+        assert (headers["ce_id"].decode(), headers["ce_type"].decode()) == (bevis["hendelseId"], one["type"])
+
+
+async def test_pages_follow_each_other_and_are_of_what_was_asked_for(io: Io) -> None:
+    sent = [await send(io) for _ in range(3)]
+    assert (await ids(io.b_machine, io.b_konto, antall=1000))[-3:] == sent
+    assert (await ids(io.a_machine, io.a_konto, retning="SENDT", antall=1000))[-3:] == sent
+    assert not set(sent) & set(await ids(io.a_machine, io.a_konto, antall=1000))
+    found, after = [], {}
+    while True:
+        page = await done(io.b_machine, "GET", at(io.b_konto), antall=2, **after)
+        found += [one["meldingId"] for one in page["meldinger"]]
+        if "etter" not in page:
+            break
+        after = {"etter": page["etter"]}
+    assert found == await ids(io.b_machine, io.b_konto, antall=1000)
+    assert set(sent) <= set(await ids(io.b_machine, io.b_konto, status="VENTER", antall=1000))
+    assert not set(sent) & set(await ids(io.b_machine, io.b_konto, status="FEILET"))
+
+
+@pytest.mark.parametrize(
+    "query", [{"retning": "BEGGE"}, {"status": "venter"}, {"antall": "0"}, {"antall": "x"}, {"etter": "i går"}]
+)
+async def test_what_cannot_be_asked(io: Io, query: dict[str, str]) -> None:
+    await refused(io.b_machine, 400, "GET", f"{at(io.b_konto)}?{urlencode(query)}")
+
+
+async def test_nothing_is_seen_of_what_is_others(io: Io) -> None:
+    sent = await send(io)
+    await refused(io.a_machine, 403, "GET", at(io.b_konto))
+    await refused(io.a_machine, 403, "GET", at(io.b_konto, sent))
+    own = await done(io.a, "POST", "/fiks-io/konto/api/v1/kontoer", {"konto": _konto(io)})
+    await refused(io.a, 404, "GET", at(own["kontoId"], sent))
+    await refused(io.b_machine, 404, "GET", at(io.b_konto, str(uuid4())))
+
+
+def _konto(io: Io) -> dict[str, str]:
+    return {"fiksOrgId": str(io.a.fiks_org_id), "navn": "En annen"}
