@@ -12,7 +12,7 @@ from infra.sealed_blobs import opened
 from projections.fiks_io import Headers, headers_of
 from schemas.errors import Unreadable
 from schemas.fiks_io import Header
-from schemas.personal import ERASED
+from schemas.personal import ERASED, name_of_key
 from streams.domain.fiks_io import KORRELASJON
 from streams.sealing import opened_at
 
@@ -29,6 +29,12 @@ async def melding_of(row: Row, keys: Keys, blobs: Blobs) -> Melding:
     if any(one.navn == ERASED for one in said.headere):
         raise Unreadable("the key of the message is destroyed: it has ended")
     return Melding(headers_for(row, said), await _content(row, keys, blobs), row["ttl"])
+
+
+def keys_of(row: Row) -> set[str]:
+    """The names of the keys that opening the message takes, so that those of many are read together."""
+    name = name_of_key(*headers_of(row))
+    return {one for one in (name, row["nokkel"]) if one is not None}
 
 
 def headers_for(row: Row, said: Headers) -> dict[str, str]:

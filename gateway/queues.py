@@ -16,7 +16,7 @@ from uuid import UUID
 
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
 from gateway.leases import CHANNEL, Held, Leases, Taken, alive
-from gateway.meldinger import melding_of
+from gateway.meldinger import keys_of, melding_of
 from gateway.reading import Reading
 from gateway.settlement import Delivery, Settlement
 from infra.blobs import Blobs
@@ -219,6 +219,8 @@ class Queues:
             if room < 0 and number:
                 break
             fits.append(taken[number])
+        with suppress(Unavailable):  # each is told by itself, then
+            await self._log.keys.get_many(set().union(*(keys_of(row) for _, row in fits)))
         opened = await asyncio.gather(*(self._opened(held, row) for held, row in fits))
         given: dict[_Subscription, list[Lease]] = defaultdict(list)
         unwanted = [held for held, _ in taken[len(fits) :]]

@@ -78,21 +78,29 @@ class Table:
         try:
             found = await self._load(names)
             if missing := set(names) - found.keys():
-                await self.catch_up()
-                found |= await self._load(missing)
+                found |= await self._awaited(missing)
             return found
         except INFRASTRUCTURE as fault:
             raise Unavailable("Nøklene kan ikke leses akkurat nå. Prøv igjen") from fault
 
     async def catch_up(self) -> None:
         """Wait until the table contains all that the topic says now. Raises Unavailable when that takes too long."""
+        await self._awaited(set())
+
+    async def _awaited(self, missing: set[str]) -> dict[str, bytes]:
+        """Those of the missing keys that come until the table contains all that the topic says now; the others were
+        erased. Returns as soon as all are there. Raises Unavailable.
+        """
         deadline = time.monotonic() + self._patience
-        ends = await self._end(deadline)
+        ends, found = await self._end(deadline), dict[str, bytes]()
         while True:
             rows = await self._pool.fetch(POSITIONS, FOLLOWER, NOKKEL.name)
             at = {row["partition"]: row["next_offset"] for row in rows}
-            if all(at.get(partition, 0) >= end for partition, end in ends.items()):
-                return
+            has_caught_up = all(at.get(partition, 0) >= end for partition, end in ends.items())
+            if missing:
+                found |= await self._load(missing - found.keys())
+            if has_caught_up or (missing and not missing - found.keys()):
+                return found
             if time.monotonic() > deadline:
                 raise Unavailable("Nøklene er ikke klare ennå. Prøv igjen")
             await asyncio.sleep(PAUSE)
