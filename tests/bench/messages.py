@@ -122,9 +122,13 @@ async def by_fiks_io() -> AsyncIterator[tuple[Send, Arrivals]]:
         url = url.with_user(receiver.headers["IntegrasjonId"]).with_password(receiver.secret)
 
         async def send(id_: UUID) -> None:
-            body = _form(sender, receiver, id_)
-            async with session.post(running.urls()[0] + SEND, data=body, headers=sender.headers) as answer:
-                assert answer.status == 202, await answer.text()
+            while True:  # where the log takes nothing for a moment, it is tried again and the time runs on
+                body = _form(sender, receiver, id_)
+                async with session.post(running.urls()[0] + SEND, data=body, headers=sender.headers) as answer:
+                    if answer.status == 202:
+                        return
+                    assert answer.status == 503, await answer.text()
+                await asyncio.sleep(0.05)
 
         async with consuming(url, queue_of(receiver.konto_id), arrivals):
             yield send, arrivals
