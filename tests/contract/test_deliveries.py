@@ -61,6 +61,7 @@ async def on_the_log(kafka: str, database: str) -> AsyncIterator[Queues]:
             async def put(konto_id: UUID, bodies: Sequence[bytes]) -> None:
                 for body in bodies:
                     await office.send(konto_id, body, melding_type="x", ttl=HOUR)
+                await office.system.until_projected("fiks_io")
 
             yield Queues(office.gateways, put)
 
