@@ -28,6 +28,7 @@ from schemas.errors import Unreadable
 from streams.domain.errors import Unavailable
 from streams.domain.fiks_io import fiks_io
 from streams.log import Log
+from streams.reader import or_die
 
 log = logger(__name__)
 
@@ -99,7 +100,7 @@ class Queues:
         """Hand out in the background; PostgreSQL may be away."""
         self._settlement.start()
         works = (self._hand_out(), self._listen(), self._count_consumers(), self._tend(), self._look_at_all())
-        self._running = [asyncio.create_task(work) for work in works]
+        self._running = [asyncio.create_task(or_die("queues of messages", work)) for work in works]
 
     async def stop(self) -> None:
         """Hand out nothing more. What is still leased is taken over by others."""

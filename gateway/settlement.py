@@ -28,6 +28,7 @@ from schemas.fiks_io import (
 )
 from streams.domain.errors import Unavailable
 from streams.log import Log
+from streams.reader import or_die
 
 log = logger(__name__)
 
@@ -55,6 +56,7 @@ class Delivery:
     aktor: str | None
     korrelasjon: str | None
     told: asyncio.Task[Position] | None = None
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Settlement:
 
     def start(self) -> None:
         """Let go of leases in the background."""
-        self._running = asyncio.create_task(self._release())
+        self._running = asyncio.create_task(or_die("settlement of messages", self._release()))
 
     def stop(self) -> None:
         """Let go of nothing more: who comes after us takes over what is left."""
@@ -108,7 +110,10 @@ class Settlement:
         delivery.told = asyncio.create_task(self._say(event, delivery))
 
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Say how it ended. Never waits and never fails."""
+        """Say how it ended, once. Never waits and never fails."""
+        if delivery.is_settled:
+            return
+        delivery.is_settled = True
         self._known[delivery.held.levering] = delivery.held
         self._open[delivery.held.konto_id] += 1
         task = asyncio.create_task(self._settle(delivery, outcome))

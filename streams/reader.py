@@ -227,3 +227,11 @@ def die(where: str, fault: BaseException) -> None:
     """Log a bug and stop the process at once: nothing was acknowledged, so nothing is lost. The supervisor restarts."""
     log.critical("a bug stops the process", where=where, exc_info=fault)
     os._exit(70)
+
+
+async def or_die(where: str, work: Awaitable[None]) -> None:
+    """Do work that goes on in the background: a fault in it stops the process, which would else live on without it."""
+    try:
+        await work
+    except Exception as fault:
+        die(where, fault)

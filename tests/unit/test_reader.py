@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
 from streams.agents import check_no_gap
-from streams.reader import Claim, Hole, Reader
+from streams.reader import Claim, Hole, Reader, or_die
 from tests.support.records import Record
 
 AT = TopicPartition("t", 0)
@@ -49,3 +50,24 @@ def test_a_batch_that_begins_beyond_the_checkpoint_is_an_error() -> None:
     with pytest.raises(Hole):
         check_no_gap("svarut_status", records(7, 8), 5)
     check_no_gap("svarut_status", records(5, 6), 6)
+
+
+async def test_a_fault_in_the_background_stops_the_process_and_an_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    died: list[tuple[str, BaseException]] = []
+    monkeypatch.setattr("streams.reader.die", lambda where, fault: died.append((where, fault)))
+    bug = RuntimeError("a bug")
+
+    async def fails() -> None:
+        raise bug
+
+    async def ends() -> None:
+        await asyncio.sleep(0)
+
+    await or_die("here", ends())
+    await or_die("here", fails())
+    cancelled = asyncio.create_task(or_die("here", asyncio.sleep(60)))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert died == [("here", bug)]
