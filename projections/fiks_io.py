@@ -15,6 +15,7 @@ from asyncpg import Record as Row
 
 from projections.projection import Append, Create, Fold, Met, Needs, Projection, Rows, Write, sql_beside
 from schemas.catalogue import event_type, part
+from schemas.derive import fields_of
 from schemas.envelope import Envelope
 from schemas.errors import Unreadable
 from schemas.fiks_io import (
@@ -67,25 +68,7 @@ class Sendt:
     plattform: bool = False
 
 
-AS_SAID = (
-    "avsender_konto_id",
-    "avsender_org_id",
-    "mottaker_org_id",
-    "avsender_navn",
-    "melding_type",
-    "svar_pa_melding",
-    "svar_til_type",
-    "ttl",
-    "utloper",
-    "klient_melding_id",
-    "klient_korrelasjons_id",
-    "storrelse",
-    "sha256",
-    "blob",
-    "nokkel",
-    "dokumentlager_id",
-    "plattform",
-)
+AS_SAID = tuple(one.name for one, _ in fields_of(Sendt) if one.name not in (*KEY, "headere"))
 """The fields that are columns of their own name."""
 STATE = ("utloper", "forsok", "sett", "klar_fra", "passert", "levering")
 """The columns between status and last decision, named as the fields of ``Melding``."""

@@ -26,9 +26,8 @@ from yarl import URL
 from gateway.amqp.queues import queue_of
 from tests.bench.latency import at_pace
 from tests.bench.report import Report
-from tests.chaos.__main__ import accounts, settings_of
-from tests.chaos.post import Account
-from tests.chaos.system import system
+from tests.chaos.post import Account, accounts
+from tests.chaos.system import settings_of, system
 from tests.support.rabbitmq import running_rabbitmq, user
 from tests.support.stack import temporary_folder
 

@@ -12,13 +12,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import random
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
 import asyncpg
 
@@ -40,8 +38,8 @@ from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Call, Verdict, judge
 from tests.chaos.load import Load, caller
 from tests.chaos.messages import judge_messages
-from tests.chaos.post import Account, Post
-from tests.chaos.system import System, system
+from tests.chaos.post import Post, accounts
+from tests.chaos.system import System, settings_of, system
 from tests.chaos.uploads import Uploads, faults
 from tests.support.backbone import TOPIC as SVARUT
 from tests.support.backbone import Backbone
@@ -105,15 +103,6 @@ async def chaos(rounds: int, seed: int) -> bool:
     return verdict.clean
 
 
-async def accounts(settings: Settings) -> tuple[Account, Account]:
-    """An account of each organisation."""
-    first, second = [
-        Account(UUID(known["fiksIoKontoId"]), headers)
-        for headers, known in [await caller(settings.issuer, settings.state, number) for number in range(2)]
-    ]
-    return first, second
-
-
 async def until_ended(hurt: System) -> bool:
     """Wait until every message has ended and is destroyed, while consumers go on. False when that takes too long."""
     connection = await asyncpg.connect(hurt.postgres.dsn)
@@ -132,12 +121,6 @@ def order(chance: random.Random, of_all: Sequence[Fault]) -> Iterator[Fault]:
     """Faults at random, each once before any comes again."""
     while True:
         yield from chance.sample(of_all, len(of_all))
-
-
-def settings_of(hurt: System) -> Settings:
-    """The settings that the system's processes have, for this one and those that it starts."""
-    os.environ.update({name: value for name, value in hurt.environment.items() if name.startswith("FIKS_")})
-    return Settings()
 
 
 async def verdict_on(hurt: System, calls: list[Call]) -> Verdict:

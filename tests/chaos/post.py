@@ -20,6 +20,8 @@ from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from gateway.amqp.queues import queue_of
+from infra.settings import Settings
+from tests.chaos.load import caller
 from tests.chaos.messages import Act, Handed, Sent
 
 BROKEN = (ClientError, TimeoutError, ConnectionError)
@@ -158,3 +160,12 @@ def body_of(metadata: dict[str, Any], content: bytes) -> FormData:
     if content:
         form.add_field("data", content, filename="innhold", content_type="application/octet-stream")
     return form
+
+
+async def accounts(settings: Settings) -> tuple[Account, Account]:
+    """An account of each organisation."""
+    first, second = [
+        Account(UUID(known["fiksIoKontoId"]), headers)
+        for headers, known in [await caller(settings.issuer, settings.state, number) for number in range(2)]
+    ]
+    return first, second

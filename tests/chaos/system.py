@@ -14,6 +14,7 @@ from aiohttp import ClientError, ClientSession
 
 from infra.local.ports import free_port
 from infra.local.processes import Process, Running
+from infra.settings import Settings
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,3 +156,9 @@ async def system(gateways: int, workers: int) -> AsyncIterator[System]:
                 await node.kill()
             await postgres.stop()
             await kafka.stop()
+
+
+def settings_of(hurt: System) -> Settings:
+    """The settings that the system's processes have, for this one and those that it starts."""
+    os.environ.update({name: value for name, value in hurt.environment.items() if name.startswith("FIKS_")})
+    return Settings()

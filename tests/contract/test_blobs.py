@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from infra.blobs import SMALL, Blobs
 from streams.domain.errors import NotFound, Unavailable
+from tests.support.chunks import chunks_of
 
 SIZES = (0, 1, SMALL, SMALL + 1, 12 * SMALL + 7)
 
@@ -79,11 +80,6 @@ def store(request: pytest.FixtureRequest) -> Store:
     return Store(folder.as_uri(), left)
 
 
-async def chunks(content: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
-    for at in range(0, len(content), size):
-        yield content[at : at + size]
-
-
 async def read(blobs: Blobs, name: str) -> bytes:
     return b"".join([chunk async for chunk in blobs.get(name)])
 
@@ -92,7 +88,7 @@ async def read(blobs: Blobs, name: str) -> bytes:
 async def test_what_is_put_can_be_got(store: Store, size: int) -> None:
     content = os.urandom(size)
 
-    await store.blobs.put("a1", chunks(content))
+    await store.blobs.put("a1", chunks_of(content))
 
     assert await read(store.blobs, "a1") == content
     assert await store.blobs.begin("a1", 10) == (content[:10], size)
@@ -145,7 +141,7 @@ async def test_of_two_processes_who_create_the_same_one_does(blobs: Blobs, folde
 
 
 async def test_many_at_once(store: Store) -> None:
-    await asyncio.gather(*(store.blobs.put(f"n{number}", chunks(b"%d" % number)) for number in range(200)))
+    await asyncio.gather(*(store.blobs.put(f"n{number}", chunks_of(b"%d" % number)) for number in range(200)))
 
     assert [await read(store.blobs, f"n{number}") for number in range(200)] == [b"%d" % number for number in range(200)]
     assert len(store.left()) == 200
@@ -154,7 +150,7 @@ async def test_many_at_once(store: Store) -> None:
 @pytest.mark.parametrize("size", SIZES[1:])
 async def test_nothing_is_left_when_the_content_breaks_off(store: Store, size: int) -> None:
     async def broken() -> AsyncIterator[bytes]:
-        async for chunk in chunks(bytes(size)):
+        async for chunk in chunks_of(bytes(size)):
             yield chunk
         raise ConnectionResetError("gone")
 
@@ -169,7 +165,7 @@ async def test_nothing_is_left_when_we_are_cancelled(store: Store, size: int) ->
     stuck = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
-        async for chunk in chunks(bytes(size)):
+        async for chunk in chunks_of(bytes(size)):
             yield chunk
         stuck.set()
         await asyncio.Event().wait()
@@ -184,13 +180,13 @@ async def test_nothing_is_left_when_we_are_cancelled(store: Store, size: int) ->
 
 
 async def test_nothing_is_left_when_we_are_cancelled_while_it_is_written(store: Store) -> None:
-    puts = [asyncio.create_task(store.blobs.put(f"n{number}", chunks(b"x"))) for number in range(20)]
+    puts = [asyncio.create_task(store.blobs.put(f"n{number}", chunks_of(b"x"))) for number in range(20)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     for put in puts[::2]:
         put.cancel()
     await asyncio.gather(*puts, return_exceptions=True)
-    await store.blobs.put("last", chunks(b"x"))  # behind all that was under way
+    await store.blobs.put("last", chunks_of(b"x"))  # behind all that was under way
 
     assert sorted(store.left()) == sorted(["last", *(f"n{number}" for number in range(1, 20, 2))])
 
@@ -200,7 +196,7 @@ async def test_a_blob_is_there_as_a_whole_or_not_at_all(blobs: Blobs, folder: Pa
     taken.mkdir()  # where nothing can be renamed to
 
     with pytest.raises(Unavailable):
-        await blobs.put("n0", chunks(b"x"))
+        await blobs.put("n0", chunks_of(b"x"))
 
     assert os.listdir(folder) == ["n0"]  # noqa: PTH208 - async, and one call
 
@@ -208,13 +204,13 @@ async def test_a_blob_is_there_as_a_whole_or_not_at_all(blobs: Blobs, folder: Pa
 async def test_a_store_that_is_away_is_unavailable(bucket: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
     blobs = Blobs("s3://away")
-    for call in (blobs.put("a1", chunks(b"x")), blobs.put("a2", chunks(bytes(2 * SMALL))), blobs.delete(["a1"])):
+    for call in (blobs.put("a1", chunks_of(b"x")), blobs.put("a2", chunks_of(bytes(2 * SMALL))), blobs.delete(["a1"])):
         with pytest.raises(Unavailable):
             await call
 
 
 async def test_deleted_and_unknown_blobs_are_not_found(store: Store) -> None:
-    await store.blobs.put("a1", chunks(b"x"))
+    await store.blobs.put("a1", chunks_of(b"x"))
     await store.blobs.delete(["a1", "a2"])
 
     with pytest.raises(NotFound):
