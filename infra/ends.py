@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
@@ -13,6 +14,7 @@ from schemas.topics import Topic
 from streams.domain.errors import Unavailable
 
 TIMEOUT = 2.0
+LEADER_WAIT = 20.0
 OUTDATED = (
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
@@ -61,3 +63,19 @@ class Ends:
             "log.connection.close": False,
         }
         return AdminClient(settings, logger=logging.getLogger("confluent_kafka"))
+
+
+def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """The first and the next offset of a partition, for those that do not run in a loop of their own.
+
+    A broker that has just come back, or made the topic, may not lead it yet: that passes. Raises Unavailable.
+    """
+    deadline = time.monotonic() + LEADER_WAIT
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(partition, timeout=10)
+            return first, end
+        except KafkaException as fault:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Kafka does not say where {partition.topic} ends: {fault}") from fault
+            time.sleep(0.1)

@@ -11,14 +11,14 @@ import asyncio
 import json
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from infra.database import INFRASTRUCTURE, Connection
+from infra.ends import watermarks
 from projections import versions
 from projections.projection import Projection
 from schemas.topics import TOPICS
@@ -33,7 +33,6 @@ Progress = Callable[[int, int], None]
 CATCH_UP = 2_000
 """Events behind the end at which a switch is tried."""
 SWITCH_WAIT = 1.5
-LEADER_WAIT = 20.0
 POLL = 0.2
 
 
@@ -42,28 +41,16 @@ class RebuildFailed(Rejected):
 
 
 def end_offsets(bootstrap: str, topics: Sequence[str]) -> Positions:
-    """The end of every partition of the topics at this moment."""
+    """The end of every partition of the topics at this moment. Raises Unavailable."""
     consumer = Consumer(kafka_settings(bootstrap) | {"group.id": "fiks.ends"})
     try:
         return {
-            (topic, number): _end(consumer, TopicPartition(topic, number))
+            (topic, number): watermarks(consumer, TopicPartition(topic, number))[1]
             for topic in topics
             for number in range(TOPICS[topic].partitions)
         }
     finally:
         consumer.close()
-
-
-def _end(consumer: Consumer, partition: TopicPartition) -> int:
-    """Where a partition ends. A broker that has just come back may not lead it yet: that passes."""
-    deadline = time.monotonic() + LEADER_WAIT
-    while True:
-        try:
-            return int(consumer.get_watermark_offsets(partition, timeout=10)[1])
-        except KafkaException:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def topics_of(projections: Sequence[Projection]) -> list[str]:

@@ -13,6 +13,7 @@ from aiokafka import ConsumerRecord
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from infra import metrics
+from infra.ends import watermarks
 from schemas.codec import decode
 from schemas.envelope import Headers
 from schemas.topics import TOPICS
@@ -75,7 +76,7 @@ class DeadLetters:
 
 
 def read_all(bootstrap: str, topic: str) -> list[DeadLetter]:
-    """Every dead letter of a topic, oldest first within each partition, each record once."""
+    """Every dead letter of a topic, oldest first within each partition, each record once. Raises Unavailable."""
     found: dict[str, DeadLetter] = {}
     for message in _messages(bootstrap, topic):
         letter = _letter(message)
@@ -90,7 +91,7 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
     try:
         ends = {}
         for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
+            low, high = watermarks(consumer, TopicPartition(name, partition))
             if high > low:
                 ends[partition] = high
         consumer.assign([TopicPartition(name, partition, 0) for partition in ends])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from schemas.topics import NOKKEL, TOPICS, Topic
 from streams.domain.errors import Unavailable
@@ -22,7 +23,10 @@ def wanted() -> list[Topic]:
 
 
 def apply(bootstrap: str, replication: int) -> list[str]:
-    """Create the topics that are missing, and wait until every partition has a leader. Returns the new ones' names."""
+    """Create the topics that are missing, and wait until the leader of every partition answers.
+
+    Returns the new ones' names.
+    """
     admin = AdminClient(kafka_settings(bootstrap))
     existing = _existing(admin)
     missing = [one for one in wanted() if one.name not in existing]
@@ -35,25 +39,29 @@ def apply(bootstrap: str, replication: int) -> list[str]:
         except KafkaException as fault:
             if fault.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # somebody else was faster
                 raise
-    _wait_for_leaders(admin)
+    _wait_for_leaders(bootstrap)
     return created
 
 
-def _wait_for_leaders(admin: AdminClient) -> None:
-    """Raises Unavailable when some partition stays without."""
+def _wait_for_leaders(bootstrap: str) -> None:
+    """Wait until the leader of every partition answers: one that the cluster names may not have taken office yet.
+
+    Raises Unavailable when some partition stays without.
+    """
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    question = {TopicPartition(one.name, number): latest for one in wanted() for number in range(one.partitions)}
     deadline = time.monotonic() + TIMEOUT
     while True:
-        known = admin.list_topics(timeout=TIMEOUT).topics
-        if all(
-            one.name in known
-            and len(known[one.name].partitions) >= one.partitions
-            and all(partition.leader >= 0 for partition in known[one.name].partitions.values())
-            for one in wanted()
-        ):
+        admin = AdminClient(kafka_settings(bootstrap))  # one that was refused by an earlier leader never asks anew
+        try:
+            for answer in admin.list_offsets(question, request_timeout=TIMEOUT).values():
+                answer.result(TIMEOUT)
+        except KafkaException as fault:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"some partition has no leader ({fault}); look at the broker's log") from fault
+            time.sleep(0.05)
+        else:
             return
-        if time.monotonic() > deadline:
-            raise Unavailable("Kafka has made the topics, but some partition has no leader; look at the broker's log")
-        time.sleep(0.05)
 
 
 def check(bootstrap: str, replication: int) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
-STARTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._UNKNOWN_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+from infra.ends import watermarks
 
 
 class Record(NamedTuple):
@@ -21,24 +20,11 @@ class Record(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-def _end(consumer: Consumer, partition: TopicPartition) -> int:
-    """Where the partition ends. A broker that has just started may not know for a moment that it leads it."""
-    for _ in range(50):
-        try:
-            end: int = consumer.get_watermark_offsets(partition, timeout=10)[1]
-            return end
-        except KafkaException as fault:
-            if fault.args[0].code() not in STARTING:
-                raise
-            time.sleep(0.1)
-    raise TimeoutError(f"the broker does not lead {partition}")
-
-
 def records_on(bootstrap: str, topic: str) -> list[Record]:
     """The records of all partitions up to the ends that they have now, in order within each."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    ends = {one: _end(consumer, TopicPartition(topic, one)) for one in partitions}
+    ends = {one: watermarks(consumer, TopicPartition(topic, one))[1] for one in partitions}
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
     found: list[Record] = []
     while len(found) < sum(ends.values()):
