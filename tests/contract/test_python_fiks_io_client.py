@@ -284,7 +284,7 @@ async def test_the_example_runs_as_the_readme_says(post: Post, tmp_path: Path) -
 async def test_when_the_gateways_are_killed_it_comes_back_with_a_new_token(
     sender: Python, receiver: Python, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both, while messages are in hand, and ten minutes after it logged in: its connection has outlived its token."""
+    """Both, while messages are in hand, ten minutes after it logged in by its clock: that token is used no more."""
     sent = [(await sender.send(receiver.konto)).melding_id for _ in range(4)]
     first, second, third, _ = got = [await receiver.next() for _ in sent]
     assert [one.metadata.melding_id for one in got] == sent
