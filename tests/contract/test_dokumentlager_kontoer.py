@@ -12,7 +12,7 @@ import pytest
 
 from gateway.auth.persons import PERSONS
 from gateway.issuer.people import PEOPLE
-from gateway.seed import OPERATOR, PROVDAL
+from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL
 from infra.crypto.segments import sealed_size
 from streams.domain.personer import person_id
 from tests.support.dokumentlager import Lager, form, said_of
@@ -79,6 +79,7 @@ async def test_an_account_from_beginning_to_end(lager: Lager) -> None:
         "Taggen sak er fjernet fra kontoen",
         "Kontoen er slettet",
     ]
+    assert {one["aktor"] for one in history} == {ADMINISTRATORS[lager.organisation].navn}
 
 
 async def test_who_may_all_of_the_organisation_is_told_which_accounts_it_does_not_have(lager: Lager) -> None:
