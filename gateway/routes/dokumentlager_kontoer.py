@@ -97,7 +97,8 @@ async def konto(request: web.Request) -> web.Response:
     """An account and what has happened to it."""
     one = konto_in(request)
     found = await request.app[KONTOER].hendelser(one.fiks_org_id, one.id)
-    hendelser = [_hendelse(request, row, one.fiks_org_id) for row in found.rows]
+    aktorer = await in_words(request, "dokumentlager", (row["aktor"] for row in found.rows), one.fiks_org_id)
+    hendelser = [_hendelse(row, aktorer[row["aktor"]]) for row in found.rows]
     return fresh(found, await as_opened(request, _konto(request, one) | {"hendelser": hendelser}))
 
 
@@ -131,9 +132,8 @@ async def tag(request: web.Request) -> web.Response:
 async def fjern_tag(request: web.Request) -> web.Response:
     """Take a tag from it."""
     one = open_konto_in(request)
-    await decide(
-        request, UntagKonto, of=one.fiks_org_id, konto_id=one.id, tag=_tag(request), **now_by(request, "endret")
-    )
+    says = {"tag": _tag(request), **now_by(request, "endret")}
+    await decide(request, UntagKonto, of=one.fiks_org_id, konto_id=one.id, **says)
     return web.Response()
 
 
@@ -168,9 +168,8 @@ def _konto(request: web.Request, one: Ressurs) -> dict[str, Any]:
     }
 
 
-def _hendelse(request: web.Request, row: Any, of: UUID) -> dict[str, Any]:
-    melding = HENDELSER[row["type"]].format(row["detalj"])
-    return {"dato": row["tidspunkt"], "melding": melding, "aktor": in_words(request, row["aktor"], of)}
+def _hendelse(row: Any, aktor: str) -> dict[str, Any]:
+    return {"dato": row["tidspunkt"], "melding": HENDELSER[row["type"]].format(row["detalj"]), "aktor": aktor}
 
 
 def _tag(request: web.Request) -> str:
