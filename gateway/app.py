@@ -30,7 +30,7 @@ from gateway.auth.tokens import Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
-from gateway.fiks_io_manuell import POLLING, Polling
+from gateway.fiks_io_manuell import POLLING
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
 from gateway.matrikkel import EIERE, UkjenteEiere
@@ -99,7 +99,7 @@ def make_app(settings: Settings) -> web.Application:
     app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}
     app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
-    app[TRAFFIC], app[POLLING] = Traffic(), Polling()
+    app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_response_prepare.append(name_protocol)
     app.on_cleanup.append(lambda _: session.close())
@@ -232,6 +232,7 @@ def _reading(settings: Settings) -> Context:
             app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
             ends = Ends(settings.kafka, TOPICS[MELDING_TOPIC])
             queues = app[DELIVERIES] = Queues(settings.postgres, pool, app[LOG], app[BLOBS], ends, new_uuid())
+            app[POLLING] = queues.polling
             queues.start()
             app[SPORING] = Sporing(pool, ends)
             yield
