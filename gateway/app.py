@@ -26,7 +26,7 @@ from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
-from gateway.auth.tokens import Tokens
+from gateway.auth.tokens import TOKENS, Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
@@ -91,7 +91,7 @@ def make_app(settings: Settings) -> web.Application:
     callers = Callers(tokens, integrations, named, fullmakter)
     app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
     wrapping = keks(settings)
-    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka, wrapping), named
+    app[MEMORY], app[TOKENS], app[LOG], app[PERSONS] = memory, tokens, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
     app[ACCESS] = Access(memory, tokens, integrations, app[AUDITOR])
@@ -211,11 +211,11 @@ async def name_protocol(request: web.Request, response: web.StreamResponse) -> N
 
 
 async def _started(app: web.Application) -> AsyncIterator[None]:
-    for part in (app[LOG], app[MEMORY]):
+    for part in (app[LOG], app[MEMORY], app[TOKENS]):
         await part.start()
     yield
     await app[AUDITOR].stop()
-    for part in (app[LOG], app[MEMORY]):
+    for part in (app[LOG], app[MEMORY], app[TOKENS]):
         await part.stop()
 
 
