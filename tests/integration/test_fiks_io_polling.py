@@ -140,7 +140,9 @@ async def test_when_its_time_is_over_it_goes_back_and_that_is_no_attempt(
     assert (await first(one, me)).row["melding_id"] == sent.melding_id
 
 
-async def test_what_could_not_be_settled_is_shown_again(office: Post, one: Polling, other: Polling, konto: UUID) -> None:
+async def test_what_could_not_be_settled_is_shown_again(
+    office: Post, one: Polling, other: Polling, konto: UUID
+) -> None:
     me = Caller(konto, ME)
     await office.send(konto)
     shown = await first(one, me)
