@@ -188,9 +188,11 @@ class Call:
         """Nothing but this right, on what the call is about or on another resource."""
         self.take()
         resource = self.about if resource is None else resource
-        holder = f"integrasjon:{INTEGRASJON.id}" if self.through_integration else NAMED.actor(PID)
+        holders = [f"integrasjon:{INTEGRASJON.id}"] if self.through_integration else []
+        if not self.is_machine:  # through an integration the person's own access counts too, as handlers see to
+            holders.append(NAMED.actor(PID))
         if self.way.privilege:
-            self.door.known.rights.add((holder, self.way.privilege, resource))
+            self.door.known.rights |= {(holder, self.way.privilege, resource) for holder in holders}
         if self.way.caller is Caller.FOR_ORGANISATION:
             self.door.powers.held.add((PID, orgnr))
 
