@@ -52,9 +52,7 @@ def parties(request: web.Request, message: Spesifikasjon, *, har_innhold: bool, 
 
 
 def fault_of(request: web.Request, mottaker_id: UUID, refused: Avslag) -> Rejected | NotAllowed:
-    """The fault that the refusal is: NotAllowed, or Rejected, because of it where the receiver is not there for the
-    sender.
-    """
+    """The fault that the refusal is. Rejected because of NotAllowed: the receiver is not there for the sender."""
     rejected = Rejected(refused.melding)
     if refused.nektet is None:
         return rejected

@@ -22,6 +22,8 @@ log = logger(__name__)
 CHANNEL = "fiks_io"
 """Where PostgreSQL tells that messages can be had: ``<account> <seconds until then>`` (projections/fiks_io.sql)."""
 UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
+MOST_COUNTED = 10_000
+"""Messages of an account that are counted: whoever asks costs no more than this, however many wait."""
 
 TAKE = """
     with wanted as (select * from unnest($1::uuid[], $2::int[]) as w (konto_id, most)),
@@ -86,8 +88,10 @@ POSITIONS = """
     where p.name = 'fiks_io'
 """
 COUNT = """
-    select count(*) from read.fiks_io_tilstand t where t.mottaker_konto_id = $1 and t.status = 'VENTER'
-    and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id) = (t.mottaker_konto_id, t.melding_id))
+    select count(*) from (
+        select from read.fiks_io_tilstand t where t.mottaker_konto_id = $1 and t.status = 'VENTER'
+        and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id)
+                                                = (t.mottaker_konto_id, t.melding_id)) limit $2) as counted
 """
 CONSUMERS = "select coalesce(sum(number), 0) from consumers where mottaker_konto_id = $1 and holder <> $2"
 SAY_CONSUMERS = """
@@ -153,8 +157,8 @@ class Leases:
         return {row["partition"]: row["next_offset"] for row in await self._pool.fetch(POSITIONS)}
 
     async def waiting(self, konto_id: UUID) -> int:
-        """How many messages can be leased, now or once they have rested."""
-        return int(await self._pool.fetchval(COUNT, konto_id))
+        """How many messages can be leased, now or once they have rested; ``MOST_COUNTED`` where there are more."""
+        return int(await self._pool.fetchval(COUNT, konto_id, MOST_COUNTED))
 
     async def other_consumers(self, konto_id: UUID) -> int:
         """How many consumers the account has in other gateways."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.konfigurasjon import ROOT
 from streams.domain.configuration import Configuration
 from streams.domain.fiks_io_katalog import konto_of, usable_nokkel_of
 from streams.domain.fiks_protokoll_oppslag import is_hidden
@@ -63,9 +64,8 @@ def refusals(
         yield Avslag(UGYLDIG, f"Avsenderkontoen {avsender_konto_id} finnes ikke")
     elif not avsender.satt.aktiv:
         yield Avslag(UGYLDIG, f"Avsenderkontoen {avsender_konto_id} er deaktivert")
-    hidden = mottaker is not None and (
-        avsender is None or is_hidden(configuration, avsender.ressurs.fiks_org_id, mottaker_konto_id)
-    )
+    asking = ROOT if avsender is None else avsender.ressurs.fiks_org_id  # of nobody, who sees what all see
+    hidden = is_hidden(configuration, asking, mottaker_konto_id)
     if mottaker is None or hidden:
         nektet = SKJULT if hidden else None
         yield Avslag(UGYLDIG, f"Mottakerkontoen {mottaker_konto_id} finnes ikke", nektet)
