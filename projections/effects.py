@@ -41,6 +41,7 @@ class Effecting(ABC):
     """
 
     batch = 200
+    patience = 0.1
     role: str
     topics: tuple[str, ...]
     wanted: Mapping[str, type | None]
