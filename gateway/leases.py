@@ -23,7 +23,7 @@ CHANNEL = "fiks_io"
 """Where PostgreSQL tells that messages can be had: ``<account> <seconds until then>`` (projections/fiks_io.sql)."""
 UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
 MOST_COUNTED = 10_000
-"""Messages of an account that are counted: whoever asks costs no more than this, however many wait."""
+"""Messages of an account that are counted, leased ones among them: whoever asks costs no more, however many wait."""
 
 TAKE = """
     with wanted as (select * from unnest($1::uuid[], $2::int[]) as w (konto_id, most)),
@@ -88,10 +88,12 @@ POSITIONS = """
     where p.name = 'fiks_io'
 """
 COUNT = """
-    select count(*) from (
-        select from read.fiks_io_tilstand t where t.mottaker_konto_id = $1 and t.status = 'VENTER'
-        and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id)
-                                                = (t.mottaker_konto_id, t.melding_id)) limit $2) as counted
+    select greatest(0, queued.number - held.number) from (
+        select count(*) as number from (
+            select from read.fiks_io_tilstand where mottaker_konto_id = $1 and status = 'VENTER'
+            order by plass limit $2) as first) as queued, (
+        select count(*) as number from lease join read.fiks_io_tilstand using (mottaker_konto_id, melding_id)
+        where mottaker_konto_id = $1 and status = 'VENTER') as held
 """
 CONSUMERS = "select coalesce(sum(number), 0) from consumers where mottaker_konto_id = $1 and holder <> $2"
 SAY_CONSUMERS = """
@@ -156,7 +158,7 @@ class Leases:
         return {row["partition"]: row["next_offset"] for row in await self._pool.fetch(POSITIONS)}
 
     async def waiting(self, konto_id: UUID) -> int:
-        """How many messages can be leased, now or once they have rested; ``MOST_COUNTED`` where there are more."""
+        """How many messages can be leased, now or once they have rested, of the first ``MOST_COUNTED``."""
         return int(await self._pool.fetchval(COUNT, konto_id, MOST_COUNTED))
 
     async def other_consumers(self, konto_id: UUID) -> int:
