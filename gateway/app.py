@@ -25,11 +25,11 @@ from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
-from gateway.auth.tokens import Tokens
+from gateway.auth.tokens import TOKENS, Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
-from gateway.fiks_io_manuell import POLLING, Polling
+from gateway.fiks_io_manuell import POLLING
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
 from gateway.matrikkel import EIERE, UkjenteEiere
@@ -90,7 +90,7 @@ def make_app(settings: Settings) -> web.Application:
     callers = Callers(tokens, integrations, named, fullmakter)
     app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
     wrapping = keks(settings)
-    app[MEMORY], app[LOG], app[PERSONS] = memory, Log(settings.kafka, wrapping), named
+    app[MEMORY], app[TOKENS], app[LOG], app[PERSONS] = memory, tokens, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
     app[ACCESS] = Access(memory, tokens, integrations, app[AUDITOR])
@@ -98,7 +98,7 @@ def make_app(settings: Settings) -> web.Application:
     app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}
     app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
-    app[TRAFFIC], app[POLLING] = Traffic(), Polling()
+    app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_response_prepare.append(name_protocol)
     app.on_cleanup.append(lambda _: session.close())
@@ -210,11 +210,11 @@ async def name_protocol(request: web.Request, response: web.StreamResponse) -> N
 
 
 async def _started(app: web.Application) -> AsyncIterator[None]:
-    for part in (app[LOG], app[MEMORY]):
+    for part in (app[LOG], app[MEMORY], app[TOKENS]):
         await part.start()
     yield
     await app[AUDITOR].stop()
-    for part in (app[LOG], app[MEMORY]):
+    for part in (app[LOG], app[MEMORY], app[TOKENS]):
         await part.stop()
 
 
@@ -228,6 +228,7 @@ def _reading(settings: Settings) -> Context:
             app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
             ends = Ends(settings.kafka, TOPICS[MELDING_TOPIC])
             queues = app[DELIVERIES] = Queues(settings.postgres, pool, app[LOG], app[BLOBS], ends, new_uuid())
+            app[POLLING] = queues.polling
             queues.start()
             app[SPORING] = Sporing(pool, ends)
             yield

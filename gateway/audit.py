@@ -6,7 +6,7 @@ A refusal stands when the log is away; it is counted and logged then. Data about
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeAlias
@@ -31,7 +31,7 @@ from schemas.audit import AutentiseringFeilet, Kaller, OppslagGjort, TilgangNekt
 from schemas.envelope import Envelope
 from schemas.konfigurasjon import ROOT
 from streams.broker_errors import NotTaken
-from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
+from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Rejected, Unavailable
 from streams.log import Log
 
 log = logger(__name__)
@@ -67,11 +67,14 @@ class Auditor:
                 await self._not_authenticated(request, fault)
             case NotAllowed():
                 await self._not_allowed(request, fault)
-            case NotFound(__cause__=NotAllowed() as hidden):
-                # Behind the answer: how long it takes would tell that there is something which is hidden.
-                task = asyncio.create_task(self._not_allowed(request, hidden))
-                self._behind.add(task)
-                task.add_done_callback(self._behind.discard)
+            case NotFound(__cause__=NotAllowed() as hidden) | Rejected(__cause__=NotAllowed() as hidden):
+                self.behind(self._not_allowed(request, hidden))
+
+    def behind(self, telling: Coroutine[None, None, None]) -> None:
+        """Tell it behind the answer: how long it takes would tell that there is something which is hidden."""
+        task = asyncio.create_task(telling)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
 
     async def lookup(
         self, request: web.Request, *, owner: UUID, tjeneste: str, hva: str, gjelder: set[str], utfall: str
@@ -153,7 +156,7 @@ async def audited(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tells of every refusal before it is answered."""
     try:
         return await handler(request)
-    except (NotAuthenticated, NotAllowed, NotFound) as fault:
+    except (NotAuthenticated, NotAllowed, NotFound, Rejected) as fault:
         await request.config_dict[AUDITOR].refused(request, fault)
         raise
 

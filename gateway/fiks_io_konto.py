@@ -14,16 +14,19 @@ from aiohttp import web
 
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import DELIVERIES
 from gateway.dokumentlager import uuid_in
 from gateway.kommando import decide, now_by
+from gateway.problems import hidden
 from schemas.konfigurasjon_commands import CreateKonto
 from streams.domain.configuration import Configuration
 from streams.domain.errors import NotAllowed, NotFound, Rejected
 from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of, nokkel_of, status_of, takes_part
 from streams.domain.fiks_io_konto import KONFIGURERE
+from streams.domain.fiks_protokoll_oppslag import is_hidden
 from streams.domain.sertifikater import Sertifikat, feil, sertifikat
 
 CONFIGURER = integration(KONFIGURERE) | manager(KONFIGURERE)
@@ -41,6 +44,32 @@ def konto_in(request: web.Request) -> Katalogkonto:
     if konto is None:
         raise NotFound(MISSING)
     return konto
+
+
+def shown_konto_in(request: web.Request) -> Katalogkonto:
+    """The account in the address, if the catalogue shows it to the caller. Raises NotFound."""
+    konto = konto_in(request)
+    with hidden(MISSING):
+        must_be_shown(request, konto.ressurs.id)
+    return konto
+
+
+def must_be_shown(request: web.Request, konto_id: UUID) -> None:
+    """Raises NotAllowed, which it is for others to hide, unless the account is there for the caller."""
+    if not is_shown(request, konto_id):
+        request[DEMANDED] = konto_id  # it is this that is closed to the caller, and whose owner is told
+        raise NotAllowed("Kontoen er ikke synlig for den som spør")
+
+
+def is_shown(request: web.Request, konto_id: UUID) -> bool:
+    """Whether the account is there for the caller: one of a system, for who may something in an organisation that sees
+    the system; any other, for everybody.
+    """
+    configuration, holder = configuration_of(request), request[PRINCIPAL].holder
+    if configuration.protokollkonto(konto_id) is None:
+        return True
+    own = (id_ for id_ in configuration.virksomheter if configuration.sees(holder, id_))
+    return any(not is_hidden(configuration, id_, konto_id) for id_ in own)
 
 
 def configuration_of(request: web.Request) -> Configuration:

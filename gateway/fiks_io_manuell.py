@@ -1,21 +1,22 @@
 """The first message of an account, for callers who poll: they have no session that could hold it. Contract: 1.7.
 
 A caller is shown the same message, which nobody else gets meanwhile, until it has settled it or ``HELD`` seconds have
-passed since it was first shown. Then it goes back, as one that may have been seen. It is held by this process: where
-that ends, the queue gives it to others, and nothing is lost. Another gateway holds another message for the same caller.
+passed since it was first shown. Then it goes back, as one that may have been seen. The lease is the caller's own, so
+it is all one which gateway process takes its next call, and what ends a process changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from itertools import count
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from aiohttp.web import AppKey
+from asyncpg import Record as Row
 
-from gateway.amqp.deliveries import Deliveries, Lease, Melding, Outcome
+from gateway.amqp.deliveries import Deliveries, Outcome
+from gateway.leases import Leases, Taken, asking
+from gateway.settlement import Delivery, Settlement
 from streams.domain.errors import NotFound, Unavailable
 
 HELD = 5 * 60.0
@@ -30,63 +31,86 @@ class Caller(NamedTuple):
     konto_id: UUID
     aktor: str
 
+    @property
+    def holder(self) -> UUID:
+        """The caller as a holder of leases."""
+        return uuid5(self.konto_id, self.aktor)
+
 
 class Shown(NamedTuple):
-    """A message that a caller was shown. ``tag`` is its number among those of this process."""
+    """A message that a caller was shown. ``row`` is it in ``read.fiks_io_melding``, sealed."""
 
-    tag: int
-    lease: Lease
+    delivery: Delivery
+    row: Row
 
     @property
-    def melding(self) -> Melding:
-        return self.lease.melding
+    def tag(self) -> int:
+        """The number of this handing out, the same at every gateway, and exact in JSON."""
+        return self.delivery.held.levering.int >> 75
 
 
 class Polling:
-    """The messages that this process holds for those who poll, one for each of them. ``held`` is for tests."""
+    """What those who poll are shown, one message each. All methods raise Unavailable."""
 
-    def __init__(self, held: float = HELD) -> None:
-        self._held = held
-        self._shown: dict[Caller, tuple[Shown, asyncio.TimerHandle]] = {}
-        self._asking: defaultdict[Caller, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._tags = count(1)
+    def __init__(self, deliveries: Deliveries, leases: Leases, settlement: Settlement) -> None:
+        self._deliveries, self._leases, self._settlement = deliveries, leases, settlement
 
-    async def first(self, deliveries: Deliveries, caller: Caller) -> Shown | None:
-        """The message that the caller is shown; None when there is none. Raises Unavailable."""
-        async with self._asking[caller]:
-            if caller in self._shown:
-                return self._shown[caller][0]
-            if (got := await deliveries.get(*caller)) is None:
+    async def first(self, caller: Caller, held: float = HELD) -> Shown | None:
+        """The message that the caller is shown; None when there is none."""
+        while True:
+            with asking():
+                lent = await self._leases.lent(caller.holder)
+            if lent is not None:
+                return _shown(lent, caller)
+            if (got := await self._deliveries.get(*caller)) is None:
                 return None
-            shown = Shown(next(self._tags), got.lease)
-            self.hold(deliveries, caller, shown)
-            return shown
+            assert isinstance(got.lease.receipt, Delivery)
+            await self._lend(got.lease.receipt, caller, held, otherwise=Outcome.UNSEEN)
 
-    def hold(self, deliveries: Deliveries, caller: Caller, shown: Shown) -> None:
-        """Show it to the caller from now on."""
-        later = asyncio.get_running_loop().call_later(self._held, self._give_back, deliveries, caller)
-        self._shown[caller] = shown, later
+    async def claim(self, caller: Caller) -> Shown:
+        """What the caller was shown, which it wants to settle, and nobody else does then.
 
-    def take(self, caller: Caller) -> Shown:
-        """What the caller was shown, which it wants to settle. Raises NotFound: what nobody was shown stays."""
-        if caller not in self._shown:
+        Raises NotFound: what nobody was shown stays.
+        """
+        with asking():
+            claimed = await self._leases.claim(caller.holder)
+        if claimed is None:
             raise NotFound("Ingen melding er hentet, eller det er for lenge siden: hent neste/metadata først")
-        shown, later = self._shown.pop(caller)
-        later.cancel()
+        shown = _shown(claimed, caller)
+        self._settlement.take_over(shown.delivery)
         return shown
 
-    def _give_back(self, deliveries: Deliveries, caller: Caller) -> None:
-        deliveries.settle([self.take(caller).lease.receipt], Outcome.RETURNED)
+    async def show_again(self, caller: Caller, shown: Shown) -> None:
+        """The caller could not settle what it claimed."""
+        await self._lend(shown.delivery, caller, HELD, otherwise=Outcome.RETURNED)
+
+    async def settle(self, shown: Shown, outcome: Outcome) -> None:
+        """The caller has settled what it claimed; returns once that is on the log, as it will be all the same."""
+        self._settlement.settle(shown.delivery, outcome)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._settlement.settled()
+        except TimeoutError as fault:
+            raise Unavailable("Loggen svarer ikke. Meldingen blir kvittert så snart den gjør det") from fault
+
+    async def _lend(self, delivery: Delivery, caller: Caller, held: float, otherwise: Outcome) -> None:
+        """Make the lease the caller's. Where that cannot be, or it has one already, how it ended is ``otherwise``."""
+        try:
+            if delivery.told is not None:  # before anybody says what became of it
+                async with asyncio.timeout(PATIENCE):
+                    await asyncio.shield(delivery.told)
+            with asking():
+                if await self._leases.lend(delivery.held, caller.holder, held):
+                    self._settlement.leave(delivery)
+        except TimeoutError as fault:
+            raise Unavailable("Loggen svarer ikke, så ingen melding kan hentes nå") from fault
+        finally:
+            self._settlement.settle(delivery, otherwise)  # passed over where it was left to the caller
 
 
-async def settle(deliveries: Deliveries, shown: Shown, outcome: Outcome) -> None:
-    """The caller has settled it; returns once that is on the log. Raises Unavailable: it will be all the same."""
-    deliveries.settle([shown.lease.receipt], outcome)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await deliveries.settled()
-    except TimeoutError as fault:
-        raise Unavailable("Loggen svarer ikke. Meldingen blir kvittert så snart den gjør det") from fault
+def _shown(taken: Taken, caller: Caller) -> Shown:
+    held, row = taken
+    return Shown(Delivery(held, caller.aktor, row["korrelasjon"]), row)
 
 
 POLLING = AppKey("polling", Polling)

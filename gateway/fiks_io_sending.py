@@ -21,7 +21,7 @@ from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
 from schemas.fiks_io import MeldingSendt
 from streams.domain.errors import NotAllowed, Rejected, Unacknowledged, Unavailable
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of
-from streams.domain.fiks_io_regler import IKKE_AKSEPTERT, refusal
+from streams.domain.fiks_io_regler import IKKE_AKSEPTERT, Avslag, refusal
 
 
 class Parties(NamedTuple):
@@ -43,15 +43,22 @@ def parties(request: web.Request, message: Spesifikasjon, *, har_innhold: bool, 
         har_innhold=har_innhold,
         now=now,
     )
-    if refused is not None and refused.status == IKKE_AKSEPTERT:
-        request[DEMANDED] = mottaker_id  # it is the receiver's account that is closed to the caller
-        raise NotAllowed(refused.melding)
     if refused is not None:
-        raise Rejected(refused.melding)
+        raise fault_of(request, mottaker_id, refused)
     avsender, mottaker = konto_of(configuration, avsender_id), konto_of(configuration, mottaker_id)
     assert avsender is not None, "else it is refused"
     assert mottaker is not None, "else it is refused"
     return Parties(avsender, mottaker)
+
+
+def fault_of(request: web.Request, mottaker_id: UUID, refused: Avslag) -> Rejected | NotAllowed:
+    """The fault that the refusal is. Rejected because of NotAllowed: the receiver is not there for the sender."""
+    rejected = Rejected(refused.melding)
+    if refused.nektet is None:
+        return rejected
+    request[DEMANDED] = mottaker_id  # it is the receiver's account that is closed to the caller
+    rejected.__cause__ = nektet = NotAllowed(refused.nektet)
+    return nektet if refused.status == IKKE_AKSEPTERT else rejected
 
 
 async def tell(

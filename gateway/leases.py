@@ -1,20 +1,29 @@
 """What a gateway holds of the queues, in PostgreSQL: taken with row locks that others pass over, kept as rows.
 
-A lease counts as long as its holder lives, which its session's advisory lock tells: no clock is compared.
+A lease counts as long as its holder lives, which its session's advisory lock tells: no clock is compared. Who polls has
+no session: a gateway lends it a message until a time, by PostgreSQL's clock, and whoever gets its next call finds that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from infra.database import SESSION, Pool
+from infra.database import INFRASTRUCTURE, SESSION, Pool
+from infra.logs import logger
+from streams.domain.errors import Unavailable
+
+log = logger(__name__)
 
 CHANNEL = "fiks_io"
 """Where PostgreSQL tells that messages can be had: ``<account> <seconds until then>`` (projections/fiks_io.sql)."""
+UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
+MOST_COUNTED = 10_000
+"""Messages of an account that are counted, leased ones among them: whoever asks costs no more, however many wait."""
 
 TAKE = """
     with wanted as (select * from unnest($1::uuid[], $2::int[]) as w (konto_id, most)),
@@ -47,9 +56,27 @@ HELD = """
     select mottaker_konto_id, melding_id, levering from lease
     where holder = $1 and since < now() - make_interval(secs => $2)
 """
-HOLDERS = "select holder from lease union select holder from consumers"
+HOLDERS = "select holder from lease where until is null union select holder from consumers"
 ADOPT = "update lease set holder = $2 where holder = $1 returning mottaker_konto_id, melding_id, levering"
 FORGET = "delete from consumers where holder = $1"
+LEND = """
+    update lease set holder = $4, until = now() + make_interval(secs => $5)
+    where (mottaker_konto_id, levering, holder) = ($1, $2, $3)
+"""
+LENT = """
+    select m.*, l.levering from lease l join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
+    where l.holder = $1
+"""
+CLAIM = """
+    update lease l set holder = $1, until = null, since = now() from read.fiks_io_melding m
+    where l.holder = $2 and (l.mottaker_konto_id, l.melding_id) = (m.mottaker_konto_id, m.melding_id)
+    returning m.*, l.levering
+"""
+OVERDUE = """
+    update lease set holder = $1, until = null, since = now() where (mottaker_konto_id, melding_id) in (
+        select mottaker_konto_id, melding_id from lease where until < now() for update skip locked)
+    returning mottaker_konto_id, melding_id, levering
+"""
 STRANDED = """
     select t.mottaker_konto_id, t.melding_id, t.levering from read.fiks_io_tilstand t
     where t.status = 'LEVERT' and t.sist_endret < now() - make_interval(secs => $1)
@@ -61,8 +88,12 @@ POSITIONS = """
     where p.name = 'fiks_io'
 """
 COUNT = """
-    select count(*) from read.fiks_io_tilstand t where t.mottaker_konto_id = $1 and t.status = 'VENTER'
-    and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id) = (t.mottaker_konto_id, t.melding_id))
+    select greatest(0, queued.number - held.number) from (
+        select count(*) as number from (
+            select from read.fiks_io_tilstand where mottaker_konto_id = $1 and status = 'VENTER'
+            order by plass limit $2) as first) as queued, (
+        select count(*) as number from lease join read.fiks_io_tilstand using (mottaker_konto_id, melding_id)
+        where mottaker_konto_id = $1 and status = 'VENTER') as held
 """
 CONSUMERS = "select coalesce(sum(number), 0) from consumers where mottaker_konto_id = $1 and holder <> $2"
 SAY_CONSUMERS = """
@@ -83,7 +114,9 @@ class Held(NamedTuple):
 
 
 Taken = tuple[Held, asyncpg.Record]
-"""A lease, and the message as ``read.fiks_io_melding`` has it, with ``sett`` beside: all of it still sealed."""
+"""A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed; ``sett`` is beside it where it
+was taken from the queue.
+"""
 
 
 class Leases:
@@ -95,7 +128,7 @@ class Leases:
     async def take(self, wanted: Mapping[UUID, int]) -> list[Taken]:
         """Lease at most so many messages of each account, those that waited longest, in the order of the queue."""
         rows = await self._pool.fetch(TAKE, list(wanted), list(wanted.values()), self.holder)
-        return [(Held(row["mottaker_konto_id"], row["melding_id"], row["levering"]), row) for row in rows]
+        return [_taken(row) for row in rows]
 
     async def release(self, leases: Sequence[Held], wake: Sequence[UUID]) -> None:
         """Hold these no more, and tell all gateways that the accounts ``wake`` may have something again."""
@@ -125,8 +158,8 @@ class Leases:
         return {row["partition"]: row["next_offset"] for row in await self._pool.fetch(POSITIONS)}
 
     async def waiting(self, konto_id: UUID) -> int:
-        """How many messages can be leased, now or once they have rested."""
-        return int(await self._pool.fetchval(COUNT, konto_id))
+        """How many messages can be leased, now or once they have rested, of the first ``MOST_COUNTED``."""
+        return int(await self._pool.fetchval(COUNT, konto_id, MOST_COUNTED))
 
     async def other_consumers(self, konto_id: UUID) -> int:
         """How many consumers the account has in other gateways."""
@@ -150,6 +183,27 @@ class Leases:
             await connection.execute(FORGET, dead)
             return [Held(*row) for row in await connection.fetch(ADOPT, dead, self.holder)]
 
+    async def lend(self, held: Held, poller: UUID, seconds: float) -> bool:
+        """Make what this holder has that of one who polls, for so long. False: it has one already, or this is gone."""
+        with suppress(asyncpg.UniqueViolationError):
+            said = await self._pool.execute(LEND, held.konto_id, held.levering, self.holder, poller, seconds)
+            return said != "UPDATE 0"
+        return False
+
+    async def lent(self, poller: UUID) -> Taken | None:
+        """What one who polls has."""
+        row = await self._pool.fetchrow(LENT, poller)
+        return None if row is None else _taken(row)
+
+    async def claim(self, poller: UUID) -> Taken | None:
+        """Take over what one who polls has; nobody else does then."""
+        row = await self._pool.fetchrow(CLAIM, self.holder, poller)
+        return None if row is None else _taken(row)
+
+    async def overdue(self) -> list[Held]:
+        """Take over what was lent until a time that has passed."""
+        return [Held(*row) for row in await self._pool.fetch(OVERDUE, self.holder)]
+
 
 async def alive(dsn: str, holder: UUID) -> asyncpg.Connection[asyncpg.Record]:
     """A session that shows that the holder lives, for as long as it is open. Raises as ``Leases``."""
@@ -160,6 +214,20 @@ async def alive(dsn: str, holder: UUID) -> asyncpg.Connection[asyncpg.Record]:
         connection.terminate()
         raise
     return connection
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Raises Unavailable where PostgreSQL does not answer."""
+    try:
+        yield
+    except INFRASTRUCTURE as fault:
+        log.warning("PostgreSQL does not answer", fault=type(fault).__name__)
+        raise Unavailable(UNREADABLE) from fault
+
+
+def _taken(row: asyncpg.Record) -> Taken:
+    return Held(row["mottaker_konto_id"], row["melding_id"], row["levering"]), row
 
 
 def _lock(holder: UUID) -> int:

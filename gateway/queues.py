@@ -15,7 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
-from gateway.leases import CHANNEL, Held, Leases, Taken, alive
+from gateway.fiks_io_manuell import Polling
+from gateway.leases import CHANNEL, UNREADABLE, Held, Leases, Taken, alive, asking
 from gateway.meldinger import keys_of, melding_of
 from gateway.reading import Reading
 from gateway.settlement import Delivery, Settlement
@@ -45,7 +46,6 @@ LOOK = 10.0
 AWAY: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 PATIENCE = 5.0
 """Seconds that who asks waits for PostgreSQL to be connected again."""
-UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
 PAUSE = 0.5
 """Seconds until PostgreSQL is asked again that was away."""
 TEND = 2.0
@@ -87,6 +87,7 @@ class Queues:
         self._leases = Leases(pool, holder)
         self._reading = Reading(pool, ends, "fiks_io", f"decider:{fiks_io.name}")
         self._settlement = Settlement(log_, self._leases, self._reading)
+        self.polling = Polling(self, self._leases, self._settlement)
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
         self._counted: set[UUID] = set()
@@ -132,11 +133,9 @@ class Queues:
         await self._is_connected()
         await self._settlement.is_known(konto_id)
         await self._reading.caught_up(konto_id)
-        try:
+        with asking():
             others = await self._leases.other_consumers(konto_id)
             return Count(await self._leases.waiting(konto_id), others + len(self._turns.get(konto_id, ())))
-        except INFRASTRUCTURE as fault:
-            raise _away(fault) from fault
 
     def settle(self, receipts: Sequence[Receipt], outcome: Outcome) -> None:
         for receipt in receipts:
@@ -147,14 +146,12 @@ class Queues:
         await self._settlement.settled()
 
     async def _get(self, konto_id: UUID, aktor: str) -> Got | None:
-        try:
+        with asking():
             while taken := await self._leases.take({konto_id: 1}):
                 [(held, row)] = taken
                 if (melding := await self._opened(held, row)) is not None:
                     left = await self._leases.waiting(konto_id)
                     return Got(self._lease(held, row, melding, aktor), left)
-        except INFRASTRUCTURE as fault:
-            raise _away(fault) from fault
         return None
 
     # --- From consumers and notices -----------------------------------------------------------------------------------
@@ -329,7 +326,7 @@ class Queues:
                 self._counted |= counted
 
     async def _tend(self) -> None:
-        """Take over what the dead held, and give back what nobody minds."""
+        """Take over what the dead held, and give back what nobody minds, or was lent for long enough."""
         suspects: dict[UUID, float] = {}
         now = asyncio.get_running_loop().time
         while True:
@@ -341,7 +338,7 @@ class Queues:
                 for one in [one for one in dead if now() - suspects[one] >= DEAD_FOR]:
                     for held in await self._leases.adopt(one):
                         self._settlement.give_back(held)
-                for held in await self._leases.stranded(STALE):
+                for held in (*await self._leases.overdue(), *await self._leases.stranded(STALE)):
                     self._settlement.give_back(held)
                 await self._put_back([held for held in await self._leases.held(STALE) if self._is_nobodys(held)])
             except INFRASTRUCTURE as fault:
@@ -353,8 +350,3 @@ class Queues:
             del self._missing[held.levering]
             until = None
         return until is None and held.levering not in self._taking and not self._settlement.knows(held)
-
-
-def _away(fault: BaseException) -> Unavailable:
-    log.warning("PostgreSQL does not answer", fault=type(fault).__name__)
-    return Unavailable(UNREADABLE)

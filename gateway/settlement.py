@@ -109,6 +109,15 @@ class Settlement:
         event = MeldingLevert(mottaker_konto_id=konto_id, melding_id=melding_id, levering=levering)
         delivery.told = asyncio.create_task(self._say(event, delivery))
 
+    def take_over(self, delivery: Delivery) -> None:
+        """Mind a message that was handed out elsewhere, and is to be settled here."""
+        self._known[delivery.held.levering] = delivery.held
+
+    def leave(self, delivery: Delivery) -> None:
+        """Mind it no more: its lease is another's now, and so is settling it."""
+        delivery.is_settled = True
+        self._known.pop(delivery.held.levering, None)
+
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         """Say how it ended, once. Never waits and never fails."""
         if delivery.is_settled:

@@ -38,7 +38,7 @@ LIFETIME = 30.0
 PATIENCE = 10.0
 """Seconds that the table may take to come to where the topic ended."""
 PAUSE = 0.01
-GRACE = 2
+GRACE = 4
 """Pauses in which a key that was just made mostly comes; only after them the log is asked whether it ever will."""
 
 LOAD = "select name, wrapped from nokkel where name = any($1)"

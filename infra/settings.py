@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ELSEWHERE = {
-    *("FIKS_POSTGRES_PASSWORD", "FIKS_PUBLISH"),  # compose.yaml
+    *("FIKS_POSTGRES_PASSWORD", "FIKS_PUBLISH", "FIKS_AMQP_PUBLISH"),  # compose.yaml
     "FIKS_SCHEMAS_USER",  # fiks schemas publish
     *("FIKS_CLIENT_JARS", "FIKS_TEST_REGISTERS"),  # tests
 }
@@ -29,11 +29,11 @@ def _blobs_in_state(settings: dict[str, Any]) -> str:
 
 
 class Settings(BaseSettings):
-    """Every setting of every process. `FIKS_GATEWAY_PORT=8081` sets `gateway_port`. Raises UnknownSetting, and
-    pydantic's ValidationError.
+    """Every setting of every process. `FIKS_GATEWAY_PORT=8081` sets `gateway_port`, an empty variable nothing. Raises
+    UnknownSetting, and pydantic's ValidationError.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FIKS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FIKS_", frozen=True, env_ignore_empty=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -43,7 +43,7 @@ class Effecting(ABC):
     """
 
     batch = 200
-    patience = 0.1
+    patience = 0.25
     role: str
     topics: tuple[str, ...]
     wanted: Mapping[str, type | None]

@@ -35,6 +35,8 @@ from streams.reader import Positions
 
 DECIDERS = (svarut, dokumentlager, fiks_io, konfigurasjon)
 EFFECTS = (Slettinger.role, Destruering.role, Kvitteringer.role, SWEEPER)
+PATIENCE = {fiks_io.name: 0.1}
+"""Seconds for which a decider may be kept waiting where nobody waits for its decision: most events lead to none."""
 ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
 
@@ -50,7 +52,9 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
     log = Log(settings.kafka, keks(settings))
     await log.start()
     letters = DeadLetters(log)
-    works: list[Work[Any]] = [Deciding(one, log, letters) for one in DECIDERS if f"decider:{one.name}" in roles]
+    works: list[Work[Any]] = [
+        Deciding(one, log, letters, PATIENCE.get(one.name, 0.0)) for one in DECIDERS if f"decider:{one.name}" in roles
+    ]
     if "projections" in roles:
         works.append(Projecting(list(projections().values()), letters, log.keys))
     if FOLLOWER in roles:

@@ -30,10 +30,9 @@ class Deciding:
     """The work of one decider."""
 
     batch = 500  # small: a crash repeats up to one batch of decisions
-    patience = 0.0
 
-    def __init__(self, decider: Decider[Any], log: Log, dead_letters: DeadLetters) -> None:
-        self.decider = decider
+    def __init__(self, decider: Decider[Any], log: Log, dead_letters: DeadLetters, patience: float = 0.0) -> None:
+        self.decider, self.patience = decider, patience
         self.role = f"decider:{decider.name}"
         self.topics: tuple[str, ...] = (decider.topic,)
         self._source = f"urn:fiks:beslutning:{decider.name}"

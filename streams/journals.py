@@ -12,6 +12,7 @@ from infra.database import Connection
 from schemas.catalogue import key_of
 from schemas.codec import encode
 from schemas.envelope import Recorded
+from schemas.topics import TOPICS
 from streams.domain.decider import Deadline, Decider, Journal
 from streams.records import recorded
 
@@ -32,7 +33,11 @@ SAVE_DEADLINES = """
     insert into frist (decider, topic, partition, stream, name, due)
     select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[]) on conflict do nothing
 """
-OVERDUE = "select distinct topic, partition from frist where decider = $1 and not appended and due <= now()"
+OVERDUE = """
+    select partition from generate_series(0, $3 - 1) as of (partition) cross join lateral (
+        select from frist where decider = $1 and topic = $2 and partition = of.partition
+        and not appended and due <= now() order by due limit 1) as first
+"""
 DUE = """
     select stream, name, due from frist
     where decider = $1 and topic = $2 and partition = $3 and not appended and due <= now()
@@ -89,8 +94,9 @@ class JournalStore:
 
     async def overdue(self, connection: Connection) -> list[TopicPartition]:
         """The partitions in which ``due`` would find something."""
-        rows = await connection.fetch(OVERDUE, self._decider.name)
-        return [TopicPartition(row["topic"], row["partition"]) for row in rows]
+        topic = self._decider.topic
+        rows = await connection.fetch(OVERDUE, self._decider.name, topic, TOPICS[topic].partitions)
+        return [TopicPartition(topic, row["partition"]) for row in rows]
 
     async def due(self, connection: Connection, partition: TopicPartition) -> list[tuple[str, Deadline]]:
         """Deadlines of the partition that have passed by PostgreSQL's clock and were not appended, oldest first."""

@@ -26,6 +26,7 @@ from infra.metrics import AMQP_LOGINS
 from schemas.envelope import Envelope, fact
 from streams.domain.errors import NotAllowed, NotAuthenticated, Unavailable
 from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
+from streams.domain.fiks_protokoll_oppslag import is_hidden
 from streams.domain.konfigurasjon import Integrasjon
 
 MOST_PROVING = 500
@@ -74,14 +75,20 @@ class Access:
         return await self.login(str(reader.integrasjon.id).encode(), secret, RENEWAL)
 
     async def require(self, reader: Reader, konto_id: UUID, route: str) -> None:
-        """Demand that the reader may read the account. Raises ChannelFault."""
+        """Demand that the reader may read the account. Raises ChannelFault: to whom it is hidden, it does not exist."""
+        missing = ChannelFault(Reply.NOT_FOUND, f"no queue '{queue_of(konto_id)}' in vhost '/'")
         if not self._is_konto(konto_id):
-            raise ChannelFault(Reply.NOT_FOUND, f"no queue '{queue_of(konto_id)}' in vhost '/'")
-        if not self.may_read(reader, konto_id):
-            fault = NotAllowed(f"Mangler privilegiet {SENDE_MOTTA} på {konto_id}")
-            say = partial(_said, reader.connection, reader.principal)
-            await self._auditor.denied(reader.principal, fault, route, say, (SENDE_MOTTA,), konto_id)
-            raise ChannelFault(Reply.ACCESS_REFUSED, str(fault))
+            raise missing
+        if self.may_read(reader, konto_id):
+            return
+        fault = NotAllowed(f"Mangler privilegiet {SENDE_MOTTA} på {konto_id}")
+        say = partial(_said, reader.connection, reader.principal)
+        telling = self._auditor.denied(reader.principal, fault, route, say, (SENDE_MOTTA,), konto_id)
+        if is_hidden(self._memory.configuration, reader.integrasjon.fiks_org_id, konto_id):
+            self._auditor.behind(telling)
+            raise missing
+        await telling
+        raise ChannelFault(Reply.ACCESS_REFUSED, str(fault))
 
     def may_read(self, reader: Reader, konto_id: UUID) -> bool:
         """Whether the reader may read the account just now."""

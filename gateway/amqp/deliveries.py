@@ -62,7 +62,10 @@ class Got(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many messages wait (those that are leased do not), and how many consumers there are, in all gateways."""
+    """How many messages wait (those that are leased do not), and how many consumers there are, in all gateways.
+
+    A queue need not count further than to where it is clear that very many wait.
+    """
 
     meldinger: int
     konsumenter: int

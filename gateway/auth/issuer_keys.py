@@ -24,6 +24,8 @@ log = logger(__name__)
 MAX_AGE = 24 * 3600.0
 """Digdir's advice. While the issuer is away, older keys go on to count."""
 ASK_AGAIN = 5.0
+FIRST_ASK_AGAIN = 1.0
+"""Seconds between two questions while we start: nobody's token makes us ask then."""
 PATIENCE = ClientTimeout(total=2)
 RFC8414, OPENID = ".well-known/oauth-authorization-server", ".well-known/openid-configuration"
 
@@ -49,6 +51,16 @@ class IssuerKeys:
         if kid not in self._keys and self._fetched < self._asked:
             raise Unavailable("Utstederen av access_token svarer ikke, så tokenet kan ikke kontrolleres nå")
         return self._keys.get(kid)
+
+    async def begin(self) -> None:
+        """Ask until the issuer has answered."""
+        while True:
+            async with self._asking:
+                if self._fetched == float("-inf"):
+                    await self._ask()
+            if self._fetched > float("-inf"):
+                return
+            await asyncio.sleep(FIRST_ASK_AGAIN)
 
     def _should_ask(self, kid: str) -> bool:
         now = self._clock()

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
 from aiohttp import ClientSession
+from aiohttp.web import AppKey
 from joserfc import jws
 from joserfc.errors import JoseError
 
 from gateway.auth.claims import AccessToken, Claims, invalid, is_over, read_machine, read_person
 from gateway.auth.issuer_keys import IssuerKeys
 from gateway.auth.remembered import Remembered
+from streams.reader import or_die
 
 ALGORITHMS = ["RS256", "RS384", "RS512"]
 REMEMBERED = 20_000
+PATIENCE = 10.0
+"""Seconds that issuers have to tell their keys before we take calls. One that is away must not keep out those who show
+a token of the other; its own are answered 503 until it is back.
+"""
 JWS = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 """Header fields that are not known are passed over (RFC 7515, 4), except those named critical."""
 
@@ -41,6 +49,26 @@ class Tokens:
             idporten: (IssuerKeys(idporten, session), read_person),
         }
         self._verified: Remembered[bytes, AccessToken] = Remembered(REMEMBERED)
+        self._beginning: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Ask the issuers for their keys in the background."""
+        self._beginning = asyncio.create_task(or_die("the issuers' keys", self._begin()))
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+
+    @property
+    def ready(self) -> bool:
+        """Whether both issuers have answered, or had their time to. Nobody comes in by one that has not."""
+        return self._beginning is not None and self._beginning.done()
+
+    async def _begin(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*(keys.begin() for keys, _ in self._trusted.values()))
 
     async def verify(self, token: str) -> AccessToken:
         """What the token proves. Raises NotAuthenticated, and Unavailable when the issuer's key cannot be had."""
@@ -72,3 +100,7 @@ class Tokens:
         if not isinstance(issuer, str) or issuer not in self._trusted:
             raise invalid("feil utsteder")
         return self._trusted[issuer]
+
+
+TOKENS = AppKey("tokens", Tokens)
+"""``app[TOKENS]``: where /readyz finds them."""

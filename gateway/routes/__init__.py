@@ -25,11 +25,15 @@ class Routes:
     def __init__(self) -> None:
         self._table: list[tuple[str, str, Handler]] = []
 
-    def get(self, path: str, *, demands: Demand) -> Callable[[H], H]:
-        """Serve GET of ``path``, and HEAD by the same handler: aiohttp then leaves out the body."""
+    def get(self, path: str, *, demands: Demand, changes: bool = False) -> Callable[[H], H]:
+        """Serve GET of ``path``, and HEAD by the same handler: aiohttp then leaves out the body.
+
+        Where the call ``changes`` something, HEAD is not served: whoever asks with it counts on its being safe.
+        """
 
         def register(handler: H) -> H:
-            return self._route("HEAD", path, demands)(self._route("GET", path, demands)(handler))
+            served = self._route("GET", path, demands)(handler)
+            return served if changes else self._route("HEAD", path, demands)(served)
 
         return register
 

@@ -12,6 +12,7 @@ from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import (
     CONFIGURER,
     configuration_of,
+    is_shown,
     konto_in,
     org_navn,
     without_nulls,
@@ -239,6 +240,8 @@ def _shown(one: Adresse) -> dict[str, Any]:
 
 def _konflikt(request: web.Request, one: Adresse) -> dict[str, Any]:
     """``AdresseKonfliktApiModel``: what the catalogue tells of the other's account, and what both mean, no more."""
+    if not is_shown(request, one.konto_id):
+        return _meaning(one)
     konto = konto_of(configuration_of(request), one.konto_id)
     return without_nulls(
         {

@@ -1,7 +1,8 @@
 """The catalogue of Fiks IO: who can be reached, and for which key content is encrypted. Contract: fiks-io.md 1.5.
 
 It is open to every integration and manager that takes part in Fiks IO anywhere, in whatever organisation; what it tells
-is what they need to send. Keys are open to all, since the clients ask for them without showing who they are.
+is what they need to send. An account of a system is there for those alone who see it (``fiks_protokoll_oppslag``). Keys
+are open to all who know the id of an account, since the clients ask for them without showing who they are.
 """
 
 from __future__ import annotations
@@ -25,15 +26,19 @@ from gateway.fiks_io_konto import (
     CONFIGURER,
     PARTICIPANT,
     configuration_of,
+    is_shown,
     konto_in,
+    must_be_shown,
     must_take_part,
     org_navn,
+    shown_konto_in,
     shown_nokkel,
     shown_status,
     without_nulls,
 )
 from gateway.metadata import Text, read_json
 from gateway.multipart import Multipart
+from gateway.problems import hidden
 from gateway.routes import Routes, as_json
 from gateway.routes.fiks_io_adresser import Identifikator, Niva
 from gateway.routes.fiks_io_konto import Nokkel, nokkel_satt
@@ -47,6 +52,7 @@ routes = Routes()
 
 BASE = "/fiks-io/katalog/api/v1"
 KONTO = f"{BASE}/kontoer/{{kontoId}}"
+NO_ADRESSE = "Ingen konto har en slik adresse"
 LONGEST_FILE = 100_000
 """Octets of a certificate or a PKCS#12 file; a usual one has a few thousand."""
 
@@ -75,14 +81,14 @@ class AdresseSok(Struct, rename="camel", frozen=True):
 async def konto(request: web.Request) -> web.Response:
     """An account of the catalogue."""
     must_take_part(request)
-    return as_json(await _shown(request, konto_in(request)))
+    return as_json(await _shown(request, shown_konto_in(request)))
 
 
 @routes.get(f"{KONTO}/status", demands=PARTICIPANT)
 async def status(request: web.Request) -> web.Response:
     """Whether it sends and receives, and how its queue is."""
     must_take_part(request)
-    return as_json(await shown_status(request, konto_in(request)))
+    return as_json(await shown_status(request, shown_konto_in(request)))
 
 
 @routes.get(f"{KONTO}/offentligNokkel", demands=open_to_all)
@@ -113,7 +119,9 @@ async def lookup(request: web.Request) -> web.Response:
     adresse = found(configuration_of(request), identifikator, protokoll, niva)
     known = konto_of(configuration_of(request), adresse.konto_id) if adresse else None
     if known is None:
-        raise NotFound("Ingen konto har en slik adresse")
+        raise NotFound(NO_ADRESSE)
+    with hidden(NO_ADRESSE):
+        must_be_shown(request, known.ressurs.id)
     return as_json(await _shown(request, known))
 
 
@@ -144,6 +152,7 @@ async def matchende_adresser(request: web.Request) -> web.Response:
                 "nivaMatch": sorted(one.sikkerhetsnivaer),
             }
             for one in clashes(adresser_of(configuration_of(request)), tenkt)
+            if is_shown(request, one.konto_id)
         ]
     )
 

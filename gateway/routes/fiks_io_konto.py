@@ -11,6 +11,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
+from gateway.audit import AUDITOR
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -22,12 +23,15 @@ from gateway.fiks_io_konto import (
     configuration_of,
     decide_on,
     have_dokumentlager,
+    is_shown,
     konto_in,
+    must_be_shown,
     org_navn,
     shown,
     shown_nokkel,
     usable,
 )
+from gateway.fiks_io_sending import fault_of
 from gateway.kommando import decide, now_by
 from gateway.metadata import Kontonavn, Text, read_json
 from gateway.problems import error_body
@@ -47,7 +51,7 @@ from schemas.fiks_io_konto_commands import (
 )
 from schemas.konfigurasjon import ROOT
 from schemas.konfigurasjon_commands import CreateKonto, DeleteKonto, RenameKonto
-from streams.domain.errors import NotFound, Rejected
+from streams.domain.errors import NotAllowed, NotFound, Rejected
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of, nokkel_of
 from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA, TJENESTE
 from streams.domain.fiks_io_regler import refusals
@@ -201,7 +205,7 @@ async def fjern_nokkel(request: web.Request) -> web.Response:
 
 @routes.get(AVSENDERE, demands=CONFIGURER)
 async def avsendere(request: web.Request) -> web.Response:
-    """The senders that are accepted, those that are deleted left out, and whether it matters."""
+    """The senders that are accepted, those that are not there for the caller left out, and whether it matters."""
     satt, configuration = konto_in(request).satt, configuration_of(request)
     known = (konto_of(configuration, one) for one in sorted(satt.avsendere))
     listed = [
@@ -211,7 +215,7 @@ async def avsendere(request: web.Request) -> web.Response:
             "fiksOrgNavn": org_navn(request, one.ressurs.fiks_org_id),
         }
         for one in known
-        if one is not None
+        if one is not None and is_shown(request, one.ressurs.id)
     ]
     return as_json({"avsendere": listed, "aktivert": satt.avsenderfilter})
 
@@ -221,8 +225,13 @@ async def aksepter(request: web.Request) -> web.Response:
     """One more sender, an account of the catalogue."""
     avsender = read_json(await request.read(), Avsender, request.charset).konto_id
     konto = konto_in(request)
+    missing = f"Avsenderkontoen {avsender} finnes ikke i Fiks IO"
     if konto_of(configuration_of(request), avsender) is None:
-        raise Rejected(f"Avsenderkontoen {avsender} finnes ikke i Fiks IO")
+        raise Rejected(missing)
+    try:
+        must_be_shown(request, avsender)
+    except NotAllowed as fault:
+        raise Rejected(missing) from fault
     await decide_on(request, AcceptAvsender, konto, avsender_konto_id=avsender)
     return web.Response(status=204)
 
@@ -274,10 +283,12 @@ async def valider(request: web.Request) -> web.Response:
     demand_on(request, tenkt.avsender_konto_id)
     mottaker = uuid_in(request, "mottakerKontoId")
     asked = (tenkt.avsender_konto_id, mottaker, tenkt.meldings_type, tenkt.har_payload, datetime.now(UTC))
-    wrong = [
-        error_body(request.path, status, melding) for status, melding in refusals(configuration_of(request), *asked)
-    ]
-    return as_json(wrong, status=400) if wrong else web.Response(status=204)
+    wrong = list(refusals(configuration_of(request), *asked))
+    if not wrong:
+        return web.Response(status=204)
+    for one in wrong:
+        await request.app[AUDITOR].refused(request, fault_of(request, mottaker, one))
+    return as_json([error_body(request.path, one.status, one.melding) for one in wrong], status=400)
 
 
 @routes.get(f"{BASE}/kontosok", demands=PARTICIPANT)

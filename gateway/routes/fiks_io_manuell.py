@@ -1,4 +1,6 @@
-"""Reading an account of Fiks IO over REST. Contract: fiks-io.md 1.7. GET changes things, as it is published."""
+"""Reading an account of Fiks IO over REST. Contract: fiks-io.md 1.7. GET changes things, as it is published: HEAD is
+none of them.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,16 @@ from uuid import UUID, uuid5
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.amqp.deliveries import Deliveries, Outcome
+from gateway.amqp.deliveries import Melding, Outcome
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import DELIVERIES, LOG
+from gateway.context import BLOBS, DELIVERIES, LOG
 from gateway.dokument_utlevering import exposed, handed_out
 from gateway.fiks_io import OCTETS, Spesifikasjon, must_be_deliverable, sendt
-from gateway.fiks_io_manuell import POLLING, Caller, Shown, settle
+from gateway.fiks_io_manuell import POLLING, Caller, Shown
 from gateway.fiks_io_sending import parties
-from gateway.meldinger import EGENDEFINERT
+from gateway.meldinger import EGENDEFINERT, melding_of
 from gateway.metadata import Int64, read_json
 from gateway.routes import Routes, as_json
 from gateway.said import said
@@ -47,31 +49,31 @@ async def antall(request: web.Request) -> web.Response:
     return as_json((await request.app[DELIVERIES].count(_caller(request).konto_id)).meldinger)
 
 
-@routes.get(f"{MELDINGER}/neste/metadata", demands=READER)
+@routes.get(f"{MELDINGER}/neste/metadata", demands=READER, changes=True)
 async def metadata(request: web.Request) -> web.Response:
     """What the first message is."""
-    shown = await request.app[POLLING].first(request.app[DELIVERIES], _caller(request))
-    return web.Response(status=204) if shown is None else as_json(_metadata(shown, _caller(request)))
+    shown = await request.app[POLLING].first(_caller(request))
+    return web.Response(status=204) if shown is None else as_json(_metadata(shown))
 
 
-@routes.get(f"{MELDINGER}/neste/data", demands=READER)
+@routes.get(f"{MELDINGER}/neste/data", demands=READER, changes=True)
 async def data(request: web.Request) -> web.StreamResponse:
     """Its content, wherever it lies; no octets where it has none."""
-    shown = await request.app[POLLING].first(request.app[DELIVERIES], _caller(request))
+    shown = await request.app[POLLING].first(_caller(request))
     if shown is None:
         raise NotFound("Det er ingen melding på køen")
-    if (dokument_id := shown.melding.headers.get("dokumentlager-id")) is not None:
-        return await handed_out(request, partial(exposed, request, UUID(dokument_id)))
-    return web.Response(body=shown.melding.body, content_type=OCTETS)
+    if (dokument_id := shown.row["dokumentlager_id"]) is not None:
+        return await handed_out(request, partial(exposed, request, dokument_id))
+    return web.Response(body=(await _opened(request, shown)).body, content_type=OCTETS)
 
 
-@routes.get(f"{MELDINGER}/neste/ack", demands=READER)
+@routes.get(f"{MELDINGER}/neste/ack", demands=READER, changes=True)
 async def ack(request: web.Request) -> web.Response:
     """The caller has what it was shown."""
     return await _settled(request, Outcome.ACKED)
 
 
-@routes.get(f"{MELDINGER}/neste/nac", demands=READER)
+@routes.get(f"{MELDINGER}/neste/nac", demands=READER, changes=True)
 async def nac(request: web.Request) -> web.Response:
     """The caller does not want what it was shown, nor want it again."""
     return await _settled(request, Outcome.REJECTED)
@@ -84,20 +86,20 @@ async def svar_og_ack(request: web.Request) -> web.Response:
     """
     svar = read_json(await request.read(), SvarSpesifikasjon, request.charset)
     must_be_deliverable(svar.ttl, {})
-    caller, deliveries, polling = _caller(request), request.app[DELIVERIES], request.app[POLLING]
-    shown = polling.take(caller)
+    caller, polling = _caller(request), request.app[POLLING]
+    shown = await polling.claim(caller)
     try:
         await _answer(request, svar, shown)
     except BaseException:
-        polling.hold(deliveries, caller, shown)
+        await polling.show_again(caller, shown)
         raise
-    await settle(deliveries, shown, Outcome.ACKED)
-    return as_json(_metadata(shown, caller))
+    await polling.settle(shown, Outcome.ACKED)
+    return as_json(_metadata(shown))
 
 
 async def _answer(request: web.Request, svar: SvarSpesifikasjon, shown: Shown) -> None:
     """Append the answer, which is of the same dialogue."""
-    original, now = shown.melding.headers, datetime.now(UTC)
+    original, now = (await _opened(request, shown)).headers, datetime.now(UTC)
     names = {name: EGENDEFINERT + name for name in KORRELASJON}
     message = Spesifikasjon(
         avsender_konto_id=str(_caller(request).konto_id),
@@ -113,11 +115,15 @@ async def _answer(request: web.Request, svar: SvarSpesifikasjon, shown: Shown) -
     await request.app[LOG].append(melding, said(request, melding, now))
 
 
+async def _opened(request: web.Request, shown: Shown) -> Melding:
+    return await melding_of(shown.row, request.app[LOG].keys, request.app[BLOBS])
+
+
 async def _settled(request: web.Request, outcome: Outcome) -> web.Response:
-    deliveries: Deliveries = request.app[DELIVERIES]
-    shown = request.app[POLLING].take(_caller(request))
-    await settle(deliveries, shown, outcome)
-    return as_json(_metadata(shown, _caller(request)))
+    polling = request.app[POLLING]
+    shown = await polling.claim(_caller(request))
+    await polling.settle(shown, outcome)
+    return as_json(_metadata(shown))
 
 
 def _caller(request: web.Request) -> Caller:
@@ -128,15 +134,14 @@ def _caller(request: web.Request) -> Caller:
     return Caller(konto_id, request[PRINCIPAL].actor)
 
 
-def _metadata(shown: Shown, caller: Caller) -> dict[str, Any]:
-    headers = shown.melding.headers
+def _metadata(shown: Shown) -> dict[str, Any]:
     told = {
-        "meldingId": headers["melding-id"],
-        "meldingType": headers["type"],
-        "avsenderKontoId": headers["avsender-id"],
-        "mottakerKontoId": caller.konto_id,
-        "ttl": shown.melding.expiration,
+        "meldingId": shown.row["melding_id"],
+        "meldingType": shown.row["melding_type"],
+        "avsenderKontoId": shown.row["avsender_konto_id"],
+        "mottakerKontoId": shown.row["mottaker_konto_id"],
+        "ttl": shown.row["ttl"],
         "deliveryTag": shown.tag,
-        "svarPaMelding": headers.get("svar-til"),
+        "svarPaMelding": shown.row["svar_pa_melding"],
     }
     return {name: value for name, value in told.items() if value is not None}

@@ -9,17 +9,15 @@ from aiohttp import web
 
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
-from gateway.auth.middleware import DEMANDED
-from gateway.auth.principal import PRINCIPAL
 from gateway.dokumentlager import uuid_in
-from gateway.fiks_io_konto import configuration_of, org_navn, shown_status, without_nulls
+from gateway.fiks_io_konto import configuration_of, must_be_shown, org_navn, shown_status, without_nulls
 from gateway.fiks_protokoll import NO_KONTO, ORG, shown_part
 from gateway.problems import hidden
 from gateway.routes import Routes, as_json
 from streams.domain import fiks_io_katalog
-from streams.domain.errors import NotAllowed, NotFound
+from streams.domain.errors import NotFound
 from streams.domain.fiks_protokoll_katalog import PROTOKOLLER
-from streams.domain.fiks_protokoll_oppslag import Konto, konto_of, sees, system_of
+from streams.domain.fiks_protokoll_oppslag import Konto, konto_of
 
 routes = Routes()
 
@@ -103,15 +101,12 @@ async def status(request: web.Request) -> web.Response:
 
 
 def _seen(request: web.Request) -> Konto:
-    """The account in the address, if an organisation in which the caller may something sees it. Raises NotFound."""
-    configuration, holder = configuration_of(request), request[PRINCIPAL].holder
-    found = konto_of(configuration, id_ := uuid_in(request, "kontoId"))
-    system = found and system_of(configuration, found.satt.system_id)
-    own = (id_ for id_ in configuration.virksomheter if configuration.sees(holder, id_))
+    """The account in the address, if it is there for the caller. Raises NotFound."""
+    found = konto_of(configuration_of(request), uuid_in(request, "kontoId"))
+    if found is None:
+        raise NotFound(NO_KONTO)
     with hidden(NO_KONTO):
-        if found is None or system is None or not any(sees(configuration, id_, system) for id_ in own):
-            request[DEMANDED] = id_  # it is this that is closed to the caller, and whose owner is told
-            raise NotAllowed("Kontoen er ikke synlig for den som spør")
+        must_be_shown(request, found.ressurs.id)
     return found
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.auth.demands import open_to_all
 from gateway.auth.memory import MEMORY
+from gateway.auth.tokens import TOKENS
 from gateway.context import ENDS, TRAFFIC
 from gateway.routes import Routes
 from infra.metrics import MEMORY_STALENESS, exposition
@@ -22,11 +23,15 @@ async def alive(_request: web.Request) -> web.Response:
 
 @routes.get("/readyz", demands=open_to_all)
 async def ready(request: web.Request) -> web.Response:
-    """Calls may be sent here: the configuration is known, the log answers, and we are not about to stop."""
+    """Calls may be sent here: the configuration is known, and the issuers' keys, unless those had their time to answer;
+    the log answers, and we are not about to stop.
+    """
     if request.app[TRAFFIC].draining.is_set():
         raise Unavailable("Tjenesten er i ferd med å stoppe")
     if not request.app[MEMORY].ready:
         raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+    if not request.app[TOKENS].ready:
+        raise Unavailable("Tjenesten starter og har ikke fått nøklene til utstederne av access_token ennå")
     await request.app[ENDS].now()
     return web.Response(text="ok\n")
 

@@ -1,9 +1,13 @@
-"""The certificate by which the local system shows who it is over TLS, from a certificate authority of its own."""
+"""The certificate by which the local system shows who it is over TLS, from a certificate authority of its own.
+
+``python -m infra.local.certificates FOLDER`` makes it in a folder.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -81,3 +85,7 @@ def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+if __name__ == "__main__":
+    local_tls(Path(sys.argv[1]))

@@ -82,6 +82,15 @@ def sees(configuration: Configuration, fiks_org_id: UUID, system: System) -> boo
     )
 
 
+def is_hidden(configuration: Configuration, fiks_org_id: UUID, konto_id: UUID) -> bool:
+    """Whether it is an account of a system that the organisation does not see; a plain one of Fiks IO never is."""
+    satt = configuration.protokollkonto(konto_id)
+    if satt is None:
+        return False
+    system = system_of(configuration, satt.system_id)
+    return system is None or not sees(configuration, fiks_org_id, system)
+
+
 def offers(configuration: Configuration, fiks_org_id: UUID) -> Iterator[System]:
     """The systems that the organisation finds when it searches: its own, and those that are ``offentlig``."""
     return (one for one in systemer(configuration) if one.satt.offentlig or one.ressurs.fiks_org_id == fiks_org_id)

@@ -1,8 +1,9 @@
-"""What the AMQP server alone can do, with queues in memory: deliveries to one Java consumer, idle connections, logins.
+"""What the AMQP server can do: deliveries to one Java consumer, idle connections, logins, and very much that waits.
 
-Run: ``python -m tests.bench.fiksio``; ``ARGS=5000`` says how many idle connections. The server is a process of its own
+Run: ``python -m tests.bench.fiksio``; ``ARGS=1000`` says how many idle connections. The server is a process of its own
 on the gateway's loop, over TLS; the clients share the machine with it. The consumer is amqp-client for Java with
-prefetch 10, which acknowledges each message of 1 KB; its first run warms the JVM up.
+prefetch 10, which acknowledges each message of 1 KB from a queue in memory; its first run warms the JVM up. Idle
+connections have a consumer each, of an account of its own on the real queues, and so has what waits (``waiting``).
 """
 
 from __future__ import annotations
@@ -13,26 +14,32 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
+from uuid import UUID
 
 import psutil
 import uvloop
 from pamqp import commands
 
 from gateway.amqp.deliveries import Melding
+from gateway.amqp.queues import queue_of
 from infra.logs import configure
+from infra.settings import Settings
+from schemas.konfigurasjon import PrivilegieTildelt, RessursOpprettet
+from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from tests.bench.report import Report
-from tests.support.amqp import KONTO_ID, MELDING, QUEUE, certified, running_amqp
+from tests.bench.waiting import measure_waiting, office, queues_of
+from tests.support.amqp import AKTOR, KONTO_ID, MELDING, ORG, QUEUE, certified, running_amqp
 from tests.support.amqp_raw import Raw
 from tests.support.published_client import Client, Program
 from tests.support.stack import temporary_folder
 
 JAVA = Program("Amqp.java", "amqp-5.28.xml", "amqp-client-5.28")
 MESSAGES, ROUNDS, SIZE = 40_000, 4, 1000
-IDLE = 1000
+IDLE = 5000
 LOGINS = 100
 AT_ONCE = 50
 
@@ -62,9 +69,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[Served]:
+async def served(folder: Path, settings: Settings | None = None) -> AsyncIterator[Served]:
+    """Serve from the queues of the settings, or else from queues in memory."""
+    real = () if settings is None else (settings.model_dump_json(include={"kafka", "postgres", "state"}),)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.fiksio", "serve", str(folder)),
+        *(sys.executable, "-m", "tests.bench.fiksio", "serve", str(folder), *real),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -75,18 +84,30 @@ async def served(folder: Path) -> AsyncIterator[Served]:
         await process.wait()
 
 
-async def serve(folder: Path) -> None:
+async def serve(folder: Path, settings: Settings | None) -> None:
     """Serve, and do what the lines on standard input say."""
     configure("ERROR")
     context, _ = certified(folder)
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    async with running_amqp(context) as amqp:
+    async with AsyncExitStack() as stack:
+        queues, _ = (None, None) if settings is None else await stack.enter_async_context(queues_of(settings))
+        amqp = await stack.enter_async_context(running_amqp(context, queues))
         while line := await lines.readline():
             asked = json.loads(line)
             if asked["do"] == "put":
                 amqp.queues.put(KONTO_ID, *[Melding(MELDING.headers, bytes(SIZE), 1000)] * asked["count"])
+            if asked["do"] == "open":
+                right = {"aktor": AKTOR, "ressurs_id": ORG, "privilegium": SENDE_MOTTA}
+                amqp.memory.meet(*map(account, range(asked["count"])), PrivilegieTildelt(fiks_org_id=ORG, **right))
             print(json.dumps({"port": amqp.port, "user": amqp.user, "secret": amqp.secret}), flush=True)
+
+
+def account(number: int) -> RessursOpprettet:
+    """An account of Testvik's; that of number 0 and so on."""
+    return RessursOpprettet(
+        fiks_org_id=ORG, ressurs_id=UUID(int=0x20000 + number), forelder_id=ORG, type=KONTO, navn="Arkiv"
+    )
 
 
 async def measure_deliveries(server: Served, folder: Path, report: Report) -> None:
@@ -119,11 +140,11 @@ async def one_login(where: dict[str, Any], context: ssl.SSLContext) -> float:
 
 async def measure_connections(server: Served, folder: Path, report: Report, number: int) -> None:
     """Memory of connections with a consumer each, and how long logging in takes while others do so too."""
-    where = await server.ask("where")
+    where = await server.ask("open", count=number)
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     turn, seconds, connections = asyncio.Semaphore(AT_ONCE), list[float](), list[Raw]()
 
-    async def connect() -> None:
+    async def connect(konto_id: UUID) -> None:
         async with turn:
             begin = time.perf_counter()
             opened = await asyncio.open_connection("localhost", where["port"], ssl=context)
@@ -131,10 +152,10 @@ async def measure_connections(server: Served, folder: Path, report: Report, numb
             await raw.log_in(where["user"], where["secret"], heartbeat=60)
             seconds.append(time.perf_counter() - begin)
             await raw.ask(commands.Channel.Open(), 1)
-            await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+            await raw.ask(commands.Basic.Consume(queue=queue_of(konto_id)), 1)
 
     before, begin, processor = server.memory, time.perf_counter(), server.processor
-    await asyncio.gather(*(connect() for _ in range(number)))
+    await asyncio.gather(*(connect(account(one).ressurs_id) for one in range(number)))
     report.add(f"logins, {AT_ONCE} at once", number / (time.perf_counter() - begin), "a second")
     report.add("processor", (server.processor - processor) / number * 1e3, "ms a login")
     report.add("login, p99", quantiles(seconds, n=100)[98] * 1000, "ms")
@@ -149,8 +170,10 @@ async def measure_connections(server: Served, folder: Path, report: Report, numb
 async def main(number: int) -> None:
     report = Report("fiksio")
     with temporary_folder() as folder:
-        async with served(folder) as server:
-            await measure_connections(server, folder, report, number)
+        async with office(folder) as settings:
+            async with served(folder, settings) as server:
+                await measure_connections(server, folder, report, number)
+            await measure_waiting(settings, report)
         async with served(folder) as server:
             await measure_deliveries(server, folder, report)
     report.finish()
@@ -158,6 +181,6 @@ async def main(number: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
-        uvloop.run(serve(Path(sys.argv[2])))
+        uvloop.run(serve(Path(sys.argv[2]), Settings(**json.loads(sys.argv[3])) if sys.argv[3:] else None))
     else:
         asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else IDLE))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import aio_pika
 import pytest
@@ -23,9 +24,15 @@ from gateway.amqp import server as serving
 from gateway.amqp.deliveries import Melding
 from gateway.amqp.handshake import GREETING
 from gateway.amqp.link import Link
+from gateway.amqp.queues import queue_of
 from gateway.auth.passwords import hashed
 from schemas.audit import AutentiseringFeilet, TilgangNektet
-from schemas.konfigurasjon import IntegrasjonSlettet, PassordLaget, PrivilegieTrukketTilbake
+from schemas.konfigurasjon import (
+    IntegrasjonSlettet,
+    OrganisasjonOpprettet,
+    PassordLaget,
+    PrivilegieTrukketTilbake,
+)
 from streams.domain.errors import Unavailable
 from streams.domain.fiks_io_konto import SENDE_MOTTA
 from tests.support.amqp import (
@@ -48,6 +55,10 @@ from tests.support.amqp import (
 from tests.support.amqp_peer import capture
 from tests.support.amqp_raw import Raw
 from tests.support.eventually import eventually
+from tests.support.fiks_protokoll import KONTO, SYSTEM, konto, system
+
+OTHERS = UUID(int=0xB1)
+"""Another organisation than that of the integration."""
 
 
 @pytest.fixture
@@ -211,6 +222,21 @@ async def test_who_loses_its_right_loses_the_connection(amqp: Amqp, event: Any, 
     await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
     amqp.memory.meet(event)
     assert (await raw.hear()).reply_code == 320
+
+
+async def test_an_account_of_a_system_that_is_hidden_is_not_there_and_its_owner_is_told(amqp: Amqp) -> None:
+    amqp.memory.meet(
+        OrganisasjonOpprettet(fiks_org_id=OTHERS, orgnr="310992003", navn="Prøvdal"),
+        system(SYSTEM, OTHERS),
+        konto(KONTO, SYSTEM, "arkiv.full", fiks_org_id=OTHERS),
+    )
+    async with connected(amqp) as connection:
+        channel = await connection.channel()
+        with pytest.raises(ChannelNotFoundEntity):
+            await (await channel.get_queue(queue_of(KONTO), ensure=False)).consume(keeping([]))
+    await eventually(lambda: len(amqp.log.said) == 1)  # behind the answer
+    [(event, _)] = amqp.log.said
+    assert (event.fiks_org_id, event.ressurs_id) == (OTHERS, KONTO)
 
 
 async def test_who_loses_another_right_keeps_the_connection(amqp: Amqp, connect: Connect) -> None:

@@ -69,6 +69,8 @@ async def test_a_message_is_shown_until_it_is_acknowledged(io: Io) -> None:
     assert await first(io.b_machine, io.b_konto) == told
     empty = await get(io.b_machine, io.b_konto, "neste/data")
     assert (empty.status, empty.body) == (200, b"")
+    for what in ("metadata", "data", "ack", "nac"):
+        assert (await io.b_machine.ask("HEAD", at(io.b_konto, f"neste/{what}"))).status == 405
     assert await done(io.b_machine, "GET", at(io.b_konto, "neste/ack")) == told
     await eventually_found(lambda: _has(io, sent, "MeldingKvittert"))
     await refused(io.b_machine, 404, "GET", at(io.b_konto, "neste/ack"))

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -15,9 +16,12 @@ import pytest
 import pytest_asyncio
 
 from gateway import fiks_io_upload
+from gateway.auth.login import person_token
+from gateway.auth.persons import PERSONS
 from gateway.context import BLOBS, LOG, TRAFFIC
 from gateway.fiks_io import LARGEST_INLINE
-from gateway.seed import PROVDAL, TESTVIK
+from gateway.issuer.people import PEOPLE
+from gateway.seed import PROVDAL, TESTVIK, Organisation
 from infra.ends import Ends
 from infra.sealed_blobs import opened
 from schemas.dokumentlager import DokumentLastetOpp
@@ -28,10 +32,12 @@ from schemas.fiks_io_konto import (
     KontoDeaktivert,
     UnikKlientMeldingIdEndret,
 )
+from schemas.konfigurasjon import PrivilegieTildelt
 from schemas.topics import NOKKEL, TOPICS
 from streams.domain import dokumentlager
 from streams.domain.eksponering import key_of
 from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io_konto import SENDE_MOTTA
 from streams.sealing import opened_all
 from tests.support.cms import encrypt, key_pair
 from tests.support.eventually import eventually
@@ -390,6 +396,40 @@ async def test_an_account_that_closes_while_the_content_comes(sender: Sender) ->
     status, answer = await sender.send(slowly())
 
     assert (status, "deaktivert" in answer["message"]) == (400, True)
+    assert await left(sender) == before
+
+
+async def logged_in(sender: Sender, pid: str, *, niva: int = 4, through: Organisation | None = None) -> Sender:
+    """The same for somebody who has logged in, alone or through the integration of an organisation."""
+    client = through or TESTVIK
+    token = await person_token(sender.caller.settings.idporten_issuer, pid, niva, client.orgnr)
+    machine = (await sender.as_organisation(client, sender.konto, sender.mottaker)).headers if through else {}
+    return replace(sender, headers={**machine, "Authorization": f"Bearer {token}"})
+
+
+async def test_who_has_logged_in_sends_by_rights_of_their_own(sender: Sender) -> None:
+    mina, odd = PEOPLE[2].pid, PEOPLE[4].pid
+    person = sender.caller.app[PERSONS].actor
+    rights = {"fiks_org_id": TESTVIK.id("organisasjon"), "ressurs_id": sender.konto, "privilegium": SENDE_MOTTA}
+    theirs = {"fiks_org_id": PROVDAL.id("organisasjon"), "ressurs_id": sender.mottaker, "privilegium": SENDE_MOTTA}
+    await sender.say(PrivilegieTildelt(aktor=person(mina), **rights), PrivilegieTildelt(aktor=person(odd), **theirs))
+    body, kafka = java(sender.metadata(), CONTENT), sender.caller.settings.kafka
+
+    for who in (await logged_in(sender, mina), await logged_in(sender, mina, through=TESTVIK)):
+        marks = await ends_of(kafka, "fiks.io")
+        assert (await who.send(body))[0] == 202
+        [recorded] = await events_after(kafka, marks, "fiks.io")
+        assert recorded.at.actor == person(mina)
+
+    before = await left(sender)
+    for who in (
+        await logged_in(sender, mina, niva=3),
+        await logged_in(sender, mina, niva=3, through=TESTVIK),
+        await logged_in(sender, mina, through=PROVDAL),
+        await logged_in(sender, odd),
+        await logged_in(sender, odd, through=TESTVIK),
+    ):
+        assert (await who.send(body))[0] == 403
     assert await left(sender) == before
 
 

@@ -23,12 +23,14 @@ from streams.domain.fiks_io import dokumentlager_konto_of
 from tests.support.certificates import expired, pem
 from tests.support.dokumentlager import Answer, Lager
 from tests.support.fiks_io import AS_JAVA, java, specification
-from tests.support.fiks_io_konto import Io, done, refused
+from tests.support.fiks_io_konto import KONTOER, Io, done, refused
 from tests.support.records import records_on
 
 NAMES = ("konfigurasjon", "konfigurasjon-kun-person", "katalog")
 DESCRIBED = [json.loads(descriptions()[f"fiks-protokoll-{name}-api-v1.json"]) for name in NAMES]
 KATALOG = "/fiks-protokoll/katalog/api/v1/kontoer"
+FIKS_IO = "/fiks-io/katalog/api/v1/kontoer"
+LOOKUP, MATCHENDE = "/fiks-io/katalog/api/v1/lookup", "/fiks-io/katalog/api/v1/matchendeAdresser"
 VALIDER = "/fiks-io/konto/api/v1/kontoer/{}/validerMelding"
 ARKIV = "no.ks.fiks.arkiv"
 OPPRETT = f"{ARKIV}.v1.arkivering.arkivmelding.opprett"
@@ -365,6 +367,59 @@ async def test_nothing_of_what_an_organisation_keeps_to_itself_is_told_to_anothe
     assert mottaker in str(await said(fag.machine, "POST", f"{fag.path}/konto-sok", {}))
     assert (await said(fag.machine, "GET", f"{KATALOG}/{mottaker}"))["kontoId"] == mottaker
     assert str(io.a.fiks_org_id) in str(await said(fag.machine, "GET", f"{fag.path}/organisasjoner"))
+
+
+async def test_fiks_io_tells_no_more_of_what_an_organisation_keeps_to_itself(io: Io) -> None:
+    closed, fag = await new_system(io.a), await new_system(io.b, orgnummer="310992003")
+    mottaker, avsender = await closed.konto("arkiv.full", offentligNokkel=pem()), await fag.konto("klient.full")
+    identifikator = {"identifikatorType": "ORG_NO", "identifikator": "310991007"}
+    await addressed(io.a, mottaker, identifikator)
+
+    async def heard(who: Lager, method: str, path: str, konto: str, body: Any = None) -> tuple[int, list[str]]:
+        """How it was answered, ids left out."""
+        answer = await who.ask(
+            method, path.format(konto=konto), json=json.loads(json.dumps(body).replace("KONTO", konto))
+        )
+        faults = answer.json if isinstance(answer.json, list) else [answer.json]
+        return answer.status, [one["message"].replace(konto, "…") for one in faults]
+
+    valider, plain = VALIDER.format("{konto}"), {"meldingsType": OPPRETT, "harPayload": True}
+    asked = [
+        (fag.machine, "GET", f"{FIKS_IO}/{{konto}}", None),
+        (fag.machine, "GET", f"{FIKS_IO}/{{konto}}/status", None),
+        (io.b_machine, "GET", f"{FIKS_IO}/{{konto}}", None),
+        (fag.machine, "POST", valider, plain | {"avsenderKontoId": avsender}),
+        (io.b_machine, "POST", valider, plain | {"avsenderKontoId": io.b_konto}),
+        (io.b, "POST", f"{KONTOER}/{io.b_konto}/aksepterteAvsendere", {"kontoId": "KONTO"}),
+    ]
+    for who, method, path, body in asked:
+        real, made_up = [await heard(who, method, path, one, body) for one in (mottaker, str(uuid4()))]
+        assert real == made_up and real[0] in (400, 404), path
+    assert await sent(fag, avsender, mottaker) == await sent(fag, avsender, str(uuid4())) == 400
+    lookup = f"{LOOKUP}?identifikator=ORG_NO.310991007&meldingProtokoll={ARKIV}&sikkerhetsniva=3"
+    sok = {"identifikator": [identifikator], "meldingType": [ARKIV], "sikkerhetsnivaer": [3]}
+    await refused(fag.machine, 404, "GET", lookup)
+    assert await done(io.b, "POST", MATCHENDE, sok) == []
+    while len(owners := owners_told_of(io, mottaker)) < len(asked) + 2:  # behind the answers
+        await asyncio.sleep(0.1)
+    assert set(owners) == {io.a.fiks_org_id}
+
+    assert (await done(closed.machine, "GET", f"{FIKS_IO}/{mottaker}"))["kontoId"] == mottaker
+    assert [one["kontoId"] for one in await done(io.a, "POST", MATCHENDE, sok)] == [mottaker]
+    info = {name: system_of()[name] for name in ("navn", "beskrivelse", "eposter")} | {"offentlig": True}
+    await said(closed.machine, "PUT", f"{closed.path}/info", info)
+    assert (await done(fag.machine, "GET", lookup))["kontoId"] == mottaker
+    assert await sent(fag, avsender, mottaker) == NOT_ALLOWED
+
+
+async def addressed(owner: Lager, konto: str, identifikator: dict[str, str]) -> None:
+    """Give the account an address that is found."""
+    adresser = f"{KONTOER}/{konto}/adresser"
+    one = f"{adresser}/{(await done(owner, 'POST', adresser, {'beskrivelse': 'arkiv'}))['adresseId']}"
+    await done(owner, "POST", f"{one}/identifikatorer", [identifikator])
+    await done(owner, "POST", f"{one}/meldingsprotokoller", [{"meldingsprotokoll": ARKIV}])
+    await done(owner, "POST", f"{one}/sikkerhetsnivaer", [{"sikkerhetsniva": 3}])
+    await done(owner, "PUT", f"{one}/aktiver")
 
 
 async def test_searches_find_what_is_asked_for(io: Io) -> None:

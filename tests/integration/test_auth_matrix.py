@@ -188,9 +188,11 @@ class Call:
         """Nothing but this right, on what the call is about or on another resource."""
         self.take()
         resource = self.about if resource is None else resource
-        holder = f"integrasjon:{INTEGRASJON.id}" if self.through_integration else NAMED.actor(PID)
+        holders = [f"integrasjon:{INTEGRASJON.id}"] if self.through_integration else []
+        if not self.is_machine:  # through an integration the person's own access counts too, as handlers see to
+            holders.append(NAMED.actor(PID))
         if self.way.privilege:
-            self.door.known.rights.add((holder, self.way.privilege, resource))
+            self.door.known.rights |= {(holder, self.way.privilege, resource) for holder in holders}
         if self.way.caller is Caller.FOR_ORGANISATION:
             self.door.powers.held.add((PID, orgnr))
 
@@ -355,14 +357,16 @@ def test_managers_log_in_at_level_4_everywhere() -> None:
     assert {way.niva for _, _, demand in ROUTES for way in demand.of(Caller.MANAGER)} == {4}
 
 
-def test_every_get_answers_head_by_the_same_handler() -> None:
+def test_every_get_that_changes_nothing_answers_head_by_the_same_handler() -> None:
     app = web.Application()
     add_routes(app)
     handlers = {method: {} for method in ("GET", "HEAD")}
     for route in app.router.routes():
         if route.method in handlers:
             handlers[route.method][route.resource] = route.handler
-    assert handlers["GET"] == handlers["HEAD"]
+    changing = {resource for resource in handlers["GET"] if "/meldinger/neste/" in resource.canonical}
+    assert len(changing) == 4
+    assert {one: of for one, of in handlers["GET"].items() if one not in changing} == handlers["HEAD"]
 
 
 def test_the_issuers_of_the_matrix_have_keys_of_their_own() -> None:

@@ -21,6 +21,7 @@ from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import Maskinporten
 from infra.local.ports import free_port
 from streams.domain.errors import NotAuthenticated, Unavailable
+from tests.support.eventually import eventually
 from tests.support.issuer import NO_IDPORTEN, rsa_key, running_issuer
 
 
@@ -107,6 +108,35 @@ def forged(issuer: Maskinporten) -> dict[str, str]:
         "not ASCII": "æ.ø.å",
         "surrogates": "\udce6.\udcf8.x",
     }
+
+
+async def test_the_keys_are_there_before_a_token_is_and_who_is_away_is_not_waited_for_for_ever(
+    issuer: Maskinporten, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.auth.tokens.PATIENCE", 0.5)
+    monkeypatch.setattr("gateway.auth.issuer_keys.FIRST_ASK_AGAIN", 0.01)
+    tokens = Tokens(issuer.name, NO_IDPORTEN, session)
+    assert not tokens.ready
+    await tokens.start()
+    assert not tokens.ready
+    await eventually(lambda: tokens.ready)
+    await session.close()
+    assert (await tokens.verify(issuer.sign(claims(issuer)))).consumer == "310991007"
+    with pytest.raises(Unavailable):
+        await tokens.verify(issuer.sign(claims(issuer, iss=NO_IDPORTEN)))
+
+
+async def test_an_issuer_that_comes_later_is_asked_again(
+    session: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.auth.issuer_keys.FIRST_ASK_AGAIN", 0.01)
+    port = free_port()
+    tokens = Tokens(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/idporten", session)
+    await tokens.start()
+    await asyncio.sleep(0.05)
+    assert not tokens.ready
+    async with running_issuer(port=port):
+        await eventually(lambda: tokens.ready)
 
 
 async def test_forged_tokens_do_not_hold(issuer: Maskinporten, session: ClientSession) -> None:

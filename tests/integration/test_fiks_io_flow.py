@@ -204,6 +204,16 @@ async def test_leases_that_postgresql_forgot_cost_a_redelivery_and_no_message(
         await eventually_found(lambda: _has(office, sent.melding_id, "KVITTERT"))
 
 
+async def test_what_waits_is_counted_as_far_as_anybody_needs_to_know(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.leases.MOST_COUNTED", 2)
+    konto, [queues] = uuid4(), office.gateways
+    for waiting in (1, 2, 2):
+        await office.send(konto)
+        assert (await queues.count(konto)).meldinger == waiting
+
+
 async def test_the_table_rebuilt_is_the_table(office: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the other tests left behind."""
     for name in ("kafka", "postgres", "state"):

@@ -103,7 +103,7 @@ def large_letter() -> bytes:
 
 async def test_a_letter_under_way_is_taken_in_before_the_process_stops(caller: Caller) -> None:
     settings = caller.settings.model_copy(update={"gateway_port": free_port()})
-    names = {"kafka", "postgres", "issuer", "gateway_port", "state"}
+    names = {"kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state"}
     environment = {f"FIKS_{name.upper()}": str(of) for name, of in settings.model_dump().items() if name in names}
     process = await asyncio.create_subprocess_exec(
         *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=os.environ | environment

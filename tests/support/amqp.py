@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from gateway.amqp.access import Access
-from gateway.amqp.deliveries import Melding
+from gateway.amqp.deliveries import Deliveries, Melding
 from gateway.amqp.queues import queue_of
 from gateway.amqp.server import Server, tls
 from gateway.audit import Auditor
@@ -157,8 +157,10 @@ class Amqp:
 
 
 @asynccontextmanager
-async def running_amqp(context: ssl.SSLContext | None = None) -> AsyncIterator[Amqp]:
-    """A server on a port of its own; in the clear unless it is given TLS."""
+async def running_amqp(
+    context: ssl.SSLContext | None = None, deliveries: Deliveries | None = None
+) -> AsyncIterator[Amqp]:
+    """A server on a port of its own; in the clear unless it is given TLS, with queues in memory or those given."""
     async with running_issuers() as issuers, ClientSession() as session:
         memory, log, queues = Remembering(), Told(), MemoryDeliveries()
         memory.meet(*genesis())
@@ -167,7 +169,8 @@ async def running_amqp(context: ssl.SSLContext | None = None) -> AsyncIterator[A
         passwords = Passwords()
         integrations = Integrations(memory, passwords)  # type: ignore[arg-type]
         access = Access(memory, tokens, integrations, auditor)  # type: ignore[arg-type]
-        server = await Server(memory, access, queues).start("127.0.0.1", 0, context)  # type: ignore[arg-type]
+        serving = Server(memory, access, deliveries or queues)  # type: ignore[arg-type]
+        server = await serving.start("127.0.0.1", 0, context)
         try:
             yield Amqp(server, queues, memory, log, issuers, passwords)
         finally:

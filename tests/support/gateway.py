@@ -19,6 +19,7 @@ from pypdf import PdfWriter
 from gateway.app import make_app
 from gateway.auth.grant import token_for
 from gateway.auth.memory import MEMORY
+from gateway.auth.tokens import TOKENS
 from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
@@ -87,7 +88,7 @@ async def running_gateway(kafka: str, state: Path, postgres: str = NOWHERE) -> A
     async with served(issuers(settings), issuer_port):
         app = make_app(settings)
         async with served(app, settings.gateway_port), ClientSession() as session:
-            await eventually(lambda: app[MEMORY].ready)
+            await eventually(lambda: app[MEMORY].ready and app[TOKENS].ready)
             known = credentials(state)[0]
             token = await token_for(settings.issuer, known["orgnr"], "ks:fiks")
             headers = {

@@ -17,8 +17,9 @@ from schemas.fiks_io_konto import (
     OffentligNokkelSatt,
 )
 from schemas.konfigurasjon import KontoOpprettet, KontoSlettet
-from streams.domain.fiks_io_regler import refusal, refusals
+from streams.domain.fiks_io_regler import SKJULT, refusal, refusals
 from tests.support.certificates import END, pem
+from tests.support.fiks_protokoll import KONTO, SYSTEM, konto, system
 from tests.support.given_when_then import WHEN
 from tests.support.konfigurasjon import ADMIN_A, GENESIS, A, B, fold
 
@@ -86,6 +87,21 @@ def test_it_is_refused(more: tuple[Any, ...], asked: dict[str, Any], status: int
     refused = refusal(fold([*BASE, *more]), **(MELDING | asked))
     assert refused is not None
     assert (refused.status, why in refused.melding) == (status, True)
+
+
+def test_an_account_of_a_system_that_is_hidden_is_refused_as_one_that_does_not_exist() -> None:
+    known = fold([*BASE, system(SYSTEM, B), konto(KONTO, SYSTEM, "arkiv.full", fiks_org_id=B)])
+    asked = (" ", True, WHEN)
+    told, of_none = list(refusals(known, FROM, KONTO, *asked)), list(refusals(known, FROM, UNKNOWN, *asked))
+    assert [one.status for one in told] == [one.status for one in of_none]
+    assert [one.melding.replace(str(KONTO), str(UNKNOWN)) for one in told] == [one.melding for one in of_none]
+    assert ([one.nektet for one in told], [one.nektet for one in of_none]) == ([None, SKJULT], [None, None])
+    assert list(refusals(known, TO, KONTO, *asked)) != list(refusals(known, TO, UNKNOWN, *asked))  # it is their own
+
+
+def test_a_sender_that_does_not_exist_is_told_of_the_receiver_what_all_are() -> None:
+    wrong = fold([*BASE, KontoDeaktivert(**of(B, TO))])
+    assert [one.melding.split()[-1] for one in refusals(wrong, UNKNOWN, TO, "x", False, WHEN)] == ["ikke", "deaktivert"]
 
 
 def test_everything_that_is_wrong_is_told() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from gateway.amqp.server import tls
 from gateway.cli import cli
 from gateway.issuer.signing import own_key
 from gateway.seed import credentials
+from infra.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -26,7 +30,7 @@ STEPS = {
     for service in SERVICES.values()
     for needed, how in service.get("depends_on", {}).items()
     if how["condition"] == "service_completed_successfully"
-} | {"seed"}
+} | {"seed", "certificates"}
 
 OURS = {name for name, service in SERVICES.items() if service["image"].startswith("fiks-backbone:")}
 (STATE,) = re.findall(r"FIKS_STATE=(\S+)", (ROOT / "Dockerfile").read_text())
@@ -109,6 +113,27 @@ def test_what_is_refused_outside_tests_says_that_it_is_one(name: str, tmp_path: 
     assert SERVICES[name]["environment"]["FIKS_TEST_MODE"] == "true"
 
 
+def test_amqp_is_served_where_it_is_asked_for_with_certificates_that_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, maker = SERVICES["gateway"], SERVICES["certificates"]
+    said = {name: how for name, how in gateway["environment"].items() if name.startswith("FIKS_AMQP_")}
+    assert said.pop("FIKS_AMQP_HOST") == "0.0.0.0"
+    fallbacks = {name: re.fullmatch(rf"\$\{{{name}:-(.*)\}}", how) for name, how in said.items()}
+    for name, fallback in fallbacks.items():
+        assert fallback
+        monkeypatch.setenv(name, fallback.group(1))
+    settings = Settings()
+    assert settings.amqp_port is None
+    [folder] = maker["command"]
+    assert volumes_of("gateway")[folder] == volumes_of("certificates")[folder] == "certificates"
+    assert folder in (ROOT / "Dockerfile").read_text()
+    subprocess.run([sys.executable, *maker["entrypoint"][1:], str(tmp_path)], check=True)
+    assert settings.amqp_certificate and settings.amqp_key
+    assert {settings.amqp_certificate.parent, settings.amqp_key.parent} == {Path(folder)}
+    tls(tmp_path / settings.amqp_certificate.name, tmp_path / settings.amqp_key.name)
+
+
 def volumes_of(name: str) -> dict[str, str]:
     """The volumes of a service, by where they are mounted."""
     pairs = (volume.split(":")[:2] for volume in SERVICES[name].get("volumes", []))
@@ -125,10 +150,11 @@ def test_a_secret_is_demanded_never_written() -> None:
 
 
 def test_what_only_tests_may_use_is_in_the_test_profile() -> None:
-    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"seed", "issuer", "stand-ins"}
-    assert all(SERVICES[name]["profiles"] == ["test"] for name in ("seed", "issuer", "stand-ins"))
+    of_tests = {"seed", "certificates", "issuer", "stand-ins"}
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == of_tests
+    assert all(SERVICES[name]["profiles"] == ["test"] for name in of_tests)
     needed = {need for service in SERVICES.values() for need in service.get("depends_on", {})}
-    assert not needed & {"seed", "issuer", "stand-ins"}
+    assert not needed & of_tests
 
 
 def test_only_what_faces_callers_leaves_the_inner_network() -> None:
