@@ -33,7 +33,7 @@ demo: $(READY) ## Send a real forsendelse and show it everywhere it can be seen;
 
 test: $(READY) lint ## Check everything and run all tests, two at a time or JOBS=n; ARGS="-k name" goes to pytest
 	@$(FIKS) schemas check
-	$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY) ## Check style, types and who may import whom
 	@$(BIN)/ruff check
