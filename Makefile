@@ -10,6 +10,8 @@ PYTHON ?= $(firstword $(foreach one,python3.11 python3.12 python3.13 python3,$(s
 BIN := .venv/bin
 FIKS := $(BIN)/fiks
 READY := .venv/ready
+# Modules are compiled once, and not by each of the many processes of the local system and of the tests.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

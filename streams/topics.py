@@ -14,6 +14,8 @@ from streams.domain.errors import Unavailable
 from streams.log import kafka_settings
 
 TIMEOUT = 20
+LEADERS_TIMEOUT = 45
+"""Seconds. A broker on a busy machine takes many until it leads a hundred new partitions."""
 
 
 def wanted() -> list[Topic]:
@@ -50,7 +52,7 @@ def _wait_for_leaders(bootstrap: str) -> None:
     """
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     question = {TopicPartition(one.name, number): latest for one in wanted() for number in range(one.partitions)}
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + LEADERS_TIMEOUT
     while True:
         admin = AdminClient(kafka_settings(bootstrap))  # one that was refused by an earlier leader never asks anew
         try:
@@ -59,7 +61,7 @@ def _wait_for_leaders(bootstrap: str) -> None:
         except KafkaException as fault:
             if time.monotonic() > deadline:
                 raise Unavailable(f"some partition has no leader ({fault}); look at the broker's log") from fault
-            time.sleep(0.05)
+            time.sleep(0.2)
         else:
             return
 
