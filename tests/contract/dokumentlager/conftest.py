@@ -6,13 +6,14 @@ import pytest
 import pytest_asyncio
 
 from tests.support.dokumentlager import Lager, running_lager
+from tests.support.gateway import lasting_tokens
 from tests.support.stack import temporary_folder
 
 
 @pytest_asyncio.fixture(scope="package")
 async def lagre() -> AsyncIterator[tuple[Lager, Lager]]:
     """A caller of two gateways of a whole system with Dokumentlager."""
-    with temporary_folder() as folder:
+    with temporary_folder() as folder, lasting_tokens():
         async with running_lager(folder) as callers:
             yield callers
 
