@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from uuid import UUID
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from gateway.auth.memory import MEMORY
 from gateway.auth.persons import PERSONS
 from gateway.digital_id import Kind, kind_of
+from gateway.lookups import looked_up
 from gateway.personer import register
 from gateway.tjenester import PRIVILEGIER, RESSURSTYPER, Aktortype
 from schemas.errors import Unreadable
@@ -41,15 +43,20 @@ def named(request: web.Request, known: str, of: UUID) -> str:
     return request.app[MEMORY].configuration.personer.number(of, known) or known
 
 
-def in_words(request: web.Request, known: str | None, of: UUID) -> str:
-    """An actor of the log for somebody to read: the id of an integration, the name of a person as the organisation
-    ``of`` has it, else ourselves.
+async def in_words(request: web.Request, tjeneste: str, known: Iterable[str | None], of: UUID) -> dict[str | None, str]:
+    """Those actors of the log for somebody to read: the id of an integration, the name of a person as the organisation
+    ``of`` has it, else ourselves. Persons who are named are told to be looked up; raises Unavailable.
     """
-    kind, _, id_ = (known or "").partition(":")
-    if kind == "integrasjon":
-        return id_
-    person = request.app[MEMORY].configuration.person(of, known or "")
-    return (person.navn if person and person.navn else "Innlogget person") if kind == "person" else "Fiks"
+    configuration = request.app[MEMORY].configuration
+    aktorer = set(known)
+    names = {one.aktor: one.navn for each in aktorer if (one := configuration.person(of, each or "")) and one.navn}
+    await looked_up(request, tjeneste, "hendelser", names, owner=of)
+    return {one: names.get(one or "") or _unnamed(one or "") for one in aktorer}
+
+
+def _unnamed(known: str) -> str:
+    kind, _, id_ = known.partition(":")
+    return id_ if kind == "integrasjon" else "Innlogget person" if kind == "person" else "Fiks"
 
 
 async def receiver(request: web.Request, named: str, privilegium: str, owner: UUID, on: UUID, ressurs_type: str) -> str:

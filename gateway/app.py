@@ -12,7 +12,6 @@ from importlib import import_module
 from pkgutil import iter_modules
 from time import perf_counter
 
-import asyncpg
 from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 
@@ -49,7 +48,7 @@ from gateway.sporing import TOPIC as MELDING_TOPIC
 from gateway.tus import VERSION as TUS_VERSION
 from infra.blobs import Blobs
 from infra.crypto.certificates import key_folder
-from infra.database import SESSION
+from infra.database import pool_of
 from infra.ends import Ends
 from infra.keys import Table
 from infra.kms import keks
@@ -222,10 +221,7 @@ async def _started(app: web.Application) -> AsyncIterator[None]:
 def _reading(settings: Settings) -> Context:
     async def context(app: web.Application) -> AsyncIterator[None]:
         # Not a single connection at the start: receiving must not need PostgreSQL (DESIGN.md, rule 5).
-        pool = asyncpg.create_pool(
-            settings.postgres, min_size=0, max_size=8, timeout=CONNECT_TIMEOUT, server_settings=SESSION
-        )
-        async with pool:
+        async with pool_of(settings.postgres, 8, least=0, timeout=CONNECT_TIMEOUT) as pool:
             app[READS] = Reads(pool, app[ENDS])
             app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]))
             app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))

@@ -14,7 +14,7 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, LOG
 from gateway.dokument_nedlasting import body, headers_of, key_of, planned
 from gateway.dokumenter import DOKUMENTER
-from gateway.dokumentlager import etag_of, must_be_as_known, must_be_there
+from gateway.dokumentlager import etag_of, is_closed, must_be_as_known, must_be_there
 from gateway.eksponering import must_be_exposed, must_be_logged_in_at
 from gateway.preconditions import is_at_hand
 from gateway.problems import error_message, hidden
@@ -25,7 +25,7 @@ from infra.logs import logger
 from infra.metrics import DOWNLOADS_MISSED
 from schemas.dokumentlager import DokumentLastetNed, DokumentSkadet
 from streams.domain.dokumentlager import Status
-from streams.domain.errors import NotFound, Rejected, Unavailable
+from streams.domain.errors import Gone, NotFound, Rejected, Unavailable
 
 log = logger(__name__)
 
@@ -72,7 +72,10 @@ def _head(request: web.Request, dokument: Any) -> web.StreamResponse:
 
 
 async def exposed(request: web.Request, dokument_id: UUID) -> Any:
-    """The row of the document, which is there for the caller. Raises NotFound, Gone, NotAllowed."""
+    """The row of the document, which is there for the caller. Raises NotFound, Gone, NotAllowed.
+
+    Whoever closed the account was told that its documents are gone, though each is deleted a moment later.
+    """
     missing = f"Dokumentet {dokument_id} finnes ikke"
     found = (await request.app[DOKUMENTER].dokument(dokument_id)).rows
     if not found:
@@ -81,6 +84,8 @@ async def exposed(request: web.Request, dokument_id: UUID) -> Any:
     with hidden(missing):
         await must_be_exposed(request, dokument["eksponert"], dokument["konto_id"])
     must_be_there(dokument)
+    if is_closed(request, dokument["konto_id"]):
+        raise Gone(f"Dokumentet {dokument_id} er slettet")
     if dokument["status"] == Status.INFISERT:
         raise Rejected("Dokumentet inneholder skadevare og kan ikke lastes ned")
     must_be_logged_in_at(request, dokument["sikkerhetsniva"])

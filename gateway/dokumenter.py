@@ -38,7 +38,7 @@ STATISTIKK = """
     where ($1::uuid is null or fiks_org_id = $1) and ($2::uuid is null or konto_id = $2) group by 1, 2
 """
 KONTO_HENDELSER = """
-    select tidspunkt, type, detalj from read.dokumentlager_konto_hendelse where konto_id = $1 order by made
+    select tidspunkt, type, aktor, detalj from read.dokumentlager_konto_hendelse where konto_id = $1 order by made
 """
 
 CRITERIA: dict[str, str] = {
@@ -99,7 +99,7 @@ class Kontoer(Reading):
         super().__init__(pool, ends, "dokumentlager", "decider:konfigurasjon", patience)
 
     async def hendelser(self, fiks_org_id: UUID, konto_id: UUID) -> Answer:
-        """``tidspunkt, type, detalj`` of what has happened to the account, in order."""
+        """``tidspunkt, type, aktor, detalj`` of what has happened to the account, in order."""
         return await self._read(KONTO_HENDELSER, konto_id, about=[fiks_org_id], enough=_never)
 
 

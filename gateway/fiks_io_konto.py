@@ -17,7 +17,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import DELIVERIES
 from gateway.dokumentlager import uuid_in
-from gateway.kommando import decide
+from gateway.kommando import decide, now_by
 from schemas.konfigurasjon_commands import CreateKonto
 from streams.domain.configuration import Configuration
 from streams.domain.errors import NotAllowed, NotFound, Rejected
@@ -52,11 +52,6 @@ def must_take_part(request: web.Request) -> None:
     """Raises NotAllowed for whoever has nothing to do with Fiks IO: the catalogue is open to all others."""
     if not takes_part(configuration_of(request), request[PRINCIPAL].holder):
         raise NotAllowed("Katalogen er åpen for den som kan sende, motta eller konfigurere i Fiks IO")
-
-
-def now_by(request: web.Request, what: str) -> dict[str, Any]:
-    """When and by whom something is done now, as events say it: ``what`` is ``opprettet`` or ``endret``."""
-    return {what: datetime.now(UTC), f"{what}_av": request[PRINCIPAL].actor}
 
 
 async def decide_on(request: web.Request, command: type, konto: Katalogkonto, **says: Any) -> Katalogkonto:

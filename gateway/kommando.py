@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,11 @@ async def decide(request: web.Request, command: type, on: UUID | None = None, /,
     if isinstance(decided, KommandoAvvist):
         raise REFUSED[decided.grunn](decided.melding)
     return decided
+
+
+def now_by(request: web.Request, what: str) -> dict[str, Any]:
+    """When and by whom something is done now, as events say it: ``what`` is ``opprettet`` or ``endret``."""
+    return {what: datetime.now(UTC), f"{what}_av": request[PRINCIPAL].actor}
 
 
 async def say(request: web.Request, event: object) -> Any:

@@ -71,8 +71,7 @@ SAY_CONSUMERS = """
     on conflict (mottaker_konto_id, holder) do update set number = excluded.number
 """
 ALIVE = "select pg_advisory_lock($1)"
-IS_DEAD = "select pg_try_advisory_lock($1)"
-LET_GO = "select pg_advisory_unlock($1)"
+IS_ALIVE = "select not pg_try_advisory_xact_lock($1)"
 
 
 class Held(NamedTuple):
@@ -143,11 +142,7 @@ class Leases:
 
     async def is_alive(self, holder: UUID) -> bool:
         """Whether the holder's session is there."""
-        async with self._pool.acquire() as connection:
-            if not await connection.fetchval(IS_DEAD, _lock(holder)):
-                return True
-            await connection.execute(LET_GO, _lock(holder))
-            return False
+        return bool(await self._pool.fetchval(IS_ALIVE, _lock(holder)))
 
     async def adopt(self, dead: UUID) -> list[Held]:
         """Take over what a holder had that is no more."""

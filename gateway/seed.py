@@ -150,6 +150,7 @@ def events(
         autorisert_orgnr=organisation.orgnr,
         navn=f"Fagsystem {organisation.navn}",
         passord_hash=passord_hash,
+        opprettet=datetime.now(UTC),
     )
     yield PrivilegieTildelt(
         fiks_org_id=owner, aktor=integrasjon_aktor(integrasjon), ressurs_id=konto, privilegium=PRIVILEGIUM

@@ -33,7 +33,7 @@ from streams.reader import or_die
 log = logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-LOOK = 0.02
+LOOK = 0.05
 """Seconds between two looks whether the table contains what was said."""
 PATIENCE = 10.0
 

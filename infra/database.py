@@ -39,12 +39,14 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
 )
 
 
-async def open_pool(dsn: str, most: int) -> Pool:
-    """A worker's pool, whose connections give up rather than hold others up.
+def pool_of(dsn: str, most: int, *, least: int = 1, timeout: float = 60) -> Pool:
+    """Connections that give up rather than hold others up; await it, or enter it. ``timeout`` is that of connecting.
 
-    Use it for transactions alone: a connection comes back as it was left, which saves a round trip a batch.
+    Use it for statements and transactions alone: a connection comes back as it was left, which saves a round trip.
     """
-    return await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=SESSION, reset=_leave)
+    return asyncpg.create_pool(
+        dsn, min_size=least, max_size=most, timeout=timeout, server_settings=SESSION, reset=_leave
+    )
 
 
 async def _leave(_connection: Connection) -> None:

@@ -38,6 +38,8 @@ LIFETIME = 30.0
 PATIENCE = 10.0
 """Seconds that the table may take to come to where the topic ended."""
 PAUSE = 0.01
+GRACE = 2
+"""Pauses in which a key that was just made mostly comes; only after them the log is asked whether it ever will."""
 
 LOAD = "select name, wrapped from nokkel where name = any($1)"
 POSITIONS = "select partition, next_offset from checkpoint where name = $1 and topic = $2"
@@ -77,9 +79,13 @@ class Table:
         """The wrapped keys by name; what is absent was erased. Raises Unavailable."""
         try:
             found = await self._load(names)
-            if missing := set(names) - found.keys():
-                found |= await self._awaited(missing)
-            return found
+            for _ in range(GRACE):
+                if not (missing := set(names) - found.keys()):
+                    return found
+                await asyncio.sleep(PAUSE)
+                found |= await self._load(missing)
+            missing = set(names) - found.keys()
+            return found | await self._awaited(missing) if missing else found
         except INFRASTRUCTURE as fault:
             raise Unavailable("Nøklene kan ikke leses akkurat nå. Prøv igjen") from fault
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import asyncpg
 import click
+import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -49,7 +50,7 @@ def worker(roles: tuple[str, ...]) -> None:
     """Run a worker until it is told to stop (SIGTERM)."""
     settings = Settings()
     telemetry.start(settings, "worker")
-    asyncio.run(work(settings, roles or ROLES))
+    uvloop.run(work(settings, roles or ROLES))
 
 
 @click.command()

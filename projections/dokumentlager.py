@@ -26,7 +26,7 @@ SLETTET = "(slettet)"
 """The name of a document that is deleted: what a personal field reads when its key is gone."""
 
 dokumentlager = Projection(
-    "dokumentlager", logic=2, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
+    "dokumentlager", logic=3, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
 )
 
 KontoEvent = KontoOpprettet | KontoEndret | KontoTagget | KontoTagFjernet | KontoSlettet
@@ -115,8 +115,9 @@ def _hendelse(dokument_id: object, at: Envelope, aktor: str | None, detalj: str 
 
 def _konto_hendelse(event: KontoEvent, at: Envelope) -> Append:
     assert at.position is not None
+    aktor = event.opprettet_av if isinstance(event, KontoOpprettet) else event.endret_av
     detalj = event.tag if isinstance(event, KontoTagget | KontoTagFjernet) else getattr(event, "navn", None)
-    return Append("dokumentlager_konto_hendelse", (event.konto_id, at.position.offset, at.time, at.type, detalj))
+    return Append("dokumentlager_konto_hendelse", (event.konto_id, at.position.offset, at.time, at.type, aktor, detalj))
 
 
 def _exposed(one: EksponertFor) -> str:

@@ -43,6 +43,7 @@ create table dokumentlager_konto_hendelse (
     made bigint not null,
     tidspunkt timestamptz not null,
     type text not null,
+    aktor text,
     detalj text,
     primary key (konto_id, made)
 );

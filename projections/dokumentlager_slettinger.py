@@ -10,7 +10,7 @@ from uuid import UUID
 from infra.blobs import Blobs
 from infra.database import Connection
 from infra.ends import Ends
-from projections.effects import Effecting, require_decided, require_projected
+from projections.effects import Effecting, ends_of, require_decided, require_projected
 from schemas.catalogue import part
 from schemas.dokumentlager import (
     DokumentDestruert,
@@ -68,7 +68,7 @@ class Destruering(Effecting):
 
     async def follow(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """A deletion that does not count by the decider's own state destroys nothing."""
-        await require_decided(connection, dokumentlager, events[-1].at)
+        await require_decided(connection, dokumentlager, ends_of(one.at for one in events))
         journals = await self._journals.load(connection, {one.at.stream for one in events})
         deleted = [one for one in events if _is_deleted(journals.get(one.at.stream))]
         for first in range(0, len(deleted), AT_ONCE):
@@ -114,9 +114,8 @@ class Slettinger(Effecting):
         """Delete all that the account has. What lies beyond the ends came when the account was known to be closed, and
         so is met by ``_late``.
         """
-        assert at.position is not None
-        await require_projected(connection, "dokumentlager", *_up_to(at))
-        await require_decided(connection, konfigurasjon, at)
+        await require_projected(connection, "dokumentlager", konfigurasjon.topic, ends_of([at]))
+        await require_decided(connection, konfigurasjon, ends_of([at]))
         if await self._is_closed(connection, event.fiks_org_id, event.konto_id):
             await require_projected(connection, "dokumentlager", dokumentlager.topic, await self._ends.now())
             await self._ask(connection, at, Slettegrunn.KONTO, None, OF_KONTO, event.konto_id)
@@ -170,8 +169,3 @@ class Slettinger(Effecting):
 
 def _is_deleted(journal: Any | None) -> bool:
     return journal is not None and journal.state.status is Status.SLETTET
-
-
-def _up_to(at: Envelope) -> tuple[str, dict[int, int]]:
-    assert at.position is not None
-    return at.position.topic, {at.position.partition: at.position.offset + 1}

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition
+from asyncpg import Record as Row
 
 from infra.database import Connection
-from projections.freshness import DECIDER_POSITION
 from schemas.codec import decode
 from schemas.envelope import Envelope, Recorded, derived_id, fact
 from streams import checkpoints
@@ -29,6 +30,7 @@ POSITIONS = """
     select c.partition, c.next_offset from projection p join checkpoint c on c.name = p.name and c.version = p.live
     where p.name = $1 and c.topic = $2
 """
+DECIDER_POSITIONS = "select partition, next_offset from checkpoint where name = $1 and topic = $2"
 LOOKS, PAUSE = 20, 0.05
 Met = list[tuple[Lot, list[Recorded]]]
 
@@ -41,6 +43,7 @@ class Effecting(ABC):
     """
 
     batch = 200
+    patience = 0.1
     role: str
     topics: tuple[str, ...]
     wanted: Mapping[str, type | None]
@@ -50,7 +53,7 @@ class Effecting(ABC):
 
     @abstractmethod
     async def follow(self, connection: Connection, events: Sequence[Recorded]) -> None:
-        """Do what follows from events of one partition, in their order."""
+        """Do what follows from events, at least one, in their order within each partition."""
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The checkpoint of each partition."""
@@ -63,11 +66,13 @@ class Effecting(ABC):
     async def carry(self, connection: Connection, prepared: Met) -> None:
         """Do what follows from the records that were not met yet, and move past them."""
         positions = await self._lock(connection, [lot.claim.partition for lot, _ in prepared])
+        fresh: list[Recorded] = []
         for lot, events in prepared:
             at = positions[lot.claim.partition]
             check_no_gap(self.role, lot.records, at)
-            if fresh := [one for one in events if _offset(one.at) >= at]:
-                await self.follow(connection, fresh)
+            fresh += [one for one in events if _offset(one.at) >= at]
+        if fresh:
+            await self.follow(connection, fresh)
         after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in prepared}
         await checkpoints.move(connection, self.role, {at: max(positions[at], end) for at, end in after.items()})
 
@@ -105,32 +110,33 @@ class Effecting(ABC):
         return positions
 
 
-async def require_decided(connection: Connection, decider: Decider[Any], at: Envelope) -> None:
-    """Wait a little until the decider's states contain the event at that place. Raises Unavailable."""
-    assert at.position is not None
-    topic, partition, offset = at.position
+def ends_of(events: Iterable[Envelope]) -> dict[int, int]:
+    """Where each partition would end if these events, of one topic, were the last."""
+    ends: dict[int, int] = {}
+    for at in events:
+        assert at.position is not None
+        ends[at.position.partition] = max(ends.get(at.position.partition, 0), at.position.offset + 1)
+    return ends
 
-    async def has_met() -> bool:
-        found = await connection.fetchval(DECIDER_POSITION, f"decider:{decider.name}", topic, partition)
-        return (found or 0) > offset
 
-    await _until(has_met, f"decider:{decider.name} has not met all that is to be carried out")
+async def require_decided(connection: Connection, decider: Decider[Any], ends: Mapping[int, int]) -> None:
+    """Wait a little until the decider's states contain all below ``ends``. Raises Unavailable."""
+    name = f"decider:{decider.name}"
+    asking = partial(connection.fetch, DECIDER_POSITIONS, name, decider.topic)
+    await _until_past(ends, asking, f"{name} has not met all that is to be carried out")
 
 
 async def require_projected(connection: Connection, name: str, topic: str, ends: Mapping[int, int]) -> None:
     """Wait a little until the live projection contains all below ``ends``. Raises Unavailable."""
-
-    async def has_applied() -> bool:
-        at = {row["partition"]: row["next_offset"] for row in await connection.fetch(POSITIONS, name, topic)}
-        return all(at.get(partition, 0) >= end for partition, end in ends.items())
-
-    await _until(has_applied, f"the projection {name} does not know all that is to be carried out")
+    asking = partial(connection.fetch, POSITIONS, name, topic)
+    await _until_past(ends, asking, f"the projection {name} does not know all that is to be carried out")
 
 
-async def _until(holds: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+async def _until_past(ends: Mapping[int, int], asking: Callable[[], Awaitable[Iterable[Row]]], otherwise: str) -> None:
     """What others do at this very moment is waited for here: to begin the batch again would look like trouble."""
     for _ in range(LOOKS):
-        if await holds():
+        at = {row["partition"]: row["next_offset"] for row in await asking()}
+        if all(at.get(partition, 0) >= end for partition, end in ends.items()):
             return
         await asyncio.sleep(PAUSE)
     raise Unavailable(otherwise)

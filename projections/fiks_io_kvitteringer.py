@@ -16,7 +16,7 @@ from asyncpg import Record as Row
 
 from infra.blobs import Blobs
 from infra.database import Connection
-from projections.effects import Effecting, require_decided, require_projected
+from projections.effects import Effecting, ends_of, require_decided, require_projected
 from projections.fiks_io import headers_of
 from schemas.catalogue import event_type, part
 from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
@@ -86,17 +86,16 @@ class Kvitteringer(Effecting):
 
     async def follow(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """What an end that does not count by the decider's own state leads to is nothing."""
-        last = events[-1].at
-        assert last.position is not None
-        topic, partition, offset = last.position
-        await require_decided(connection, fiks_io, last)
-        await require_projected(connection, "fiks_io", topic, {partition: offset + 1})
+        ends = ends_of(one.at for one in events)
+        await require_decided(connection, fiks_io, ends)
+        await require_projected(connection, "fiks_io", fiks_io.topic, ends)
         sent = [one for one in events if isinstance(one.event, Sendt)]
         ended = await self._that_count(connection, [one for one in events if not isinstance(one.event, Sendt)])
         answered = {key for one in sent if (key := _answered(one)) is not None}
         known = await _find(connection, {_key(one.event) for one in (*sent, *ended)} | answered)
         await self._log.append_all(self._answers(sent, known))
-        await self._forget(connection, [one for one in sent if _is_void(one, known[_key(one.event)])], known)
+        if void := [one for one in sent if _is_void(one, known[_key(one.event)])]:
+            await self._forget(connection, void, known)
         await self._log.append_all(await self._notices(ended, known))
         for first in range(0, len(ended), AT_ONCE):
             chunk = ended[first : first + AT_ONCE]

@@ -78,6 +78,8 @@ def needs(rows: Rows, met: Sequence[Met]) -> Needs:
             wanted[PREFIX + table, (*ORG, "id")].add((org, konto_id))
     for org, adresse_id in _said(met, "adresse_id"):
         wanted[PREFIX + "adresse", (*ORG, "id")].add((org, adresse_id))
+    wanted[PREFIX + "organisasjonsnummer", (*ORG, "eier_id")] |= _said(met, "eier_id")
+    wanted[PREFIX + "organisasjonsnummer", (*ORG, "orgnr")] |= {row[:2] for row in _said(met, "orgnr", "eier_id")}
     for org, system_id in _said(met, "system_id"):
         wanted[PREFIX + "protokollsystem", (*ORG, "id")].add((org, system_id))
     wanted[PREFIX + "protokolltilgang", (*ORG, "konto_id", "system_id")] |= _said(met, "konto_id", "system_id")
@@ -99,7 +101,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
 
 
 konfigurasjon = Projection(
-    "konfigurasjon", logic=2, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
+    "konfigurasjon", logic=3, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
 )
 
 
@@ -125,6 +127,7 @@ def rows_of(streams: Iterable[Stream]) -> Rows:
         rows["ressurs"] |= {(org, one.id, one.type, one.navn, one.sti) for one in state.ressurser.values()}
         rows["konto"] |= {(org, id_, tuple(sorted(one.tags)), one.slettet) for id_, one in state.kontoer.items()}
         rows["fiks_io_konto"] |= {(org, id_, *_as_row(one)) for id_, one in state.fiks_io_kontoer.items()}
+        rows["organisasjonsnummer"] |= {(org, orgnr, of) for orgnr, of in state.organisasjonsnumre.items()}
         rows["adresse"] |= {(org, *_as_row(one)) for one in state.adresser.values()}
         rows["integrasjon"] |= {(org, *_integrasjon(one)) for one in state.integrasjoner.values()}
         rows["rettighet"] |= set(_rights(org, state.rettigheter))
@@ -174,6 +177,7 @@ def _stream(org: UUID, of: dict[str, list[Row]]) -> Stream:
         kontoer={id_: Konto(frozenset(tags), slettet) for id_, tags, slettet in of["konto"]},
         fiks_io_kontoer={row[0]: _from_row(FiksIoKonto, row[1:]) for row in of["fiks_io_konto"]},
         adresser={row[0]: _from_row(Adresse, row) for row in of["adresse"]},
+        organisasjonsnumre=dict(of["organisasjonsnummer"]),
         protokoll=_protokoll(of),
     )
     return Stream(org, state, next((last for (last,) in of["strom"]), -1))

@@ -143,6 +143,13 @@ create table konfigurasjon_global_integrasjon (
     tags text[] not null,
     primary key (fiks_org_id, integrasjon_id)
 );
+-- Whose each number is, by the stream of ROOT, of all organisations that have got one since numbers are told apart there.
+create table konfigurasjon_organisasjonsnummer (
+    fiks_org_id uuid not null,
+    orgnr text not null,
+    eier_id uuid not null,
+    primary key (fiks_org_id, orgnr)
+);
 create table konfigurasjon_protokollsystem (
     fiks_org_id uuid not null,
     id uuid not null,

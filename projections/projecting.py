@@ -132,6 +132,7 @@ class Projecting:
     """The work of several projections that read the same topics: the live versions, or those being built."""
 
     batch = 5000
+    patience = 0.0
 
     def __init__(
         self,

@@ -56,6 +56,15 @@ class OrganisasjonEndret:
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class OrganisasjonsnummerTildelt:
+    """The organisation ``eier_id`` alone may have the number, and no other any more. In the stream of ROOT."""
+
+    fiks_org_id: UUID
+    eier_id: UUID
+    orgnr: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
 class FakturaEndret:
     """Where invoices go, complete."""
 
@@ -149,6 +158,8 @@ class KontoTagget:
     fiks_org_id: UUID
     konto_id: UUID
     tag: str
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -158,6 +169,8 @@ class KontoTagFjernet:
     fiks_org_id: UUID
     konto_id: UUID
     tag: str
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -166,6 +179,8 @@ class KontoSlettet:
 
     fiks_org_id: UUID
     konto_id: UUID
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")

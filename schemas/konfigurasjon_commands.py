@@ -49,6 +49,17 @@ class ChangeOrganisasjon:
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
+class ClaimOrganisasjonsnummer:
+    """Asks for ``OrganisasjonsnummerTildelt``, in the stream of ROOT, before the number is the organisation's own."""
+
+    fiks_org_id: UUID
+    av: str
+    som_rot: bool = False
+    eier_id: UUID
+    orgnr: str
+
+
+@event(topic="fiks.konfigurasjon", stream="fiks_org_id")
 class ChangeFaktura:
     """Asks for ``FakturaEndret``."""
 
@@ -307,6 +318,8 @@ class TagKonto:
     som_rot: bool = False
     konto_id: UUID
     tag: str
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -318,6 +331,8 @@ class UntagKonto:
     som_rot: bool = False
     konto_id: UUID
     tag: str
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 @event(topic="fiks.konfigurasjon", stream="fiks_org_id")
@@ -328,6 +343,8 @@ class DeleteKonto:
     av: str
     som_rot: bool = False
     konto_id: UUID
+    endret: datetime | None = None
+    endret_av: str | None = None
 
 
 KontoCommand = CreateKonto | RenameKonto | TagKonto | UntagKonto | DeleteKonto
@@ -358,6 +375,7 @@ class ChangePerson:
 Command = (
     CreateOrganisasjon
     | ChangeOrganisasjon
+    | ClaimOrganisasjonsnummer
     | ChangeFaktura
     | InitialiseTjeneste
     | ConfigureTjeneste

@@ -8,6 +8,7 @@ release is left for a newer worker; anything else is a bug and stops the process
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -40,6 +41,10 @@ POISON: tuple[type[Exception], ...] = (
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 """What is waited for, in place."""
 
+GATHER = 0.01
+"""Seconds from the begin of a small batch to that of the next, at least: what comes meanwhile shares its transaction.
+One that comes alone is carried at once.
+"""
 DEAD_LETTER_LIMIT = 100
 """Records in a row that may be dead-lettered: beyond that it is this release that is wrong, not the records."""
 
@@ -79,6 +84,8 @@ class Work(Protocol[P]):
     topics: tuple[str, ...]
     batch: int
     """The most records that one transaction takes."""
+    patience: float
+    """Seconds for which Kafka may keep records back until more have come: 0 where somebody waits for what follows."""
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where each partition is to be read from: the lowest position that still wants its records."""
@@ -110,6 +117,7 @@ class Carrier:
         self._pool = pool
         self._offered: dict[Claim, None] = {}
         self._turn = asyncio.Lock()
+        self._began = -math.inf
         self._set_aside_in_a_row = 0
 
     def offer(self, claim: Claim) -> None:
@@ -127,6 +135,8 @@ class Carrier:
             yield self._take(claim)
         else:
             async with self._turn:
+                await asyncio.sleep(self._began + GATHER - time.monotonic())
+                self._began = time.monotonic()
                 yield self._take(claim)
 
     def _take(self, claim: Claim) -> list[Claim]:

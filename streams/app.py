@@ -16,7 +16,7 @@ import faust
 from faust.app.base import BootStrategy
 from mode import Service
 
-from infra.database import Pool, open_pool
+from infra.database import Pool, pool_of
 from infra.ends import Ends
 from infra.keys import Keys, Table
 from infra.settings import Settings
@@ -78,7 +78,7 @@ class Worker(Service):
 
     async def on_start(self) -> None:
         """Open the pool, start the app, then read."""
-        self._pool: Pool = await open_pool(self.settings.postgres, 2 + CONCURRENCY * len(self.works))
+        self._pool: Pool = await pool_of(self.settings.postgres, 2 + CONCURRENCY * len(self.works))
         if self._keys is not None:
             self._keys.table = Table(self._pool, Ends(self.settings.kafka, NOKKEL))
         self.settings.state.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,8 @@ class Worker(Service):
             carrier.offer(claim)
             await channel.put(claim)  # type: ignore[arg-type]  # a channel of claims, not of events
 
-        reader = Reader(self.settings.kafka, f"{self.group}.{work.role}", work.topics, carrier.load, offer, self.until)
+        group = f"{self.group}.{work.role}"
+        reader = Reader(self.settings.kafka, group, work.topics, carrier.load, offer, work.patience, self.until)
         self.readers.append(reader)
 
         async def run(claims: Any) -> None:

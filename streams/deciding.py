@@ -30,6 +30,7 @@ class Deciding:
     """The work of one decider."""
 
     batch = 500  # small: a crash repeats up to one batch of decisions
+    patience = 0.0
 
     def __init__(self, decider: Decider[Any], log: Log, dead_letters: DeadLetters) -> None:
         self.decider = decider

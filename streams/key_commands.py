@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from infra.database import open_pool
+from infra.database import pool_of
 from infra.ends import Ends
 from infra.keys import Table
 from infra.kms import keks
@@ -68,7 +68,7 @@ async def _retire() -> None:
 @asynccontextmanager
 async def _rotation() -> AsyncIterator[Rotation]:
     settings = Settings()
-    log, pool = Log(settings.kafka), await open_pool(settings.postgres, 2)
+    log, pool = Log(settings.kafka), await pool_of(settings.postgres, 2)
     await log.start()
     try:
         yield Rotation(keks(settings), log, pool, Table(pool, Ends(settings.kafka, NOKKEL), PATIENCE))

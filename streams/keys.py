@@ -81,6 +81,7 @@ class Following:
     """The work of the role that follows the keys."""
 
     batch = 2000
+    patience = 0.0
     role = FOLLOWER
     topics: tuple[str, ...] = (NOKKEL.name,)
 

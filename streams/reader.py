@@ -27,6 +27,8 @@ WAITING_LIMIT = 20_000
 """Records that may wait in all partitions together before no more are taken in."""
 AT_ONCE = 5_000
 """Records that are taken in at once; the rest stay with the client, as it received them, compressed."""
+MUCH = 100_000
+"""Bytes for which the broker does not wait, however patient the reader is."""
 REVOKE_WAIT = 3.0
 ASIDE = 5.0
 
@@ -75,8 +77,9 @@ class Claim:
 class Reader(Service):
     """Reads ``topics`` for one role and calls ``ready(claim)`` when something waits on a claim that is not busy.
 
-    ``load`` gives the position at which each partition starts, from PostgreSQL. ``until`` bounds the reading: no
-    record at or beyond that offset is handed out.
+    ``load`` gives the position at which each partition starts, from PostgreSQL. ``patience`` is for how many seconds
+    the broker may keep records back until more have come. ``until`` bounds the reading: no record at or beyond that
+    offset is handed out.
     """
 
     def __init__(
@@ -86,12 +89,14 @@ class Reader(Service):
         topics: tuple[str, ...],
         load: Load,
         ready: Callable[[Claim], Awaitable[None]],
+        patience: float = 0.0,
         until: Positions | None = None,
     ) -> None:
         super().__init__()
         self.bootstrap, self.group, self.topics = bootstrap, group, topics
         self.claims: dict[TopicPartition, Claim] = {}
         self._load, self._ready, self._until = load, ready, until
+        self._settings = CONSUMER | (_patient(patience) if patience else {})
         self._step_aside = asyncio.Event()
 
     async def on_start(self) -> None:
@@ -124,7 +129,7 @@ class Reader(Service):
         return int(sum(ends.values()) - sum(begins.values()))
 
     async def _join(self) -> None:
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, **CONSUMER)
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, **self._settings)
         self._consumer.subscribe(self.topics, listener=_Listener(self))
         while True:
             try:
@@ -210,6 +215,11 @@ class Reader(Service):
                 await asyncio.wait_for(claim.idle.wait(), REVOKE_WAIT)
             except TimeoutError:
                 log.warning("a partition was given up with work open; the row lock settles it", at=claim.partition)
+
+
+def _patient(seconds: float) -> dict[str, Any]:
+    """Settings of a consumer whose broker answers once there is much, or time has passed."""
+    return {"fetch_min_bytes": MUCH, "fetch_max_wait_ms": int(seconds * 1000)}
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -14,8 +14,8 @@ from streams.domain.errors import Unavailable
 from streams.log import kafka_settings
 
 TIMEOUT = 20
-LEADERS_TIMEOUT = 45
-"""Seconds. A broker on a busy machine takes many until it leads a hundred new partitions."""
+LEADER_WAIT = 60
+"""Seconds that a broker on a busy machine may take to make the files of many partitions."""
 
 
 def wanted() -> list[Topic]:
@@ -52,7 +52,7 @@ def _wait_for_leaders(bootstrap: str) -> None:
     """
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     question = {TopicPartition(one.name, number): latest for one in wanted() for number in range(one.partitions)}
-    deadline = time.monotonic() + LEADERS_TIMEOUT
+    deadline, pause = time.monotonic() + LEADER_WAIT, 0.05
     while True:
         admin = AdminClient(kafka_settings(bootstrap))  # one that was refused by an earlier leader never asks anew
         try:
@@ -61,7 +61,8 @@ def _wait_for_leaders(bootstrap: str) -> None:
         except KafkaException as fault:
             if time.monotonic() > deadline:
                 raise Unavailable(f"some partition has no leader ({fault}); look at the broker's log") from fault
-            time.sleep(0.2)
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
         else:
             return
 

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -26,8 +27,9 @@ from gateway.dokumentlager import (
     open_konto_in,
     uuid_in,
 )
-from gateway.kommando import decide
+from gateway.kommando import decide, now_by
 from gateway.metadata import Kontonavn, read_json
+from gateway.opened import as_opened
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
@@ -85,7 +87,7 @@ async def opprett(request: web.Request) -> web.Response:
     demand_on(request, tjeneste.ressurs_id if tjeneste else of)
     ny = read_json(await request.read(), NyKonto, request.charset)
     tags = tuple(dict.fromkeys(ny.tags))
-    says = {"konto_id": new_uuid(), "tjeneste": TJENESTE, "navn": ny.navn, "tags": tags}
+    says = {"konto_id": new_uuid(), "tjeneste": TJENESTE, "navn": ny.navn, "tags": tags, **now_by(request, "opprettet")}
     made = await decide(request, CreateKonto, of=of, **says)
     return as_json({"id": made.konto_id, "navn": made.navn, "tags": made.tags})
 
@@ -95,7 +97,9 @@ async def konto(request: web.Request) -> web.Response:
     """An account and what has happened to it."""
     one = konto_in(request)
     found = await request.app[KONTOER].hendelser(one.fiks_org_id, one.id)
-    return fresh(found, as_json(_konto(request, one) | {"hendelser": [_hendelse(row) for row in found.rows]}))
+    aktorer = await in_words(request, "dokumentlager", (row["aktor"] for row in found.rows), one.fiks_org_id)
+    hendelser = [_hendelse(row, aktorer[row["aktor"]]) for row in found.rows]
+    return fresh(found, await as_opened(request, _konto(request, one) | {"hendelser": hendelser}))
 
 
 @routes.patch(A_KONTO, demands=manager(ADMIN))
@@ -103,7 +107,7 @@ async def endre(request: web.Request) -> web.Response:
     """Another name."""
     one = open_konto_in(request)
     navn = read_json(await request.read(), Navnet, request.charset).navn
-    await decide(request, RenameKonto, of=one.fiks_org_id, konto_id=one.id, navn=navn)
+    await decide(request, RenameKonto, of=one.fiks_org_id, konto_id=one.id, navn=navn, **now_by(request, "endret"))
     return web.Response()
 
 
@@ -111,7 +115,7 @@ async def endre(request: web.Request) -> web.Response:
 async def slett(request: web.Request) -> web.Response:
     """Close the account. Its documents are deleted within moments; their metadata stay."""
     one = open_konto_in(request)
-    await decide(request, DeleteKonto, of=one.fiks_org_id, konto_id=one.id)
+    await decide(request, DeleteKonto, of=one.fiks_org_id, konto_id=one.id, **now_by(request, "endret"))
     return web.Response()
 
 
@@ -119,7 +123,8 @@ async def slett(request: web.Request) -> web.Response:
 async def tag(request: web.Request) -> web.Response:
     """Give it a tag."""
     one = open_konto_in(request)
-    await decide(request, TagKonto, of=one.fiks_org_id, konto_id=one.id, tag=_tag(request))
+    says = {"tag": _tag(request), **now_by(request, "endret")}
+    await decide(request, TagKonto, of=one.fiks_org_id, konto_id=one.id, **says)
     return web.Response()
 
 
@@ -127,7 +132,8 @@ async def tag(request: web.Request) -> web.Response:
 async def fjern_tag(request: web.Request) -> web.Response:
     """Take a tag from it."""
     one = open_konto_in(request)
-    await decide(request, UntagKonto, of=one.fiks_org_id, konto_id=one.id, tag=_tag(request))
+    says = {"tag": _tag(request), **now_by(request, "endret")}
+    await decide(request, UntagKonto, of=one.fiks_org_id, konto_id=one.id, **says)
     return web.Response()
 
 
@@ -162,8 +168,8 @@ def _konto(request: web.Request, one: Ressurs) -> dict[str, Any]:
     }
 
 
-def _hendelse(row: Any) -> dict[str, Any]:
-    return {"dato": row["tidspunkt"], "melding": HENDELSER[row["type"]].format(row["detalj"]), "aktor": "Fiks"}
+def _hendelse(row: Any, aktor: str) -> dict[str, Any]:
+    return {"dato": row["tidspunkt"], "melding": HENDELSER[row["type"]].format(row["detalj"]), "aktor": aktor}
 
 
 def _tag(request: web.Request) -> str:

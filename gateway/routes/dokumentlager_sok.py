@@ -79,12 +79,13 @@ async def utvidet(request: web.Request) -> web.Response:
     konto = konto_in(request)
     dokument = (await dokument_in(request, konto)).rows[0]
     found = await request.app[DOKUMENTER].hendelser(dokument["dokument_id"])
+    aktorer = await in_words(request, "dokumentlager", (row["aktor"] for row in found.rows), konto.fiks_org_id)
     known = _listed(dokument) | {
         "kryptertStorrelse": dokument["kryptert_storrelse"],
         "tilgjengeligTil": dokument["tilgjengelig_til"],
         "mimetype": dokument["mimetype"],
         "slettet": dokument["status"] == Status.SLETTET,
-        "hendelser": [_hendelse(request, row, konto.fiks_org_id) for row in found.rows],
+        "hendelser": [_hendelse(row, aktorer[row["aktor"]]) for row in found.rows],
     }
     return fresh(found, await as_opened(request, known))
 
@@ -108,10 +109,10 @@ def _treff(row: Any) -> dict[str, Any]:
     }
 
 
-def _hendelse(request: web.Request, row: Any, of: UUID) -> dict[str, Any]:
+def _hendelse(row: Any, aktor: str) -> dict[str, Any]:
     text = HENDELSER.get(row["type"], row["type"])
     if row["type"] == "DokumentSlettet":
         text = f"{text} {GRUNNER[Slettegrunn(row['detalj'])]}"
     elif row["type"] == "DokumentEndret":
         text = f"{text}: tilgjengelig til {row['detalj']}" if row["detalj"] else f"{text}: slettes aldri"
-    return {"dato": row["tidspunkt"], "melding": text, "aktor": in_words(request, row["aktor"], of)}
+    return {"dato": row["tidspunkt"], "melding": text, "aktor": aktor}

@@ -13,11 +13,10 @@ from gateway.fiks_io_konto import (
     CONFIGURER,
     configuration_of,
     konto_in,
-    now_by,
     org_navn,
     without_nulls,
 )
-from gateway.kommando import decide
+from gateway.kommando import decide, now_by
 from gateway.metadata import read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json

@@ -23,13 +23,12 @@ from gateway.fiks_io_konto import (
     decide_on,
     have_dokumentlager,
     konto_in,
-    now_by,
     org_navn,
     shown,
     shown_nokkel,
     usable,
 )
-from gateway.kommando import decide
+from gateway.kommando import decide, now_by
 from gateway.metadata import Kontonavn, Text, read_json
 from gateway.problems import error_body
 from gateway.randomness import new_uuid
@@ -143,7 +142,7 @@ async def slett(request: web.Request) -> web.Response:
     for one in configuration_of(request).virksomhet(ROOT).adresser.values():
         if one.konto_id == konto.id:
             await decide(request, DeleteAdresse, konto.id, of=ROOT, adresse_id=one.id)
-    await decide(request, DeleteKonto, of=konto.fiks_org_id, konto_id=konto.id)
+    await decide(request, DeleteKonto, of=konto.fiks_org_id, konto_id=konto.id, **now_by(request, "endret"))
     return web.Response()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.fiks_io_konto import configuration_of, now_by, shown_nokkel, usable, without_nulls
+from gateway.fiks_io_konto import configuration_of, shown_nokkel, usable, without_nulls
 from gateway.fiks_protokoll import (
     CONFIGURER,
     KONTO,
@@ -19,7 +19,7 @@ from gateway.fiks_protokoll import (
     shown_parts,
     system_in,
 )
-from gateway.kommando import decide
+from gateway.kommando import decide, now_by
 from gateway.metadata import Kontonavn, Text, read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json

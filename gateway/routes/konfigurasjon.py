@@ -29,11 +29,12 @@ from schemas.konfigurasjon import ROOT, Organisasjonstype
 from schemas.konfigurasjon_commands import (
     ChangeFaktura,
     ChangeOrganisasjon,
+    ClaimOrganisasjonsnummer,
     ConfigureTjeneste,
     CreateOrganisasjon,
     InitialiseTjeneste,
 )
-from streams.domain.errors import NotFound, Rejected
+from streams.domain.errors import NotAllowed, NotFound, Rejected
 from streams.domain.konfigurasjon import Organisasjon
 from streams.domain.rettigheter import ADMIN
 
@@ -151,8 +152,9 @@ async def fakturaoversikt(request: web.Request) -> web.Response:
 
 @routes.patch(ORG, demands=manager(ADMIN))
 async def endre(request: web.Request) -> web.Response:
-    """Other properties of an organisation; what is not said stays."""
+    """Other properties of an organisation; what is not said stays. Only root gives it another number."""
     endret = msgspec.structs.asdict(read_json(await request.read(), EndretOrganisasjon, request.charset))
+    await _must_be_own(request, endret["orgnr"], _fiks_org_id(request))
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
         endret["avtaleadmin"] = await register(request, _fiks_org_id(request), fnr)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **endret)
@@ -261,8 +263,9 @@ async def opprett(request: web.Request) -> web.Response:
     ny = read_json(await request.read(), NyOrganisasjon, request.charset)
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
-    _must_be_free(request, ny.orgnr)
-    made = await decide(request, CreateOrganisasjon, of=new_uuid(), **msgspec.structs.asdict(ny))
+    fiks_org_id = _begun(request, ny.orgnr) or new_uuid()
+    await _must_be_own(request, ny.orgnr, fiks_org_id)
+    made = await decide(request, CreateOrganisasjon, of=fiks_org_id, **msgspec.structs.asdict(ny))
     return await as_opened(request, _shown(request, _organisasjon_of(request, made.fiks_org_id)))
 
 
@@ -282,7 +285,7 @@ async def endre_som_root(request: web.Request) -> web.Response:
     """Properties that only root may change."""
     demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
-    _must_be_free(request, endret.orgnr, _fiks_org_id(request))
+    await _must_be_own(request, endret.orgnr, _organisasjon(request).id)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
     return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 
@@ -323,13 +326,30 @@ def _organisasjon_of(request: web.Request, fiks_org_id: UUID) -> Organisasjon:
     return known
 
 
-def _must_be_free(request: web.Request, orgnr: str | None, own: UUID | None = None) -> None:
-    """Raises Rejected for the number of another organisation than ``own``. Only root may be told whose numbers are
-    taken, and nothing is let in by a number: so it is looked up here, and not decided in the order of the log.
+def _begun(request: web.Request, orgnr: str | None) -> UUID | None:
+    """The organisation that was to have the number and was never made, since the call broke off: it is made now."""
+    memory = request.app[MEMORY]
+    known = memory.configuration.virksomhet(ROOT).organisasjonsnumre.get(orgnr or "")
+    return None if known is None or memory.organisasjon(known) else known
+
+
+async def _must_be_own(request: web.Request, orgnr: str | None, own: UUID) -> None:
+    """The number is that organisation's from here on. Raises Rejected where it is another's, and NotAllowed for all but
+    root, who alone may be told whose numbers are taken.
+
+    Of two who ask at once the first in the stream of ROOT gets it. What was given before that stream told of numbers is
+    looked up.
     """
-    others = (one.organisasjon for id_, one in request.app[MEMORY].configuration.virksomheter.items() if id_ != own)
-    if orgnr is not None and any(one is not None and one.orgnr == orgnr for one in others):
+    memory = request.app[MEMORY]
+    known = memory.organisasjon(own)
+    if orgnr is None or (known is not None and known.orgnr == orgnr):
+        return
+    if not memory.may(request[PRINCIPAL].holder, ADMIN, ROOT):
+        raise NotAllowed("Bare rotadministratorer kan endre orgnr")
+    others = (one.organisasjon for id_, one in memory.configuration.virksomheter.items() if id_ != own)
+    if any(one is not None and one.orgnr == orgnr for one in others):
         raise Rejected("Organisasjonsnummeret er i bruk av en annen organisasjon")
+    await decide(request, ClaimOrganisasjonsnummer, of=ROOT, eier_id=own, orgnr=orgnr)
 
 
 def _service(kode: str) -> Tjeneste:

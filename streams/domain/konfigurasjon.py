@@ -34,6 +34,7 @@ from schemas.konfigurasjon import (
     MottakersystemRegistrert,
     OrganisasjonEndret,
     OrganisasjonOpprettet,
+    OrganisasjonsnummerTildelt,
     Organisasjonstype,
     PassordLaget,
     PersonopplysningerEndret,
@@ -54,7 +55,7 @@ from streams.domain.changes import changed
 from streams.domain.fiks_io_konto import Adresse, FiksIoKonto
 from streams.domain.fiks_protokoll import FiksProtokoll
 
-OrganisasjonEvent = OrganisasjonOpprettet | OrganisasjonEndret | FakturaEndret
+OrganisasjonEvent = OrganisasjonOpprettet | OrganisasjonEndret | OrganisasjonsnummerTildelt | FakturaEndret
 RessursEvent = TjenesteInitialisert | TjenesteKonfigurert | RessursOpprettet | RessursEndret | KontoOpprettet
 IntegrasjonEvent = (
     IntegrasjonOpprettet | IntegrasjonEndret | IntegrasjonSlettet | PassordLaget | GlobalIntegrasjonEndret
@@ -173,8 +174,8 @@ Privilegier = Mapping[UUID, frozenset[str]]
 
 
 class Virksomhet(Struct, frozen=True):
-    """All that an organisation's stream says. ``typerettigheter``, ``globale`` and ``adresser`` are set in the stream
-    of ROOT alone.
+    """All that an organisation's stream says. ``typerettigheter``, ``globale``, ``adresser`` and ``organisasjonsnumre``
+    (whose each number is) are set in the stream of ROOT alone.
 
     ``rettigheter`` are privileges by actor and resource, as they were granted: inheritance is ``rettigheter.holds``.
     ``tilknyttet`` are the resources that an integration, own or global, is attached to. ``kontoer`` are the accounts of
@@ -196,6 +197,7 @@ class Virksomhet(Struct, frozen=True):
     kontoer: dict[UUID, Konto] = {}
     fiks_io_kontoer: dict[UUID, FiksIoKonto] = {}
     adresser: dict[UUID, Adresse] = {}
+    organisasjonsnumre: dict[str, UUID] = {}
     protokoll: FiksProtokoll = FiksProtokoll()
 
 
@@ -247,6 +249,11 @@ def _with_organisasjon(state: Virksomhet, event: OrganisasjonEvent) -> Virksomhe
             now = changed(state.organisasjon, event)
             above = replace(state.ressurser[now.id], navn=now.navn)
             return _but(state, organisasjon=now, ressurser={**state.ressurser, now.id: above})
+        case OrganisasjonsnummerTildelt(eier_id=owner):
+            if state.organisasjonsnumre.get(event.orgnr, owner) != owner:
+                return state
+            others = {orgnr: of for orgnr, of in state.organisasjonsnumre.items() if of != owner}
+            return _but(state, organisasjonsnumre={**others, event.orgnr: owner})
         case FakturaEndret():
             return _but(state, faktura=event)
         case _:

@@ -33,6 +33,7 @@ from schemas.konfigurasjon import (
     KontoTagget,
     OrganisasjonEndret,
     OrganisasjonOpprettet,
+    OrganisasjonsnummerTildelt,
     PassordLaget,
     PersonopplysningerEndret,
     PersonOpprettet,
@@ -55,6 +56,7 @@ from schemas.konfigurasjon_commands import (
     ChangeIntegrasjon,
     ChangeOrganisasjon,
     ChangePerson,
+    ClaimOrganisasjonsnummer,
     Command,
     ConfigureTjeneste,
     CreateIntegrasjon,
@@ -96,6 +98,7 @@ from streams.domain.rettigheter import (
 FOLLOWS: dict[type, type] = {
     CreateOrganisasjon: OrganisasjonOpprettet,
     ChangeOrganisasjon: OrganisasjonEndret,
+    ClaimOrganisasjonsnummer: OrganisasjonsnummerTildelt,
     ChangeFaktura: FakturaEndret,
     InitialiseTjeneste: TjenesteInitialisert,
     ConfigureTjeneste: TjenesteKonfigurert,
@@ -126,7 +129,7 @@ FOLLOWS: dict[type, type] = {
 }
 """The event that each command asks for. It has the command's fields but for who asked."""
 
-IN_ROOT = (ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
+IN_ROOT = (ClaimOrganisasjonsnummer, ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
 OF_INTEGRASJON = (ChangeIntegrasjon, DeleteIntegrasjon, MakePassord)
 OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
 GAINING = (RenameRessurs, GrantPrivilegium, AttachRessurs)
@@ -242,8 +245,10 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
             return Avslagsgrunn.UGYLDIG, "Aktøren er deaktivert i organisasjonen"
         case RevokePrivilegium() | DeactivateAktor() if _locks_out(state, command):
             return Avslagsgrunn.UGYLDIG, "Den siste administratoren kan ikke fjernes. Gi en annen tilgangen først"
-        case ChangeOrganisasjon() if not command.som_rot and _for_root_alone(command):
-            return Avslagsgrunn.IKKE_TILGANG, "Bare rotadministratorer kan endre kommunenr, synlig og intern"
+        case ChangeOrganisasjon() if not command.som_rot and _for_root_alone(state, command):
+            return Avslagsgrunn.IKKE_TILGANG, "Bare rotadministratorer kan endre orgnr, kommunenr, synlig og intern"
+        case ClaimOrganisasjonsnummer(eier_id=own) if state.organisasjonsnumre.get(command.orgnr, own) != own:
+            return Avslagsgrunn.UGYLDIG, "Organisasjonsnummeret er i bruk av en annen organisasjon"
         case ChangeGlobalIntegrasjon() if _kode_is_taken(state, command):
             return Avslagsgrunn.UGYLDIG, f"Koden {command.kode} er i bruk av en annen integrasjon"
         case _:
@@ -303,8 +308,11 @@ def _refused_new_konto(state: Virksomhet, command: CreateKonto) -> Refused | Non
     return None
 
 
-def _for_root_alone(command: ChangeOrganisasjon) -> bool:
-    return any(one is not None for one in (command.kommunenr, command.synlig, command.intern))
+def _for_root_alone(state: Virksomhet, command: ChangeOrganisasjon) -> bool:
+    """Another number, too: nobody but root is told whose numbers are taken."""
+    known = state.organisasjon and state.organisasjon.orgnr
+    orgnr = None if command.orgnr == known else command.orgnr
+    return any(one is not None for one in (orgnr, command.kommunenr, command.synlig, command.intern))
 
 
 def _is_ressurs(state: Virksomhet, fiks_org_id: UUID, ressurs_id: UUID) -> bool:

@@ -41,6 +41,9 @@ class Act(StrEnum):
     """It closed the connection without a word."""
 
 
+ENDING = {Status.KVITTERT: Act.ACK, Status.AVVIST: Act.NACK}
+
+
 @dataclass(frozen=True, slots=True)
 class Handed:
     """A message as a consumer had it, in the order in which that happened."""
@@ -61,13 +64,14 @@ def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable
         streams[one.at.stream].append(one)
     first = {records[0].event.melding_id: records for records in streams.values() if _begins(records, verdict)}
     _judge_sent(sent, first, verdict)
-    seen = Counter(one.melding_id for one in handed)
+    acts: dict[UUID, list[Act]] = defaultdict(list)
+    for one in handed:
+        acts[one.melding_id].append(one.act)
     notices = _notices(first)
     for melding_id, records in first.items():
         state = _judge_stream(records, verdict)
         _judge_notice(records, state, notices.get(melding_id, []), verdict)
-        if state is Status.FEILET and seen[melding_id] < MOST_ATTEMPTS:
-            verdict.other.append(f"{melding_id} is called failed, and {seen[melding_id]} consumers saw it")
+        _judge_end(melding_id, state, acts[melding_id], verdict)
     _judge_handed(handed, verdict)
     return verdict
 
@@ -124,6 +128,14 @@ def _judge_notice(records: Sequence[Recorded], status: Status | None, told: Sequ
     if list(told) != expected:
         kind = verdict.doubled if len(told) > len(expected) else verdict.lost
         kind.append(f"{event.melding_id} ended as {status}, and its sender was told {list(told)}")
+
+
+def _judge_end(melding_id: UUID, status: Status | None, acts: Sequence[Act], verdict: Verdict) -> None:
+    """What ended by consumers ended by what they did."""
+    if status in ENDING and ENDING[status] not in acts:
+        verdict.other.append(f"{melding_id} ended as {status}, and its consumers did {list(acts)}")
+    if status is Status.FEILET and len(acts) < MOST_ATTEMPTS:
+        verdict.other.append(f"{melding_id} is called failed, and {len(acts)} consumers saw it")
 
 
 def _judge_handed(handed: Sequence[Handed], verdict: Verdict) -> None:

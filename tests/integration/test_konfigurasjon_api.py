@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -39,6 +40,7 @@ from schemas.konfigurasjon import (
     PersonOpprettet,
     PrivilegieTildelt,
 )
+from schemas.konfigurasjon_commands import ClaimOrganisasjonsnummer
 from schemas.personal import ERASED
 from streams import topics
 from streams.dead_letters import DeadLetters
@@ -585,6 +587,32 @@ async def test_root_gives_no_organisation_the_number_of_another(town: Town) -> N
         status, said = await town.one.ask(ROOT_FNR, method, path, body)
         assert (status, said["message"]) == (400, "Organisasjonsnummeret er i bruk av en annen organisasjon")
     await town.one.done(ROOT_FNR, "PATCH", f"{root}/{made}", {"intern": True, "orgnr": "310992003"})
+
+
+async def test_of_two_organisations_that_get_one_number_at_once_one_is_made(town: Town) -> None:
+    root, ny = f"{KONF}/root/organisasjoner", {"navn": "Nyby", "type": "KOMMUNE", "intern": False, "orgnr": "310993999"}
+    asked = [gateway.ask(ROOT_FNR, "POST", root, ny) for gateway in (town.one, town.two) * 3]
+    assert sorted([status for status, _ in await asyncio.gather(*asked)]) == [200, *[400] * 5]
+
+
+async def test_an_organisation_that_got_its_number_and_was_never_made_is_made_when_it_is_asked_for_again(
+    town: Town,
+) -> None:
+    av, orgnr = town.one.names.actor(ROOT_FNR), "310993018"
+    claim = ClaimOrganisasjonsnummer(fiks_org_id=ROOT, av=av, eier_id=uuid4(), orgnr=orgnr)
+    await town.backbone.log.append(claim, about(claim))
+    await eventually(lambda: orgnr in town.one.memory.configuration.virksomhet(ROOT).organisasjonsnumre)
+    ny = {"navn": "Nyby", "type": "KOMMUNE", "intern": False, "orgnr": orgnr}
+    made = await town.one.done(ROOT_FNR, "POST", f"{KONF}/root/organisasjoner", ny)
+    assert made["uuid"] == str(claim.eier_id)
+
+
+async def test_an_administrator_gives_the_organisation_no_other_number(town: Town) -> None:
+    org = f"{KONF}/organisasjoner/{town.a}"
+    for taken_or_free in ("310992003", "310993999"):
+        status, said = await town.one.ask(ADMIN_A, "PATCH", org, {"orgnr": taken_or_free})
+        assert (status, said["message"]) == (403, "Bare rotadministratorer kan endre orgnr")
+    assert (await town.one.done(ADMIN_A, "PATCH", org, {"orgnr": "310991007", "navn": "Ny"}))["navn"] == "Ny"
 
 
 async def test_only_root_offers_an_integration_to_all(town: Town) -> None:

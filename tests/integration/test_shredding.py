@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 from confluent_kafka.admin import AdminClient
 
-from infra.database import open_pool
+from infra.database import pool_of
 from infra.ends import Ends
 from infra.keys import Table
 from infra.kms import keks
@@ -122,7 +122,7 @@ async def test_nothing_of_a_deleted_document_is_left(lager: Lager) -> None:
 
 async def assert_without_key(lager: Lager, gone: str) -> None:
     """Neither the table nor, once it is compacted, the topic has the key: see test_keys_linger for the latter."""
-    pool = await open_pool(lager.postgres, 1)
+    pool = await pool_of(lager.postgres, 1)
     table = Table(pool, Ends(lager.settings.kafka, NOKKEL))
     assert await table.load([key_id_of(UUID(gone))]) == {}
     await pool.close()

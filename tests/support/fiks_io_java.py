@@ -13,13 +13,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fiks_cms import KeyPair
 from gateway.auth.login import person_token
 from gateway.seed import ADMINISTRATORS, ORGANISATIONS
 from infra.local.processes import run
+from infra.local.requirements import Missing
 from infra.local.stack import GATEWAYS
 from streams.domain.fiks_io import Status
 from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA
@@ -35,11 +38,12 @@ OTHER_NAME = "en.annen.vert"
 
 @dataclass(frozen=True)
 class Konto:
-    """An account that sends and receives, its owner's integration, and its private key in a file."""
+    """An account that sends and receives, its owner's integration, and its keys; the private one also in a file."""
 
     konto_id: str
     navn: str
     owner: dict[str, str]
+    pair: KeyPair
     key: Path
 
 
@@ -56,9 +60,10 @@ class Post:
         key = rsa.generate_private_key(65537, 2048)
         file = self.system.files / f"{uuid4()}.der"
         file.write_bytes(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+        pair = KeyPair(certificate(key), key)
         asked = {
             "konto": {"fiksOrgId": owner["fiksOrgId"], "navn": navn},
-            "offentligNokkel": pem(certificate(key)),
+            "offentligNokkel": pem(pair.certificate),
             "skalAktiveres": True,
         }
         token = await self._administrator(owner)
@@ -66,7 +71,7 @@ class Post:
         for privilegium in (SENDE_MOTTA, KONFIGURERE):
             right = {"aktor": owner["integrasjonId"], "privilegium": privilegium}
             await self.ask("POST", f"/autorisasjon-update/api/v1/ressurs/{konto}/tilganger", token, right)
-        return Konto(konto, navn, owner, file)
+        return Konto(konto, navn, owner, pair, file)
 
     async def _administrator(self, owner: dict[str, str]) -> str:
         """The token of the organisation's administrator."""
@@ -84,9 +89,12 @@ class Post:
 
     @asynccontextmanager
     async def java(self, program: Program) -> AsyncIterator[Java]:
-        """A JVM for clients."""
-        async with Client.started(program, self.system.files / f"{program.name}.log", *self.options) as client:
-            yield Java(self, client)
+        """A JVM for clients; a test for which there is no Java is skipped."""
+        try:
+            async with Client.started(program, self.system.files / f"{program.name}.log", *self.options) as client:
+                yield Java(self, program, client)
+        except Missing as fault:
+            pytest.skip(str(fault))
 
     async def status_of(self, melding_id: str) -> str | None:
         """Where a message is."""
@@ -133,6 +141,7 @@ class Java:
     """A JVM, in which each account can have a client."""
 
     post: Post
+    program: Program
     machine: Client
 
     async def open(self, konto: Konto, **instead: Any) -> Klient:

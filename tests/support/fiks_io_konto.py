@@ -69,13 +69,6 @@ async def take(administrator: Lager, machine: Lager, privilegium: str, on: str) 
     await done(administrator, "DELETE", f"/autorisasjon-update/api/v1/ressurs/{on}/tilganger", **right)
 
 
-async def _initialised(administrator: Lager) -> None:
-    """The organisation has the service, which is asked again until there is a worker that decides."""
-    path = f"/konfigurasjon/api/v1/organisasjoner/{administrator.fiks_org_id}/tjenester/FIKS_IO/initialiser"
-    while (await administrator.ask("POST", path)).status == 503:
-        pass
-
-
 @asynccontextmanager
 async def running_io(folder: Path) -> AsyncIterator[Io]:
     """All of it, started and stopped."""
@@ -90,7 +83,9 @@ async def running_io(folder: Path) -> AsyncIterator[Io]:
         nobody = Lager(caller.settings, caller.app, caller.session, postgres.dsn, Powers(), {})
         io = Io(a, b, *machines, await any_.as_operator(), nobody, "", "")
         for one in (a, b):
-            await _initialised(one)
+            await done(
+                one, "POST", f"/konfigurasjon/api/v1/organisasjoner/{one.fiks_org_id}/tjenester/FIKS_IO/initialiser"
+            )
         kontoer = []
         for administrator, machine in zip((a, b), machines, strict=True):
             kontoer.append(await io.konto(administrator, offentligNokkel=pem(), skalAktiveres=True))

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from gateway.queues import Queues
 from infra.blobs import Blobs
-from infra.database import open_pool
+from infra.database import pool_of
 from infra.ends import Ends
 from infra.keys import Table
 from infra.sealed_blobs import sealing
@@ -84,7 +84,7 @@ def sendt(konto_id: UUID, **fields: Any) -> MeldingSendt:
 async def gateway(system: Backbone, blobs: Blobs) -> AsyncIterator[Queues]:
     """One gateway's side of the queues."""
     settings = system.settings
-    pool = await open_pool(settings.postgres, 4)
+    pool = await pool_of(settings.postgres, 4)
     system.log.keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
     queues = Queues(settings.postgres, pool, system.log, blobs, Ends(settings.kafka, TOPICS["fiks.io"]), uuid4())
     queues.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
@@ -42,7 +43,7 @@ class _Pool:
 class _Work:
     """Keeps what it carried, by partition. It is told what cannot be read by the values of the records."""
 
-    role, topics, batch = "test", ("t",), 100
+    role, topics, batch, patience = "test", ("t",), 100, 0.0
 
     def __init__(self) -> None:
         self.carried: dict[int, list[int]] = {}
@@ -128,3 +129,19 @@ async def test_a_claim_that_is_lost_meanwhile_is_left_out_and_the_others_go_on()
     work = Losing()
     await Carrier(work, _Pool()).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
     assert work.carried == {1: [0]}
+
+
+async def test_what_comes_shortly_after_a_small_batch_is_carried_together() -> None:
+    carrier = Carrier(_Work(), _Pool())  # type: ignore[arg-type]
+    first, second, third = claims_of([[GOOD]] * 3)
+
+    async def take(claim: Claim) -> list[Claim]:
+        carrier.offer(claim)
+        async with carrier.taking(claim) as taken:
+            return taken
+
+    assert await take(first) == [first]
+    following = asyncio.create_task(take(second))
+    await asyncio.sleep(0)
+    carrier.offer(third)
+    assert await following == [second, third]

@@ -44,14 +44,15 @@ def notice(about: MeldingSendt, kind: str) -> list[Any]:
 
 
 def run() -> dict[str, Any]:
-    """A clean run: one acknowledged, one expired, one failed."""
+    """A clean run: one acknowledged, one expired, one failed; both notices were acknowledged."""
     acked, expired, failed = message(), message(), message()
+    told = [notice(expired, "no.ks.fiks.kvittering.tidsavbrudd"), notice(failed, "no.ks.fiks.kvittering.serverfeil.v1")]
     events = [
         *(acked, *end_of(acked, MeldingKvittert)),
-        *(expired, *end_of(expired, MeldingUtlopt), *notice(expired, "no.ks.fiks.kvittering.tidsavbrudd")),
-        *(failed, *end_of(failed, MeldingFeilet, forsok=3), *notice(failed, "no.ks.fiks.kvittering.serverfeil.v1")),
+        *(expired, *end_of(expired, MeldingUtlopt), *told[0]),
+        *(failed, *end_of(failed, MeldingFeilet, forsok=3), *told[1]),
     ]
-    handed = [Handed(acked.melding_id, redelivered=False, act=Act.ACK)]
+    handed = [Handed(one.melding_id, redelivered=False, act=Act.ACK) for one in (acked, told[0][0], told[1][0])]
     handed += [Handed(failed.melding_id, redelivered=number > 0, act=Act.REQUEUE) for number in range(3)]
     sent = [Sent(one.klient_melding_id or uuid4(), one.melding_id) for one in (acked, expired, failed)]
     return {"sent": sent, "handed": handed, "log": met(*events)}
@@ -90,7 +91,15 @@ def test_a_sender_who_is_told_of_an_expiry_not_once(notices: int) -> None:
 
 def test_a_failure_that_no_consumer_knows_of() -> None:
     run_ = run()
-    assert judge_messages(**(run_ | {"handed": run_["handed"][:2]})).other
+    assert judge_messages(**(run_ | {"handed": run_["handed"][:-1]})).other
+
+
+@pytest.mark.parametrize("act", [None, Act.REQUEUE], ids=["never seen", "given back"])
+def test_an_end_that_no_consumer_knows_of(act: Act | None) -> None:
+    run_ = run()
+    first, *rest = run_["handed"]
+    seen = [] if act is None else [Handed(first.melding_id, redelivered=False, act=act)]
+    assert judge_messages(**(run_ | {"handed": [*seen, *rest]})).other
 
 
 def test_a_redelivery_that_is_not_called_one() -> None:

@@ -19,6 +19,7 @@ from schemas.konfigurasjon import (
     KommandoAvvist,
     KontoSlettet,
     KontoTagget,
+    OrganisasjonsnummerTildelt,
     Organisasjonstype,
     PrivilegieTildelt,
     PrivilegieTrukketTilbake,
@@ -32,6 +33,7 @@ from schemas.konfigurasjon_commands import (
     ChangeIntegrasjon,
     ChangeOrganisasjon,
     ChangePerson,
+    ClaimOrganisasjonsnummer,
     Command,
     ConfigureTjeneste,
     CreateIntegrasjon,
@@ -126,6 +128,7 @@ OF_ORGANISATION: list[tuple[type, dict[str, Any], bool]] = [
     *((command, says, False) for command, says in ASKED.items()),
 ]
 OF_ROOT_ALONE: list[tuple[type, dict[str, Any]]] = [
+    (ClaimOrganisasjonsnummer, {"eier_id": A, "orgnr": "310991007"}),
     (ChangeGlobalIntegrasjon, ON | {"kode": "GLOBAL.EN", "er_global": True}),
     (GrantTypePrivilegium, RIGHT | {"ressurstype": "SVARUT"}),
     (RevokeTypePrivilegium, RIGHT | {"ressurstype": "SVARUT"}),
@@ -192,7 +195,7 @@ def test_what_spans_organisations_is_decided_by_roots_own_stream(command: type, 
     refused(lost, command(fiks_org_id=ROOT, av=OPERATOR, **says), Avslagsgrunn.IKKE_TILGANG)
 
 
-@pytest.mark.parametrize(("command", "says"), OF_ROOT_ALONE[:3])
+@pytest.mark.parametrize(("command", "says"), OF_ROOT_ALONE[:4])
 def test_what_spans_organisations_is_not_done_in_one(command: type, says: dict[str, Any]) -> None:
     refused(OF_A, command(fiks_org_id=A, av=ADMIN_A, som_rot=True, **says), Avslagsgrunn.UGYLDIG)
 
@@ -206,10 +209,26 @@ def test_an_organisation_begins_with_its_creation_by_root() -> None:
     refused((), rename, Avslagsgrunn.FINNES_IKKE)
 
 
-@pytest.mark.parametrize("says", [{"kommunenr": "0301"}, {"synlig": False}, {"intern": True}])
+@pytest.mark.parametrize("says", [{"orgnr": "310992003"}, {"kommunenr": "0301"}, {"synlig": False}, {"intern": True}])
 def test_some_properties_are_for_root_alone(says: dict[str, Any]) -> None:
     refused(OF_A, ChangeOrganisasjon(fiks_org_id=A, av=ADMIN_A, **says), Avslagsgrunn.IKKE_TILGANG)
     assert decided(OF_A, ChangeOrganisasjon(fiks_org_id=A, av=OPERATOR, som_rot=True, **says))
+
+
+def test_an_administrator_may_say_the_number_again_that_the_organisation_has() -> None:
+    assert decided(OF_A, ChangeOrganisasjon(fiks_org_id=A, av=ADMIN_A, orgnr="310991007", navn="Nyvik"))
+
+
+def test_of_two_who_want_a_number_the_first_on_the_log_gets_it() -> None:
+    def claim(eier_id: UUID, orgnr: str) -> ClaimOrganisasjonsnummer:
+        return ClaimOrganisasjonsnummer(fiks_org_id=ROOT, av=OPERATOR, eier_id=eier_id, orgnr=orgnr)
+
+    first = decided(OF_ROOT, claim(A, "310991007"))
+    assert first == OrganisasjonsnummerTildelt(fiks_org_id=ROOT, eier_id=A, orgnr="310991007")
+    refused((*OF_ROOT, first), claim(B, "310991007"), Avslagsgrunn.UGYLDIG)
+    assert decided((*OF_ROOT, first), claim(A, "310991007")) == first
+    other = decided((*OF_ROOT, first), claim(A, "310992003"))
+    assert decided((*OF_ROOT, first, other), claim(B, "310991007")).eier_id == B
 
 
 @pytest.mark.parametrize(

@@ -281,14 +281,17 @@ public class FiksIo {
     }
 
     /**
-     * Sends to another account again and again, and does with what comes what its header "gjor" says: "svar", "tilbake"
-     * (once), "avvis"; the rest is acknowledged.
+     * Sends to another account again and again, and does with what comes what its header "gjor" says: "svar", "avvis",
+     * "tilbake" (once) or "aldri" (gives it back each time); the rest is acknowledged. Of what is never taken, some has
+     * a second to live.
      */
     private final class Traffic {
         private static final String TYPE = "no.ks.fiks.test.v1.trafikk";
         private static final int SMALL = 100;
         private static final int LARGE = 6_000_000;
         private static final int LARGE_EVERY = 250;
+        private static final int FAILING = 3;
+        private static final int EXPIRING = 17;
 
         final Collection<Map<String, Object>> seen = new ConcurrentLinkedQueue<>();
         private final Collection<Map<String, Object>> sent = new ConcurrentLinkedQueue<>();
@@ -317,10 +320,13 @@ public class FiksIo {
                 var number = numbers.incrementAndGet();
                 var mine = UUID.randomUUID();
                 var request = MeldingRequest.builder().mottakerKontoId(mottaker).meldingType(TYPE)
-                    .klientMeldingId(new MeldingId(mine)).headere(Map.of("gjor", wish(number))).build();
+                    .klientMeldingId(new MeldingId(mine)).headere(Map.of("gjor", wish(number)));
+                if (number % 20 == EXPIRING) {
+                    request.ttl(Duration.ofSeconds(1));
+                }
                 var one = new HashMap<String, Object>(Map.of("klientMeldingId", mine));
                 try {
-                    one.put("id", send(request, content(number)).getMeldingId().toString());
+                    one.put("id", send(request.build(), content(number)).getMeldingId().toString());
                 } catch (RuntimeException refused) {
                     one.put("id", null);
                 }
@@ -330,7 +336,13 @@ public class FiksIo {
         }
 
         private static String wish(int number) {
-            return number % 20 == 7 ? "tilbake" : number % 20 == 13 ? "avvis" : number % 5 == 0 ? "svar" : "kvitter";
+            return switch (number % 20) {
+                case FAILING, EXPIRING -> "aldri";
+                case 7 -> "tilbake";
+                case 13 -> "avvis";
+                case 0, 5, 10, 15 -> "svar";
+                default -> "kvitter";
+            };
         }
 
         private static List<Payload> content(int number) {
@@ -345,7 +357,7 @@ public class FiksIo {
             var first = !melding.isResendt();
             var act = "ack";
             try {
-                if (!isWhole(melding) || first && wish.equals("tilbake")) {
+                if (!isWhole(melding) || wish.equals("aldri") || first && wish.equals("tilbake")) {
                     act = "requeue";
                 } else if (wish.equals("avvis")) {
                     act = "nack";

@@ -1,0 +1,128 @@
+"""Who is taken their access by REST at one gateway loses the live AMQP connections that lean on it, at every gateway.
+
+All is real but TLS: two gateways, their memories, the decider, Kafka and sockets. ``make bench NAME=auth`` tells how
+long it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from pamqp import commands
+
+from gateway.amqp.queues import queue_of
+from gateway.app import serve_amqp
+from gateway.seed import TESTVIK
+from infra.local.ports import free_port
+from tests.support.amqp_raw import Raw
+from tests.support.dokumentlager import Lager
+from tests.support.fiks_io_konto import done, give, take
+
+KONTO = TESTVIK.id("fiks io konto")
+QUEUE = queue_of(KONTO)
+RIGHT = "SVARINN.SENDE_MOTTA"
+INTEGRASJONER = "/konfigurasjon/api/v1/integrasjoner"
+Loss = Callable[[Lager, Lager], Awaitable[object]]
+"""How an administrator takes a machine its access."""
+
+
+async def deleted(administrator: Lager, machine: Lager) -> None:
+    await done(administrator, "DELETE", f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}")
+
+
+async def with_another_password(administrator: Lager, machine: Lager) -> None:
+    await done(administrator, "POST", f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}/lagPassord")
+
+
+async def of_another_organisation(administrator: Lager, machine: Lager) -> None:
+    path = f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}"
+    await done(administrator, "PATCH", path, {"autorisertOrgnr": "310992003"})
+
+
+async def without_the_right(administrator: Lager, machine: Lager) -> None:
+    await take(administrator, machine, RIGHT, str(KONTO))
+
+
+async def deactivated(administrator: Lager, machine: Lager) -> None:
+    aktor = f"fiksorgs/{administrator.fiks_org_id}/aktorer/{machine.headers['IntegrasjonId']}"
+    await done(administrator, "PATCH", f"/autorisasjon-update/api/v1/{aktor}", {"aktiv": False})
+
+
+async def integrasjon(administrator: Lager, like: Lager) -> Lager:
+    """A new integration of the organisation, which may read the account."""
+    owner = str(administrator.fiks_org_id)
+    ny = {"fiksOrganisasjonUuid": owner, "navn": "Mottak", "autorisertOrgnr": TESTVIK.orgnr}
+    id_ = (await done(administrator, "POST", INTEGRASJONER, ny))["uuid"]
+    passord = (await done(administrator, "POST", f"{INTEGRASJONER}/{id_}/lagPassord"))["passord"]
+    machine = replace(like, headers={**like.headers, "IntegrasjonId": id_, "IntegrasjonPassord": passord})
+    await give(administrator, machine, RIGHT, str(KONTO))
+    return machine
+
+
+@asynccontextmanager
+async def serving(gateway: Lager) -> AsyncIterator[int]:
+    """The port on which the gateway serves AMQP."""
+    server = await serve_amqp(gateway.app, gateway.settings.model_copy(update={"amqp_port": free_port()}))
+    assert server is not None
+    try:
+        yield server.port
+    finally:
+        await server.stop(grace=0)
+
+
+async def logged_in(port: int, machine: Lager) -> tuple[Raw, object]:
+    """A connection, and what the login was answered with."""
+    raw, token = await Raw.connected(port), machine.headers["Authorization"].removeprefix("Bearer ")
+    secret = f"{machine.headers['IntegrasjonPassord']} {token}"
+    return raw, await raw.log_in(machine.headers["IntegrasjonId"], secret)
+
+
+async def consuming(port: int, machine: Lager) -> Raw:
+    """A connection with a consumer, once the gateway has heard of the integration and its right."""
+    while True:
+        raw, answer = await logged_in(port, machine)
+        if isinstance(answer, commands.Connection.OpenOk):
+            await raw.ask(commands.Channel.Open(), 1)
+            if isinstance(await raw.ask(commands.Basic.Consume(queue=QUEUE), 1), commands.Basic.ConsumeOk):
+                return raw
+        await raw.drop()
+
+
+@pytest.mark.parametrize(
+    ("lost", "is_known"),
+    [
+        (deleted, False),
+        (with_another_password, False),
+        (of_another_organisation, False),
+        (without_the_right, True),
+        (deactivated, True),
+    ],
+)
+async def test_a_live_connection_ends_with_the_access(lagre: tuple[Lager, Lager], lost: Loss, is_known: bool) -> None:
+    one, other = lagre
+    administrator = await one.as_administrator()
+    machine, stays = await integrasjon(administrator, one), await integrasjon(administrator, one)
+    async with AsyncExitStack() as stack:
+        ports = [await stack.enter_async_context(serving(gateway)) for gateway in (one, other)]
+        raws = [await consuming(port, machine) for port in ports]
+        kept = [await consuming(port, stays) for port in ports]
+        for raw in (*raws, *kept):
+            stack.push_async_callback(raw.drop)
+
+        await lost(administrator, machine)
+
+        for raw in raws:
+            ended = await raw.hear()
+            assert isinstance(ended, commands.Connection.Close)
+            assert ended.reply_code == 320
+        for port, gateway in zip(ports, lagre, strict=True):
+            asked = await replace(gateway, headers=machine.headers).ask("GET", f"{INTEGRASJONER}/autentisering")
+            assert asked.status == (200 if is_known else 401)
+            again, answer = await logged_in(port, machine)
+            assert isinstance(answer, commands.Connection.OpenOk if is_known else commands.Connection.Close)
+            await again.drop()
+        for raw in kept:
+            assert isinstance(await raw.ask(commands.Basic.Qos(0, 1, False), 1), commands.Basic.QosOk)
