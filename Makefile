@@ -10,6 +10,8 @@ PYTHON ?= $(firstword $(foreach one,python3.11 python3.12 python3.13 python3,$(s
 BIN := .venv/bin
 FIKS := $(BIN)/fiks
 READY := .venv/ready
+# Modules are compiled once, and not by each of the many processes of the local system and of the tests.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +35,7 @@ demo: $(READY) ## Send a real forsendelse and show it everywhere it can be seen;
 
 test: $(READY) lint ## Check everything and run all tests, two at a time or JOBS=n; ARGS="-k name" goes to pytest
 	@$(FIKS) schemas check
-	$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY) ## Check style, types and who may import whom
 	@$(BIN)/ruff check

@@ -1,16 +1,29 @@
 """Servers and databases for all tests: one Kafka and one PostgreSQL a run, one database a test."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.stack import OwnKafka, OwnPostgres, own_database, temporary_folder
 
 # A test never judges by a clock, nor does what makes its data.
 settings.register_profile("fiks", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fiks")
+
+
+class BySystem(LoadFileScheduling):
+    """A file is run by one process, and so is a folder whose files share a system (tests/contract/dokumentlager)."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "/".join(super()._split_scope(nodeid).split("/")[:3])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySystem:
+    return BySystem(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

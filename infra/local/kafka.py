@@ -3,6 +3,7 @@
 An acknowledged record survives kill -9 of the JVM (page cache), not a power cut: one node has no replica.
 """
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ JVM = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
 )
-# Formatting is a short run of a big program: compile little.
+# A short run of a big program: compile little.
 SHORT_RUN = "-XX:TieredStopAtLevel=1"
 # Any constant will do: a node formatted with another refuses to start, and ours are never joined.
 CLUSTER_ID = "ZmlrcyBiYWNrYm9uZSAwMQ"
@@ -37,6 +38,8 @@ class KafkaNode:
     folder: Path
     port: int
     controller_port: int
+    options: tuple[str, ...] = ()
+    """Of its JVM, more than all nodes have."""
 
     @property
     def bootstrap(self) -> str:
@@ -52,19 +55,24 @@ class KafkaNode:
         return self.folder / "jvm.options"
 
     async def prepare(self) -> None:
-        """Fetch the jars and archive the classes once a machine, write the configuration, format the log dir once."""
+        """Fetch the jars, archive the classes and format a log dir once a machine; configure; copy the log dir once."""
         java = await provide_java()
         archive = await kafka_jars.classes(java, _train)
         await self._lay_out(f"-XX:SharedArchiveFile={archive}")
 
     async def _lay_out(self, *options: str) -> None:
+        await self._configure(*options)
+        data, unfinished = self.folder / "data", self.folder / "data.unfinished"
+        if not data.exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(await kafka_jars.formatted(CLUSTER_ID, _format), unfinished)
+            unfinished.rename(data)
+
+    async def _configure(self, *options: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(configuration(self))
         class_path = f"--class-path={await kafka_jars.jars()}/*"
-        self._options.write_text("".join(f'"{option}"\n' for option in (*JVM, class_path, *options)))
-        if not (self.folder / "data" / "meta.properties").exists():
-            storage = ("format", "--cluster-id", CLUSTER_ID, "--config", str(self._properties))
-            await run("java", f"@{self._options}", SHORT_RUN, "kafka.tools.StorageTool", *storage)
+        self._options.write_text("".join(f'"{one}"\n' for one in (*JVM, *self.options, class_path, *options)))
 
     async def ready(self) -> bool:
         """Whether the node answers a metadata request and counts itself in (a fenced broker does not)."""
@@ -125,6 +133,14 @@ def configuration(node: KafkaNode) -> str:
             "num.io.threads": 4,
         }.items()
     )
+
+
+async def _format(folder: Path) -> None:
+    """Format the log dir of a node, which is the same for any other: all are the first of the same cluster."""
+    node = KafkaNode(folder, free_port(), free_port())
+    await node._configure()
+    storage = ("format", "--cluster-id", CLUSTER_ID, "--config", str(node._properties))
+    await run("java", f"@{node._options}", SHORT_RUN, "kafka.tools.StorageTool", *storage)
 
 
 async def _train(archive: Path) -> None:

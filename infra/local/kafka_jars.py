@@ -1,4 +1,6 @@
-"""What the JVM of a Kafka node is made of, made once a machine: the jars, and an archive of their classes as loaded."""
+"""What a Kafka node is made of, made once a machine: the jars, an archive of their classes as loaded,
+and a log dir that is formatted.
+"""
 
 import hashlib
 import os
@@ -33,6 +35,11 @@ async def classes(java: str, train: Callable[[Path], Awaitable[None]]) -> Path:
         await train(folder / "kafka.jsa")
 
     return await cached(f"{_name()}-classes-{_digest(java.encode())}", make) / "kafka.jsa"
+
+
+async def formatted(cluster_id: str, format_: Callable[[Path], Awaitable[None]]) -> Path:
+    """The log dir of a new node of this cluster, which `format_` leaves as `data` in a folder. For all to copy."""
+    return await cached(f"{_name()}-formatted-{_digest(cluster_id.encode())}", format_) / "data"
 
 
 def _name() -> str:

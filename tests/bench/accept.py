@@ -316,7 +316,7 @@ async def main() -> None:
     """Everything, on a Kafka of its own."""
     os.sched_setaffinity(0, LOAD)
     with temporary_folder() as folder:
-        server = OwnKafka(folder)
+        server = OwnKafka(folder, measured=True)
         await server.start()
         report = await bench(folder, server.bootstrap)
         await server.stop()

@@ -284,7 +284,7 @@ async def bench(folder: Path, organisations: int) -> Report:
     """Measure all there is."""
     report = Report("auth")
     decisions(report, organisations)
-    kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+    kafka, postgres = OwnKafka(folder, measured=True), OwnPostgres(folder)
     await kafka.start()
     await postgres.start()
     topics.apply(kafka.bootstrap, 1)

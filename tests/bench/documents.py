@@ -262,7 +262,7 @@ async def bench(hurt: System, sizes: tuple[Size, ...]) -> Report:
 
 async def main(sizes: tuple[Size, ...]) -> None:
     """Everything, on a system of its own."""
-    async with system(gateways=1, workers=1) as made:
+    async with system(gateways=1, workers=1, measured=True) as made:
         report = await bench(made, sizes)
     report.finish()
 

@@ -88,7 +88,7 @@ async def bench() -> None:
     """First the bare consumer, while no worker runs; then the worker."""
     report = Report("latency")
     with temporary_folder() as folder:
-        kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+        kafka, postgres = OwnKafka(folder, measured=True), OwnPostgres(folder)
         await kafka.start()
         await postgres.start()
         topics.apply(kafka.bootstrap, 1)

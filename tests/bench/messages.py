@@ -114,7 +114,7 @@ async def consuming(url: URL, queue: str, arrivals: Arrivals) -> AsyncIterator[C
 async def by_fiks_io() -> AsyncIterator[tuple[Send, Arrivals]]:
     """By REST at one gateway, by AMQP at the other."""
     arrivals = Arrivals()
-    async with system(gateways=2, workers=1) as running, ClientSession() as session:
+    async with system(gateways=2, workers=1, measured=True) as running, ClientSession() as session:
         sender, receiver = await accounts(settings_of(running))
         port = running.amqp_ports[1]
         url = URL.build(scheme="amqp", host="127.0.0.1", port=port, path="/")

@@ -45,7 +45,7 @@ async def bench(sizes: list[int]) -> None:
     """Fill the topic step by step to each size and rebuild at each; the peers are measured at the first."""
     report = Report("rebuild")
     with temporary_folder() as folder:
-        kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+        kafka, postgres = OwnKafka(folder, measured=True), OwnPostgres(folder)
         await kafka.start()
         await postgres.start()
         try:

@@ -114,10 +114,10 @@ class System:
 
 
 @asynccontextmanager
-async def system(gateways: int, workers: int) -> AsyncIterator[System]:
-    """Start everything; stop everything."""
+async def system(gateways: int, workers: int, *, measured: bool = False) -> AsyncIterator[System]:
+    """Start everything; stop everything. Where it is `measured`, its Kafka is as `fiks up` starts it."""
     with temporary_folder() as folder:
-        kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+        kafka, postgres = OwnKafka(folder, measured=measured), OwnPostgres(folder)
         issuer_port = free_port()
         environment = dict(os.environ) | {
             "FIKS_STATE": str(folder / "state"),

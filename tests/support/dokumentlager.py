@@ -29,7 +29,7 @@ from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisatio
 from infra.local.ports import free_port
 from infra.local.processes import leashed
 from infra.settings import Settings
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, eventually_found
 from tests.support.gateway import running_gateway, served
 from tests.support.stack import OwnKafka, OwnPostgres
 from tests.support.workers import prepare, working
@@ -193,6 +193,7 @@ async def running_lager(folder: Path) -> AsyncIterator[tuple[Lager, Lager]]:
         other = make_app(settings)
         async with served(other, settings.gateway_port), working(settings):
             await eventually(lambda: other[MEMORY].ready)
+            await eventually_found(lambda: _is_at_work(postgres.dsn))
             powers = Powers()
             for app in (caller.app, other):
                 app[FULLMAKTER]._altinn, app[FULLMAKTER]._lifetime = powers, 0
@@ -200,6 +201,14 @@ async def running_lager(folder: Path) -> AsyncIterator[tuple[Lager, Lager]]:
             yield one, replace(one, settings=settings, app=other)
     await postgres.stop()
     await kafka.stop()
+
+
+async def _is_at_work(postgres: str) -> bool:
+    """Whether the worker has read what was seeded. Before that, reads wait for it, and at last answer 503."""
+    connection = await asyncpg.connect(postgres)
+    found = await connection.fetchval("select count(*) from read.konfigurasjon_integrasjon")
+    await connection.close()
+    return bool(found)
 
 
 @asynccontextmanager

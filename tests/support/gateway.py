@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pypdf import PdfWriter
@@ -97,6 +98,15 @@ async def running_gateway(kafka: str, state: Path, postgres: str = NOWHERE) -> A
                 "IntegrasjonPassord": known["integrasjonPassord"],
             }
             yield Caller(settings, app, session, headers, UUID(known["kontoId"]))
+
+
+@contextmanager
+def lasting_tokens() -> Iterator[None]:
+    """Tokens that the issuers of this process make hold for a day, as long as any system that many tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        for issuer in ("maskinporten", "idporten"):
+            patch.setattr(f"gateway.issuer.{issuer}.LIFETIME", 24 * 60 * 60)
+        yield
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ import asyncpg
 import click
 
 from infra.local import commands
-from infra.local.kafka import KafkaNode
+from infra.local.kafka import SHORT_RUN, KafkaNode
 from infra.local.ports import free_port
 from infra.local.postgres import PostgresNode
 from infra.local.processes import Died, Process, Running
@@ -100,10 +100,11 @@ class OwnServer:
 
 
 class OwnKafka(OwnServer):
-    """`bootstrap` is its address."""
+    """`bootstrap` is its address. Its JVM compiles little, as most tests are over soon, unless it is `measured`."""
 
-    def __init__(self, folder: Path) -> None:
-        node = KafkaNode(folder / "kafka", port=free_port(), controller_port=free_port())
+    def __init__(self, folder: Path, *, measured: bool = False) -> None:
+        options = () if measured else (SHORT_RUN,)
+        node = KafkaNode(folder / "kafka", port=free_port(), controller_port=free_port(), options=options)
         super().__init__(node.process(), folder / "kafka.log")
         self.bootstrap = node.bootstrap
 

@@ -1,6 +1,6 @@
 """The published SvarUt client, unchanged, against the whole local system: what a vendor's code sees.
 
-One system and one JVM for the module; each test sends forsendelser of its own.
+One JVM for the module; each test sends forsendelser of its own.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from confluent_kafka import Consumer
 
 from schemas.codec import decode
 from schemas.svarut import ForsendelseMottatt
-from tests.support.local_system import System, local_system
+from tests.support.local_system import System
 from tests.support.pdfs import pdf
 from tests.support.published_client import SVARUT, Client, Failed
 
@@ -28,12 +28,6 @@ pytestmark = [
 
 FILNAVN = "Søknad om løyve – ærlig talt.pdf"
 PERSON = {"navn": "Kåre Ødegård", "digitalId": "15819000066"}
-
-
-@pytest_asyncio.fixture(scope="module")
-async def system() -> AsyncIterator[System]:
-    async with local_system() as system:
-        yield system
 
 
 @pytest_asyncio.fixture(scope="module")

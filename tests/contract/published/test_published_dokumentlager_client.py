@@ -1,6 +1,6 @@
 """The published Dokumentlager client, unchanged, against the whole local system: what a vendor's code sees.
 
-One system and one JVM for the module; each test has documents of its own. TEST_LARGE=1 adds what takes gigabytes.
+One JVM for the module; each test has documents of its own. TEST_LARGE=1 adds what takes gigabytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from fiks_cms.envelope import Encryptor
 from infra.local.requirements import Missing
 from tests.support.cms import encrypt, key_pair
-from tests.support.local_system import System, local_system
+from tests.support.local_system import System
 from tests.support.published_client import DOKUMENTLAGER, Client, Failed
 
 NAVN = "Vedtak om løyve – ærlig talt (å).pdf"
@@ -30,12 +30,6 @@ SEGMENT = 256 * 1024
 ENOUGH_TO_WAIT = 16 << 20
 """Bytes that no buffer between the gateway and a reader holds."""
 large = pytest.mark.skipif("TEST_LARGE" not in os.environ, reason="TEST_LARGE is not set")
-
-
-@pytest_asyncio.fixture(scope="module")
-async def system() -> AsyncIterator[System]:
-    async with local_system() as system:
-        yield system
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""What is tested on one whole local system: a folder, so that its files share that system."""
