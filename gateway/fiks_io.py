@@ -116,19 +116,28 @@ def melding_id_for(mottaker: Katalogkonto, avsender_konto_id: UUID, headere: Map
     return uuid5(RESENT, f"{mottaker.ressurs.id}/{avsender_konto_id}/{own}")
 
 
+def name_of_key_for(mottaker: Katalogkonto, melding_id: UUID) -> str:
+    """The name of the key of a new message. Where it may have been sent before it is one key of several of the stream:
+    a message that is sent again leaves that of the first as it is.
+    """
+    key_id = key_id_of(stream_of(mottaker.ressurs.id, melding_id))
+    return f"{key_id}{SUFFIX}{new_uuid().hex}" if mottaker.satt.unik_klient_melding_id else key_id
+
+
 def sendt(
     said: Spesifikasjon,
     melding_id: UUID,
     avsender: Katalogkonto,
     mottaker: Katalogkonto,
     content: Content | None,
+    nokkel: str | None,
     now: datetime,
     svar_til_type: str | None = None,
 ) -> MeldingSendt:
-    """What is said of a message that was taken in at ``now``, from which on its time counts."""
+    """What is said of a message that was taken in at ``now``, from which on its time counts. ``nokkel`` is its key."""
     ttl = timedelta(milliseconds=said.ttl) if said.ttl is not None else TTL
     korrelasjoner = (_uuid_in(said.headere, name) for name in KORRELASJON)
-    where = {} if content is None else _where(content, key_id_of(stream_of(mottaker.ressurs.id, melding_id)))
+    where = {} if content is None else _where(content, nokkel)
     return MeldingSendt(
         mottaker_konto_id=mottaker.ressurs.id,
         melding_id=melding_id,
@@ -148,11 +157,9 @@ def sendt(
     )
 
 
-def _where(content: Content, key_id: str) -> dict[str, Any]:
-    """Where the content lies. It has a key of its own, which goes with the others of the stream: a message that is sent
-    again leaves that of the first as it is.
-    """
-    inline = {"blob": content.blob, "nokkel": f"{key_id}{SUFFIX}{content.blob}"}
+def _where(content: Content, nokkel: str | None) -> dict[str, Any]:
+    """Where the content lies: large content by a key of the document that it becomes."""
+    inline = {"blob": content.blob, "nokkel": nokkel}
     place = {"dokumentlager_id": content.dokument_id} if content.is_large else inline
     return {"storrelse": content.size, "sha256": content.sha256} | place
 

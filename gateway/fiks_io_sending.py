@@ -62,14 +62,19 @@ def fault_of(request: web.Request, mottaker_id: UUID, refused: Avslag) -> Reject
 
 
 async def tell(
-    request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content | None, now: datetime
+    request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content | None, nokkel: str, now: datetime
 ) -> None:
-    """Append the message, whose content nobody loses from then on. Raises Unavailable, and TooLarge."""
+    """Append the message, whose content nobody loses from then on. Raises Unavailable, and TooLarge.
+
+    ``nokkel`` is the name of its key, by which its headers are sealed too: it is made if there is anything to seal.
+    """
+    if melding.nokkel is not None:
+        await innhold.sealed_by(melding.nokkel)
+    elif melding.headere:
+        await request.app[LOG].keys.create(nokkel)
     if content is not None and content.is_large:
         await _tell_with_document(request, melding, innhold, content, now)
         return
-    if melding.nokkel is not None:
-        await innhold.sealed_by(melding.nokkel)
     await innhold.say(request.app[LOG].append(melding, said(request, melding, now)))
 
 

@@ -38,8 +38,6 @@ LIFETIME = 30.0
 PATIENCE = 10.0
 """Seconds that the table may take to come to where the topic ended."""
 PAUSE = 0.01
-GRACE = 4
-"""Pauses in which a key that was just made mostly comes; only after them the log is asked whether it ever will."""
 
 LOAD = "select name, wrapped from nokkel where name = any($1)"
 POSITIONS = "select partition, next_offset from checkpoint where name = $1 and topic = $2"
@@ -75,16 +73,17 @@ class Table:
     def __init__(self, pool: Pool, ends: Ends, patience: float = PATIENCE) -> None:
         self._pool, self._ends, self._patience = pool, ends, patience
 
-    async def load(self, names: Collection[str]) -> dict[str, bytes]:
-        """The wrapped keys by name; what is absent was erased. Raises Unavailable."""
+    async def load(self, names: Collection[str], soon: float = 0.0) -> dict[str, bytes]:
+        """The wrapped keys by name; what is absent was erased. Raises Unavailable.
+
+        What is missing is looked for during ``soon`` seconds before the log is asked whether it can still come.
+        """
+        until = time.monotonic() + soon
         try:
             found = await self._load(names)
-            for _ in range(GRACE):
-                if not (missing := set(names) - found.keys()):
-                    return found
+            while (missing := set(names) - found.keys()) and time.monotonic() < until:
                 await asyncio.sleep(PAUSE)
                 found |= await self._load(missing)
-            missing = set(names) - found.keys()
             return found | await self._awaited(missing) if missing else found
         except INFRASTRUCTURE as fault:
             raise Unavailable("Nøklene kan ikke leses akkurat nå. Prøv igjen") from fault
@@ -156,8 +155,9 @@ class Keys:
         name = f"{key_id}{SUFFIX}{secrets.token_urlsafe(6)}"
         return name, await self.create(name)
 
-    async def get_many(self, names: Collection[str]) -> dict[str, bytes]:
-        """The keys by name, with one query; what is absent was erased.
+    async def get_many(self, names: Collection[str], soon: float = 0.0) -> dict[str, bytes]:
+        """The keys by name, with one query; what is absent was erased. Where they were made a moment ago and are
+        hardly ever erased, asking the log for those that have not come is put off by ``soon`` seconds.
 
         Raises Unavailable when PostgreSQL, the log or the KMS is away, or the table does not catch up.
         """
@@ -165,7 +165,7 @@ class Keys:
         if missing := set(names) - found.keys():
             if self.table is None:
                 raise Unavailable("Nøkler kan ikke leses her")
-            read = await self._keks.unwrap(await self.table.load(missing))
+            read = await self._keks.unwrap(await self.table.load(missing, soon))
             for name, key in read.items():
                 self._known.put(name, key)
             found |= read

@@ -47,7 +47,7 @@ SETTINGS = {
     "enable.idempotence": True,
     "partitioner": "murmur2_random",
     "compression.type": "lz4",
-    "linger.ms": 0,
+    "linger.ms": 1,  # with 0 the client's thread spins while as many requests as may are on their way
     "message.timeout.ms": int(MESSAGE_TIMEOUT * 1000),
     "message.max.bytes": LARGEST,
     "topic.metadata.propagation.max.ms": 1000,  # a topic that is not there must show before the record times out

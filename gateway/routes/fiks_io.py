@@ -11,7 +11,7 @@ from gateway.auth.demands import ADMINISTRATION, integration, integration_person
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
-from gateway.fiks_io import melding_id_for, sendt
+from gateway.fiks_io import melding_id_for, name_of_key_for, sendt
 from gateway.fiks_io_sending import parties, tell
 from gateway.fiks_io_upload import metadata, parts_of, receiving
 from gateway.routes import Routes, as_json
@@ -39,8 +39,9 @@ async def send(request: web.Request) -> web.Response:
         _may_send_from(request, avsender_konto_id)  # closed or revoked while the content came, perhaps for an hour
         avsender, mottaker = parties(request, said, har_innhold=content is not None, now=now)
         melding_id = melding_id_for(mottaker, avsender_konto_id, said.headere)
-        melding = sendt(said, melding_id, avsender, mottaker, content, now)
-        await tell(request, melding, innhold, content, now)
+        nokkel = name_of_key_for(mottaker, melding_id)
+        melding = sendt(said, melding_id, avsender, mottaker, content, nokkel, now)
+        await tell(request, melding, innhold, content, nokkel, now)
     return as_json(
         {
             "meldingId": melding.melding_id,
