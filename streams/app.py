@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import faust
+from aiokafka import TopicPartition
 from faust.app.base import BootStrategy
 from mode import Service
 
@@ -127,10 +128,14 @@ class Worker(Service):
 
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
         async def look() -> None:
-            for partition in await carrier.attempt(work.overdue) or ():
-                claim = reader.claims.get(partition)
-                if claim is not None and claim.live:
-                    await carrier.attempt(partial(work.expire, partition=partition))
+            while any([await expired(partition) for partition in await carrier.attempt(work.overdue) or ()]):
+                pass  # there may be more than are appended at once, and each partition has its turn
+
+        async def expired(partition: TopicPartition) -> bool:
+            claim = reader.claims.get(partition)
+            if claim is None or not claim.live:
+                return False
+            return bool(await carrier.attempt(partial(work.expire, partition=partition)))
 
         every(self._app, TICK, f"deadlines of {work.role}", look)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from projections.projection import projections
 from schemas.codec import encode
 from schemas.errors import NotYetKnown
 from schemas.svarut import Adresse, DokumenterNedlastet, LestMeldt, StansBegjart
+from schemas.topics import TOPICS
 from streams import dead_letters
 from streams.agents import Lot
 from streams.dead_letters import DeadLetters
@@ -63,6 +65,22 @@ async def test_a_fact_that_comes_while_a_decision_is_on_its_way_waits_for_it(sys
         "ForsendelseSendtAltinn",
         "ForsendelseLest",
     ]
+
+
+async def test_one_look_appends_all_deadlines_that_have_passed(
+    system: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: dict[str, Callable[[], Awaitable[None]]] = {}
+    monkeypatch.setattr("streams.journals.DUE_AT_ONCE", 1)
+    monkeypatch.setattr("streams.app.every", lambda _app, _seconds, name, body: looks.update({name: body}))
+    many = 2 * TOPICS[TOPIC].partitions  # so some partition has two
+    open_ones = "select count(*) from frist where stream = any($1::text[]) and due <= now() and not appended"
+    async with system.worker():
+        ids = [str(one) for one in await system.send(many, lesefrist_timer=0)]
+        while await system.connection.fetchval(open_ones, ids) < many:
+            await asyncio.sleep(0.05)
+        await looks["deadlines of decider:svarut"]()
+        assert await system.connection.fetchval(open_ones, ids) == 0
 
 
 async def test_a_deadline_that_passes_is_an_event_and_is_decided_on(system: Backbone) -> None:
