@@ -22,6 +22,7 @@ from rich.table import Column, Table
 
 from gateway.sample import pdf
 from gateway.vendor import Vendor, own_credentials, vendor
+from infra.ends import watermarks
 from infra.local.commands import down, up
 from infra.local.record import Record
 from infra.partitions import partition_of
@@ -149,7 +150,7 @@ def _events(settings: Settings, id_: UUID) -> list[dict[str, Any]]:
     partition = TopicPartition(TOPIC, partition_of(str(id_), TOPICS[TOPIC].partitions), 0)
     consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "fiks-demo", "enable.auto.commit": False})
     try:
-        _, end = consumer.get_watermark_offsets(partition, timeout=10)
+        _, end = watermarks(consumer, partition)
         consumer.assign([partition])
         found, offset = [], -1
         while offset < end - 1 and (message := consumer.poll(10)) is not None:

@@ -134,7 +134,10 @@ def sendt(
     now: datetime,
     svar_til_type: str | None = None,
 ) -> MeldingSendt:
-    """What is said of a message that was taken in at ``now``, from which on its time counts. ``nokkel`` is its key."""
+    """What is said of a message that was taken in at ``now``, from which on its time counts.
+
+    ``nokkel`` is the name of the key by which small content is sealed.
+    """
     ttl = timedelta(milliseconds=said.ttl) if said.ttl is not None else TTL
     korrelasjoner = (_uuid_in(said.headere, name) for name in KORRELASJON)
     where = {} if content is None else _where(content, nokkel)
