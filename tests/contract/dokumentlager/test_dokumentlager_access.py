@@ -196,7 +196,26 @@ async def test_owners_that_cannot_be_known_are_unavailable_to_those_whom_only_th
 
 
 async def test_what_is_exposed_to_nobody(lager: Lager) -> None:
-    assert await outcomes(await exposed(lager), lager, await lager.as_administrator()) == [404, 404]
+    """The contract's set must be there and has no least size: nobody downloads it, its owner still counts it."""
+    dokument_id = await exposed(lager)
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+
+    nobody = [lager, await lager.as_administrator(), await lager.as_person(ASE)]
+    assert await outcomes(dokument_id, *nobody) == [404, 404, 404]
+    assert (await lager.ask("GET", address)).json["slettet"] is False
+    assert (await lager.ask("DELETE", address)).status == 200
+
+
+@pytest.mark.parametrize("to", [[], None, [{"fnr": KARE, "type": "PERSON"}]], ids=["empty", "null", "another"])
+async def test_a_change_is_of_the_time_alone_whatever_it_says_of_exposure(lager: Lager, to: Any) -> None:
+    """The contract's update has no ``eksponertFor`` (5: only the expiry can change); unknown fields are passed over."""
+    ase, kare = await lager.as_person(ASE), await lager.as_person(KARE)
+    dokument_id = await exposed(lager, {"fnr": ASE, "type": "PERSON"})
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+
+    assert (await lager.ask("PATCH", address, json={"ttl": 3600, "eksponertFor": to})).status == 200
+    assert (await lager.ask("PATCH", address, json={"eksponertFor": to})).status == 400
+    assert await outcomes(dokument_id, ase, kare) == [200, 404]
 
 
 async def test_only_who_may_have_it_learns_that_it_was_deleted(lager: Lager) -> None:
