@@ -50,7 +50,7 @@ async def _is_exposed(request: web.Request, keys: frozenset[str]) -> bool:
     if principal.caller is Caller.INTEGRATION:
         assert principal.integrasjon_id is not None
         return integration_key(principal.integrasjon_id) in keys or _by_privilege(request, keys)
-    if principal.caller is Caller.MANAGER:
+    if principal.caller in (Caller.MANAGER, Caller.INTEGRATION_PERSON):
         return _by_privilege(request, keys)
     if principal.caller is Caller.CITIZEN:
         assert principal.person is not None
@@ -63,9 +63,9 @@ async def _is_exposed(request: web.Request, keys: frozenset[str]) -> bool:
 
 
 def _by_privilege(request: web.Request, keys: frozenset[str]) -> bool:
-    memory, holder = request.app[MEMORY], request[PRINCIPAL].holder
+    memory, holders = request.app[MEMORY], request[PRINCIPAL].holders
     return any(
-        one.ressurs_id and one.privilegium and memory.may(holder, one.privilegium, one.ressurs_id)
+        one.ressurs_id and one.privilegium and all(memory.may(who, one.privilegium, one.ressurs_id) for who in holders)
         for one in _of(keys, Eksponering.AUTORISASJON)
     )
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,9 @@ class Lager:
     session: ClientSession
     postgres: str
     powers: Powers
-    eiere: dict[matrikkel.Enhet, tuple[Eier, ...]]
     headers: Mapping[str, str]
     organisation: Organisation = TESTVIK
+    eiere: dict[matrikkel.Enhet, tuple[Eier, ...]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -208,7 +208,7 @@ async def running_lager(folder: Path) -> AsyncIterator[tuple[Lager, Lager]]:
             powers = Powers()
             for app in (caller.app, other):
                 app[FULLMAKTER]._altinn, app[FULLMAKTER]._lifetime = powers, 0
-            one = Lager(caller.settings, caller.app, caller.session, postgres.dsn, powers, eiere, caller.headers)
+            one = Lager(caller.settings, caller.app, caller.session, postgres.dsn, powers, caller.headers, eiere=eiere)
             yield one, replace(one, settings=settings, app=other)
     await postgres.stop()
     await kafka.stop()
