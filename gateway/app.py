@@ -32,7 +32,7 @@ from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
 from gateway.fiks_io_manuell import POLLING
 from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.malformed import answer_as_elsewhere
-from gateway.matrikkel import EIERE, UkjenteEiere
+from gateway.matrikkel import EIERE
 from gateway.opplasting_slutt import MAKING
 from gateway.opplastinger import OPPLASTINGER, Opplastinger
 from gateway.problems import problems
@@ -42,6 +42,7 @@ from gateway.reads import TOPIC, Reads
 from gateway.registers.altinn import Altinn
 from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
+from gateway.registers.matrikkel import connected
 from gateway.routes import Routes
 from gateway.sporing import SPORING, Sporing
 from gateway.sporing import TOPIC as MELDING_TOPIC
@@ -97,7 +98,8 @@ def make_app(settings: Settings) -> web.Application:
     app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
     app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}
     app[CERTIFICATES] = key_folder(settings)
-    app[SCANNER], app[MINSIDE], app[EIERE] = scanner(settings.clamd), settings.minside, UkjenteEiere()
+    app[SCANNER], app[MINSIDE] = scanner(settings.clamd), settings.minside
+    app[EIERE] = connected(settings, maskinporten, session)
     app[TRAFFIC] = Traffic()
     app.cleanup_ctx.extend([_started, _reading(settings)])
     app.on_response_prepare.append(name_protocol)

@@ -175,7 +175,7 @@ def _kaller(principal: Principal | None) -> Kaller:
 def _privileges(request: web.Request) -> tuple[str, ...]:
     demand, principal = demand_of(request.match_info.handler), request.get(PRINCIPAL)
     ways = demand.of(principal.caller) if demand and principal else ()
-    return tuple(way.privilege for way in ways if way.privilege is not None)
+    return tuple(dict.fromkeys(one for way in ways for one in (way.privilege, way.own) if one is not None))
 
 
 def _route(request: web.Request) -> str:

@@ -57,7 +57,7 @@ COMMANDS = {
     "stand-ins": Entry(
         GATEWAY,
         "gateway.commands",
-        "Run stand-ins for Altinn and the contact register, which know the persons of the test issuers.",
+        "Run stand-ins for Altinn, KRR and Fiks Matrikkel, which know the persons of the test issuers.",
     ),
     "seed": Entry(
         GATEWAY,

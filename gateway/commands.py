@@ -43,7 +43,7 @@ def issuer() -> None:
 
 @click.command("stand-ins")
 def stand_ins() -> None:
-    """Run stand-ins for Altinn and the contact register, which know the persons of the test issuers."""
+    """Run stand-ins for Altinn, KRR and Fiks Matrikkel, which know the persons of the test issuers."""
     from aiohttp import web
 
     from gateway.stand_ins.serving import make_app

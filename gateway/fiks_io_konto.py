@@ -25,16 +25,20 @@ from streams.domain.configuration import Configuration
 from streams.domain.errors import NotAllowed, NotFound, Rejected
 from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of, nokkel_of, status_of, takes_part
-from streams.domain.fiks_io_konto import KONFIGURERE
+from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA
 from streams.domain.fiks_protokoll_oppslag import is_hidden
 from streams.domain.sertifikater import Sertifikat, feil, sertifikat
 
-CONFIGURER = integration(KONFIGURERE) | manager(KONFIGURERE)
+# Wherever an integration may call, a login may take the place of its token; then the person's own rights decide too
+# (contract 1.2).
+PARTY = integration(SENDE_MOTTA) | manager(SENDE_MOTTA) | integration(SENDE_MOTTA) & manager(SENDE_MOTTA)
+"""Whoever may send from the account and receive by it."""
+CONFIGURER = integration(KONFIGURERE) | manager(KONFIGURERE) | integration(KONFIGURERE) & manager(KONFIGURERE)
 """Whoever may configure the account. An integration that holds the privilege is what the contract calls API-based
 configuration: the owner of the account switches it on by giving that right, and off by taking it back.
 """
-PARTICIPANT = integration() | manager()
-"""Whoever calls; the handler asks ``must_take_part``, or tells only of what the caller may configure."""
+PARTICIPANT = integration() | manager() | integration() & manager()
+"""Whoever calls; the handler asks ``must_take_part``, or tells only of what the caller may see or configure."""
 MISSING = "Kontoen finnes ikke i Fiks IO"
 
 
@@ -65,10 +69,10 @@ def is_shown(request: web.Request, konto_id: UUID) -> bool:
     """Whether the account is there for the caller: one of a system, for who may something in an organisation that sees
     the system; any other, for everybody.
     """
-    configuration, holder = configuration_of(request), request[PRINCIPAL].holder
+    configuration, holders = configuration_of(request), request[PRINCIPAL].holders
     if configuration.protokollkonto(konto_id) is None:
         return True
-    own = (id_ for id_ in configuration.virksomheter if configuration.sees(holder, id_))
+    own = (id_ for id_ in configuration.virksomheter if all(configuration.sees(one, id_) for one in holders))
     return any(not is_hidden(configuration, id_, konto_id) for id_ in own)
 
 
@@ -79,7 +83,7 @@ def configuration_of(request: web.Request) -> Configuration:
 
 def must_take_part(request: web.Request) -> None:
     """Raises NotAllowed for whoever has nothing to do with Fiks IO: the catalogue is open to all others."""
-    if not takes_part(configuration_of(request), request[PRINCIPAL].holder):
+    if not all(takes_part(configuration_of(request), one) for one in request[PRINCIPAL].holders):
         raise NotAllowed("Katalogen er åpen for den som kan sende, motta eller konfigurere i Fiks IO")
 
 

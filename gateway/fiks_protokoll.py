@@ -32,8 +32,10 @@ from streams.domain.rettigheter import ADMIN
 ORG = "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}"
 SYSTEM = f"{ORG}/systemer/{{systemId}}"
 KONTO = f"{SYSTEM}/kontoer/{{kontoId}}"
-CONFIGURER = integration(KONFIGURER) | manager(ADMIN)
-"""The integration of a system that it configures itself (``konfigureresAvIntegrasjon``), and its administrators."""
+CONFIGURER = integration(KONFIGURER) | manager(ADMIN) | integration(KONFIGURER) & manager(ADMIN)
+"""The integration of a system that it configures itself (``konfigureresAvIntegrasjon``), and its administrators, also
+when they call through that (contract 1.2).
+"""
 NO_SYSTEM, NO_KONTO = "Systemet finnes ikke", "Kontoen finnes ikke"
 
 Beskrivelse = Annotated[str, Meta(pattern=NOT_BLANK, max_length=500)]

@@ -7,6 +7,7 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -100,6 +101,15 @@ class Settings(BaseSettings):
     altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
     altinn_key: str | None = Field(default=None, repr=False, description="subscription key of Altinn's API")
     krr: str = Field(default="https://kontaktregisteret.no", description="Kontakt- og reservasjonsregisteret")
+    matrikkel: str | None = Field(
+        default=None,
+        description="Fiks Matrikkel, as our organisation asks it who owns a property unit: "
+        "https://api.fiks.ks.no/matrikkel-eier/api/v1/{fiksOrgId}; none: no document is for the owners of one",
+    )
+    matrikkel_integrasjon: UUID | None = Field(
+        default=None, description="id of our integration there, which holds MATRIKKEL.QUERY"
+    )
+    matrikkel_passord: str | None = Field(default=None, repr=False, description="its password")
     maskinporten_client: Path | None = Field(
         default=None,
         description="JSON file {clientId, key: JWK with kid or x5c} of our client, by which we ask registers",
@@ -108,7 +118,7 @@ class Settings(BaseSettings):
         default=300.0, ge=0, description="seconds in which an answer of Altinn is used again"
     )
     stand_ins_host: str = "127.0.0.1"
-    stand_ins_port: int = Field(default=8091, description="where the stand-ins for Altinn and KRR listen")
+    stand_ins_port: int = Field(default=8091, description="where the stand-ins for these registers listen")
     minside: str = Field(
         default="https://minside.kommune.no", description="where persons fetch their documents; Location names it"
     )

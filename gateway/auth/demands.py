@@ -31,18 +31,21 @@ class Caller(Enum):
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way in: the kind of caller, the privilege it must hold, its least level of login (3 or 4), and whether it
-    must say by which law it calls.
+    must say by which law it calls. ``own`` is what a person who calls through an integration must hold as well.
     """
 
     caller: Caller
     privilege: str | None = None
     niva: int | None = None
     legal_basis: bool = False
+    own: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The ways into a route; one is enough. ``citizen() | integration("X")`` joins them."""
+    """The ways into a route; one is enough. ``citizen() | integration("X")`` joins them, and ``integration("X") &
+    manager("Y")`` is the way of a manager who calls through an integration: each must hold its own.
+    """
 
     ways: tuple[Way, ...]
 
@@ -53,6 +56,15 @@ class Demand:
         if joined.of(Caller.ANYONE):
             raise ValueError("open_to_all cannot be joined with a demand: one of them would mean nothing")
         return joined
+
+    def __and__(self, other: Demand) -> Demand:
+        [machine], [person] = self.ways, other.ways
+        alike = (machine.privilege is None) is (person.privilege is None)
+        if (machine.caller, person.caller) != (Caller.INTEGRATION, Caller.MANAGER) or not alike:
+            raise ValueError("only an integration and a manager are demanded together, both with a privilege or none")
+        legal_basis = machine.legal_basis or person.legal_basis
+        both = Way(Caller.INTEGRATION_PERSON, machine.privilege, person.niva, legal_basis, person.privilege)
+        return Demand((both,))
 
     def of(self, caller: Caller) -> tuple[Way, ...]:
         """The ways in for callers of that kind."""

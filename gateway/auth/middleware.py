@@ -106,16 +106,27 @@ def demand_on(request: web.Request, ressurs_id: UUID) -> None:
     request[DEMANDED] = ressurs_id
     if not _may(request, ressurs_id):
         on = f" på {ressurs_id}" if str(ressurs_id) in request.path.lower() else ""  # an id that was found is not told
-        raise NotAllowed(f"Mangler privilegiet {' eller '.join(_privileges(request))}{on}")
+        raise NotAllowed(f"Mangler privilegiet {' eller '.join(map(_in_words, _privileged_ways(request)))}{on}")
 
 
 def _may(request: web.Request, ressurs_id: UUID) -> bool:
-    memory, holder = request.config_dict[MEMORY], request[PRINCIPAL].holder
-    return any(memory.may(holder, privilege, ressurs_id) for privilege in _privileges(request))
+    return any(_leads_in(request, way, ressurs_id) for way in _privileged_ways(request))
 
 
-def _privileges(request: web.Request) -> list[str]:
-    return [way.privilege for way in request[_WAYS] if way.privilege is not None]
+def _leads_in(request: web.Request, way: Way, ressurs_id: UUID) -> bool:
+    memory, principal = request.config_dict[MEMORY], request[PRINCIPAL]
+    demanded = ((principal.holder, way.privilege), (principal.actor, way.own))
+    return all(memory.may(who, privilege, ressurs_id) for who, privilege in demanded if privilege is not None)
+
+
+def _privileged_ways(request: web.Request) -> list[Way]:
+    return [way for way in request[_WAYS] if way.privilege is not None]
+
+
+def _in_words(way: Way) -> str:
+    if way.own is None:
+        return str(way.privilege)
+    return f"{way.privilege} for integrasjonen og {way.own} for den som er logget inn"
 
 
 def _resource_id(request: web.Request, name: str) -> UUID:

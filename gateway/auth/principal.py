@@ -50,6 +50,11 @@ class Principal:
         """Whose privileges count: the integration's, also when a person calls through it; else the person's own."""
         return self.actor if self.integrasjon_id is None else self.integrasjon
 
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """All whose privileges count where those of a manager through an integration do: each must hold them."""
+        return tuple(dict.fromkeys((self.holder, self.actor)))
+
 
 PRINCIPAL = RequestKey("principal", Principal)
 """``request[PRINCIPAL]``: set before a handler runs, except on routes that are open to all."""

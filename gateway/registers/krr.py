@@ -1,6 +1,11 @@
 """Kontakt- og reservasjonsregisteret: how a person can be reached digitally, and whether that is allowed.
 
 Source: Digdir's Oppslagstjenesten REST, version 2. It keeps its token, but no answer: a reservation counts at once.
+
+Nothing asks it yet. By the contract the channel of a letter to a person does: who is reserved gets it on paper
+(svarut.md 6.2, and 8 step 4; ``ForsendelseMottatt.reservert``, which nobody sets, so that nobody counts as reserved).
+Receiving a letter must not wait for a register, so asking belongs between its acceptance and the choice of a channel.
+No route that is served shows what the register says (other-services.md 2, innsyn.md 8); in auth.md it is only named.
 """
 
 from __future__ import annotations

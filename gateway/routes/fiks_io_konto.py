@@ -12,7 +12,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from gateway.audit import AUDITOR
-from gateway.auth.demands import integration, manager
+from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
@@ -20,6 +20,7 @@ from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import (
     CONFIGURER,
     PARTICIPANT,
+    PARTY,
     configuration_of,
     decide_on,
     have_dokumentlager,
@@ -53,7 +54,7 @@ from schemas.konfigurasjon import ROOT
 from schemas.konfigurasjon_commands import CreateKonto, DeleteKonto, RenameKonto
 from streams.domain.errors import NotAllowed, NotFound, Rejected
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of, nokkel_of
-from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA, TJENESTE
+from streams.domain.fiks_io_konto import KONFIGURERE, TJENESTE
 from streams.domain.fiks_io_regler import refusals
 from streams.domain.rettigheter import ADMIN
 
@@ -274,9 +275,7 @@ async def ikke_krev_unik(request: web.Request) -> web.Response:
     )
 
 
-@routes.post(
-    f"{BASE}/kontoer/{{mottakerKontoId}}/validerMelding", demands=integration(SENDE_MOTTA) | manager(SENDE_MOTTA)
-)
+@routes.post(f"{BASE}/kontoer/{{mottakerKontoId}}/validerMelding", demands=PARTY)
 async def valider(request: web.Request) -> web.Response:
     """Whether the account would take a message, asked by who may send with the other; all that is wrong."""
     tenkt = read_json(await request.read(), TenktMelding, request.charset)
@@ -295,15 +294,16 @@ async def valider(request: web.Request) -> web.Response:
 async def sok(request: web.Request) -> web.Response:
     """The accounts that the caller may configure, of one organisation or all, active or not or both."""
     of, aktiv = _fiks_org_id_asked(request), _aktiv_asked(request)
-    memory, holder = request.app[MEMORY], request[PRINCIPAL].holder
+    memory, holders = request.app[MEMORY], request[PRINCIPAL].holders
     virksomheter = memory.configuration.virksomheter
     ids = [
         id_
         for owner in (virksomheter if of is None else [of])
         for id_ in memory.configuration.virksomhet(owner).fiks_io_kontoer
     ]
-    own = (konto_of(memory.configuration, id_) for id_ in ids if memory.may(holder, KONFIGURERE, id_))
-    return as_json([shown(request, one) for one in own if one and aktiv in (None, one.satt.aktiv)])
+    own = [id_ for id_ in ids if all(memory.may(one, KONFIGURERE, id_) for one in holders)]
+    kontoer = (konto_of(memory.configuration, id_) for id_ in own)
+    return as_json([shown(request, one) for one in kontoer if one and aktiv in (None, one.satt.aktiv)])
 
 
 def _fiks_org_id_asked(request: web.Request) -> UUID | None:

@@ -13,12 +13,12 @@ from aiohttp import web
 from msgspec import Struct
 
 from gateway.amqp.deliveries import Melding, Outcome
-from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, DELIVERIES, LOG
 from gateway.dokument_utlevering import exposed, handed_out
 from gateway.fiks_io import OCTETS, Spesifikasjon, must_be_deliverable, sendt
+from gateway.fiks_io_konto import PARTY
 from gateway.fiks_io_manuell import POLLING, Caller, Shown
 from gateway.fiks_io_sending import parties
 from gateway.meldinger import EGENDEFINERT, melding_of
@@ -28,12 +28,10 @@ from gateway.said import said
 from streams.domain.errors import NotFound
 from streams.domain.fiks_io import KORRELASJON
 from streams.domain.fiks_io_katalog import konto_of
-from streams.domain.fiks_io_konto import SENDE_MOTTA
 
 routes = Routes()
 
 MELDINGER = "/fiks-io/manuell/api/v1/kontoer/{kontoId}/meldinger"
-READER = integration(SENDE_MOTTA) | manager(SENDE_MOTTA)
 
 
 class SvarSpesifikasjon(Struct, rename="camel", frozen=True):
@@ -43,20 +41,20 @@ class SvarSpesifikasjon(Struct, rename="camel", frozen=True):
     ttl: Int64 | None = None
 
 
-@routes.get(f"{MELDINGER}/antall", demands=READER)
+@routes.get(f"{MELDINGER}/antall", demands=PARTY)
 async def antall(request: web.Request) -> web.Response:
     """How many messages wait."""
     return as_json((await request.app[DELIVERIES].count(_caller(request).konto_id)).meldinger)
 
 
-@routes.get(f"{MELDINGER}/neste/metadata", demands=READER, changes=True)
+@routes.get(f"{MELDINGER}/neste/metadata", demands=PARTY, changes=True)
 async def metadata(request: web.Request) -> web.Response:
     """What the first message is."""
     shown = await request.app[POLLING].first(_caller(request))
     return web.Response(status=204) if shown is None else as_json(_metadata(shown))
 
 
-@routes.get(f"{MELDINGER}/neste/data", demands=READER, changes=True)
+@routes.get(f"{MELDINGER}/neste/data", demands=PARTY, changes=True)
 async def data(request: web.Request) -> web.StreamResponse:
     """Its content, wherever it lies; no octets where it has none."""
     shown = await request.app[POLLING].first(_caller(request))
@@ -67,19 +65,19 @@ async def data(request: web.Request) -> web.StreamResponse:
     return web.Response(body=(await _opened(request, shown)).body, content_type=OCTETS)
 
 
-@routes.get(f"{MELDINGER}/neste/ack", demands=READER, changes=True)
+@routes.get(f"{MELDINGER}/neste/ack", demands=PARTY, changes=True)
 async def ack(request: web.Request) -> web.Response:
     """The caller has what it was shown."""
     return await _settled(request, Outcome.ACKED)
 
 
-@routes.get(f"{MELDINGER}/neste/nac", demands=READER, changes=True)
+@routes.get(f"{MELDINGER}/neste/nac", demands=PARTY, changes=True)
 async def nac(request: web.Request) -> web.Response:
     """The caller does not want what it was shown, nor want it again."""
     return await _settled(request, Outcome.REJECTED)
 
 
-@routes.post(f"{MELDINGER}/neste/svarOgAck", demands=READER)
+@routes.post(f"{MELDINGER}/neste/svarOgAck", demands=PARTY)
 async def svar_og_ack(request: web.Request) -> web.Response:
     """Answer what the caller was shown, which it then has. Should the second fail, it is shown again, and the same
     answer to it is void.

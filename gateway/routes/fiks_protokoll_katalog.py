@@ -7,10 +7,16 @@ from uuid import UUID
 
 from aiohttp import web
 
-from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.dokumentlager import uuid_in
-from gateway.fiks_io_konto import configuration_of, must_be_shown, org_navn, shown_status, without_nulls
+from gateway.fiks_io_konto import (
+    PARTICIPANT,
+    configuration_of,
+    must_be_shown,
+    org_navn,
+    shown_status,
+    without_nulls,
+)
 from gateway.fiks_protokoll import NO_KONTO, ORG, shown_part
 from gateway.problems import hidden
 from gateway.routes import Routes, as_json
@@ -21,12 +27,11 @@ from streams.domain.fiks_protokoll_oppslag import Konto, konto_of
 
 routes = Routes()
 
-ANYBODY = integration() | manager()
 PROTOKOLL = f"{ORG}/protokoller"
 KATALOGKONTO = "/fiks-protokoll/katalog/api/v1/kontoer/{kontoId}"
 
 
-@routes.get(PROTOKOLL, demands=ANYBODY)
+@routes.get(PROTOKOLL, demands=PARTICIPANT)
 async def protokoller(_request: web.Request) -> web.Response:
     """Every protocol; they are the same for all organisations."""
     return as_json(
@@ -43,7 +48,7 @@ async def protokoller(_request: web.Request) -> web.Response:
     )
 
 
-@routes.get(f"{PROTOKOLL}/{{protokollnavn}}", demands=ANYBODY)
+@routes.get(f"{PROTOKOLL}/{{protokollnavn}}", demands=PARTICIPANT)
 async def parter(request: web.Request) -> web.Response:
     """The parts of a protocol, in all its versions."""
     known = [one for one in PROTOKOLLER.values() if one.navn == request.match_info["protokollnavn"]]
@@ -52,7 +57,7 @@ async def parter(request: web.Request) -> web.Response:
     return as_json({"parter": [shown_part(one, part) for one in known for part in one.parter.values()]})
 
 
-@routes.get(f"{PROTOKOLL}/{{protokollnavn}}/{{protokollversjon}}", demands=ANYBODY)
+@routes.get(f"{PROTOKOLL}/{{protokollnavn}}/{{protokollversjon}}", demands=PARTICIPANT)
 async def protokoll(request: web.Request) -> web.Response:
     """A version of a protocol: its parts, and the types of message that they send."""
     known = PROTOKOLLER.get((request.match_info["protokollnavn"], request.match_info["protokollversjon"]))
@@ -73,7 +78,7 @@ async def protokoll(request: web.Request) -> web.Response:
     )
 
 
-@routes.get(KATALOGKONTO, demands=ANYBODY)
+@routes.get(KATALOGKONTO, demands=PARTICIPANT)
 async def konto(request: web.Request) -> web.Response:
     """An account, to those who see its system."""
     ressurs, satt = _seen(request)
@@ -94,7 +99,7 @@ async def konto(request: web.Request) -> web.Response:
     )
 
 
-@routes.get(f"{KATALOGKONTO}/status", demands=ANYBODY)
+@routes.get(f"{KATALOGKONTO}/status", demands=PARTICIPANT)
 async def status(request: web.Request) -> web.Response:
     """Whether it sends and receives, and how its queue is."""
     return as_json(await _status(request, _seen(request).ressurs.id))

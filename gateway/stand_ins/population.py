@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid5
 
 from gateway.issuer.people import PEOPLE
+from gateway.matrikkel import Eier, Eiertype
 from gateway.seed import PROVDAL, SEED, TESTVIK, Organisation
 
 ASE, KARE, MINA, DOLLY, ODD = PEOPLE[:5]
@@ -64,3 +65,9 @@ KONTAKTER: dict[str, dict[str, Any]] = {
     DOLLY.pid: {"reservasjon": "JA", "epost": "dolly@example.com", "mobil": "+4700000004", "varsles": False},
 }
 """What KRR knows, by pid."""
+
+EIERE: dict[tuple[int, ...], tuple[Eier, ...]] = {
+    (4600, 7, 2, 0, 3): (Eier(Eiertype.FYSISK_PERSON, ASE.pid), Eier(Eiertype.FYSISK_PERSON, ODD.pid)),
+    (4600, 12, 1, 0, 0): (Eier(Eiertype.JURIDISK_PERSON, TESTVIK.orgnr),),
+}
+"""Who owns what, by the five numbers of a unit; no municipality is numbered 4600."""

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from infra.local.certificates import local_tls
 from infra.local.guard import guarded
@@ -26,6 +27,8 @@ from infra.settings import Settings
 WORKERS = ("worker-1", "worker-2")
 GATEWAYS = ("gateway-1", "gateway-2")
 AMQPS = 5671
+LOCAL_ID = UUID("6b1c5d52-6a0f-4f8e-9d37-2f6f0f1d7a10")
+"""Of the organisation, and of the integration, as which the stand-in for Fiks Matrikkel is asked."""
 
 
 class Stack:
@@ -54,6 +57,9 @@ class Stack:
                 "altinn": f"http://127.0.0.1:{stand_ins_port}/altinn",
                 "altinn_key": "local",
                 "krr": f"http://127.0.0.1:{stand_ins_port}/krr",
+                "matrikkel": f"http://127.0.0.1:{stand_ins_port}/matrikkel/{LOCAL_ID}",
+                "matrikkel_integrasjon": LOCAL_ID,
+                "matrikkel_passord": "local",
                 "test_mode": True,
             }
         )

@@ -1,31 +1,41 @@
-"""What we rely on in Altinn 3 and KRR: tried on the stand-ins, and by the same tests on the real thing.
+"""What we rely on in Altinn 3, KRR and Fiks Matrikkel: tried on the stand-ins, and by the same tests on the real thing.
 
-FIKS_TEST_REGISTERS=person,orgnr runs them against what FIKS_ALTINN, FIKS_KRR, FIKS_ISSUER and FIKS_MASKINPORTEN_CLIENT
-name, such as Altinn's tt02: a synthetic person who holds a mail role on that organisation, and is in KRR.
+FIKS_TEST_REGISTERS=person,orgnr,unit runs them against what FIKS_ALTINN, FIKS_KRR, FIKS_MATRIKKEL, FIKS_ISSUER and
+FIKS_MASKINPORTEN_CLIENT name, such as Altinn's tt02: a synthetic person who holds a mail role on that organisation, is
+in KRR, and owns that unit (4600-7/2/0/3).
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 
+from gateway.auth.integrations import ID, PASSORD
 from gateway.fullmakt import Fullmakter
+from gateway.matrikkel import Eier, Eiertype
 from gateway.registers import altinn as altinn_api
 from gateway.registers import krr as krr_api
+from gateway.registers import matrikkel as matrikkel_api
 from gateway.registers.krr import MOST, UKJENT, Status
 from gateway.seed import TESTVIK
 from gateway.stand_ins.population import ASE
 from infra.settings import Settings
+from schemas.dokumentlager import Matrikkelenhet
 from tests.support.registers import Registers, asking, running_registers
 
-PID, ORGNR = os.environ.get("FIKS_TEST_REGISTERS", f"{ASE.pid},{TESTVIK.orgnr}").split(",")
+PID, ORGNR, UNIT = os.environ.get("FIKS_TEST_REGISTERS", f"{ASE.pid},{TESTVIK.orgnr},4600-7/2/0/3").split(",")
 NOBODY = "24929530019" if PID != "24929530019" else "03816820005"
 WELL_FORMED_AND_UNUSED = "01810110089"
 """A number with right check digits that no register has."""
+ENHET = Matrikkelenhet(
+    **dict(zip(matrikkel_api.Matrikkelnummer.__struct_fields__, re.split("[-/]", UNIT), strict=True))
+)
+INGENS = Matrikkelenhet(kommunenummer="9999", gardsnummer="1", bruksnummer="1")
 
 
 @pytest.fixture
@@ -91,3 +101,29 @@ async def test_krr_takes_a_thousand_persons_and_no_more(registers: Registers) ->
     headers = {"Authorization": f"Bearer {token.text}"}
     assert await post(registers, url, {"personidentifikatorer": [PID] * (MOST + 1)}, headers) == 400
     assert await post(registers, url, {"personidentifikatorer": []}, headers) == 400
+
+
+async def test_matrikkel_tells_who_owns_a_unit(registers: Registers) -> None:
+    owned = await registers.matrikkel.eiere([ENHET])
+    assert Eier(Eiertype.FYSISK_PERSON, PID) in owned
+    assert await registers.matrikkel.eiere([INGENS, ENHET]) == owned
+    assert await registers.matrikkel.eiere([INGENS]) == frozenset()
+
+
+async def ask_matrikkel(registers: Registers, body: object, scope: str = "ks:fiks", **headers: str) -> int:
+    settings = registers.settings
+    assert settings.matrikkel
+    ours = {ID: str(settings.matrikkel_integrasjon), PASSORD: settings.matrikkel_passord or ""}
+    token = await registers.maskinporten.token(scope)
+    url = settings.matrikkel.rstrip("/") + matrikkel_api.FINN_EIERE
+    return await post(registers, url, body, {"Authorization": f"Bearer {token.text}"} | ours | headers)
+
+
+async def test_matrikkel_knows_us_by_token_and_password(registers: Registers) -> None:
+    assert await ask_matrikkel(registers, []) == 200
+    assert await ask_matrikkel(registers, [], krr_api.SCOPE) in (401, 403)
+    assert await ask_matrikkel(registers, [], IntegrasjonPassord="et annet") == 401
+
+
+async def test_matrikkel_wants_all_five_numbers(registers: Registers) -> None:
+    assert await ask_matrikkel(registers, [{"kommunenummer": "4600", "gardsnummer": "7", "bruksnummer": "2"}]) == 400

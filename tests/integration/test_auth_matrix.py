@@ -93,6 +93,8 @@ _sample("any-manager", manager())
 _sample("integration", integration("X"))
 _sample("any-integration", integration())
 _sample("integration-person", integration_person("X", niva=4))
+_sample("manager-through-integration", integration("X") & manager("ADMIN"))
+_sample("any-manager-through-integration", integration() & manager())
 _sample("manager-or-integration", manager("ADMIN") | integration("FIKS.KONFIGURER"))
 _sample("either-privilege", integration("X") | integration("Y"))
 _sample("citizen-or-organisation", citizen(niva=3) | for_organisation(niva=4))
@@ -188,13 +190,18 @@ class Call:
         """Nothing but this right, on what the call is about or on another resource."""
         self.take()
         resource = self.about if resource is None else resource
-        holders = [f"integrasjon:{INTEGRASJON.id}"] if self.through_integration else []
-        if not self.is_machine:  # through an integration the person's own access counts too, as handlers see to
-            holders.append(NAMED.actor(PID))
-        if self.way.privilege:
-            self.door.known.rights |= {(holder, self.way.privilege, resource) for holder in holders}
+        self.door.known.rights |= {
+            (holder, privilege, resource)
+            for holder, privilege in ((self.holder, self.way.privilege), (NAMED.actor(PID), self.way.own))
+            if privilege
+        }
         if self.way.caller is Caller.FOR_ORGANISATION:
             self.door.powers.held.add((PID, orgnr))
+
+    @property
+    def holder(self) -> str:
+        """Whose privilege the way demands."""
+        return f"integrasjon:{INTEGRASJON.id}" if self.through_integration else NAMED.actor(PID)
 
     def take(self) -> None:
         self.door.known.rights.clear()
@@ -214,6 +221,28 @@ def another_privilege(call: Call) -> dict[str, str]:
     call.give()
     call.door.known.rights = {(holder, "ANNET", resource) for holder, _, resource in call.door.known.rights}
     call.door.powers.held.clear()
+    return call.headers()
+
+
+def no_right_of_its_own(call: Call) -> dict[str, str]:
+    """The right of the person alone."""
+    call.door.known.rights = {right for right in call.door.known.rights if right[0] != call.holder}
+    return call.headers()
+
+
+def no_right_of_the_person(call: Call) -> dict[str, str]:
+    """The right of the integration alone."""
+    call.door.known.rights = {right for right in call.door.known.rights if right[0] == call.holder}
+    return call.headers()
+
+
+def rights_that_are_swapped(call: Call) -> dict[str, str]:
+    """Each holds what the other should."""
+    assert call.way.privilege and call.way.own
+    call.door.known.rights = {
+        (call.holder, call.way.own, call.about),
+        (NAMED.actor(PID), call.way.privilege, call.about),
+    }
     return call.headers()
 
 
@@ -287,6 +316,10 @@ def faults_of(call: Call) -> list[Fault]:
     faults += [wrong_scope, no_token, opaque_token]
     if call.needs_right:
         faults += [no_right, another_privilege, other_organisations_right]
+    if call.way.own:
+        faults += [no_right_of_its_own, no_right_of_the_person]
+    if call.way.own != call.way.privilege and call.way.own:
+        faults += [rights_that_are_swapped]
     if not call.is_machine:
         faults += [wrong_level, id_token]
     if call.way.legal_basis:
@@ -353,8 +386,58 @@ async def test_what_is_open_is_open_to_who_shows_nothing(shut: Door, method: str
     assert await _let_in(shut, method, path, {})
 
 
-def test_managers_log_in_at_level_4_everywhere() -> None:
-    assert {way.niva for _, _, demand in ROUTES for way in demand.of(Caller.MANAGER)} == {4}
+def test_managers_log_in_at_level_4_everywhere_also_through_an_integration() -> None:
+    through = [way for route in ROUTES for way in route[2].of(Caller.INTEGRATION_PERSON) if way.own]
+    assert {way.niva for route in ROUTES for way in route[2].of(Caller.MANAGER)} == {4}
+    assert {way.niva for way in through} == {4}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (integration("X"), manager()),
+        (integration(), manager("X")),
+        (manager("X"), integration("X")),
+        (integration("X"), citizen()),
+        (integration("X") | manager("X"), manager("X")),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_demanded_together(one: Demand, other: Demand) -> None:
+    with pytest.raises(ValueError):
+        one & other
+
+
+IN_FIKS_IO = ("/fiks-io/", "/fiks-protokoll/")
+OUR_OWN = "/fiks-io/sporing/"
+"""The ledger, which no contract has."""
+
+
+def test_in_fiks_io_a_login_may_take_the_place_of_a_machines_token_wherever_a_machine_may_call() -> None:
+    """fiks-io.md 1.2: all calls but that of a key show an integration; then the person's own rights decide too."""
+    demands = {(method, path): demand for method, path, demand in CLOSED if path.startswith(IN_FIKS_IO)}
+    both, persons = [], []
+    for (method, path), demand in demands.items():
+        if path.startswith(OUR_OWN):
+            continue
+        (both if demand.of(Caller.INTEGRATION) else persons).append(f"{method} {path}")
+        [manager_way] = demand.of(Caller.MANAGER)
+        machine, through = demand.of(Caller.INTEGRATION), demand.of(Caller.INTEGRATION_PERSON)
+        assert len(machine) == len(through)
+        for alone, together in zip(machine, through, strict=True):
+            assert (together.privilege, together.own) == (alone.privilege, manager_way.privilege), path
+        assert not demand.of(Caller.CITIZEN) and not demand.of(Caller.FOR_ORGANISATION)
+    konto, system = f"/fiks-io/konto/api/v1/kontoer/{OURS}", f"/fiks-protokoll/api/v1/konfigurasjon/{OURS}/systemer"
+    root = f"/fiks-io/root/api/v1/kontoer/{A_KONTO.konto_id}/queue"
+    assert len(both) > 50
+    assert sorted(persons) == sorted(
+        [
+            *("POST /fiks-io/konto/api/v1/kontoer", f"DELETE {konto}", f"PUT {konto}", f"PUT {konto}/kontoNavn"),
+            *("GET /fiks-io/root/api/v1/kontoer", f"GET {root}", f"PUT {root}"),
+            *(f"POST {system}", f"DELETE {system}/{OURS}"),
+            *(f"PUT {system}/{OURS}/{what}" for what in ("integrasjon-privilegium", "orgnummer")),
+        ]
+    )
 
 
 def test_every_get_that_changes_nothing_answers_head_by_the_same_handler() -> None:

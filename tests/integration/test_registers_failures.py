@@ -12,14 +12,17 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, web
 
 from gateway.auth.grant import certificate, client_id, x5c
+from gateway.matrikkel import Eier, Eiertype, UkjenteEiere
 from gateway.registers import asking, krr
 from gateway.registers.altinn import Altinn
 from gateway.registers.krr import MOST, UKJENT, Krr, Status
 from gateway.registers.maskinporten import MARGIN, Client, KeptToken, Maskinporten, Token, client
+from gateway.registers.matrikkel import Matrikkel, connected
 from gateway.seed import TESTVIK
-from gateway.stand_ins.population import ASE, DOLLY, KARE, MINA, ODD
+from gateway.stand_ins.population import ASE, DOLLY, EIERE, KARE, MINA, ODD
 from infra.local.ports import free_port
 from infra.settings import Settings
+from schemas.dokumentlager import Matrikkelenhet
 from streams.domain.errors import Unavailable
 from tests.support.gateway import served
 from tests.support.issuer import rsa_key, running_issuer
@@ -46,9 +49,17 @@ class Maskin(Maskinporten):
         return Token(str(self.given), 599.0)
 
 
+ENHET = Matrikkelenhet(kommunenummer="0301", gardsnummer="7", bruksnummer="2", festenummer="0", seksjonsnummer="3")
+SAME = {"kommunenummer": "301", "gardsnummer": "007", "bruksnummer": "2", "festenummer": "", "seksjonsnummer": "03"}
+
+
 async def ask_krr(at: str) -> None:
     async with ClientSession() as session:
         await Krr(at, Maskin(), session).kontakter(["12858010053"])
+
+
+def matrikkel(at: str, session: ClientSession) -> Matrikkel:
+    return Matrikkel(at, "id", "passord", Maskin(), session)
 
 
 @pytest.mark.parametrize("status", [301, 400, 403, 404, 429, 500, 503])
@@ -71,6 +82,8 @@ async def test_an_answer_of_another_shape_is_no_answer(text: str) -> None:
     async with server(answer) as at, ClientSession() as session:
         with pytest.raises(Unavailable):
             await Krr(at, Maskin(), session).kontakter(["12858010053"])
+        with pytest.raises(Unavailable):
+            await matrikkel(at, session).eiere([ENHET])
         if text != "[]":
             with pytest.raises(Unavailable):
                 await Altinn(at, None, Maskin(), session).parties("12858010053")
@@ -189,6 +202,66 @@ def test_who_is_not_known_to_want_digital_post_is_reserved() -> None:
     for said, reservert in (("NEI", False), ("JA", True), (None, True), ("KANSKJE", True)):
         kontakt = krr.read_kontakter({"personer": [active | {"reservasjon": said}]})["1"]
         assert (kontakt.reservert, kontakt.kan_varsles) == (reservert, not reservert)
+
+
+async def test_only_owners_of_a_unit_that_was_asked_for_are_told_however_it_is_written() -> None:
+    person = {"type": "FYSISK_PERSON", "verdi": ASE.pid}
+    results = [
+        {"matrikkelnummer": SAME, "eiere": [person, {"type": "UKJENT"}, {}]},
+        {"matrikkelnummer": SAME | {"seksjonsnummer": "4"}, "eiere": [{"type": "FYSISK_PERSON", "verdi": KARE.pid}]},
+        {"matrikkelnummer": SAME | {"kommunenummer": "4600"}, "eiere": [{"type": "FYSISK_PERSON", "verdi": MINA.pid}]},
+        {"eiere": [{"type": "FYSISK_PERSON", "verdi": ODD.pid}]},
+        {"matrikkelnummer": SAME, "eiere": None},
+    ]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"enhetResultater": results})
+
+    async with server(answer) as at, ClientSession() as session:
+        told = await matrikkel(at, session).eiere([ENHET])
+    assert {one for one in told if one.nummer} == {Eier(Eiertype.FYSISK_PERSON, ASE.pid)}
+
+
+@pytest.mark.parametrize("number", ["x", "-7", "\N{ARABIC-INDIC DIGIT SEVEN}", "7" * 10, None])
+async def test_a_unit_that_is_none_is_no_answer(number: str | None) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"enhetResultater": [{"matrikkelnummer": SAME | {"gardsnummer": number}}]})
+
+    async with server(answer) as at, ClientSession() as session:
+        with pytest.raises(Unavailable):
+            await matrikkel(at, session).eiere([ENHET])
+
+
+async def test_a_refused_token_is_not_shown_to_matrikkel_again_and_nothing_of_an_answer_is_kept() -> None:
+    shown = []
+
+    async def answer(request: web.Request) -> web.Response:
+        shown.append(request.headers["Authorization"])
+        return web.json_response({"enhetResultater": []}, status=401 if len(shown) == 1 else 200)
+
+    async with server(answer) as at, ClientSession() as session:
+        register = matrikkel(at, session)
+        with pytest.raises(Unavailable):
+            await register.eiere([ENHET])
+        await register.eiere([ENHET])
+        await register.eiere([ENHET])
+    assert shown == ["Bearer 1", "Bearer 2", "Bearer 2"]
+
+
+async def test_the_owners_of_the_stand_in(tmp_path: Path) -> None:
+    names = Matrikkelenhet.__struct_fields__  # type: ignore[attr-defined]  # a Struct
+    enheter = [Matrikkelenhet(**dict(zip(names, map(str, enhet), strict=True))) for enhet in EIERE]
+    async with running_registers(tmp_path) as registers:
+        assert await registers.matrikkel.eiere(enheter) == {eier for eiere in EIERE.values() for eier in eiere}
+
+
+async def test_nobody_is_asked_who_owns_a_unit_unless_the_settings_say_whom_and_as_whom() -> None:
+    async with ClientSession() as session:
+        nobody = connected(Settings(), Maskin(), session)
+        assert isinstance(nobody, UkjenteEiere)
+        assert await nobody.eiere([ENHET]) == frozenset()
+        with pytest.raises(ValueError, match="FIKS_MATRIKKEL_PASSORD"):
+            connected(Settings(matrikkel="http://127.0.0.1:1"), Maskin(), session)
 
 
 @pytest.mark.parametrize("shown", ["kid", "x5c"])

@@ -1,4 +1,7 @@
-"""A whole system with Dokumentlager: two gateways on one log, a worker, PostgreSQL; and a client that speaks to it."""
+"""A whole system with Dokumentlager: two gateways on one log, a worker, PostgreSQL; and a client that speaks to it.
+
+The first gateway asks nobody who owns a property unit, the second asks the stand-in for Fiks Matrikkel.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,8 +27,11 @@ from gateway.auth.grant import token_for
 from gateway.auth.login import person_token
 from gateway.auth.memory import MEMORY
 from gateway.fullmakt import FULLMAKTER
+from gateway.matrikkel import Eier
 from gateway.registers.parties import Party
 from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisation, credentials
+from gateway.stand_ins import matrikkel
+from gateway.stand_ins.door import Door
 from infra.local.ports import free_port
 from infra.local.processes import leashed
 from infra.settings import Settings
@@ -72,6 +78,7 @@ class Lager:
     powers: Powers
     headers: Mapping[str, str]
     organisation: Organisation = TESTVIK
+    eiere: dict[matrikkel.Enhet, tuple[Eier, ...]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -189,15 +196,19 @@ async def running_lager(folder: Path) -> AsyncIterator[tuple[Lager, Lager]]:
     await asyncio.gather(kafka.start(), postgres.start())
     await prepare(postgres.dsn)
     async with running_gateway(kafka.bootstrap, folder / "state", postgres.dsn) as caller:
-        settings = caller.settings.model_copy(update={"gateway_port": free_port()})
+        asks = {"matrikkel_integrasjon": UUID(int=2), "matrikkel_passord": "passord", "test_mode": True}
+        register, eiere = free_port(), dict[matrikkel.Enhet, tuple[Eier, ...]]()
+        changes = {"gateway_port": free_port(), "matrikkel": f"http://127.0.0.1:{register}/{UUID(int=1)}", **asks}
+        settings = caller.settings.model_copy(update=changes)
         other = make_app(settings)
-        async with served(other, settings.gateway_port), working(settings):
+        stand_in = matrikkel.make_app(Door(settings.issuer, caller.session), UUID(int=2), "passord", eiere)
+        async with served(stand_in, register), served(other, settings.gateway_port), working(settings):
             await eventually(lambda: other[MEMORY].ready)
             await eventually_found(lambda: _is_at_work(postgres.dsn))
             powers = Powers()
             for app in (caller.app, other):
                 app[FULLMAKTER]._altinn, app[FULLMAKTER]._lifetime = powers, 0
-            one = Lager(caller.settings, caller.app, caller.session, postgres.dsn, powers, caller.headers)
+            one = Lager(caller.settings, caller.app, caller.session, postgres.dsn, powers, caller.headers, eiere=eiere)
             yield one, replace(one, settings=settings, app=other)
     await postgres.stop()
     await kafka.stop()

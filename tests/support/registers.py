@@ -1,4 +1,4 @@
-"""The stand-ins for Altinn and KRR as real servers beside the test issuer, and the gateway's own way to ask them."""
+"""The stand-ins for registers as real servers beside the test issuer, and the gateway's own way to ask them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 from aiohttp import ClientSession
 
+from gateway.matrikkel import Eiere
 from gateway.registers.altinn import Altinn
 from gateway.registers.krr import Krr
 from gateway.registers.maskinporten import Maskinporten, client
+from gateway.registers.matrikkel import connected
 from gateway.stand_ins.serving import make_app
 from infra.local.ports import free_port
 from infra.settings import Settings
@@ -26,6 +29,7 @@ class Registers(NamedTuple):
     maskinporten: Maskinporten
     altinn: Altinn
     krr: Krr
+    matrikkel: Eiere
     session: ClientSession
 
 
@@ -33,7 +37,8 @@ def asking(settings: Settings, session: ClientSession) -> Registers:
     """The registers that the settings name."""
     maskinporten = Maskinporten(settings.issuer, session, lambda: client(settings))
     altinn = Altinn(settings.altinn, settings.altinn_key, maskinporten, session)
-    return Registers(settings, maskinporten, altinn, Krr(settings.krr, maskinporten, session), session)
+    krr, matrikkel = Krr(settings.krr, maskinporten, session), connected(settings, maskinporten, session)
+    return Registers(settings, maskinporten, altinn, krr, matrikkel, session)
 
 
 def settings_of(issuers: Issuers, state: Path, stand_ins_port: int) -> Settings:
@@ -46,6 +51,9 @@ def settings_of(issuers: Issuers, state: Path, stand_ins_port: int) -> Settings:
         altinn=f"{at}/altinn",
         altinn_key="abonnement",
         krr=f"{at}/krr/",
+        matrikkel=f"{at}/matrikkel/{UUID(int=1)}",
+        matrikkel_integrasjon=UUID(int=2),
+        matrikkel_passord="passord",
         stand_ins_port=stand_ins_port,
         test_mode=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +12,15 @@ from cryptography.x509 import load_pem_x509_certificate
 from fiks_cms.envelope import Encryptor
 from gateway.auth.persons import PERSONS
 from gateway.issuer.people import PEOPLE
-from gateway.matrikkel import EIERE
+from gateway.matrikkel import EIERE, Eier, Eiertype
 from gateway.seed import PROVDAL, TESTVIK
-from schemas.dokumentlager import Matrikkelenhet
+from infra.local.ports import free_port
 from tests.support.dokumentlager import Lager, Party, form, said_of
 
 ASE, KARE, MINA, DOLLY = (one.pid for one in PEOPLE[:4])
 ENHET = {"kommunenummer": "0301", "gardsnummer": "07", "bruksnummer": "2", "festenummer": None, "seksjonsnummer": "3"}
-LIK = Matrikkelenhet(kommunenummer="0301", gardsnummer="7", bruksnummer="2", festenummer="0", seksjonsnummer="3")
+LIK = (301, 7, 2, 0, 3)
+"""The same unit."""
 
 
 async def exposed(lager: Lager, *to: dict[str, Any], **said: Any) -> str:
@@ -112,20 +114,108 @@ async def test_a_privilege_on_a_resource(lager: Lager) -> None:
     assert await outcomes(dokument_id, theirs, kare, lager, ase) == [200, 200, 404, 404]
 
 
-async def test_who_owns_the_unit_when_it_is_read(lager: Lager, monkeypatch: pytest.MonkeyPatch) -> None:
-    ase, kare = await lager.as_person(ASE), await lager.as_person(KARE)
+@pytest.fixture
+def connected(lagre: tuple[Lager, Lager]) -> Iterator[Lager]:
+    """The caller of the gateway that asks who owns a property unit, where nobody owns anything yet."""
+    lagre[1].eiere.clear()
+    lagre[1].powers.held = {}
+    yield lagre[1]
+    lagre[1].powers.held = {}
+
+
+async def test_who_owns_the_unit_when_it_is_read(lager: Lager, connected: Lager) -> None:
+    ase, kare = await connected.as_person(ASE), await connected.as_person(KARE)
     dokument_id = await exposed(lager, {"matrikkelenhet": ENHET, "type": "MATRIKKELENHET"})
-    assert await outcomes(dokument_id, ase) == [404]
+    assert await outcomes(dokument_id, ase, kare) == [404, 404]
 
-    async def owns(_self: object, pid: str, enhet: Matrikkelenhet) -> bool:
-        return pid == ASE and enhet == LIK
+    connected.eiere[LIK] = (Eier(Eiertype.FYSISK_PERSON, ASE), Eier(Eiertype.FYSISK_PERSON, MINA))
+    assert await outcomes(dokument_id, ase, kare, connected) == [200, 404, 404]
+    connected.eiere[LIK] = (Eier(Eiertype.FYSISK_PERSON, KARE),)
+    assert await outcomes(dokument_id, ase, kare) == [404, 200]
+    assert await outcomes(dokument_id, await lager.as_person(KARE)) == [404], "that gateway asks nobody"
 
-    monkeypatch.setattr(type(lager.app[EIERE]), "owns", owns)
-    assert await outcomes(dokument_id, ase, kare, lager) == [200, 404, 404]
+
+async def test_who_was_let_in_as_owner_and_who_was_not_is_on_the_record(lager: Lager, connected: Lager) -> None:
+    ase, kare = await connected.as_person(ASE), await connected.as_person(KARE)
+    dokument_id = await exposed(lager, {"matrikkelenhet": ENHET, "type": "MATRIKKELENHET"})
+    connected.eiere[LIK] = (Eier(Eiertype.FYSISK_PERSON, ASE),)
+    told = "select actor from read.audit where type = $1 and stream = $2"
+    owner, other = (lager.app[PERSONS].actor(pid) for pid in (ASE, KARE))
+    before = [row["actor"] for row in await lager.rows(told, "TilgangNektet", str(lager.fiks_org_id))].count(other)
+
+    assert await outcomes(dokument_id, ase, kare) == [200, 404]
+    while owner not in [row["actor"] for row in await lager.rows(told, "DokumentLastetNed", dokument_id)]:
+        await asyncio.sleep(0.05)
+    stream = str(lager.fiks_org_id)
+    while [row["actor"] for row in await lager.rows(told, "TilgangNektet", stream)].count(other) == before:
+        await asyncio.sleep(0.05)
+
+
+async def test_one_of_several_units_is_enough(lager: Lager, connected: Lager) -> None:
+    units = [ENHET | {"bruksnummer": str(number)} for number in range(1, 4)]
+    dokument_id = await exposed(lager, *({"matrikkelenhet": unit, "type": "MATRIKKELENHET"} for unit in units))
+
+    connected.eiere[301, 7, 3, 0, 3] = (Eier(Eiertype.FYSISK_PERSON, ASE),)
+    assert await outcomes(dokument_id, await connected.as_person(ASE)) == [200]
+
+
+async def test_an_organisation_that_owns_the_unit_is_whoever_may_act_for_it(lager: Lager, connected: Lager) -> None:
+    ase, kare = await connected.as_person(ASE), await connected.as_person(KARE)
+    connected.powers.held = {ASE: mail("310991007", roles=("a0236",)), KARE: mail("310991007", "fiks-byggesaker")}
+    connected.powers.held[ASE] |= mail("310992003", roles=("a0236",))
+    dokument_id = await exposed(lager, {"matrikkelenhet": ENHET, "type": "MATRIKKELENHET"})
+
+    connected.eiere[LIK] = (Eier(Eiertype.JURIDISK_PERSON, "310991007"),)
+    assert await outcomes(dokument_id, ase, kare) == [200, 404]
+    assert (await ase.download(dokument_id, OnBehalfOf="310991007")).status == 200
+    assert (await ase.download(dokument_id, OnBehalfOf="310992003")).status == 404
+    connected.eiere[LIK] = (Eier(Eiertype.FYSISK_PERSON, ASE),)
+    assert await outcomes(dokument_id, ase) == [200]
+    assert (await ase.download(dokument_id, OnBehalfOf="310991007")).status == 404, "not what is their own"
+
+
+async def test_the_numbers_of_a_person_and_of_an_organisation_are_not_mixed_up(lager: Lager, connected: Lager) -> None:
+    dokument_id = await exposed(lager, {"matrikkelenhet": ENHET, "type": "MATRIKKELENHET"})
+    connected.eiere[LIK] = (Eier(Eiertype.JURIDISK_PERSON, ASE), Eier("UKJENT", ASE))
+
+    assert await outcomes(dokument_id, await connected.as_person(ASE)) == [404]
+
+
+async def test_owners_that_cannot_be_known_are_unavailable_to_those_whom_only_they_could_let_in(
+    lager: Lager, connected: Lager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ase, kare = await connected.as_person(ASE), await connected.as_person(KARE)
+    unit = {"matrikkelenhet": ENHET, "type": "MATRIKKELENHET"}
+    dokument_id = await exposed(lager, unit, {"fnr": KARE, "type": "PERSON"})
+    connected.eiere[LIK] = (Eier(Eiertype.FYSISK_PERSON, ASE),)
+
+    monkeypatch.setattr(connected.app[EIERE], "_url", f"http://127.0.0.1:{free_port()}")
+    assert await outcomes(dokument_id, ase, kare, connected) == [503, 200, 404]
+    monkeypatch.undo()
+    assert await outcomes(dokument_id, ase) == [200]
 
 
 async def test_what_is_exposed_to_nobody(lager: Lager) -> None:
-    assert await outcomes(await exposed(lager), lager, await lager.as_administrator()) == [404, 404]
+    """The contract's set must be there and has no least size: nobody downloads it, its owner still counts it."""
+    dokument_id = await exposed(lager)
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+
+    nobody = [lager, await lager.as_administrator(), await lager.as_person(ASE)]
+    assert await outcomes(dokument_id, *nobody) == [404, 404, 404]
+    assert (await lager.ask("GET", address)).json["slettet"] is False
+    assert (await lager.ask("DELETE", address)).status == 200
+
+
+@pytest.mark.parametrize("to", [[], None, [{"fnr": KARE, "type": "PERSON"}]], ids=["empty", "null", "another"])
+async def test_a_change_is_of_the_time_alone_whatever_it_says_of_exposure(lager: Lager, to: Any) -> None:
+    """The contract's update has no ``eksponertFor`` (5: only the expiry can change); unknown fields are passed over."""
+    ase, kare = await lager.as_person(ASE), await lager.as_person(KARE)
+    dokument_id = await exposed(lager, {"fnr": ASE, "type": "PERSON"})
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+
+    assert (await lager.ask("PATCH", address, json={"ttl": 3600, "eksponertFor": to})).status == 200
+    assert (await lager.ask("PATCH", address, json={"eksponertFor": to})).status == 400
+    assert await outcomes(dokument_id, ase, kare) == [200, 404]
 
 
 async def test_only_who_may_have_it_learns_that_it_was_deleted(lager: Lager) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,6 +83,16 @@ async def test_metadata_that_cannot_be(lager: Lager, said: dict[str, Any], about
     assert answer.status == 400
     assert about in answer.json["message"] and answer.json["errorId"]
     assert "12858010053" not in answer.json["message"]
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize("name", ["dokumentnavn", "mimetype", "eksponertFor"])
+async def test_metadata_that_lacks_what_the_contract_requires(lager: Lager, name: str) -> None:
+    said = {key: value for key, value in json.loads(said_of()).items() if key != name}
+    answer = await lager.upload(form(json.dumps(said).encode(), b"x"))
+
+    assert answer.status == 400
+    assert name in answer.json["message"]
 
 
 def parts(*told: tuple[str, str | None, bytes]) -> bytes:
