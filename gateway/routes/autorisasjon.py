@@ -61,19 +61,20 @@ async def is_autorisert(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/autorisasjoner", demands=manager() | integration())
 async def autorisasjoner(request: web.Request) -> web.Response:
     """The rights of an actor, the caller's own unless another is named, as far as the caller may see them."""
-    query, holder = request.query, request[PRINCIPAL].holder
-    who = aktor(request, query["aktor"]) if "aktor" in query else holder
+    query, principal = request.query, request[PRINCIPAL]
+    holder, called = principal.holder, query.get("aktor", principal.pid or str(principal.integrasjon_id))
+    who = aktor(request, called)
     above, deepest = _uuid(query.get("forelderRessurs", str(ROOT))), _number(query.get("maksDybde"))
     inherited = _flag(query.get("arvPrivilegier"))
     found = [
-        _autorisasjon(request, who, privilegium, ressurs, niva)
+        _autorisasjon(request, called, privilegium, ressurs, niva)
         for ressurs in (*_root(above), *_below(request, above, deepest))
         if query.get("type") in (None, ressurs.type) and (who == holder or _administrates(request, ressurs.id))
         for privilegium, niva in _held(request, who, ressurs, inherited=inherited)
         if query.get("privilegium") in (None, privilegium)
     ]
     await _told(request, [who], funnet=bool(found))
-    return await as_opened(request, found[:MOST])
+    return as_json(found[:MOST])
 
 
 @routes.get(f"{BASE}/ressurser", demands=manager() | integration())
@@ -85,7 +86,7 @@ async def ressurser(request: web.Request) -> web.Response:
 
 @routes.post(f"{BASE}/ressurser/oversikt", demands=manager())
 async def oversikt(request: web.Request) -> web.Response:
-    """How many hold a privilege on each resource."""
+    """How many hold a privilege on each resource, granted on it or on its type."""
     asked = read_json(await request.read(), Oversikt, request.charset)
     must_exist(asked.privilegium)
     must_be_type(asked.ressurs_type)
@@ -95,7 +96,8 @@ async def oversikt(request: web.Request) -> web.Response:
     for ressurs_id in asked.ressurser:
         if not _administrates(request, ressurs_id) or (ressurs := _of(request).ressurs(ressurs_id)) is None:
             raise NotFound(f"Ressursen {ressurs_id} finnes ikke")
-        held = {who for who, what in _granted(request, ressurs) if what == asked.privilegium} - left_out
+        granted = (*_granted(request, ressurs), *_granted_on_type(request, ressurs))
+        held = {who for who, what in granted if what == asked.privilegium} - left_out
         persons = sum(who.startswith("person:") for who in held)
         counted.append(
             {
@@ -191,13 +193,15 @@ def _administrates(request: web.Request, ressurs_id: UUID) -> bool:
 
 
 def _visible(request: web.Request) -> Iterator[Ressurs]:
-    """What the caller holds a right on, or on something above it; organisation by organisation."""
+    """What the caller holds a right on, or on something above it, or on its type; organisation by organisation."""
     configuration, holder = _of(request), request[PRINCIPAL].holder
     for fiks_org_id, virksomhet in configuration.virksomheter.items():
         if configuration.sees(holder, fiks_org_id):
             rules = configuration.administrates_by_root(holder, fiks_org_id)
             held = virksomhet.rettigheter.get(holder, {})
-            yield from (one for one in virksomhet.ressurser.values() if rules or not held.keys().isdisjoint(one.sti))
+            for one in virksomhet.ressurser.values():
+                if rules or not held.keys().isdisjoint(one.sti) or any(configuration.by_type(holder, one)):
+                    yield one
 
 
 def _below(request: web.Request, above: UUID, deepest: int | None) -> Iterator[Ressurs]:
@@ -227,14 +231,23 @@ def _granted(request: web.Request, ressurs: Ressurs) -> Iterator[tuple[str, str]
         yield from ((who, one) for one in sorted(held.get(ressurs.id, ())))
 
 
-def _held(request: web.Request, who: str, ressurs: Ressurs, *, inherited: bool) -> Iterator[tuple[str, int]]:
-    """The privileges of an actor on a resource, each with the level at which it was granted (ROOT is 0)."""
+def _granted_on_type(request: web.Request, ressurs: Ressurs) -> Iterator[tuple[str, str]]:
+    for who in _of(request).virksomhet(ROOT).typerettigheter:
+        for up, held in _of(request).by_type(who, ressurs):
+            yield from ((who, one) for one in held if up == 0)
+
+
+def _held(request: web.Request, who: str, ressurs: Ressurs, *, inherited: bool) -> Iterable[tuple[str, int]]:
+    """The privileges of an actor on a resource, each with the level at which it was granted (ROOT is 0). One that is
+    granted on a type is granted at each resource of that type.
+    """
     virksomhet, root = _of(request).virksomhet(ressurs.fiks_org_id), _of(request).virksomhet(ROOT)
-    held = virksomhet.rettigheter.get(who, {})
-    for up, on in enumerate(ressurs.sti if inherited else ressurs.sti[:1]):
-        yield from ((one, _niva(ressurs) - up) for one in sorted(held.get(on, ())))
-    if inherited and ressurs.id != ROOT and who not in virksomhet.inaktive:
-        yield from ((one, 0) for one in sorted(root.rettigheter.get(who, {}).get(ROOT, ())))
+    granted = [(up, virksomhet.rettigheter.get(who, {}).get(on, frozenset())) for up, on in enumerate(ressurs.sti)]
+    if ressurs.id != ROOT and who not in virksomhet.inaktive:
+        granted.append((_niva(ressurs), root.rettigheter.get(who, {}).get(ROOT, frozenset())))
+    granted += _of(request).by_type(who, ressurs)
+    rows = ((one, _niva(ressurs) - up) for up, held in granted if inherited or up == 0 for one in sorted(held))
+    return dict.fromkeys(rows)
 
 
 def _root(above: UUID) -> tuple[Ressurs, ...]:
@@ -247,9 +260,9 @@ def _niva(ressurs: Ressurs) -> int:
     return len(ressurs.sti) if ressurs.id != ROOT else 0
 
 
-def _autorisasjon(request: web.Request, who: str, privilegium: str, ressurs: Ressurs, niva: int) -> dict[str, Any]:
+def _autorisasjon(request: web.Request, called: str, privilegium: str, ressurs: Ressurs, niva: int) -> dict[str, Any]:
     return {
-        "aktor": named(request, who, ressurs.fiks_org_id),
+        "aktor": called,
         "privilegium": privilegium,
         "privilegiumNiva": niva,
         "ressurs": ressurs.id,

@@ -6,7 +6,7 @@ Organisations may be interleaved in any way. Not a value: who holds it feeds it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from streams.domain.konfigurasjon import (
     sharing,
 )
 from streams.domain.personer import CountsEvent, Person, Personer, SaidEvent
-from streams.domain.rettigheter import ADMIN, holds, holds_by_root
+from streams.domain.rettigheter import ADMIN, held_by_type, holds, holds_by_root
 
 NONE = Virksomhet()
 
@@ -126,7 +126,12 @@ class Configuration:
         if virksomhet.organisasjon is None or aktor in self._deleted:
             return False
         own = aktor in virksomhet.rettigheter and aktor not in virksomhet.inaktive
-        return own or self.administrates_by_root(aktor, fiks_org_id)
+        return own or self.administrates_by_root(aktor, fiks_org_id) or self._holds_by_type(aktor, virksomhet)
+
+    def by_type(self, aktor: str, ressurs: Ressurs) -> Iterator[tuple[int, frozenset[str]]]:
+        """What the actor holds on a resource by rights on types, as ``rettigheter.held_by_type`` says it."""
+        if aktor not in self._deleted:
+            yield from held_by_type(self.virksomheter[ROOT], self.virksomhet(ressurs.fiks_org_id), aktor, ressurs)
 
     def ressurs(self, ressurs_id: UUID) -> Ressurs | None:
         """The resource of that id."""
@@ -162,6 +167,11 @@ class Configuration:
         types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
         rows = (Rute(orgnr, of_type, of_level) for of_type in types for of_level in (niva, None))
         return next((found for row in rows if (found := self._routes.get(row)) is not None), None)
+
+    def _holds_by_type(self, aktor: str, virksomhet: Virksomhet) -> bool:
+        if aktor not in self.virksomheter[ROOT].typerettigheter:
+            return False
+        return any(True for one in virksomhet.ressurser.values() for _ in self.by_type(aktor, one))
 
     def _index(self, stream: UUID, before: Virksomhet, after: Virksomhet) -> None:
         if after.ressurser is not before.ressurser:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from uuid import UUID
 
 from schemas.konfigurasjon import ROOT
-from streams.domain.konfigurasjon import Virksomhet
+from streams.domain.konfigurasjon import Ressurs, Virksomhet
 
 ADMIN = "ADMIN"
 """The privilege that contains every other, on the resource that it is held on and on all below."""
@@ -27,12 +27,24 @@ def holds_by_root(rot: Virksomhet, virksomhet: Virksomhet, aktor: str, privilegi
         return False
     if holds(rot, aktor, privilegium, ROOT):
         return True
-    by_type: Mapping[str, frozenset[str]] | None = rot.typerettigheter.get(aktor)
     ressurs = virksomhet.ressurser.get(ressurs_id)
-    if by_type is None or ressurs is None:
-        return False
-    above = (virksomhet.ressurser.get(one) for one in ressurs.sti)
-    return any(one and _contains(by_type.get(one.type), privilegium) for one in above)
+    return ressurs is not None and any(
+        _contains(held, privilegium) for _, held in held_by_type(rot, virksomhet, aktor, ressurs)
+    )
+
+
+def held_by_type(
+    rot: Virksomhet, virksomhet: Virksomhet, aktor: str, ressurs: Ressurs
+) -> Iterator[tuple[int, frozenset[str]]]:
+    """What the actor holds on a resource by rights on types: the privileges, and how many steps up lies the resource
+    that is of the type.
+    """
+    given = rot.typerettigheter.get(aktor)
+    if given is None or aktor in virksomhet.inaktive or aktor in rot.inaktive:
+        return
+    for up, id_ in enumerate(ressurs.sti):
+        if (one := virksomhet.ressurser.get(id_)) is not None and (held := given.get(one.type)):
+            yield up, held
 
 
 def administrators(virksomhet: Virksomhet, ressurs_id: UUID) -> frozenset[str]:

@@ -701,3 +701,51 @@ async def test_text_that_no_table_can_hold_is_refused(town: Town) -> None:
         assert (await town.one.ask(ADMIN_A, "PATCH", f"{KONF}/organisasjoner/{town.a}", {"navn": navn}))[0] == 400
     below = {"forelderRessurs": str(town.a), "type": "SVARUT_KONTO", "navn": "a\0b"}
     assert (await town.one.ask(ADMIN_A, "POST", f"{UPDATE}/ressurs", below))[0] == 400
+
+
+async def test_rights_on_a_type_are_shown_to_who_holds_them_and_to_who_administrates_what_they_hold_on(
+    town: Town,
+) -> None:
+    ask = town.one.done
+    service, other = await town.svarut(ADMIN_A, town.a), await town.svarut(ADMIN_B, town.b)
+    below = {"forelderRessurs": service, "type": "SVARUT_KONTO", "navn": "Konto"}
+    account = (await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs", below))["id"]
+    seen = {"privilegier": "SVARUT.SEND"}
+    assert (await ask(CLERK, "GET", f"{QUERY}/synlige", **seen))["ressurser"] == []
+    right = {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
+    await ask(ROOT_FNR, "POST", f"{TYPED}/SVARUT/tilganger", right)
+    assert await ask(CLERK, "GET", f"{QUERY}/isAutorisert", **right, ressurs=account) is True
+
+    for path, query in (("synlige", seen), ("ressurser", {})):
+        shown = await ask(CLERK, "GET", f"{QUERY}/{path}", **query)
+        assert {one["id"] for one in (shown["ressurser"] if path == "synlige" else shown)} >= {service, account, other}
+    assert (await ask(CLERK, "GET", f"{QUERY}/ressurser/{account}"))["id"] == account
+    assert (await town.one.ask(CLERK, "GET", f"{QUERY}/ressurser/{town.a}"))[0] == 404  # nothing is held there
+    both = {str(town.a), str(town.b)}
+    assert {one["uuid"] for one in await ask(CLERK, "GET", f"{KONF}/organisasjoner/synlige")} >= both
+
+    on_a = {"forelderRessurs": str(town.a)}
+    for who, named in ((CLERK, {}), (ADMIN_A, {"aktor": CLERK})):
+        held = await ask(who, "GET", f"{QUERY}/autorisasjoner", arvPrivilegier="true", **on_a, **named)
+        assert [(one["aktor"], one["ressurs"], one["privilegiumNiva"], one["ressursNiva"]) for one in held] == [
+            (CLERK, service, 2, 2),
+            (CLERK, account, 2, 3),
+        ]
+        [direct] = await ask(who, "GET", f"{QUERY}/autorisasjoner", **on_a, **named)
+        assert direct["ressurs"] == service
+    assert await ask(ADMIN_B, "GET", f"{QUERY}/autorisasjoner", aktor=CLERK, arvPrivilegier="true", **on_a) == []
+    asked = {"ressurser": [service], "privilegium": "SVARUT.SEND", "ressursType": "SVARUT"}
+
+    async def counted(**more: Any) -> int:
+        [one] = (await ask(ADMIN_A, "POST", f"{QUERY}/ressurser/oversikt", asked | more))["ressurser"]
+        return one["antallTotalt"]
+
+    assert (await counted(), await counted(ekskluderAktorer=[CLERK])) == (1, 0)
+    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", right)  # held twice, shown once
+    assert await counted() == 1
+    assert len(await ask(CLERK, "GET", f"{QUERY}/autorisasjoner", **on_a)) == 1
+    await ask(ADMIN_A, "PATCH", f"{UPDATE}/fiksorgs/{town.a}/aktorer/{CLERK}", {"aktiv": False})
+    assert await counted() == 0
+    assert await ask(CLERK, "GET", f"{QUERY}/autorisasjoner", **on_a) == []
+    await ask(ROOT_FNR, "POST", f"{TYPED}/SVARUT/tilganger/delete", right)
+    assert await ask(CLERK, "GET", f"{QUERY}/ressurser") == []
