@@ -85,7 +85,7 @@ from streams.domain.decider import Decider
 from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.domain.fiks_io_konto import KONFIGURERE
 from streams.domain.fiks_protokoll import KONFIGURER
-from streams.domain.konfigurasjon import KonfigurasjonEvent, Konto, Virksomhet
+from streams.domain.konfigurasjon import ORGANISASJON, KonfigurasjonEvent, Konto, Virksomhet
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
 from streams.domain.rettigheter import (
     ADMIN,
@@ -135,6 +135,22 @@ OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
 GAINING = (RenameRessurs, GrantPrivilegium, AttachRessurs)
 """What is not done on an account that is closed. What was gained before can be taken back."""
 
+LIES_BELOW = {
+    "SVARUT": ORGANISASJON,
+    "SVARUT_KONTO": "SVARUT",
+    "FIKS_IO": ORGANISASJON,
+    "FIKS_IO_KONTO": "FIKS_IO",
+    "FIKS_PROTOKOLL": ORGANISASJON,
+    "FIKS_PROTOKOLL_SYSTEM": "FIKS_PROTOKOLL",
+    "DOKUMENTLAGER": ORGANISASJON,
+    "DOKUMENTLAGER_KONTO": "DOKUMENTLAGER",
+    "INNSYN": ORGANISASJON,
+    "MATRIKKEL": ORGANISASJON,
+}
+"""The type of resource below which one of each type is made. A service has one in an organisation. The contract
+(auth.md 6.3) has a tree and does not say more; what was made elsewhere in it before stays there.
+"""
+
 MOST_TAGS = 10
 """Of an account. Contract: dokumentlager.md 3.2."""
 
@@ -161,11 +177,23 @@ def react(state: Virksomhet, event: Command | KonfigurasjonEvent, _time: datetim
 def _followed(state: Virksomhet, command: Any) -> Any:
     """The event that the command asks for."""
     said = msgspec.structs.asdict(command)
-    if isinstance(command, InitialiseTjeneste) and command.tjeneste in state.tjenester:
-        said["ressurs_id"] = state.tjenester[command.tjeneste].ressurs_id
+    if isinstance(command, InitialiseTjeneste) and (of_service := _of_service(state, command)) is not None:
+        said["ressurs_id"] = of_service
     of_protokoll = isinstance(command, FiksProtokollCommand)
     follows = fiks_protokoll_commands.what_follows(state, command) if of_protokoll else FOLLOWS[type(command)]
     return follows(**{name: value for name, value in said.items() if name not in ("av", "som_rot")})
+
+
+def _of_service(state: Virksomhet, command: InitialiseTjeneste) -> UUID | None:
+    """The resource that the service has, or that was made for it before it was initialised."""
+    if (known := state.tjenester.get(command.tjeneste)) is not None:
+        return known.ressurs_id
+    return _at_the_top(state, command.ressurstype)
+
+
+def _at_the_top(state: Virksomhet, kind: str) -> UUID | None:
+    """The first resource of the type directly below the organisation."""
+    return next((one.id for one in state.ressurser.values() if one.type == kind and len(one.sti) == 2), None)
 
 
 def refusal(state: Virksomhet, command: Command) -> Refused | None:
@@ -282,6 +310,12 @@ def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | Non
         return Avslagsgrunn.FINNES_IKKE, f"Ressursen {command.forelder_id} finnes ikke"
     if command.ressurs_id in state.ressurser:
         return Avslagsgrunn.UGYLDIG, f"Ressursen {command.ressurs_id} finnes fra før"
+    above = state.ressurser.get(command.forelder_id)
+    over = above.type if above else "ROOT"
+    if LIES_BELOW.get(command.type) != over:
+        return Avslagsgrunn.UGYLDIG, f"En ressurs av typen {command.type} kan ikke ligge under en av typen {over}"
+    if over == ORGANISASJON and _at_the_top(state, command.type) is not None:
+        return Avslagsgrunn.UGYLDIG, f"Organisasjonen har en ressurs av typen {command.type} fra før"
     return None
 
 

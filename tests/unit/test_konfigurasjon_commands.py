@@ -8,6 +8,7 @@ from hypothesis import given as for_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from gateway.tjenester import RESSURSTYPER, TJENESTER
 from schemas.catalogue import event_type
 from schemas.derive import fields_of
 from schemas.konfigurasjon import (
@@ -58,7 +59,8 @@ from schemas.konfigurasjon_commands import (
 )
 from streams.domain import fiks_io_konto_commands
 from streams.domain.configuration import Configuration
-from streams.domain.konfigurasjon_commands import FOLLOWS, konfigurasjon
+from streams.domain.konfigurasjon import ORGANISASJON
+from streams.domain.konfigurasjon_commands import FOLLOWS, LIES_BELOW, konfigurasjon
 from tests.support.fiks_protokoll import ASKED, PROTOKOLL
 from tests.support.given_when_then import given
 from tests.support.konfigurasjon import (
@@ -101,8 +103,8 @@ OF_ORGANISATION: list[tuple[type, dict[str, Any], bool]] = [
     (ChangeFaktura, FAKTURA, False),
     (InitialiseTjeneste, {"tjeneste": "SMS", "ressurs_id": NEW, "ressurstype": "SMS", "navn": "SMS"}, False),
     (ConfigureTjeneste, IO, False),
-    (CreateRessurs, {"ressurs_id": NEW, "forelder_id": A, "type": "T", "navn": "r"}, False),
-    (CreateRessurs, {"ressurs_id": NEW, "forelder_id": SERVICE, "type": "T", "navn": "r"}, True),
+    (CreateRessurs, {"ressurs_id": NEW, "forelder_id": A, "type": "INNSYN", "navn": "r"}, False),
+    (CreateRessurs, {"ressurs_id": NEW, "forelder_id": SERVICE, "type": "SVARUT_KONTO", "navn": "r"}, True),
     (RenameRessurs, {"ressurs_id": ACCOUNT, "navn": "r"}, True),
     (CreateIntegrasjon, {"integrasjon_id": NEW, "autorisert_orgnr": "1", "navn": "i", "passord_hash": "h"}, False),
     (ChangeIntegrasjon, ON | {"navn": "ny"}, False),
@@ -240,10 +242,10 @@ def test_of_two_who_want_a_number_the_first_on_the_log_gets_it() -> None:
         (MakePassord, {"integrasjon_id": NEW, "passord_hash": "h"}, Avslagsgrunn.FINNES_IKKE),
         (
             CreateRessurs,
-            {"ressurs_id": NEW, "forelder_id": UUID(int=51), "type": "T", "navn": "r"},
+            {"ressurs_id": NEW, "forelder_id": UUID(int=51), "type": "SVARUT_KONTO", "navn": "r"},
             Avslagsgrunn.FINNES_IKKE,
         ),
-        (CreateRessurs, {"ressurs_id": ACCOUNT, "forelder_id": A, "type": "T", "navn": "r"}, Avslagsgrunn.UGYLDIG),
+        (CreateRessurs, {"ressurs_id": ACCOUNT, "forelder_id": A, "type": "INNSYN", "navn": "r"}, Avslagsgrunn.UGYLDIG),
         (
             CreateIntegrasjon,
             ON | {"autorisert_orgnr": "1", "navn": "i", "passord_hash": "h"},
@@ -268,6 +270,50 @@ def test_a_service_that_is_there_keeps_its_resource() -> None:
         fiks_org_id=A, av=ADMIN_A, tjeneste="FIKS_IO", ressurs_id=NEW, ressurstype="FIKS_IO", navn="io"
     )
     assert decided(OF_A, again).ressurs_id == UUID(int=40)
+
+
+@pytest.mark.parametrize(
+    ("kind", "below", "why"),
+    [
+        ("FIKS_IO_KONTO", SERVICE, "En ressurs av typen FIKS_IO_KONTO kan ikke ligge under en av typen SVARUT"),
+        (
+            "DOKUMENTLAGER_KONTO",
+            SERVICE,
+            "En ressurs av typen DOKUMENTLAGER_KONTO kan ikke ligge under en av typen SVARUT",
+        ),
+        ("SVARUT", ACCOUNT, "En ressurs av typen SVARUT kan ikke ligge under en av typen SVARUT_KONTO"),
+        ("SVARUT_KONTO", ACCOUNT, "En ressurs av typen SVARUT_KONTO kan ikke ligge under en av typen SVARUT_KONTO"),
+        ("SVARUT_KONTO", A, "En ressurs av typen SVARUT_KONTO kan ikke ligge under en av typen ORGANISASJON"),
+        ("ORGANISASJON", A, "En ressurs av typen ORGANISASJON kan ikke ligge under en av typen ORGANISASJON"),
+        ("SVARUT", A, "Organisasjonen har en ressurs av typen SVARUT fra før"),
+        ("FIKS_IO", A, "Organisasjonen har en ressurs av typen FIKS_IO fra før"),
+    ],
+)
+def test_a_resource_lies_where_its_type_belongs(kind: str, below: UUID, why: str) -> None:
+    asks = {"fiks_org_id": A, "av": ADMIN_A, "ressurs_id": NEW, "navn": "r"}
+    answer = decided(OF_A, CreateRessurs(**asks, forelder_id=below, type=kind))
+    assert answer == KommandoAvvist(fiks_org_id=A, grunn=Avslagsgrunn.UGYLDIG, melding=why)
+
+
+def test_nothing_lies_directly_below_root() -> None:
+    asks = {"fiks_org_id": ROOT, "av": OPERATOR, "ressurs_id": NEW, "forelder_id": ROOT, "navn": "r"}
+    refused(OF_ROOT, CreateRessurs(**asks, type="SVARUT"), Avslagsgrunn.UGYLDIG)
+
+
+def test_every_type_of_resource_but_organisations_has_a_place_in_the_tree() -> None:
+    assert LIES_BELOW.keys() == set(RESSURSTYPER) - {ORGANISASJON}
+    assert {kode: LIES_BELOW[one.ressurs_type] for kode, one in TJENESTER.items()} == dict.fromkeys(
+        TJENESTER, ORGANISASJON
+    )
+
+
+def test_a_service_takes_up_the_resource_that_was_made_for_it() -> None:
+    first = InitialiseTjeneste(
+        fiks_org_id=A, av=ADMIN_A, tjeneste="SVARUT", ressurs_id=NEW, ressurstype="SVARUT", navn="SvarUt"
+    )
+    made = decided(OF_A, first)
+    assert made.ressurs_id == SERVICE
+    assert decided((*OF_A, made), first) == made
 
 
 def test_two_global_integrations_do_not_share_a_code() -> None:
@@ -350,7 +396,7 @@ def test_on_an_account_that_is_deleted_nobody_gets_anything_more() -> None:
         GrantPrivilegium(**on, **RIGHT),
         AttachRessurs(**on, **ON),
         RenameRessurs(**on, navn="r"),
-        CreateRessurs(**asks, ressurs_id=NEW, forelder_id=ACCOUNT, type="T", navn="r"),
+        CreateRessurs(**asks, ressurs_id=NEW, forelder_id=ACCOUNT, type="SVARUT_KONTO", navn="r"),
     ):
         refused(deleted, command, Avslagsgrunn.FINNES_IKKE)
     for command in (RevokePrivilegium(**on, **RIGHT), DetachRessurs(**on, **ON)):
