@@ -80,6 +80,19 @@ async def receiver(request: web.Request, named: str, privilegium: str, owner: UU
     return who
 
 
+def switched(request: web.Request, named: str, of: UUID) -> str:
+    """The actor who is to be switched on or off in the organisation ``of``.
+
+    Raises Rejected for an integration that it may not use and that holds nothing there; whether it exists is not told.
+    """
+    who, configuration = aktor(request, named), request.app[MEMORY].configuration
+    virksomhet = configuration.virksomhet(of)
+    there = who in virksomhet.inaktive or who in virksomhet.rettigheter or who in virksomhet.typerettigheter
+    if who.startswith("integrasjon:") and not there and not configuration.is_offered(UUID(named), of):
+        raise Rejected("Integrasjonen finnes ikke")
+    return who
+
+
 def must_exist(privilegium: str) -> None:
     """Raises Rejected for a privilege that is not in the catalogue."""
     if privilegium not in PRIVILEGIER:

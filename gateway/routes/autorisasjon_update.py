@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import aktor, must_be_type, must_exist, receiver
+from gateway.aktorer import aktor, must_be_type, must_exist, receiver, switched
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -139,7 +139,7 @@ async def sla_av_eller_pa(request: web.Request) -> web.Response:
     aktiv = read_json(await request.read(), Aktiv, request.charset).aktiv
     named = request.match_info["aktor"]
     of = UUID(request.match_info["fiksOrgId"])
-    await decide(request, ActivateAktor if aktiv else DeactivateAktor, of=of, aktor=aktor(request, named))
+    await decide(request, ActivateAktor if aktiv else DeactivateAktor, of=of, aktor=switched(request, named, of))
     return as_json({"id": named, "aktiv": aktiv}, status=201)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.aktorer import named
+from gateway.aktorer import must_be_type, named
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -225,7 +225,9 @@ async def katalog(_request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/privilegier/{{ressursType}}", demands=manager())
 async def privilegier(request: web.Request) -> web.Response:
     """The privileges that are given on resources of a type."""
-    return as_json({"privilegier": privilegier_for(request.match_info["ressursType"])})
+    kind = request.match_info["ressursType"]
+    must_be_type(kind)
+    return as_json({"privilegier": privilegier_for(kind)})
 
 
 @routes.get(f"{BASE}/root/privilegier", demands=manager(ADMIN))

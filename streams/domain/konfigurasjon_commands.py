@@ -85,7 +85,7 @@ from streams.domain.decider import Decider
 from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.domain.fiks_io_konto import KONFIGURERE
 from streams.domain.fiks_protokoll import KONFIGURER
-from streams.domain.konfigurasjon import ORGANISASJON, KonfigurasjonEvent, Konto, Virksomhet
+from streams.domain.konfigurasjon import ORGANISASJON, KonfigurasjonEvent, Konto, Virksomhet, integrasjon_aktor
 from streams.domain.konfigurasjon import evolve as evolve_virksomhet
 from streams.domain.rettigheter import (
     ADMIN,
@@ -132,6 +132,7 @@ FOLLOWS: dict[type, type] = {
 IN_ROOT = (ClaimOrganisasjonsnummer, ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
 OF_INTEGRASJON = (ChangeIntegrasjon, DeleteIntegrasjon, MakePassord)
 OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
+AktorCommand = GrantPrivilegium | RevokePrivilegium | ActivateAktor | DeactivateAktor
 GAINING = (RenameRessurs, GrantPrivilegium, AttachRessurs)
 """What is not done on an account that is closed. What was gained before can be taken back."""
 
@@ -262,6 +263,8 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
         return Avslagsgrunn.UGYLDIG, "Integrasjonen hører til et system i Fiks Protokoll, og slettes med det"
     if isinstance(command, KontoCommand):
         return _refused_konto(state, command)
+    if isinstance(command, AktorCommand):
+        return _refused_aktor(state, command)
     match command:
         case CreateRessurs():
             return _refused_ressurs(state, command)
@@ -269,16 +272,24 @@ def _refused_by_rule(state: Virksomhet, command: Command) -> Refused | None:
             return Avslagsgrunn.UGYLDIG, "Integrasjonen finnes fra før"
         case ConfigureTjeneste() if command.tjeneste not in state.tjenester:
             return Avslagsgrunn.UGYLDIG, f"Tjenesten {command.tjeneste} må initialiseres før den konfigureres"
-        case GrantPrivilegium() if command.aktor in state.inaktive:
-            return Avslagsgrunn.UGYLDIG, "Aktøren er deaktivert i organisasjonen"
-        case RevokePrivilegium() | DeactivateAktor() if _locks_out(state, command):
-            return Avslagsgrunn.UGYLDIG, "Den siste administratoren kan ikke fjernes. Gi en annen tilgangen først"
         case ChangeOrganisasjon() if not command.som_rot and _for_root_alone(state, command):
             return Avslagsgrunn.IKKE_TILGANG, "Bare rotadministratorer kan endre orgnr, kommunenr, synlig og intern"
         case ClaimOrganisasjonsnummer(eier_id=own) if state.organisasjonsnumre.get(command.orgnr, own) != own:
             return Avslagsgrunn.UGYLDIG, "Organisasjonsnummeret er i bruk av en annen organisasjon"
         case ChangeGlobalIntegrasjon() if _kode_is_taken(state, command):
             return Avslagsgrunn.UGYLDIG, f"Koden {command.kode} er i bruk av en annen integrasjon"
+        case _:
+            return None
+
+
+def _refused_aktor(state: Virksomhet, command: AktorCommand) -> Refused | None:
+    match command:
+        case ActivateAktor() | DeactivateAktor() if _is_deleted(state, command.aktor):
+            return Avslagsgrunn.UGYLDIG, "Integrasjonen finnes ikke"
+        case GrantPrivilegium() if command.aktor in state.inaktive:
+            return Avslagsgrunn.UGYLDIG, "Aktøren er deaktivert i organisasjonen"
+        case RevokePrivilegium() | DeactivateAktor() if _locks_out(state, command):
+            return Avslagsgrunn.UGYLDIG, "Den siste administratoren kan ikke fjernes. Gi en annen tilgangen først"
         case _:
             return None
 
@@ -360,6 +371,11 @@ def _is_closed(state: Virksomhet, ressurs_id: UUID) -> bool:
 def _is_integrasjon(state: Virksomhet, integrasjon_id: UUID) -> bool:
     known = state.integrasjoner.get(integrasjon_id)
     return known is not None and not known.slettet
+
+
+def _is_deleted(state: Virksomhet, aktor: str) -> bool:
+    """Whether the actor was an integration of the organisation. Those of others do not stand in its stream."""
+    return any(one.slettet and integrasjon_aktor(id_) == aktor for id_, one in state.integrasjoner.items())
 
 
 def _kode_is_taken(state: Virksomhet, command: ChangeGlobalIntegrasjon) -> bool:

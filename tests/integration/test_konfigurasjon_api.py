@@ -455,6 +455,17 @@ BAD: dict[str, tuple[str, str, Any]] = {
     "a depth beyond all": ("GET", f"{QUERY}/autorisasjoner?maksDybde=99999999999", None),
     "a depth in words": ("GET", f"{QUERY}/autorisasjoner?maksDybde=1_0", None),
     "inheritance in words": ("GET", f"{QUERY}/autorisasjoner?arvPrivilegier=ja", None),
+    "the privileges on an unknown type": ("GET", f"{KONF}/privilegier/NOPE", None),
+    "an integration that there is not, switched off": (
+        "PATCH",
+        f"{UPDATE}/fiksorgs/{{a}}/aktorer/{UUID(int=9)}",
+        {"aktiv": False},
+    ),
+    "an integration that there is not, switched on": (
+        "PATCH",
+        f"{UPDATE}/fiksorgs/{{a}}/aktorer/{UUID(int=9)}",
+        {"aktiv": True},
+    ),
     "an actor that is none": ("PATCH", f"{UPDATE}/fiksorgs/{{a}}/aktorer/kari 010107 00066", {"aktiv": True}),
 }
 
@@ -749,3 +760,28 @@ async def test_rights_on_a_type_are_shown_to_who_holds_them_and_to_who_administr
     assert await ask(CLERK, "GET", f"{QUERY}/autorisasjoner", **on_a) == []
     await ask(ROOT_FNR, "POST", f"{TYPED}/SVARUT/tilganger/delete", right)
     assert await ask(CLERK, "GET", f"{QUERY}/ressurser") == []
+
+
+async def test_nobody_holds_a_privilege_that_there_is_not(town: Town) -> None:
+    question = {"aktor": ADMIN_A, "privilegium": "FINNES.IKKE", "ressurs": str(town.a)}
+    assert await town.one.done(ADMIN_A, "GET", f"{QUERY}/isAutorisert", **question) is False
+    seen = await town.one.done(ADMIN_A, "GET", f"{QUERY}/synlige", privilegier="FINNES.IKKE")
+    assert seen == {"ressurser": []}
+
+
+async def test_an_integration_is_switched_off_where_it_is_offered_or_holds_something(town: Town) -> None:
+    machine = await town.integrasjon()
+    in_b = f"{UPDATE}/fiksorgs/{town.b}/aktorer/"
+    for nobodys in (machine, str(uuid4())):  # of another organisation, or not there: the same
+        status, said = await town.one.ask(ADMIN_B, "PATCH", in_b + nobodys, {"aktiv": False})
+        assert (status, said["message"]) == (400, "Integrasjonen finnes ikke")
+    root = f"{KONF}/root/integrasjoner/{machine}"
+    await town.one.done(ROOT_FNR, "PATCH", root, {"global": True})
+    await town.one.done(ADMIN_B, "PATCH", in_b + machine, {"aktiv": False})
+    await town.one.done(ROOT_FNR, "PATCH", root, {"global": False})
+    await town.one.done(ADMIN_B, "PATCH", in_b + machine, {"aktiv": True})
+    await town.one.done(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
+    status, said = await town.one.ask(
+        ADMIN_A, "PATCH", f"{UPDATE}/fiksorgs/{town.a}/aktorer/{machine}", {"aktiv": True}
+    )
+    assert (status, said["message"]) == (400, "Integrasjonen finnes ikke")

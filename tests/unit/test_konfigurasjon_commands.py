@@ -265,6 +265,12 @@ def test_a_deleted_integration_gets_no_password() -> None:
     refused(history, MakePassord(fiks_org_id=A, av=ADMIN_A, passord_hash="h", **ON), Avslagsgrunn.FINNES_IKKE)
 
 
+def test_a_deleted_integration_is_not_switched_on_again() -> None:
+    history = (*OF_A, IntegrasjonSlettet(fiks_org_id=A, integrasjon_id=MASKIN))
+    for command in (ActivateAktor, DeactivateAktor):
+        refused(history, command(fiks_org_id=A, av=ADMIN_A, aktor=f"integrasjon:{MASKIN}"), Avslagsgrunn.UGYLDIG)
+
+
 def test_a_service_that_is_there_keeps_its_resource() -> None:
     again = InitialiseTjeneste(
         fiks_org_id=A, av=ADMIN_A, tjeneste="FIKS_IO", ressurs_id=NEW, ressurstype="FIKS_IO", navn="io"
