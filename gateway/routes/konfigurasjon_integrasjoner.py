@@ -16,6 +16,7 @@ from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
+from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
 from gateway.metadata import Kode, Name, Organisasjonsnummer, Text1000, read_json
 from gateway.problems import hidden
@@ -102,14 +103,15 @@ async def opprett(request: web.Request) -> web.Response:
         opprettet=datetime.now(UTC),
         passord_hash=await asyncio.to_thread(hashed, new_password()),
     )
-    return as_json(_shown(request, made.fiks_org_id, made.integrasjon_id))
+    return as_json(_shown(request, made.integrasjon_id, made.fiks_org_id))
 
 
 @routes.get(ONE, demands=manager(ADMIN))
 async def hent(request: web.Request) -> web.Response:
-    """One integration, to the administrators of its owner."""
-    own = _own(request)
-    return as_json(_shown(request, own.fiks_org_id, own.id))
+    """One integration, to the administrators of its owner; one that is offered to all, to all administrators."""
+    seen_by = _using(request) or [_own(request).fiks_org_id]
+    demand_on(request, seen_by[0])
+    return as_json(_shown(request, _integrasjon_id(request), *seen_by))
 
 
 @routes.patch(ONE, demands=manager(ADMIN))
@@ -120,7 +122,7 @@ async def endre(request: web.Request) -> web.Response:
     _must_be_offered_so(endret, _offered(request).get(own.id, GlobalIntegrasjon()))
     says = {name: getattr(endret, name) for name in ("autorisert_orgnr", "navn", "beskrivelse")}
     await decide(request, ChangeIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id, **says)
-    return as_json(_shown(request, own.fiks_org_id, own.id))
+    return as_json(_shown(request, own.id, own.fiks_org_id))
 
 
 @routes.delete(ONE, demands=manager(ADMIN))
@@ -180,7 +182,7 @@ async def alle_globale(request: web.Request) -> web.Response:
     demand_on(request, ROOT)
     memory = request.app[MEMORY]
     known = (memory.integrasjon(id_) for id_, one in _offered(request).items() if one.er_global)
-    return as_json([_shown(request, one.fiks_org_id, one.id) for one in known if one])
+    return as_json([_shown(request, one.id, one.fiks_org_id) for one in known if one])
 
 
 @routes.patch(f"{BASE}/root/integrasjoner/{{integrasjonId}}", demands=manager(ADMIN))
@@ -195,7 +197,7 @@ async def endre_global(request: web.Request) -> web.Response:
         raise NotFound(MISSING)
     says = msgspec.structs.asdict(endret)
     await decide(request, ChangeGlobalIntegrasjon, of=ROOT, integrasjon_id=known.id, **says)
-    return as_json(_shown(request, known.fiks_org_id, known.id))
+    return as_json(_shown(request, known.id, known.fiks_org_id))
 
 
 async def _attach(request: web.Request, command: type) -> web.Response:
@@ -225,6 +227,17 @@ def _own(request: web.Request) -> Integrasjon:
     return known
 
 
+def _using(request: web.Request) -> list[UUID]:
+    """The organisations that the caller administrates and that may use the integration in the path: its owner alone
+    where that is one of them.
+    """
+    id_, holder, memory = _integrasjon_id(request), request[PRINCIPAL].holder, request.app[MEMORY]
+    offered_to = (of for of in memory.configuration.virksomheter if memory.configuration.is_offered(id_, of))
+    administrated = [of for of in offered_to if memory.may(holder, ADMIN, of)]
+    known = memory.integrasjon(id_)
+    return [known.fiks_org_id] if known and known.fiks_org_id in administrated else administrated
+
+
 def _integrasjon_id(request: web.Request) -> UUID:
     try:
         return UUID(request.match_info["integrasjonId"])
@@ -241,11 +254,11 @@ def _usable(request: web.Request) -> list[dict[str, Any]]:
     of, memory = UUID(request.match_info["fiksOrgId"]), request.app[MEMORY]
     own = memory.configuration.virksomhet(of).integrasjoner
     offered = [id_ for id_, one in _offered(request).items() if one.er_global and id_ not in own]
-    return [_shown(request, of, id_) for id_ in (*own, *offered) if memory.integrasjon(id_)]
+    return [_shown(request, id_, of) for id_ in (*own, *offered) if memory.integrasjon(id_)]
 
 
-def _shown(request: web.Request, of: UUID, integrasjon_id: UUID) -> dict[str, Any]:
-    """An integration as the organisation ``of`` sees it."""
+def _shown(request: web.Request, integrasjon_id: UUID, *of: UUID) -> dict[str, Any]:
+    """An integration as the organisations ``of`` see it."""
     configuration = request.app[MEMORY].configuration
     known = configuration.integrasjon(integrasjon_id)
     assert known is not None
@@ -263,6 +276,8 @@ def _shown(request: web.Request, of: UUID, integrasjon_id: UUID) -> dict[str, An
         "fiksOrganisasjonNavn": owner and owner.navn,
         "opprettet": known.opprettet.isoformat() if known.opprettet else "",
         "tags": offered.tags,
-        "tilknyttedeRessurser": sorted(configuration.virksomhet(of).tilknyttet.get(known.id, ())),
+        "tilknyttedeRessurser": sorted(
+            {on for one in of for on in configuration.virksomhet(one).tilknyttet.get(known.id, ())}
+        ),
     }
     return {name: value for name, value in said.items() if value is not None}

@@ -57,6 +57,7 @@ class Configuration:
         self._last: dict[UUID, int] = {}
         self._owners: dict[UUID, UUID] = {ROOT: ROOT}
         self._routes: dict[Rute, Mottakersystem] = {}
+        self._integrasjoner: dict[str, UUID] = {}
         self._deleted: set[str] = set()
 
     def meet(self, event: KonfigurasjonEvent | SaidEvent, cause: int | None = None, offset: int = -1) -> bool:
@@ -93,7 +94,7 @@ class Configuration:
     def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
         """Whether the actor holds the privilege on the resource: granted there or above, on its type, or by ADMIN."""
         owner = self._owners.get(ressurs_id)
-        if owner is None or aktor in self._deleted:
+        if owner is None or not self.counts(aktor, owner):
             return False
         virksomhet = self.virksomheter[owner]
         return holds(virksomhet, aktor, privilegium, ressurs_id) or holds_by_root(
@@ -106,8 +107,10 @@ class Configuration:
 
     def administrates_by_root(self, aktor: str, ressurs_id: UUID, privilegium: str = ADMIN) -> bool:
         """Whether the actor administrates the resource by the stream of ROOT, or holds another privilege by it."""
-        virksomhet = self.virksomhet(self._owners.get(ressurs_id, ROOT))
-        return holds_by_root(self.virksomheter[ROOT], virksomhet, aktor, privilegium, ressurs_id)
+        owner = self._owners.get(ressurs_id, ROOT)
+        return self.counts(aktor, owner) and holds_by_root(
+            self.virksomheter[ROOT], self.virksomheter[owner], aktor, privilegium, ressurs_id
+        )
 
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         """The integration of that id, unless it is deleted."""
@@ -120,17 +123,24 @@ class Configuration:
         found, offered = self.integrasjon(integrasjon_id), self.virksomheter[ROOT].globale.get(integrasjon_id)
         return found is not None and (found.fiks_org_id == fiks_org_id or bool(offered and offered.er_global))
 
+    def counts(self, aktor: str, fiks_org_id: UUID) -> bool:
+        """Whether what the actor was granted in the organisation holds: not that of an integration which is deleted, or
+        another's and not offered to all, not any more.
+        """
+        id_ = self._integrasjoner.get(aktor)
+        return aktor not in self._deleted and (id_ is None or self.is_offered(id_, fiks_org_id))
+
     def sees(self, aktor: str, fiks_org_id: UUID) -> bool:
         """Whether the organisation exists for the actor: it holds some right there, or rules all."""
         virksomhet = self.virksomhet(fiks_org_id)
-        if virksomhet.organisasjon is None or aktor in self._deleted:
+        if virksomhet.organisasjon is None or not self.counts(aktor, fiks_org_id):
             return False
         own = aktor in virksomhet.rettigheter and aktor not in virksomhet.inaktive
         return own or self.administrates_by_root(aktor, fiks_org_id) or self._holds_by_type(aktor, virksomhet)
 
     def by_type(self, aktor: str, ressurs: Ressurs) -> Iterator[tuple[int, frozenset[str]]]:
         """What the actor holds on a resource by rights on types, as ``rettigheter.held_by_type`` says it."""
-        if aktor not in self._deleted:
+        if self.counts(aktor, ressurs.fiks_org_id):
             yield from held_by_type(self.virksomheter[ROOT], self.virksomhet(ressurs.fiks_org_id), aktor, ressurs)
 
     def ressurs(self, ressurs_id: UUID) -> Ressurs | None:
@@ -177,7 +187,9 @@ class Configuration:
         if after.ressurser is not before.ressurser:
             self._claim(stream, after.ressurser.keys() - before.ressurser.keys())
         if after.integrasjoner is not before.integrasjoner:
-            self._claim(stream, after.integrasjoner.keys() - before.integrasjoner.keys())
+            new = after.integrasjoner.keys() - before.integrasjoner.keys()
+            self._claim(stream, new)
+            self._integrasjoner |= {integrasjon_aktor(id_): id_ for id_ in new}
             if after.inaktive is not before.inaktive:
                 self._deleted |= {integrasjon_aktor(id_) for id_, one in after.integrasjoner.items() if one.slettet}
         for system in after.mottakersystemer[len(before.mottakersystemer) :]:

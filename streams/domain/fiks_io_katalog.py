@@ -87,6 +87,8 @@ def takes_part(configuration: Configuration, aktor: str) -> bool:
     """Whether the actor may send, receive or configure anywhere in Fiks IO, and so has use for the catalogue."""
     wanted = {SENDE_MOTTA, KONFIGURERE, ADMIN}
     return any(
-        aktor not in one.inaktive and any(wanted & held for held in one.rettigheter.get(aktor, {}).values())
-        for one in configuration.virksomheter.values()
+        aktor not in one.inaktive
+        and any(wanted & held for held in one.rettigheter.get(aktor, {}).values())
+        and configuration.counts(aktor, id_)
+        for id_, one in configuration.virksomheter.items()
     ) or any(wanted & held for held in configuration.virksomhet(ROOT).typerettigheter.get(aktor, {}).values())

@@ -581,6 +581,23 @@ async def test_a_global_integration_is_offered_to_all_and_used_where_it_is_grant
     await town.one.done(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", right)
     assert town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.a)
+    one = f"{KONF}/integrasjoner/{machine}"
+    assert await town.one.done(ADMIN_B, "GET", one) == in_their_eyes
+    assert (await town.one.ask(ADMIN_B, "POST", f"{one}/lagPassord"))[0] == 404
+    assert (await town.one.ask(CLERK, "GET", one))[0] == 404
+
+    root, held = f"{KONF}/root/integrasjoner/{machine}", {"arvPrivilegier": "true", "aktor": machine}
+    asked = {"ressurser": [str(town.b)], "privilegium": "FIKS.KONFIGURER", "ressursType": "ORGANISASJON"}
+    for er_global in (False, True):
+        await town.one.done(ROOT_FNR, "PATCH", root, {"global": er_global})
+        assert town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b) is er_global
+        assert (await town.one.ask(ADMIN_B, "GET", one))[0] == (200 if er_global else 404)
+        assert len(await town.one.done(ADMIN_B, "GET", f"{QUERY}/autorisasjoner", **held)) == er_global
+        [counted] = (await town.one.done(ADMIN_B, "POST", f"{QUERY}/ressurser/oversikt", asked))["ressurser"]
+        assert counted["antallIntegrasjoner"] == er_global
+        granted = await town.one.done(ADMIN_B, "GET", f"{QUERY}/ressurser/{town.b}/tilganger", aktor=machine)
+        assert granted == [right]  # it can be taken back
+
     await town.one.done(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
     for who in (ADMIN_A, ADMIN_B, ROOT_FNR):

@@ -11,6 +11,7 @@ from schemas.konfigurasjon import (
     ROOT,
     AktorAktivert,
     AktorDeaktivert,
+    GlobalIntegrasjonEndret,
     IntegrasjonOpprettet,
     IntegrasjonSlettet,
     MottakersystemRegistrert,
@@ -20,6 +21,7 @@ from schemas.konfigurasjon import (
     TypePrivilegieTildelt,
     TypePrivilegieTrukketTilbake,
 )
+from streams.domain.configuration import Configuration
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Virksomhet, evolve
 from tests.support.konfigurasjon import (
     ADMIN_A,
@@ -192,7 +194,8 @@ def integrasjon(owner: UUID = A) -> IntegrasjonOpprettet:
 
 def test_a_deleted_integration_has_no_rights_anywhere_and_does_not_come_back() -> None:
     gone = IntegrasjonSlettet(fiks_org_id=A, integrasjon_id=MASKIN)
-    now = fold([*GENESIS, integrasjon(), grant(A, INTEGRASJON, ACCOUNT), grant(B, INTEGRASJON, OTHERS)])
+    to_all = GlobalIntegrasjonEndret(fiks_org_id=ROOT, integrasjon_id=MASKIN, er_global=True)
+    now = fold([*GENESIS, integrasjon(), to_all, grant(A, INTEGRASJON, ACCOUNT), grant(B, INTEGRASJON, OTHERS)])
     assert now.may(INTEGRASJON, "ADMIN", ACCOUNT)
     assert now.may(INTEGRASJON, "ADMIN", OTHERS)
     for event in (gone, integrasjon(), grant(A, INTEGRASJON, ACCOUNT)):
@@ -200,6 +203,30 @@ def test_a_deleted_integration_has_no_rights_anywhere_and_does_not_come_back() -
         assert now.integrasjon(MASKIN) is None
         assert not now.may(INTEGRASJON, "ADMIN", ACCOUNT)
         assert not now.may(INTEGRASJON, "ADMIN", OTHERS)
+
+
+def test_what_others_gave_an_integration_holds_while_it_is_offered_to_all() -> None:
+    def offered(er_global: bool) -> GlobalIntegrasjonEndret:
+        return GlobalIntegrasjonEndret(fiks_org_id=ROOT, integrasjon_id=MASKIN, er_global=er_global)
+
+    typed = TypePrivilegieTildelt(
+        fiks_org_id=ROOT, aktor=INTEGRASJON, ressurstype="SVARUT", privilegium="FIKS.KONFIGURER"
+    )
+    granted = (*(grant(of, INTEGRASJON, of, "SVARUT.SEND") for of in (A, B)), typed)
+    history = [*GENESIS, integrasjon(), *granted]
+    for er_global, held_in_b in ((None, False), (True, True), (False, False), (True, True)):
+        history += [offered(er_global)] if er_global is not None else []
+        configuration = fold(history)
+        assert configuration.may(INTEGRASJON, "SVARUT.SEND", ACCOUNT)
+        assert configuration.may(INTEGRASJON, "FIKS.KONFIGURER", ACCOUNT)
+        assert configuration.may(INTEGRASJON, "SVARUT.SEND", OTHERS) is held_in_b
+        assert configuration.may(INTEGRASJON, "FIKS.KONFIGURER", OTHERS) is held_in_b
+        assert configuration.administrates_by_root(INTEGRASJON, OTHERS, "FIKS.KONFIGURER") is held_in_b
+        assert (configuration.sees(INTEGRASJON, A), configuration.sees(INTEGRASJON, B)) == (True, held_in_b)
+        taken_up = Configuration()
+        for stream in configuration.streams():
+            taken_up.adopt(stream)
+        assert rights(taken_up) == rights(configuration)
 
 
 def test_only_the_owner_makes_a_password_and_the_newest_counts() -> None:
