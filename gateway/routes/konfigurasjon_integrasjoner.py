@@ -44,7 +44,8 @@ OF_ORG = f"{BASE}/organisasjoner/{{fiksOrgId}}/integrasjoner"
 
 MISSING = "Integrasjonen finnes ikke"
 
-Navn = Annotated[str, Meta(pattern=r"\A(?! *\Z)[A-Za-zæøåÆØÅ0-9_.,/\-_ ]+\Z")]
+Navn = Annotated[str, Meta(pattern=r"\A(?! *\Z)[A-Za-zæøåÆØÅ0-9_.,/\-_ ]+\Z", max_length=255)]
+"""The contract's pattern; it names no length."""
 
 
 class Tilbud(Struct, frozen=True, kw_only=True):

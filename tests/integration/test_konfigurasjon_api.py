@@ -450,6 +450,16 @@ BAD: dict[str, tuple[str, str, Any]] = {
         f"{KONF}/integrasjoner",
         {"autorisertOrgnr": "310991007", "navn": "  ", "fiksOrganisasjonUuid": "{a}"},
     ),
+    "an integration of a long name": (
+        "POST",
+        f"{KONF}/integrasjoner",
+        {"autorisertOrgnr": "310991007", "navn": "N" * 256, "fiksOrganisasjonUuid": "{a}"},
+    ),
+    "another name that is long for an integration": (
+        "PATCH",
+        f"{KONF}/integrasjoner/{UUID(int=9)}",
+        {"navn": "N" * 256},
+    ),
     "a revocation of an unknown right": ("DELETE", "{ressurs}/tilganger?aktor=01010700066&privilegium=ALT", None),
     "a depth below none": ("GET", f"{QUERY}/autorisasjoner?maksDybde=-1", None),
     "a depth beyond all": ("GET", f"{QUERY}/autorisasjoner?maksDybde=99999999999", None),
@@ -722,6 +732,12 @@ async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town
     await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.a}")
     await ask(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
     assert (await town.one.ask(ADMIN_A, "GET", f"{KONF}/integrasjoner/{machine}"))[0] == 404
+
+
+async def test_an_integration_has_a_name_of_255_characters_at_most(town: Town) -> None:
+    machine = await town.integrasjon()
+    changed = await town.one.done(ADMIN_A, "PATCH", f"{KONF}/integrasjoner/{machine}", {"navn": "N" * 255})
+    assert len(changed["navn"]) == 255
 
 
 async def test_text_that_no_table_can_hold_is_refused(town: Town) -> None:
