@@ -24,9 +24,10 @@ class Return:
     state: str
 
     def address(self, **said: str) -> str:
-        """The address, with what is ``said`` and the client's state in the query."""
+        """The address, with what is ``said`` and the client's state, if it has one, in the query."""
         joint = "&" if urlsplit(self.redirect_uri).query else "?"
-        return f"{self.redirect_uri}{joint}{urlencode(said | {'state': self.state})}"
+        state = {"state": self.state} if self.state else {}
+        return f"{self.redirect_uri}{joint}{urlencode(said | state)}"
 
 
 @dataclass(frozen=True, slots=True)

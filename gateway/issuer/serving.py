@@ -24,6 +24,12 @@ from streams.domain.errors import Rejected
 COOKIE = "idporten"
 
 
+class KeySet(msgspec.Struct, frozen=True):
+    """A JWK set (RFC 7517), as clients of Maskinporten register it."""
+
+    keys: list[dict[str, Any]]
+
+
 def issuers(settings: Settings) -> web.Application:
     """Both issuers of this system, with keys that its state folder keeps. Raises Rejected for a name of no use."""
     if not urlsplit(settings.idporten_issuer).path.strip("/"):
@@ -65,7 +71,8 @@ def _of_maskinporten(issuer: Maskinporten) -> list[web.RouteDef]:
         return _secret(issuer.grant(await request.post()))
 
     async def register(request: web.Request) -> web.Response:
-        issuer.register(request.match_info["client_id"], await request.json())
+        key_set = msgspec.json.decode(await request.read(), type=KeySet)
+        issuer.register(request.match_info["client_id"], {"keys": key_set.keys})
         return web.Response(status=204)
 
     return [

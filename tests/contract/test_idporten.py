@@ -102,7 +102,8 @@ class Browser:
 
 
 def told(location: str | None) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(location or "").query).items()}
+    said = parse_qs(urlsplit(location or "").query, keep_blank_values=True)
+    return {name: values[0] for name, values in said.items()}
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -167,7 +168,7 @@ async def test_the_gateway_takes_the_access_token_and_not_the_id_token(browser: 
 )
 async def test_a_client_that_asks_wrongly_is_told_so(browser: Browser, changes: dict[str, Any], error: str) -> None:
     status, said, _ = await browser.authorize(**changes)
-    assert (status, said["error"]) == (303, error)
+    assert (status, said["error"], said.get("state")) == (303, error, changes.get("state", "s&t"))
 
 
 @pytest.mark.parametrize("changes", [{"client_id": "test-310992003"}, {"redirect_uri": "https://ond.test/"}], ids=str)

@@ -106,6 +106,12 @@ async def test_a_registered_key_is_as_good_as_a_certificate(issuer: Maskinporten
     assert (status, answer["error"]) == (400, "invalid_grant"), "another client's key"
 
 
+@pytest.mark.parametrize("said", ["nojson", "[]", "{}", '{"keys": 1}', '{"keys": [1]}'])
+async def test_keys_that_are_none_are_not_registered(issuer: Maskinporten, session: ClientSession, said: str) -> None:
+    async with session.put(f"{issuer.name}clients/test-{ORGNR}/jwks", data=said) as answer:
+        assert (answer.status, (await answer.json())["error"]) == (400, "invalid_request")
+
+
 async def test_its_tokens_are_let_in_and_it_is_discovered(issuer: Maskinporten, session: ClientSession) -> None:
     token = await Tokens(issuer.name, NO_IDPORTEN, session).verify(await token_for(issuer.name, ORGNR))
     assert token.consumer == ORGNR
