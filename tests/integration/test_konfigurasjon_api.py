@@ -818,3 +818,23 @@ async def test_an_integration_is_switched_off_where_it_is_offered_or_holds_somet
         ADMIN_A, "PATCH", f"{UPDATE}/fiksorgs/{town.a}/aktorer/{machine}", {"aktiv": True}
     )
     assert (status, said["message"]) == (400, "Integrasjonen finnes ikke")
+
+
+async def test_a_resource_that_does_not_belong_where_it_is_asked_for_is_not_made(town: Town) -> None:
+    service, made = await town.svarut(ADMIN_A, town.a), f"{UPDATE}/ressurs"
+    account = {"forelderRessurs": service, "type": "SVARUT_KONTO", "navn": "Konto"}
+    below = (await town.one.done(ADMIN_A, "POST", made, account))["id"]
+    for kind, above in (
+        ("FIKS_IO_KONTO", service),
+        ("DOKUMENTLAGER_KONTO", service),
+        ("SVARUT", below),
+        ("SVARUT_KONTO", below),
+        ("SVARUT_KONTO", str(town.a)),
+        ("SVARUT", str(town.a)),
+    ):
+        status, said = await town.one.ask(
+            ADMIN_A, "POST", made, {"forelderRessurs": above, "type": kind, "navn": "Feil"}
+        )
+        assert (status, kind in said["message"]) == (400, True), said
+    seen = await town.one.done(ADMIN_A, "GET", f"{QUERY}/ressurser")
+    assert {one["id"] for one in seen} == {str(town.a), service, below}
