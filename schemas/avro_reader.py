@@ -1,6 +1,7 @@
 """Reads Avro binary: a schema becomes a function, once, and the function reads values.
 
-fastavro reads the same, in twice the time: it sets itself up at every call, and events are small. It goes on writing.
+fastavro reads the same and takes twice the time, since it sets itself up at every call, and events are small. It goes
+on writing them. What no field of an event can be (an enumeration, say) is not read here: a KeyError tells at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DOUBLE = struct.Struct("<d")
 LONGS = 1 << 64
 """How many longs there are."""
+WIDEST = 63
+"""The shift of the last bits that a long may have."""
 
 
 def reader(schema: Any) -> Read:
@@ -56,12 +59,12 @@ def _boolean(data: bytes, at: int) -> tuple[bool, int]:
 def _long(data: bytes, at: int) -> tuple[int, int]:
     byte, shift = data[at], 7
     number = byte & 0x7F
-    while byte & 0x80:
+    while byte & 0x80 and shift <= WIDEST:
         at += 1
         byte = data[at]
         number |= (byte & 0x7F) << shift
         shift += 7
-    if number >= LONGS:
+    if byte & 0x80 or number >= LONGS:
         raise ValueError("a long is too long")
     return (number >> 1) ^ -(number & 1), at + 1
 

@@ -89,7 +89,8 @@ async def history(
             for partition, offset in {one.partition: one.offset for one in records}.items():
                 if offset + 1 >= ends[partition]:
                     behind.pop(partition, None)
-            await asyncio.sleep(0 if records else PAUSE)
+            if not records:
+                await asyncio.sleep(PAUSE)
     finally:
         consumer.close()
 

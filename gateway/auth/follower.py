@@ -162,8 +162,8 @@ class Follower:
         """Take what was there when the log was first reached, and was not taken yet."""
         async with aclosing(history(self._bootstrap, self._at[0].topic, self._next, ends)) as past:
             async for records in past:
-                self._tell(None)
                 await self._take(records)
+                metrics.MEMORY_STALENESS.set(self.staleness)
 
     async def _round(self, consumer: AIOKafkaConsumer) -> None:
         # Always everything: records left in aiokafka hold back its next fetch.
