@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import fastavro
 import msgspec
 
+from schemas.avro_reader import Read, reader
 from schemas.catalogue import event_type
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.registry import by_id, newest
@@ -46,28 +48,34 @@ def decode(value: bytes | None, view: type | None = None) -> Any:
     magic, schema_id = PREFIX.unpack_from(value)
     if magic != MAGIC:
         raise Unreadable(f"the value starts with byte {magic}, not with 0: it is not in Confluent wire format")
-    cls, schema = _reader(schema_id, view)
-    body = io.BytesIO(value)
-    body.seek(PREFIX.size)
+    cls, read = _reader(schema_id, view)
     try:
-        event: Any = msgspec.convert(fastavro.schemaless_reader(body, schema, None), cls)
+        said, end = read(value, PREFIX.size)
+        event: Any = msgspec.convert(said, cls)
     except Exception as fault:
         raise Unreadable(f"schema {schema_id}: {type(fault).__name__}") from fault
-    if view is None and body.read(1):
+    if end > len(value):
+        raise Unreadable(f"schema {schema_id}: the event is cut off")
+    if view is None and end < len(value):
         raise Unreadable(f"schema {schema_id}: bytes are left over after the event")
     return event
 
 
+def prefixes(types: Collection[str]) -> frozenset[bytes]:
+    """What the values of events of these types begin with, by whichever released schema they were written."""
+    return frozenset(PREFIX.pack(MAGIC, id_) for id_, schema in by_id().items() if schema.name in types)
+
+
 @cache
-def _reader(schema_id: int, view: type | None) -> tuple[type, Any]:
-    """The class to make, and the schema to read it by."""
+def _reader(schema_id: int, view: type | None) -> tuple[type, Read]:
+    """The class to make, and what reads it."""
     if schema_id not in by_id():
         raise NotYetKnown(f"schema id {schema_id} is not in this release's lock file")
     try:
         cls = event_type(by_id()[schema_id].name).cls
     except KeyError:
         raise NotYetKnown(f"event type {by_id()[schema_id].name} is not in this release") from None
-    return (cls, _parsed(schema_id)) if view is None else (view, _beginning(schema_id, view))
+    return (cls, reader(_parsed(schema_id))) if view is None else (view, reader(_beginning(schema_id, view)))
 
 
 def _beginning(schema_id: int, view: type) -> Any:

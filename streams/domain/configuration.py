@@ -6,8 +6,9 @@ Organisations may be interleaved in any way. Not a value: who holds it feeds it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 from schemas.konfigurasjon import ROOT
@@ -20,7 +21,7 @@ from streams.domain.konfigurasjon import (
     Mottakersystem,
     Ressurs,
     Virksomhet,
-    evolve,
+    evolve_all,
     integrasjon_aktor,
     sharing,
 )
@@ -28,6 +29,9 @@ from streams.domain.personer import CountsEvent, Person, Personer, SaidEvent
 from streams.domain.rettigheter import ADMIN, holds, holds_by_root
 
 NONE = Virksomhet()
+COUNTS = frozenset(get_args(CountsEvent))
+SAID = frozenset(get_args(SaidEvent))
+"""Asked by type: ``isinstance`` of a union takes as long as the fold of a grant."""
 
 
 class Rute(NamedTuple):
@@ -36,6 +40,14 @@ class Rute(NamedTuple):
     orgnr: str
     forsendelsestype: str | None
     niva: int | None
+
+
+class Told(NamedTuple):
+    """An event as it lies on the log, at ``offset``. A decision has the ``cause`` of its envelope."""
+
+    event: Any
+    cause: int | None = None
+    offset: int = -1
 
 
 class Stream(NamedTuple):
@@ -60,25 +72,30 @@ class Configuration:
         self._deleted: set[str] = set()
 
     def meet(self, event: KonfigurasjonEvent | SaidEvent, cause: int | None = None, offset: int = -1) -> bool:
-        """Fold the event that lies at ``offset``. Returns whether it counts.
+        """Fold one event. Returns whether it counts. See ``Told`` and ``meet_all``."""
+        return self.meet_all([Told(event, cause, offset)])[0]
 
-        ``cause`` is that of the envelope: a decision whose maker had not met the last one that counted is void, as
-        ``streams.domain.decider`` says.
+    def meet_all(self, events: Iterable[Told]) -> list[bool]:
+        """Fold the events, in the order of each stream. Returns of each whether it counts.
+
+        A decision whose maker had not met the last one that counted is void, as ``streams.domain.decider`` says.
         """
-        if isinstance(event, SaidEvent):
-            self.personer.meet(kept(event))
-            return True
-        stream = event.fiks_org_id
-        if cause is not None:
-            if cause < self._last.get(stream, -1):
-                return False
-            self._last[stream] = offset
-        if isinstance(event, CountsEvent):
-            self.personer.meet(event)
-        before = self.virksomhet(stream)
-        after = self.virksomheter[stream] = evolve(before, event)
-        self._index(stream, before, after)
-        return True
+        counts, of_streams = [], defaultdict[UUID, list[KonfigurasjonEvent]](list)
+        for event, cause, offset in events:
+            counts.append(self._counts(event, cause, offset))
+            if not counts[-1]:
+                continue
+            if type(event) in SAID:
+                self.personer.meet(kept(event))
+                continue
+            if type(event) in COUNTS:
+                self.personer.meet(event)
+            of_streams[event.fiks_org_id].append(event)
+        for stream, met in of_streams.items():
+            before = self.virksomhet(stream)
+            after = self.virksomheter[stream] = evolve_all(before, met)
+            self._index(stream, before, after)
+        return counts
 
     def streams(self) -> list[Stream]:
         """Every organisation's stream, as values: what is met later does not change them. No persons."""
@@ -162,6 +179,14 @@ class Configuration:
         types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
         rows = (Rute(orgnr, of_type, of_level) for of_type in types for of_level in (niva, None))
         return next((found for row in rows if (found := self._routes.get(row)) is not None), None)
+
+    def _counts(self, event: Any, cause: int | None, offset: int) -> bool:
+        if cause is None or type(event) in SAID:
+            return True
+        if cause < self._last.get(event.fiks_org_id, -1):
+            return False
+        self._last[event.fiks_org_id] = offset
+        return True
 
     def _index(self, stream: UUID, before: Virksomhet, after: Virksomhet) -> None:
         if after.ressurser is not before.ressurser:
