@@ -16,7 +16,6 @@ from typing import Any
 import fastavro
 import msgspec
 
-from schemas.avro_reader import Read, reader
 from schemas.catalogue import event_type
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.registry import by_id, newest
@@ -48,15 +47,14 @@ def decode(value: bytes | None, view: type | None = None) -> Any:
     magic, schema_id = PREFIX.unpack_from(value)
     if magic != MAGIC:
         raise Unreadable(f"the value starts with byte {magic}, not with 0: it is not in Confluent wire format")
-    cls, read = _reader(schema_id, view)
+    cls, schema = _reader(schema_id, view)
+    body = io.BytesIO(value)
+    body.seek(PREFIX.size)
     try:
-        said, end = read(value, PREFIX.size)
-        event: Any = msgspec.convert(said, cls)
+        event: Any = msgspec.convert(fastavro.schemaless_reader(body, schema, None), cls)
     except Exception as fault:
         raise Unreadable(f"schema {schema_id}: {type(fault).__name__}") from fault
-    if end > len(value):
-        raise Unreadable(f"schema {schema_id}: the event is cut off")
-    if view is None and end < len(value):
+    if view is None and body.read(1):
         raise Unreadable(f"schema {schema_id}: bytes are left over after the event")
     return event
 
@@ -67,15 +65,15 @@ def prefixes(types: Collection[str]) -> frozenset[bytes]:
 
 
 @cache
-def _reader(schema_id: int, view: type | None) -> tuple[type, Read]:
-    """The class to make, and what reads it."""
+def _reader(schema_id: int, view: type | None) -> tuple[type, Any]:
+    """The class to make, and the schema to read it by."""
     if schema_id not in by_id():
         raise NotYetKnown(f"schema id {schema_id} is not in this release's lock file")
     try:
         cls = event_type(by_id()[schema_id].name).cls
     except KeyError:
         raise NotYetKnown(f"event type {by_id()[schema_id].name} is not in this release") from None
-    return (cls, reader(_parsed(schema_id))) if view is None else (view, reader(_beginning(schema_id, view)))
+    return (cls, _parsed(schema_id)) if view is None else (view, _beginning(schema_id, view))
 
 
 def _beginning(schema_id: int, view: type) -> Any:
