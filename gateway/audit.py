@@ -20,7 +20,7 @@ from gateway.auth.demands import demand_of
 from gateway.auth.integrations import ID
 from gateway.auth.memory import Memory
 from gateway.auth.middleware import DEMANDED
-from gateway.auth.principal import PRINCIPAL, Principal
+from gateway.auth.principal import PRINCIPAL, NotProved, Principal
 from gateway.refusals import denied_callers, kind_of, summed_denied, summed_unknown, unknown_callers
 from gateway.said import said
 from gateway.summing import Clock, Summing
@@ -103,8 +103,10 @@ class Auditor:
             grunn=masked_text(grunn)[:LONGEST],
             rute=rute,
             integrasjon_id=integrasjon_id,
+            kaller=_kaller(fault.shown) if isinstance(fault, NotProved) else None,
+            arsak=fault.arsak if isinstance(fault, NotProved) else None,
         )
-        await self._tell(event, say(event))
+        await self._tell(event, _by(say(event), fault))
 
     async def denied(
         self,
@@ -159,6 +161,13 @@ async def audited(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (NotAuthenticated, NotAllowed, NotFound, Rejected) as fault:
         await request.config_dict[AUDITOR].refused(request, fault)
         raise
+
+
+def _by(about: Envelope, fault: NotAuthenticated) -> Envelope:
+    """The envelope with who it was, as far as a token showed."""
+    if not isinstance(fault, NotProved):
+        return about
+    return msgspec.structs.replace(about, actor=fault.shown.person, on_behalf_of=fault.shown.on_whose_behalf)
 
 
 def _kaller(principal: Principal | None) -> Kaller:

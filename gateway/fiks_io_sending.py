@@ -8,20 +8,26 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from aiohttp import web
 
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import LOG
-from gateway.fiks_io import Content, Spesifikasjon, dokument_with
+from gateway.fiks_io import KLIENT_MELDING_ID, Content, Spesifikasjon, dokument_with
 from gateway.fiks_io_upload import Innhold
 from gateway.said import said
+from gateway.sporing import SPORING
+from projections.fiks_io import headers_of
 from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
+from schemas.envelope import Position
 from schemas.fiks_io import MeldingSendt
+from schemas.personal import ERASED
 from streams.domain.errors import NotAllowed, Rejected, Unacknowledged, Unavailable
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of
 from streams.domain.fiks_io_regler import IKKE_AKSEPTERT, Avslag, refusal
+from streams.sealing import opened_at
 
 
 class Parties(NamedTuple):
@@ -63,7 +69,7 @@ def fault_of(request: web.Request, mottaker_id: UUID, refused: Avslag) -> Reject
 
 async def tell(
     request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content | None, nokkel: str, now: datetime
-) -> None:
+) -> Position:
     """Append the message, whose content nobody loses from then on. Raises Unavailable, and TooLarge.
 
     ``nokkel`` is the name of its key, by which its headers are sealed too: it is made if there is anything to seal.
@@ -73,20 +79,44 @@ async def tell(
     elif melding.headere:
         await request.app[LOG].keys.create(nokkel)
     if content is not None and content.is_large:
-        await _tell_with_document(request, melding, innhold, content, now)
-        return
-    await innhold.say(request.app[LOG].append(melding, said(request, melding, now)))
+        return await _tell_with_document(request, melding, innhold, content, now)
+    return await innhold.say(request.app[LOG].append(melding, said(request, melding, now)))
+
+
+async def that_counts(request: web.Request, melding: MeldingSendt, position: Position) -> MeldingSendt:
+    """Of the messages under its id, of which one lies at ``position``, the one that counts: the first. Raises Rejected
+    where that is plainly another message; its content does not tell, since clients encrypt it anew.
+
+    Where the first cannot be known now it is taken for this one: receiving must not need PostgreSQL (DESIGN.md, rule
+    5), and the id is the same in any case.
+    """
+    sporing = request.app[SPORING]
+    sporing.wrote(melding.mottaker_konto_id, position)
+    try:
+        row = await sporing.sendt(melding.mottaker_konto_id, melding.melding_id)
+        [opened] = await opened_at(request.app[LOG].keys, [headers_of(row)])
+    except Unavailable:
+        return melding
+    if (row["melding_type"], row["svar_pa_melding"]) != (melding.melding_type, melding.svar_pa_melding):
+        raise Rejected(f"{KLIENT_MELDING_ID} {melding.klient_melding_id} er brukt for en annen melding til kontoen")
+    has_ended = any(one.navn == ERASED for one in opened.headere)
+    return msgspec.structs.replace(  # type: ignore[type-var]  # an event is a struct
+        melding,
+        ttl=row["ttl"],
+        dokumentlager_id=row["dokumentlager_id"],
+        headere=melding.headere if has_ended else opened.headere,
+    )
 
 
 async def _tell_with_document(
     request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content, now: datetime
-) -> None:
+) -> Position:
     """The document first, so that who gets the message finds its content; and no document where there is no message."""
     log, dokument = request.app[LOG], dokument_with(content, melding)
     await innhold.sealed_by(dokument.nokkel_id)
     await innhold.say(log.append(dokument, said(request, dokument, now)))
     try:
-        await log.append(melding, said(request, melding, now))
+        return await log.append(melding, said(request, melding, now))
     except (Unacknowledged, asyncio.CancelledError):  # it may be on the log, and then its content must be there
         raise
     except BaseException:

@@ -6,7 +6,7 @@ no session: a gateway lends it a message until a time, by PostgreSQL's clock, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from uuid import UUID
@@ -95,6 +95,13 @@ COUNT = """
         select count(*) as number from lease join read.fiks_io_tilstand using (mottaker_konto_id, melding_id)
         where mottaker_konto_id = $1 and status = 'VENTER') as held
 """
+RESTING = """
+    select k.konto_id, extract(epoch from first.klar_fra - now())::float8 as seconds
+    from unnest($1::uuid[]) as k (konto_id) cross join lateral (
+        select klar_fra from read.fiks_io_tilstand
+        where mottaker_konto_id = k.konto_id and status = 'VENTER' and klar_fra > now()
+        order by klar_fra limit 1) as first
+"""
 CONSUMERS = "select coalesce(sum(number), 0) from consumers where mottaker_konto_id = $1 and holder <> $2"
 SAY_CONSUMERS = """
     insert into consumers (mottaker_konto_id, holder, number)
@@ -160,6 +167,10 @@ class Leases:
     async def waiting(self, konto_id: UUID) -> int:
         """How many messages can be leased, now or once they have rested, of the first ``MOST_COUNTED``."""
         return int(await self._pool.fetchval(COUNT, konto_id, MOST_COUNTED))
+
+    async def resting(self, kontoer: Collection[UUID]) -> dict[UUID, float]:
+        """The seconds until the first message that rests can be leased, of those of the accounts that have one."""
+        return {row["konto_id"]: row["seconds"] for row in await self._pool.fetch(RESTING, list(kontoer))}
 
     async def other_consumers(self, konto_id: UUID) -> int:
         """How many consumers the account has in other gateways."""

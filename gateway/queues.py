@@ -50,6 +50,8 @@ PATIENCE = 5.0
 """Seconds that who asks waits for PostgreSQL to be connected again."""
 PAUSE = 0.5
 """Seconds until PostgreSQL is asked again that was away."""
+ROUNDED = 0.005
+"""Seconds by which a timer may be early."""
 TEND = 2.0
 """Seconds between two looks for leases that nobody minds."""
 DEAD_FOR = 5.0
@@ -92,7 +94,7 @@ class Queues:
         self.polling = Polling(self, self._leases, self._settlement)
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
-        self._counted: set[UUID] = set()
+        self._changed: set[UUID] = set()
         self._taking: set[UUID] = set()
         self._missing: dict[UUID, float] = {}
         self._wake = asyncio.Event()
@@ -102,7 +104,7 @@ class Queues:
     def start(self) -> None:
         """Hand out in the background; PostgreSQL may be away."""
         self._settlement.start()
-        works = (self._hand_out(), self._listen(), self._count_consumers(), self._tend(), self._look_at_all())
+        works = (self._hand_out(), self._listen(), self._mind_consumers(), self._tend(), self._look_at_all())
         self._running = [asyncio.create_task(or_die("queues of messages", work)) for work in works]
 
     async def stop(self) -> None:
@@ -120,7 +122,7 @@ class Queues:
     def subscribe(self, konto_id: UUID, aktor: str, give: Give) -> _Subscription:
         subscription = _Subscription(self, konto_id, aktor, give)
         self._turns[konto_id].append(subscription)
-        self._counted.add(konto_id)
+        self._changed.add(konto_id)
         return subscription
 
     async def get(self, konto_id: UUID, aktor: str) -> Got | None:
@@ -168,7 +170,7 @@ class Queues:
         turns = self._turns.get(subscription.konto_id, [])
         if subscription in turns:
             turns.remove(subscription)
-            self._counted.add(subscription.konto_id)
+            self._changed.add(subscription.konto_id)
         if not turns:
             self._turns.pop(subscription.konto_id, None)
 
@@ -177,9 +179,18 @@ class Queues:
         konto_id, wait = UUID(konto), float(seconds)
         if konto_id in self._turns:
             if wait > 0:
-                asyncio.get_running_loop().call_later(wait, self.look, [konto_id])
+                self._look_after(wait, konto_id)
             else:
                 self.look([konto_id])
+
+    def _look_after(self, seconds: float, konto_id: UUID) -> None:
+        """A message of the account rests for so long; behind it there may be another."""
+        asyncio.get_running_loop().call_later(seconds + ROUNDED, self._look_again, konto_id)
+
+    def _look_again(self, konto_id: UUID) -> None:
+        self.look([konto_id])
+        if konto_id in self._turns:
+            self._changed.add(konto_id)
 
     # --- Handing out --------------------------------------------------------------------------------------------------
 
@@ -295,6 +306,7 @@ class Queues:
                 await self._reading.caught_up()
                 self._connected.set()
                 self.look(list(self._turns))
+                self._changed |= self._turns.keys()
                 await gone.wait()
                 log.warning("the queues cannot be read: the connection to PostgreSQL was lost")
             except AWAY:
@@ -317,15 +329,20 @@ class Queues:
             await asyncio.sleep(LOOK)
             self.look(list(self._turns))
 
-    async def _count_consumers(self) -> None:
+    async def _mind_consumers(self) -> None:
+        """Of accounts whose consumers have changed, or one of whose messages has rested: say how many consumers there
+        are, and ask when to look again. What was told while an account had no consumer here, nobody heard.
+        """
         while True:
             await asyncio.sleep(PAUSE)
-            counted, self._counted = self._counted, set()
+            changed, self._changed = self._changed, set()
             try:
-                if counted:
-                    await self._leases.say_consumers({one: len(self._turns.get(one, ())) for one in counted})
+                if changed:
+                    await self._leases.say_consumers({one: len(self._turns.get(one, ())) for one in changed})
+                    for konto_id, seconds in (await self._leases.resting(changed & self._turns.keys())).items():
+                        self._look_after(seconds, konto_id)
             except INFRASTRUCTURE:
-                self._counted |= counted
+                self._changed |= changed
 
     async def _tend(self) -> None:
         """Take over what the dead held, and give back what nobody minds, or was lent for long enough."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from aiohttp.web import AppKey
+from asyncpg import Record as Row
 
 from gateway.reading import PATIENCE, Answer, Reading, Rows
 from infra.database import Pool
@@ -33,6 +34,7 @@ LISTE = """
     and (m.sendt, m.melding_id) > ($3::timestamptz, $4::uuid) order by m.sendt, m.melding_id limit $5
 """
 MELDING = "where m.melding_id = $1 and $2 in (m.mottaker_konto_id, m.avsender_konto_id)"
+SENDT = "select * from read.fiks_io_melding where (mottaker_konto_id, melding_id) = ($1, $2)"
 STEG = """
     select plass, since, partisjon, hendelse_id, tidspunkt, type, detalj from read.fiks_io_steg
     where mottaker_konto_id = $1 and melding_id = $2 order by plass
@@ -57,6 +59,11 @@ class Sporing(Reading):
     async def melding(self, konto_id: UUID, melding_id: UUID) -> Answer:
         """The message, which the account sent or was sent; no row where there is no such message."""
         return await self._read(MELDINGER + MELDING, melding_id, konto_id, about=None, enough=_never)
+
+    async def sendt(self, mottaker_konto_id: UUID, melding_id: UUID) -> Row:
+        """A message that was sent by a call which ``wrote`` that, as the first call said it."""
+        [row] = (await self._read(SENDT, mottaker_konto_id, melding_id, about=[mottaker_konto_id], enough=bool)).rows
+        return row
 
     async def steg(self, mottaker_konto_id: UUID, melding_id: UUID) -> Answer:
         """What happened to a message, in the order of the log."""

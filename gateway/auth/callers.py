@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from aiohttp import web
@@ -16,14 +17,17 @@ from gateway.auth.demands import Caller, Demand
 from gateway.auth.integrations import ID, Integrations
 from gateway.auth.persons import Persons
 from gateway.auth.ports import Authority
-from gateway.auth.principal import Principal
+from gateway.auth.principal import NotProved, Principal
 from gateway.auth.tokens import Tokens
 from schemas.errors import Unreadable
 from streams.domain.errors import NotAllowed
+from streams.domain.konfigurasjon import Integrasjon
 
 ORGNR = re.compile(r"[0-9]{9}", re.ASCII)
 ON_BEHALF_OF = ("OnBehalfOf", "ON_BEHALF_OF")
 """The headers that name an organisation; the query parameter ``onBehalfOf`` goes before them."""
+NO_MACHINE = "her må en person være logget inn, et token fra Maskinporten er ikke nok"
+NO_LOGIN = "her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok"
 PERSONS = {Caller.CITIZEN, Caller.FOR_ORGANISATION, Caller.MANAGER, Caller.INTEGRATION_PERSON}
 
 
@@ -39,9 +43,9 @@ class Callers:
         token = await self._tokens.verify(_bearer(request.headers))
         match token:
             case MachineToken():
-                return await self._machine(request, demand, token)
+                return await self._machine(request, demand, shown_by(token))
             case PersonToken():
-                return await self._person(request, demand, token)
+                return await self._person(request, demand, self._shown_by_login(token))
             case _:
                 assert_never(token)
 
@@ -51,45 +55,47 @@ class Callers:
         if pid is not None and named is not None and not await self._authority.may_act_for(pid, named):
             raise NotAllowed(f"Den som er logget inn, kan ikke handle på vegne av {named}")
 
-    async def _machine(self, request: web.Request, demand: Demand, token: MachineToken) -> Principal:
+    async def _machine(self, request: web.Request, demand: Demand, shown: Principal) -> Principal:
         if not demand.of(Caller.INTEGRATION):
-            raise invalid("her må en person være logget inn, et token fra Maskinporten er ikke nok")
-        integrasjon = await self._integrations.prove(request.headers, token.consumer)
-        return Principal(
-            Caller.INTEGRATION,
-            integrasjon_id=integrasjon.id,
-            fiks_org_id=integrasjon.fiks_org_id,
-            orgnr=token.consumer,
-            leverandor=token.supplier,
-        )
+            raise NotProved(str(invalid(NO_MACHINE)), shown)
+        return proved(shown, await self._integrations.prove(request.headers, shown))
 
-    async def _person(self, request: web.Request, demand: Demand, token: PersonToken) -> Principal:
+    async def _person(self, request: web.Request, demand: Demand, shown: Principal) -> Principal:
+        if not (offered := {way.caller for way in demand.ways} & PERSONS):
+            raise NotProved(str(invalid(NO_LOGIN)), shown)
         named = _organisation_named(request)
-        caller = _kind_of_person(request, demand, named)
-        integrasjon = None
+        caller = _kind_of_person(request, offered, named)
+        person = replace(shown, caller=caller, on_behalf_of=named)
         if caller is Caller.INTEGRATION_PERSON and demand.of(caller):
-            integrasjon = await self._integrations.prove(request.headers, token.consumer)
+            return proved(person, await self._integrations.prove(request.headers, person))
+        return person
+
+    def _shown_by_login(self, token: PersonToken) -> Principal:
+        """What a login proves by itself."""
         return Principal(
-            caller,
+            Caller.CITIZEN,
             pid=token.pid,
             person=self._persons.actor(token.pid),
             niva=token.niva,
-            integrasjon_id=integrasjon.id if integrasjon else None,
-            fiks_org_id=integrasjon.fiks_org_id if integrasjon else None,
             orgnr=token.consumer,
             leverandor=token.supplier,
-            on_behalf_of=named,
         )
 
 
-def _kind_of_person(request: web.Request, demand: Demand, named: str | None) -> Caller:
-    """As what a person calls, by what else the call shows; the door refuses a kind that the route is not open to.
+def shown_by(token: MachineToken) -> Principal:
+    """What a token of Maskinporten proves by itself: the organisations, and no integration yet."""
+    return Principal(Caller.INTEGRATION, orgnr=token.consumer, leverandor=token.supplier)
 
-    Raises NotAuthenticated or Unreadable.
+
+def proved(shown: Principal, integrasjon: Integrasjon) -> Principal:
+    """Who calls, now that the integration is proved too."""
+    return replace(shown, integrasjon_id=integrasjon.id, fiks_org_id=integrasjon.fiks_org_id)
+
+
+def _kind_of_person(request: web.Request, offered: set[Caller], named: str | None) -> Caller:
+    """As what a person calls, by what else the call shows, on a route that is open to the kinds ``offered``; the door
+    refuses a kind that it is not open to. Raises Unreadable.
     """
-    offered = {way.caller for way in demand.ways} & PERSONS
-    if not offered:
-        raise invalid("her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok")
     if named is not None and Caller.FOR_ORGANISATION not in offered:
         return Caller.FOR_ORGANISATION
     if ID in request.headers or offered == {Caller.INTEGRATION_PERSON}:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from hashlib import sha256
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 
 from gateway.auth.snapshot import Mark
 from infra import metrics
 from infra.logs import logger
 from schemas.errors import NotYetKnown
 from schemas.topics import Topic
+from streams.history import PastRecord, history
 from streams.reader import Hole, die
 
 log = logger(__name__)
 
-Record: TypeAlias = ConsumerRecord[bytes, bytes]
+Record: TypeAlias = ConsumerRecord[bytes, bytes] | PastRecord
 
 ROUND = 0.5
 SLICE = 500
@@ -32,32 +35,38 @@ SLICE = 500
 
 
 class Follower:
-    """Hands every record of ``topic`` to ``receive``, in order within each partition.
+    """Hands every record of ``topic`` to ``receive``, in order within each partition, and calls ``fold`` before anybody
+    else in this event loop gets a turn.
 
     ``receive`` raises NotYetKnown for what it cannot read yet; anything else that it raises stops the process.
     ``begin_again`` is called when the log is not the one that ``go_on_from`` spoke of: all comes from the beginning.
     """
 
     def __init__(
-        self, bootstrap: str, topic: Topic, receive: Callable[[Record], None], begin_again: Callable[[], None]
+        self,
+        bootstrap: str,
+        topic: Topic,
+        receive: Callable[[Record], None],
+        fold: Callable[[], None],
+        begin_again: Callable[[], None],
     ) -> None:
-        self._bootstrap, self._receive, self._begin_again = bootstrap, receive, begin_again
-        self._next = {TopicPartition(topic.name, number): 0 for number in range(topic.partitions)}
-        self._before: dict[TopicPartition, bytes | Record] = {}
-        self._ends: Mapping[TopicPartition, int] | None = None
+        self._bootstrap, self._receive, self._fold, self._begin_again = bootstrap, receive, fold, begin_again
+        self._at = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        self._next = dict.fromkeys(range(topic.partitions), 0)
+        self._before: dict[int, bytes | Record] = {}
+        self._ends: Mapping[int, int] | None = None
         self._level = dict.fromkeys(self._next, float("-inf"))
-        self._waiting: dict[TopicPartition, str] = {}
+        self._waiting: dict[int, str] = {}
         self._trouble: str | None = None
 
     def go_on_from(self, marks: Iterable[Mark]) -> None:
         """Leave out what lies before the marks. To be said before the start."""
         for mark in marks:
-            partition = next(one for one in self._next if one.partition == mark.partition)
-            self._next[partition], self._before[partition] = mark.next_offset, mark.before
+            self._next[mark.partition], self._before[mark.partition] = mark.next_offset, mark.before
 
     def marks(self) -> list[Mark]:
         """How far each partition was received that had something: with what ``receive`` was given, it is one moment."""
-        return [Mark(at.partition, self._next[at], digest(before)) for at, before in self._before.items()]
+        return [Mark(number, self._next[number], digest(before)) for number, before in self._before.items()]
 
     @property
     def records(self) -> int:
@@ -90,7 +99,7 @@ class Follower:
             while True:
                 try:
                     await self._follow()
-                except KafkaError as fault:
+                except (KafkaError, KafkaException) as fault:
                     self._tell(repr(fault))
                     metrics.MEMORY_STALENESS.set(self.staleness)
                     await asyncio.sleep(ROUND)
@@ -120,11 +129,12 @@ class Follower:
                 log.warning("the log is not the one that was read before; reading it from its beginning")
                 self._next, self._before = dict.fromkeys(self._next, 0), {}
                 self._begin_again()
-            consumer.assign(list(self._next))
-            for partition, offset in self._next.items():
-                consumer.seek(partition, offset)
             if self._ends is None:
-                self._ends = await consumer.end_offsets(list(self._next))
+                self._ends = _by_number(await consumer.end_offsets(self._at))
+            await self._take_history(self._ends)
+            consumer.assign(self._at)
+            for number, offset in self._next.items():
+                consumer.seek(self._at[number], offset)
             self._tell(None)
             while True:
                 await self._round(consumer)
@@ -135,47 +145,66 @@ class Follower:
         """Whether the record before each mark lies where it lay: if so, all before it is what was read."""
         if not self._before:
             return True
-        consumer.assign(list(self._before))
-        ends = await consumer.end_offsets(list(self._before))
-        if any(ends[partition] < self._next[partition] for partition in self._before):
+        marked = [self._at[number] for number in self._before]
+        consumer.assign(marked)
+        ends = _by_number(await consumer.end_offsets(marked))
+        if any(end < self._next[number] for number, end in ends.items()):
             return False
-        for partition in self._before:
-            consumer.seek(partition, self._next[partition] - 1)
-        for partition, before in self._before.items():
-            record = await consumer.getone(partition)
-            if (record.offset + 1, digest(record)) != (self._next[partition], digest(before)):
+        for number in self._before:
+            consumer.seek(self._at[number], self._next[number] - 1)
+        for number, before in self._before.items():
+            record = await consumer.getone(self._at[number])
+            if (record.offset + 1, digest(record)) != (self._next[number], digest(before)):
                 return False
         return True
+
+    async def _take_history(self, ends: Mapping[int, int]) -> None:
+        """Take what was there when the log was first reached, and was not taken yet."""
+        async with aclosing(history(self._bootstrap, self._at[0].topic, self._next, ends)) as past:
+            async for records in past:
+                await self._take(records)
+                metrics.MEMORY_STALENESS.set(self.staleness)
 
     async def _round(self, consumer: AIOKafkaConsumer) -> None:
         # Always everything: records left in aiokafka hold back its next fetch.
         fetched = await consumer.getmany(timeout_ms=int(ROUND * 1000))
-        for partition, records in fetched.items():
-            await self._take(partition, records)
-            if partition in self._waiting:
-                consumer.pause(partition)
-        for partition in self._next:
-            self._note_level(consumer, partition)
+        for records in fetched.values():
+            await self._take(records)
+        consumer.pause(*(self._at[number] for number in self._waiting))
+        for number in self._next:
+            self._note_level(consumer, number)
         metrics.MEMORY_STALENESS.set(self.staleness)
 
-    async def _take(self, partition: TopicPartition, records: Iterable[Record]) -> None:
-        for record in records:
-            if record.offset != self._next[partition]:
-                raise Hole(f"{partition}: offset {self._next[partition]} was to come, {record.offset} came")
-            try:
-                self._receive(record)
-            except NotYetKnown as fault:
-                self._waiting[partition] = str(fault)
-                log.error("waits for a newer release", at=partition, offset=record.offset, fault=str(fault))
-                return
-            self._next[partition], self._before[partition] = record.offset + 1, record
-            if record.offset % SLICE == 0:
-                await asyncio.sleep(0)
+    async def _take(self, records: Sequence[Record]) -> None:
+        for begin in range(0, len(records), SLICE):
+            for record in records[begin : begin + SLICE]:
+                self._take_one(record)
+            self._fold()
+            await asyncio.sleep(0)
 
-    def _note_level(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+    def _take_one(self, record: Record) -> None:
+        number, offset = record.partition, record.offset
+        if number in self._waiting:
+            return
+        if offset != self._next[number]:
+            raise Hole(f"{self._at[number]}: offset {self._next[number]} was to come, {offset} came")
+        try:
+            self._receive(record)
+        except NotYetKnown as fault:
+            self._waiting[number] = str(fault)
+            log.error("waits for a newer release", at=self._at[number], offset=offset, fault=str(fault))
+            return
+        self._next[number], self._before[number] = offset + 1, record
+
+    def _note_level(self, consumer: AIOKafkaConsumer, number: int) -> None:
+        partition = self._at[number]
         asked, end = consumer.last_poll_timestamp(partition), consumer.highwater(partition)
-        if asked is not None and self._next[partition] >= end:
-            self._level[partition] = asked / 1000
+        if asked is not None and self._next[number] >= end:
+            self._level[number] = asked / 1000
+
+
+def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
+    return {at.partition: offset for at, offset in offsets.items()}
 
 
 def digest(record: bytes | Record) -> bytes:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from gateway.auth.memory import Memory
 from gateway.auth.passwords import Passwords
-from streams.domain.errors import NotAuthenticated
+from gateway.auth.principal import NotProved, Principal
+from schemas.audit import Arsak
 from streams.domain.konfigurasjon import Integrasjon
 
 ID, PASSORD = "IntegrasjonId", "IntegrasjonPassord"
@@ -19,21 +20,24 @@ class Integrations:
     def __init__(self, memory: Memory, passwords: Passwords) -> None:
         self._memory, self._passwords = memory, passwords
 
-    async def prove(self, headers: Mapping[str, str], orgnr: str | None) -> Integrasjon:
-        """The integration that the request headers prove, called with a token of the organisation ``orgnr``.
+    async def prove(self, headers: Mapping[str, str], shown: Principal) -> Integrasjon:
+        """The integration that the request headers prove, called with a token that proves ``shown``.
 
-        Raises NotAuthenticated; which of id, password and organisation was wrong it never says, nor lets be measured.
+        Raises NotProved; which of id, password and organisation was wrong its text never says, nor can it be measured.
         """
         claimed = headers.get(ID, "").encode(errors="replace").decode()
-        integrasjon = self._of_organisation(claimed, orgnr)
-        # The password of another organisation's integration is not tried: how fast a right one is known would tell.
+        integrasjon, arsak = self._claimed(claimed), Arsak.FEIL_PASSORD
+        if integrasjon is None:
+            arsak = Arsak.UKJENT_INTEGRASJON
+        elif integrasjon.autorisert_orgnr != shown.orgnr:
+            # Its password is not tried: how fast a right one is known would tell.
+            integrasjon, arsak = None, Arsak.ANNEN_ORGANISASJON
         if not await self._passwords.verify(integrasjon, headers.get(PASSORD, "")) or integrasjon is None:
-            raise NotAuthenticated(f"Autentisering feilet for integrasjon med id {claimed}")
+            raise NotProved(f"Autentisering feilet for integrasjon med id {claimed}", shown, arsak)
         return integrasjon
 
-    def _of_organisation(self, claimed: str, orgnr: str | None) -> Integrasjon | None:
+    def _claimed(self, claimed: str) -> Integrasjon | None:
         try:
-            integrasjon = self._memory.integrasjon(UUID(claimed))
+            return self._memory.integrasjon(UUID(claimed))
         except ValueError:
             return None
-        return integrasjon if integrasjon and integrasjon.autorisert_orgnr == orgnr else None

@@ -14,19 +14,22 @@ from aiohttp.web import AppKey
 from gateway.auth.follower import Follower, Record
 from gateway.auth.snapshot import Snapshot, SnapshotFile, Unusable
 from infra.logs import logger
-from schemas.codec import decode
+from schemas.codec import PREFIX, decode, prefixes
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.konfigurasjon_commands import Command
 from schemas.topics import TOPICS, Topic
-from streams.domain.configuration import Configuration
+from streams.domain.configuration import Configuration, Told
 from streams.domain.konfigurasjon import Integrasjon, KonfigurasjonEvent, Mottakersystem, Organisasjon, Ressurs
 from streams.domain.personer import PersonEvent, SaidEvent
 
 log = logger(__name__)
 
 FOLDED: dict[str, type] = {cls.__name__: cls for cls in (*get_args(KonfigurasjonEvent), *get_args(SaidEvent))}
-COMMANDS = {cls.__name__.encode() for cls in get_args(Command)}
+PERSONAL = frozenset(get_args(PersonEvent))
+COMMANDS: frozenset[str] = frozenset(cls.__name__ for cls in get_args(Command))
 """Types that lie on the topic for those who decide; here only what was decided matters."""
+WRITTEN_COMMANDS = prefixes(COMMANDS)
+"""What the values of commands begin with: half of the records are passed over by that, and no header is read."""
 
 LOOK = 2.0
 """Seconds between two looks at whether a snapshot is due."""
@@ -45,9 +48,10 @@ class Memory:
         self, bootstrap: str, topic: Topic = TOPICS["fiks.konfigurasjon"], *, folder: Path | None = None
     ) -> None:
         self.configuration = Configuration()
-        self._follower = Follower(bootstrap, topic, self._receive, self._begin_again)
+        self._follower = Follower(bootstrap, topic, self._receive, self._fold, self._begin_again)
+        self._received: list[tuple[Told, Record]] = []
         self._personal: list[bytes] = []
-        self._skipped: set[str] = set()
+        self._skipped = set(COMMANDS)
         self._expected: dict[bytes, asyncio.Future[Any]] = {}
         self._told: list[Callable[[], None]] = []
         self._file = folder and SnapshotFile(folder, topic)
@@ -110,7 +114,9 @@ class Memory:
             del self._expected[event_id.encode()]
 
     def tell(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` whenever something was folded that counts; in the loop's own thread."""
+        """Call ``changed`` whenever something was folded that counts, once for all that came together; in the loop's
+        own thread.
+        """
         self._told.append(changed)
 
     def _take_up(self, file: SnapshotFile) -> None:
@@ -151,37 +157,50 @@ class Memory:
                 log.error("the snapshot could not be written; the next start takes longer", fault=repr(fault))
 
     def _receive(self, record: Record) -> None:
-        headers = dict(record.headers)
-        name = headers.get("ce_type", b"")
-        if name in COMMANDS:
+        """Read the record, unless it is of no interest. It is folded with all that came with it."""
+        if (value := record.value) is not None and value[: PREFIX.size] in WRITTEN_COMMANDS:
             return
+        name, cause = b"", None
+        for header, said in record.headers:
+            if header == "ce_type":
+                name = said
+            elif header == "cause":
+                cause = said
         try:
-            event = self._read(record, name.decode(errors="replace"))
-            if event is None:
-                return
-            cause = None if (said := headers.get("cause")) is None else _offset(said)
+            if (event := self._read(value, name.decode(errors="replace"))) is not None:
+                about = Told(event, None if cause is None else _offset(cause), record.offset)
+                self._received.append((about, record))
         except Unreadable as fault:
             at = f"{record.topic}/{record.partition}/{record.offset}"
             log.error("an event of the configuration can never be read", at=at, fault=str(fault))
-            return
-        counts = self.configuration.meet(event, cause, record.offset)
-        if counts and isinstance(event, PersonEvent):
-            self._personal.append(record.value)
-        outcome = self._expected.get(headers.get("ce_causationid") or headers.get("ce_id", b""))
-        if counts and outcome is not None and not outcome.done():
-            outcome.set_result(event)
-        if counts:
+
+    def _fold(self) -> None:
+        """Fold what was received, and tell those who wait for it."""
+        received, self._received = self._received, []
+        counts = self.configuration.meet_all([told for told, _ in received])
+        for (told, record), one_counts in zip(received, counts, strict=True):
+            if one_counts and type(told.event) in PERSONAL:
+                self._personal.append(record.value or b"")
+            if one_counts and self._expected:
+                self._answer(record, told.event)
+        if any(counts):
             for changed in self._told:
                 changed()
 
-    def _read(self, record: Record, name: str) -> Any | None:
+    def _answer(self, record: Record, event: Any) -> None:
+        headers = dict(record.headers)
+        outcome = self._expected.get(headers.get("ce_causationid") or headers.get("ce_id", b""))
+        if outcome is not None and not outcome.done():
+            outcome.set_result(event)
+
+    def _read(self, value: bytes | None, name: str) -> Any | None:
         """The event in the record, None if ``name`` is no type that the memory folds. Raises as ``decode`` does."""
         if name not in FOLDED:
             if name not in self._skipped:
                 self._skipped.add(name)
                 log.warning("the memory does not fold this type of event", type=name)
             return None
-        event = decode(record.value)
+        event = decode(value)
         if not isinstance(event, FOLDED[name]):
             raise Unreadable(f"it calls itself {name}, but is {type(event).__name__}")
         return event

@@ -72,7 +72,8 @@ def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way,
         return ways
     without = tuple(way for way in ways if not way.legal_basis)
     if not without:
-        raise Rejected(f"Oppgi hjemmelen i loven for oppslaget i headeren {LOVHJEMMEL}")
+        missing = f"Oppgi hjemmelen i loven for oppslaget i headeren {LOVHJEMMEL}"
+        raise Rejected(missing) from NotAllowed(missing)  # a refusal, which is on the record as such
     return without
 
 
@@ -91,7 +92,7 @@ def _demand_on_named(request: web.Request, name: str) -> None:
     """
     ressurs_id = _resource_id(request, name)
     try:
-        demand_on(request, ressurs_id)
+        _demand_on(request, ressurs_id, f" på {ressurs_id}")
     except NotAllowed as fault:
         if ORGANISATION in request.match_info and _may(request, _resource_id(request, ORGANISATION)):
             raise NotFound(f"Organisasjonen har ingen ressurs {ressurs_id}") from fault
@@ -101,11 +102,14 @@ def _demand_on_named(request: web.Request, name: str) -> None:
 def demand_on(request: web.Request, ressurs_id: UUID) -> None:
     """Demand on ``ressurs_id`` what the route demands; for handlers that find the resource themselves.
 
-    Raises NotAllowed, and says the same of a resource that does not exist.
+    Raises NotAllowed, and says the same of whichever resource it is: which was found would tell what there is.
     """
+    _demand_on(request, ressurs_id)
+
+
+def _demand_on(request: web.Request, ressurs_id: UUID, on: str = "") -> None:
     request[DEMANDED] = ressurs_id
     if not _may(request, ressurs_id):
-        on = f" på {ressurs_id}" if str(ressurs_id) in request.path.lower() else ""  # an id that was found is not told
         raise NotAllowed(f"Mangler privilegiet {' eller '.join(map(_in_words, _privileged_ways(request)))}{on}")
 
 

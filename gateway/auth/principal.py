@@ -8,6 +8,8 @@ from uuid import UUID
 from aiohttp.web import RequestKey
 
 from gateway.auth.demands import Caller
+from schemas.audit import Arsak
+from streams.domain.errors import NotAuthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ class Principal:
     def holders(self) -> tuple[str, ...]:
         """All whose privileges count where those of a manager through an integration do: each must hold them."""
         return tuple(dict.fromkeys((self.holder, self.actor)))
+
+
+class NotProved(NotAuthenticated):
+    """The token holds, and ``shown`` is all that it proves: not who calls. ``arsak`` is for the record alone."""
+
+    def __init__(self, fault: str, shown: Principal, arsak: Arsak | None = None) -> None:
+        super().__init__(fault)
+        self.shown, self.arsak = shown, arsak
 
 
 PRINCIPAL = RequestKey("principal", Principal)

@@ -90,7 +90,7 @@ class Tokens:
             key = await keys.key(str(signed.headers().get("kid")))
             if key is None or not jws.validate_compact(signed, key, registry=JWS):
                 raise invalid("signaturen er ikke fra utstederen")
-        except (JoseError, ValueError) as fault:
+        except (JoseError, ValueError, RecursionError) as fault:
             raise invalid("det er ikke et gyldig signert token") from fault
         return read(claims, self._clock())
 

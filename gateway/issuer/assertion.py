@@ -53,7 +53,7 @@ def prove(assertion: str, registered: Registered, now: float) -> tuple[Client, d
         client, key = _client(str(claims.get("iss")), signed.headers(), registered, now)
         if not jws.validate_compact(signed, key, registry=GRANTS):
             raise Refused("invalid_grant", "the signature does not hold (MP-124)")
-    except (JoseError, ValueError, AttributeError) as fault:
+    except (JoseError, ValueError, AttributeError, RecursionError) as fault:
         raise Refused("invalid_grant", "the assertion cannot be read (MP-011)") from fault
     return client, claims
 

@@ -55,7 +55,7 @@ async def _refusals(request: web.Request, handler: Any) -> web.StreamResponse:
         return answer
     except Refused as refused:
         return web.json_response(refused.answer, status=refused.status)
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, RecursionError) as fault:
         return web.json_response({"error": "invalid_request", "error_description": str(fault)}, status=400)
 
 

@@ -34,7 +34,7 @@ class Signer:
         """The claims of a token of ours, also when it has expired; None when it is not ours."""
         try:
             return jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, RecursionError):
             return None
 
 

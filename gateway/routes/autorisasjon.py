@@ -98,7 +98,9 @@ async def oversikt(request: web.Request) -> web.Response:
         if not _administrates(request, ressurs_id) or (ressurs := _of(request).ressurs(ressurs_id)) is None:
             raise NotFound(f"Ressursen {ressurs_id} finnes ikke")
         granted = (*_granted(request, ressurs), *_granted_on_type(request, ressurs))
-        held = {who for who, what in granted if what == asked.privilegium and _counts(request, who, ressurs)} - left_out
+        held = {
+            who for who, what in granted if what == asked.privilegium and _grants_hold(request, who, ressurs)
+        } - left_out
         persons = sum(who.startswith("person:") for who in held)
         counted.append(
             {
@@ -237,8 +239,8 @@ def _granted(request: web.Request, ressurs: Ressurs) -> Iterator[tuple[str, str]
         yield from ((who, one) for one in sorted(held.get(ressurs.id, ())))
 
 
-def _counts(request: web.Request, who: str, ressurs: Ressurs) -> bool:
-    return _of(request).counts(who, ressurs.fiks_org_id)
+def _grants_hold(request: web.Request, who: str, ressurs: Ressurs) -> bool:
+    return _of(request).grants_hold(who, ressurs.fiks_org_id)
 
 
 def _granted_on_type(request: web.Request, ressurs: Ressurs) -> Iterator[tuple[str, str]]:
@@ -251,7 +253,7 @@ def _held(request: web.Request, who: str, ressurs: Ressurs, *, inherited: bool) 
     """The privileges of an actor on a resource, each with the level at which it was granted (ROOT is 0). One that is
     granted on a type is granted at each resource of that type.
     """
-    if not _counts(request, who, ressurs):
+    if not _grants_hold(request, who, ressurs):
         return ()
     virksomhet, root = _of(request).virksomhet(ressurs.fiks_org_id), _of(request).virksomhet(ROOT)
     granted = [(up, virksomhet.rettigheter.get(who, {}).get(on, frozenset())) for up, on in enumerate(ressurs.sti)]

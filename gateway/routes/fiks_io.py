@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.auth.middleware import demand_on
 from gateway.fiks_io import melding_id_for, name_of_key_for, sendt
 from gateway.fiks_io_konto import PARTY
-from gateway.fiks_io_sending import parties, tell
+from gateway.fiks_io_sending import parties, tell, that_counts
 from gateway.fiks_io_upload import metadata, parts_of, receiving
 from gateway.routes import Routes, as_json
 
@@ -34,7 +34,9 @@ async def send(request: web.Request) -> web.Response:
         melding_id = melding_id_for(mottaker, avsender_konto_id, said.headere)
         nokkel = name_of_key_for(mottaker, melding_id)
         melding = sendt(said, melding_id, avsender, mottaker, content, nokkel, now)
-        await tell(request, melding, innhold, content, nokkel, now)
+        position = await tell(request, melding, innhold, content, nokkel, now)
+    if mottaker.satt.unik_klient_melding_id and melding.klient_melding_id is not None:
+        melding = await that_counts(request, melding, position)
     return as_json(
         {
             "meldingId": melding.melding_id,
@@ -44,7 +46,7 @@ async def send(request: web.Request) -> web.Response:
             "ttl": melding.ttl,
             "dokumentlagerId": melding.dokumentlager_id,
             "svarPaMelding": melding.svar_pa_melding,
-            "headere": said.headere,
+            "headere": {one.navn: one.verdi for one in melding.headere},
         },
         status=202,
     )

@@ -174,7 +174,7 @@ def _of_subject(request: web.Request) -> list[Released]:
 def _released_as(of_subject: list[Released], asked: str) -> dict[str, Any]:
     try:
         wanted = json.loads(json.loads(asked)["schema"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Refused(
             42201, "the body must be a JSON object with an Avro schema, as text, in the field schema"
         ) from None

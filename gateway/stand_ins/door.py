@@ -26,7 +26,7 @@ class Door:
             key = await self._keys.key(str(signed.headers().get("kid")))
             claims = json.loads(signed.payload)
             held = key is not None and jws.validate_compact(signed, key, registry=JWS)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, RecursionError):
             raise web.HTTPUnauthorized from None
         if not held or claims.get("iss") != self._issuer or claims.get("exp", 0) <= time.time():
             raise web.HTTPUnauthorized

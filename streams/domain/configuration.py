@@ -6,8 +6,9 @@ Organisations may be interleaved in any way. Not a value: who holds it feeds it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 from schemas.konfigurasjon import ROOT
@@ -20,7 +21,7 @@ from streams.domain.konfigurasjon import (
     Mottakersystem,
     Ressurs,
     Virksomhet,
-    evolve,
+    evolve_all,
     integrasjon_aktor,
     sharing,
 )
@@ -28,6 +29,9 @@ from streams.domain.personer import CountsEvent, Person, Personer, SaidEvent
 from streams.domain.rettigheter import ADMIN, held_by_type, holds, holds_by_root
 
 NONE = Virksomhet()
+COUNTS = frozenset(get_args(CountsEvent))
+SAID = frozenset(get_args(SaidEvent))
+"""Asked by type: ``isinstance`` of a union takes as long as the fold of a grant."""
 
 
 class Rute(NamedTuple):
@@ -36,6 +40,14 @@ class Rute(NamedTuple):
     orgnr: str
     forsendelsestype: str | None
     niva: int | None
+
+
+class Told(NamedTuple):
+    """An event as it lies on the log, at ``offset``. A decision has the ``cause`` of its envelope."""
+
+    event: Any
+    cause: int | None = None
+    offset: int = -1
 
 
 class Stream(NamedTuple):
@@ -61,25 +73,30 @@ class Configuration:
         self._deleted: set[str] = set()
 
     def meet(self, event: KonfigurasjonEvent | SaidEvent, cause: int | None = None, offset: int = -1) -> bool:
-        """Fold the event that lies at ``offset``. Returns whether it counts.
+        """Fold one event. Returns whether it counts. See ``Told`` and ``meet_all``."""
+        return self.meet_all([Told(event, cause, offset)])[0]
 
-        ``cause`` is that of the envelope: a decision whose maker had not met the last one that counted is void, as
-        ``streams.domain.decider`` says.
+    def meet_all(self, events: Iterable[Told]) -> list[bool]:
+        """Fold the events, in the order of each stream. Returns of each whether it counts.
+
+        A decision whose maker had not met the last one that counted is void, as ``streams.domain.decider`` says.
         """
-        if isinstance(event, SaidEvent):
-            self.personer.meet(kept(event))
-            return True
-        stream = event.fiks_org_id
-        if cause is not None:
-            if cause < self._last.get(stream, -1):
-                return False
-            self._last[stream] = offset
-        if isinstance(event, CountsEvent):
-            self.personer.meet(event)
-        before = self.virksomhet(stream)
-        after = self.virksomheter[stream] = evolve(before, event)
-        self._index(stream, before, after)
-        return True
+        counts, of_streams = [], defaultdict[UUID, list[KonfigurasjonEvent]](list)
+        for event, cause, offset in events:
+            counts.append(self._counts(event, cause, offset))
+            if not counts[-1]:
+                continue
+            if type(event) in SAID:
+                self.personer.meet(kept(event))
+                continue
+            if type(event) in COUNTS:
+                self.personer.meet(event)
+            of_streams[event.fiks_org_id].append(event)
+        for stream, met in of_streams.items():
+            before = self.virksomhet(stream)
+            after = self.virksomheter[stream] = evolve_all(before, met)
+            self._index(stream, before, after)
+        return counts
 
     def streams(self) -> list[Stream]:
         """Every organisation's stream, as values: what is met later does not change them. No persons."""
@@ -94,7 +111,7 @@ class Configuration:
     def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
         """Whether the actor holds the privilege on the resource: granted there or above, on its type, or by ADMIN."""
         owner = self._owners.get(ressurs_id)
-        if owner is None or not self.counts(aktor, owner):
+        if owner is None or not self.grants_hold(aktor, owner):
             return False
         virksomhet = self.virksomheter[owner]
         return holds(virksomhet, aktor, privilegium, ressurs_id) or holds_by_root(
@@ -108,7 +125,7 @@ class Configuration:
     def administrates_by_root(self, aktor: str, ressurs_id: UUID, privilegium: str = ADMIN) -> bool:
         """Whether the actor administrates the resource by the stream of ROOT, or holds another privilege by it."""
         owner = self._owners.get(ressurs_id, ROOT)
-        return self.counts(aktor, owner) and holds_by_root(
+        return self.grants_hold(aktor, owner) and holds_by_root(
             self.virksomheter[ROOT], self.virksomheter[owner], aktor, privilegium, ressurs_id
         )
 
@@ -123,7 +140,7 @@ class Configuration:
         found, offered = self.integrasjon(integrasjon_id), self.virksomheter[ROOT].globale.get(integrasjon_id)
         return found is not None and (found.fiks_org_id == fiks_org_id or bool(offered and offered.er_global))
 
-    def counts(self, aktor: str, fiks_org_id: UUID) -> bool:
+    def grants_hold(self, aktor: str, fiks_org_id: UUID) -> bool:
         """Whether what the actor was granted in the organisation holds: not that of an integration which is deleted, or
         another's and not offered to all, not any more.
         """
@@ -133,14 +150,14 @@ class Configuration:
     def sees(self, aktor: str, fiks_org_id: UUID) -> bool:
         """Whether the organisation exists for the actor: it holds some right there, or rules all."""
         virksomhet = self.virksomhet(fiks_org_id)
-        if virksomhet.organisasjon is None or not self.counts(aktor, fiks_org_id):
+        if virksomhet.organisasjon is None or not self.grants_hold(aktor, fiks_org_id):
             return False
         own = aktor in virksomhet.rettigheter and aktor not in virksomhet.inaktive
         return own or self.administrates_by_root(aktor, fiks_org_id) or self._holds_by_type(aktor, virksomhet)
 
     def by_type(self, aktor: str, ressurs: Ressurs) -> Iterator[tuple[int, frozenset[str]]]:
         """What the actor holds on a resource by rights on types, as ``rettigheter.held_by_type`` says it."""
-        if self.counts(aktor, ressurs.fiks_org_id):
+        if self.grants_hold(aktor, ressurs.fiks_org_id):
             yield from held_by_type(self.virksomheter[ROOT], self.virksomhet(ressurs.fiks_org_id), aktor, ressurs)
 
     def ressurs(self, ressurs_id: UUID) -> Ressurs | None:
@@ -182,6 +199,14 @@ class Configuration:
         if aktor not in self.virksomheter[ROOT].typerettigheter:
             return False
         return any(True for one in virksomhet.ressurser.values() for _ in self.by_type(aktor, one))
+
+    def _counts(self, event: Any, cause: int | None, offset: int) -> bool:
+        if cause is None or type(event) in SAID:
+            return True
+        if cause < self._last.get(event.fiks_org_id, -1):
+            return False
+        self._last[event.fiks_org_id] = offset
+        return True
 
     def _index(self, stream: UUID, before: Virksomhet, after: Virksomhet) -> None:
         if after.ressurser is not before.ressurser:

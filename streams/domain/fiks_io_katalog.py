@@ -89,6 +89,6 @@ def takes_part(configuration: Configuration, aktor: str) -> bool:
     return any(
         aktor not in one.inaktive
         and any(wanted & held for held in one.rettigheter.get(aktor, {}).values())
-        and configuration.counts(aktor, id_)
+        and configuration.grants_hold(aktor, id_)
         for id_, one in configuration.virksomheter.items()
     ) or any(wanted & held for held in configuration.virksomhet(ROOT).typerettigheter.get(aktor, {}).values())

@@ -201,6 +201,30 @@ async def test_a_blob_is_there_as_a_whole_or_not_at_all(blobs: Blobs, folder: Pa
     assert os.listdir(folder) == ["n0"]  # noqa: PTH208 - async, and one call
 
 
+async def test_what_is_large_is_on_its_way_to_the_disk_before_the_end_is_waited_for(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever sent it waits at the end for all of it, longer than clients do when many end at once."""
+    size, begun, waited_for = 12 * SMALL + 7, 0, []
+    advise, fsync = os.posix_fadvise, os.fsync
+
+    def beginning(descriptor: int, offset: int, length: int, advice: int) -> None:
+        nonlocal begun
+        assert (offset, advice) == (begun, os.POSIX_FADV_DONTNEED)
+        assert os.fstat(descriptor).st_size == offset + length, "it is written"
+        begun += length
+        advise(descriptor, offset, length, advice)
+
+    def waiting(descriptor: int) -> None:
+        waited_for.append(begun)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "posix_fadvise", beginning)
+    monkeypatch.setattr(os, "fsync", waiting)
+    await blobs.put("a", chunks_of(bytes(size)))
+    assert waited_for == [size, size], "the file and its folder"
+
+
 async def test_a_store_that_is_away_is_unavailable(bucket: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
     blobs = Blobs("s3://away")

@@ -7,14 +7,14 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
 from gateway.refusals import DENIED_OF_A_KIND, UNKNOWN_A_SECOND
 from gateway.seed import PROVDAL, TESTVIK
-from schemas.audit import AutentiseringerFeilet, AutentiseringFeilet, TilgangerNektet, TilgangNektet
+from schemas.audit import Arsak, AutentiseringerFeilet, AutentiseringFeilet, TilgangerNektet, TilgangNektet
 from schemas.envelope import Recorded
 from schemas.konfigurasjon import ROOT
 from streams.log import MESSAGE_TIMEOUT, SETTINGS
@@ -54,8 +54,23 @@ async def test_a_wrong_password_is_on_the_log_when_it_is_answered(caller: Caller
     assert isinstance(event, AutentiseringFeilet)
     assert str(event.integrasjon_id) == caller.headers["IntegrasjonId"]
     assert (event.rute, at.stream) == ("GET /api/v2/kontoer/{kontoId}/forsendelser", str(TESTVIK.id("organisasjon")))
+    assert (event.arsak, at.on_behalf_of) == (Arsak.FEIL_PASSORD, TESTVIK.orgnr)
     assert "hemmelig-passord" not in str((event, at))
     assert caller.headers["Authorization"].removeprefix("Bearer ") not in str((event, at))
+
+
+@pytest.mark.parametrize(
+    ("claimed", "arsak"),
+    [(str(PROVDAL.id("integrasjon")), Arsak.ANNEN_ORGANISASJON), (str(uuid4()), Arsak.UKJENT_INTEGRASJON)],
+    ids=["another's", "nobody's"],
+)
+async def test_who_tried_to_be_an_integration_that_they_are_not_is_on_the_log(
+    caller: Caller, claimed: str, arsak: Arsak
+) -> None:
+    marks = await ends_of(caller.settings.kafka, TOPIC)
+    assert (await call(caller, caller.konto_id, IntegrasjonId=claimed))[0] == 401
+    [(event, at)] = await said_since(caller, marks)
+    assert (event.arsak, event.kaller.orgnr, at.on_behalf_of) == (arsak, TESTVIK.orgnr, TESTVIK.orgnr)
 
 
 async def test_another_organisations_account_is_told_to_its_owner(caller: Caller) -> None:

@@ -104,10 +104,16 @@ def forged(issuer: Maskinporten) -> dict[str, str]:
         "no signature": f"{head}.{body}.",
         "two parts": f"{head}.{body}",
         "claims that are no JSON": jws.serialize_compact({"alg": "RS256", "kid": kid}, b"{", rsa_key()),
+        "claims without end": f"{head}.{_octets(b'[' * 5000)}.{signature}",
+        "a header without end": f"{_octets(b'[' * 5000)}.{body}.{signature}",
         "no token": "x",
         "not ASCII": "æ.ø.å",
         "surrogates": "\udce6.\udcf8.x",
     }
+
+
+def _octets(octets: bytes) -> str:
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
 async def test_the_keys_are_there_before_a_token_is_and_who_is_away_is_not_waited_for_for_ever(

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from gateway.audit import AUDITOR, Auditor
+from gateway.audit import AUDITOR, Auditor, audited
 from gateway.auth.demands import Caller, Demand, silent_routes
 from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
@@ -33,6 +33,7 @@ from gateway.routes import (
     konfigurasjon_personer,
 )
 from gateway.routes.docs import descriptions
+from schemas.audit import TilgangNektet
 from schemas.konfigurasjon import (
     ROOT,
     OrganisasjonOpprettet,
@@ -51,6 +52,7 @@ from streams.domain.personer import person_id
 from streams.keys import Following
 from tests.support.backbone import Backbone, about, backbone
 from tests.support.eventually import eventually
+from tests.support.gateway import ends_of, events_after
 from tests.support.records import records_on
 
 ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "09477211183", "01010700066", "15819000066", "25865400058"
@@ -101,9 +103,11 @@ class Gateway:
     memory: Memory
     names: Persons
 
-    async def ask(self, who: str, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
+    async def ask(
+        self, who: str, method: str, path: str, body: Any = None, *, law: str = "Kommuneloven § 24-1", **query: str
+    ) -> tuple[int, Any]:
         """The status and the answer, as text where it is no JSON."""
-        headers = {"Who" if len(who) == 11 else "Machine": who, "Lovhjemmel": "Kommuneloven § 24-1"}
+        headers = {"Who" if len(who) == 11 else "Machine": who, "Lovhjemmel": law}
         url = self.server.make_url(path)
         async with self.session.request(method, url, json=body, params=query, headers=headers) as answer:
             said = await answer.read()
@@ -121,7 +125,7 @@ class Gateway:
 
 @asynccontextmanager
 async def running(of: Backbone, names: Persons) -> AsyncIterator[Gateway]:
-    app = web.Application(middlewares=[problems, authenticate(Believed(names))])
+    app = web.Application(middlewares=[problems, audited, authenticate(Believed(names))])
     memory = app[MEMORY] = Memory(of.settings.kafka)
     app[LOG], app[PERSONS], app[AUDITOR] = of.log, names, Auditor(of.log, memory)
     for module in (
@@ -263,6 +267,27 @@ async def test_nothing_of_one_organisation_is_told_to_the_other(town: Town) -> N
     assert (await town.one.ask(ADMIN_B, "GET", f"{QUERY}/isAutorisert", **question))[0] == 403
     use = {"aktor": machine, "privilegium": "FIKS.KONFIGURER"}
     assert (await town.one.ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", use))[0] == 403
+
+
+async def test_a_look_up_without_a_law_is_refused_and_on_the_record(town: Town) -> None:
+    marks = await ends_of(town.backbone.settings.kafka, "fiks.audit")
+    status, said = await town.one.ask(ADMIN_A, "POST", f"{KONF}/personer/list", {"fnrs": [CLERK]}, law="")
+    assert (status, "Lovhjemmel" in said["message"]) == (400, True)
+    [(event, at)] = await events_after(town.backbone.settings.kafka, marks, "fiks.audit")
+    assert isinstance(event, TilgangNektet)
+    assert (at.actor, event.rute) == (town.one.names.actor(ADMIN_A), f"POST {KONF}/personer/list")
+    assert CLERK not in str((event, at))
+
+
+async def test_a_refusal_does_not_tell_which_services_another_organisation_has(town: Town) -> None:
+    await town.svarut(ADMIN_A, town.a)
+    refused = []
+    for owner, name in ((town.a, "SVARUT"), (town.a, "DOKUMENTLAGER"), (uuid4(), "SVARUT")):
+        path = f"{KONF}/organisasjoner/{owner}/tjenester/{name}/konfigurer"
+        status, said = await town.one.ask(ADMIN_B, "POST", path)
+        refused.append((status, said["message"].replace(str(owner), "…")))
+    assert len(set(refused)) == 1, refused
+    assert refused[0][0] == 403
 
 
 async def test_what_an_organisation_says_of_a_person_is_its_own(town: Town) -> None:

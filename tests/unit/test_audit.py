@@ -20,11 +20,12 @@ from gateway import audit, summing
 from gateway.audit import AUDITOR, ROOT, Auditor, audited
 from gateway.auth.demands import Caller, demanding, integration, manager
 from gateway.auth.middleware import DEMANDED
-from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
+from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, NotProved, Principal
 from gateway.problems import hidden, problems
 from gateway.refusals import DENIED_OF_A_KIND, KINDS, OTHERS, UNKNOWN_A_SECOND, WINDOW
 from infra.metrics import AUDIT_MISSED, AUDIT_SUMMED
 from schemas.audit import (
+    Arsak,
     AutentiseringerFeilet,
     AutentiseringFeilet,
     Kaller,
@@ -156,6 +157,19 @@ async def test_the_claimed_integration_is_told_to_its_owner(gateway: Gateway) ->
     other = uuid4()
     await gateway.call(not_known(), IntegrasjonId=str(other))
     assert (gateway.log.events[1].fiks_org_id, gateway.log.events[1].integrasjon_id) == (ROOT, other)
+
+
+async def test_what_a_token_showed_of_who_it_was_is_told_and_why_the_integration_was_not_proved(
+    gateway: Gateway,
+) -> None:
+    machine = Principal(Caller.INTEGRATION, orgnr="310992003", leverandor="310993999")
+    await gateway.call(lambda _: NotProved("feilet", machine, Arsak.ANNEN_ORGANISASJON))
+    await gateway.call(lambda _: NotProved("feilet", PERSON, Arsak.FEIL_PASSORD))
+    (one, by_machine), (two, by_person) = gateway.log.said
+    assert (one.kaller, one.arsak) == (Kaller(orgnr="310992003", leverandor="310993999"), Arsak.ANNEN_ORGANISASJON)
+    assert (by_machine.actor, by_machine.on_behalf_of) == (None, "310992003")
+    assert (two.kaller, two.arsak) == (Kaller(niva=4), Arsak.FEIL_PASSORD)
+    assert (by_person.actor, by_person.on_behalf_of) == ("person:ab", "310991007")
 
 
 @pytest.mark.parametrize("claimed", ["hemmelig-passord", "12858010053", "x" * 5000, "æ"])

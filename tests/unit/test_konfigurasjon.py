@@ -1,8 +1,10 @@
 """The fold of the configuration: what holds, what does not, and in what order things may come."""
 
 from functools import reduce
+from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +23,9 @@ from schemas.konfigurasjon import (
     TypePrivilegieTildelt,
     TypePrivilegieTrukketTilbake,
 )
-from streams.domain.configuration import Configuration
+from streams.domain.configuration import Configuration, Told
 from streams.domain.konfigurasjon import KonfigurasjonEvent, Virksomhet, evolve
+from streams.domain.personer import SaidEvent
 from tests.support.konfigurasjon import (
     ADMIN_A,
     ADMIN_B,
@@ -36,6 +39,7 @@ from tests.support.konfigurasjon import (
     A,
     B,
     any_configuration_event,
+    any_of,
     fold,
     grant,
     konto,
@@ -65,6 +69,13 @@ def test_it_does_not_matter_how_organisations_are_interleaved(history: list[Konf
     ]
 
 
+any_grant = st.builds(grant, st.sampled_from([A, B]), *map(st.sampled_from, (AKTORER, IDS, PRIVILEGIER)))
+any_told = st.tuples(any_grant | any_configuration_event | any_of(SaidEvent), st.none() | st.integers(-1, 30))
+
+
+runs = st.lists(st.lists(any_told, max_size=8), max_size=8)
+
+
 @given(histories)
 def test_an_event_that_comes_twice_at_once_changes_nothing(history: list[KonfigurasjonEvent]) -> None:
     doubled = fold([event for one in history for event in (one, one)])
@@ -86,6 +97,21 @@ def test_decisions_that_come_again_late_change_nothing(history: list[tuple[Konfi
                 offset += 1
                 assert not again.meet(repeated, old, offset)
     assert again.virksomheter == once.virksomheter
+
+
+@given(runs)
+def test_what_is_met_together_is_as_if_met_one_by_one(history: list[list[tuple[Any, int | None]]]) -> None:
+    one_by_one, together, offset = fold(GENESIS), fold(GENESIS), 0
+    for run in history:
+        told = [Told(event, cause, offset + number) for number, (event, cause) in enumerate(run)]
+        offset += len(run)
+        before = together.streams()
+        was = msgspec.msgpack.encode(before)
+        assert together.meet_all(told) == [one_by_one.meet(*one) for one in told]
+        assert together.streams() == one_by_one.streams()
+        assert together.personer == one_by_one.personer
+        assert rights(together) == rights(one_by_one)
+        assert msgspec.msgpack.encode(before) == was, "a state that somebody holds has changed"
 
 
 @given(st.lists(st.tuples(st.sampled_from(AKTORER), st.sampled_from(IDS), st.sampled_from(PRIVILEGIER)), max_size=8))

@@ -1,0 +1,83 @@
+"""A message that rests before it is tried again is handed out when it has rested, whoever consumes by then."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from gateway.amqp.deliveries import Lease, Outcome, Subscription
+from streams import topics
+from tests.support.eventually import eventually, eventually_found
+from tests.support.queues import Post, post
+from tests.support.stack import own_database, temporary_folder
+
+AKTOR = "integrasjon:00000000-0000-0000-0000-000000000001"
+PAUSE = timedelta(seconds=3)
+"""Long enough for a consumer to come while a message rests."""
+
+
+@pytest_asyncio.fixture(scope="module")
+async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
+    topics.apply(kafka, 1)
+    with temporary_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.domain.fiks_io.PAUSES", (PAUSE,))
+        patch.setattr("gateway.queues.LOOK", 3600.0)  # nobody finds it by chance
+        async with own_database(postgres) as database, post(kafka, database, folder) as made:
+            yield made
+
+
+def consume(office: Post, konto: UUID, gateway: int = 0) -> tuple[Subscription, list[Lease]]:
+    taken: list[Lease] = []
+    subscription = office.gateways[gateway].subscribe(konto, AKTOR, taken.extend)
+    subscription.want(10, 2**30)
+    return subscription, taken
+
+
+async def refuse(office: Post, konto: UUID, number: int = 1) -> None:
+    """A consumer takes the messages, puts them back, and goes."""
+    subscription, taken = consume(office, konto)
+    await eventually(lambda: len(taken) >= number)
+    subscription.close()
+    office.gateways[0].settle([one.receipt for one in taken], Outcome.REQUEUED)
+
+
+async def rests(office: Post, melding_id: UUID) -> bool:
+    statement = "select klar_fra > now() from read.fiks_io_tilstand where melding_id = $1 and status = 'VENTER'"
+    return bool(await office.system.connection.fetchval(statement, melding_id))
+
+
+@pytest.mark.parametrize("gateway", [0, 1])
+async def test_who_comes_while_a_message_rests_gets_it_then(office: Post, gateway: int) -> None:
+    konto = uuid4()
+    sent = await office.send(konto, b"a")
+    await refuse(office, konto)
+    await eventually_found(lambda: rests(office, sent.melding_id))
+    _, taken = consume(office, konto, gateway)
+    await eventually(lambda: taken)
+    assert taken[0].redelivered
+
+
+async def test_who_stays_gets_it_then(office: Post) -> None:
+    konto = uuid4()
+    await office.send(konto, b"a")
+    _, taken = consume(office, konto)
+    await eventually(lambda: len(taken) == 1)
+    office.gateways[0].settle([taken[0].receipt], Outcome.REQUEUED)
+    await eventually(lambda: len(taken) == 2)
+    assert taken[1].redelivered
+
+
+async def test_each_of_several_that_rest_comes_when_it_has_rested(office: Post) -> None:
+    konto = uuid4()
+    sent = [await office.send(konto, body) for body in (b"a", b"b")]
+    await refuse(office, konto, number=2)
+    for one in sent:
+        await eventually_found(partial(rests, office, one.melding_id))
+    _, taken = consume(office, konto)
+    await eventually(lambda: len(taken) == 2)
+    assert [one.melding.body for one in taken] == [b"a", b"b"]
