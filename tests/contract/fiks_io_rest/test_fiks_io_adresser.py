@@ -13,7 +13,7 @@ import jsonschema
 
 from gateway.routes.docs import descriptions
 from tests.support.dokumentlager import Lager
-from tests.support.fiks_io_konto import KATALOG, KONTOER, Io, done, give, refused
+from tests.support.fiks_io_konto import KATALOG, KONTOER, Io, done, give, refused, take
 
 DESCRIBED = json.loads(descriptions()["fiks-io-konto-api-v1.json"])["components"]
 PROTOKOLL = "no.ks.fiks.arkiv.v1"
@@ -183,6 +183,7 @@ async def test_addresses_are_changed_by_who_may_configure_that_very_account(io: 
         await refused(io.b, 404, method, f"{elsewhere}{what}", body)  # an account of theirs has no such address
     await give(io.a, io.a_machine, "SVARINN.KONFIGURERE", konto_id)
     assert (await done(io.a_machine, "PUT", f"{path}/aktiver"))["aktiv"]
+    await take(io.a, io.a_machine, "SVARINN.KONFIGURERE", konto_id)
 
 
 async def test_what_is_said_wrongly_of_an_address_changes_nothing(io: Io) -> None:
