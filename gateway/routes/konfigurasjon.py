@@ -365,13 +365,21 @@ async def _all_shown(request: web.Request, found: Iterable[Organisasjon]) -> lis
 
 
 async def _shown_to(request: web.Request, one: Organisasjon) -> dict[str, Any]:
-    """An organisation with the number of its avtaleadmin, which is a look-up if that is somebody else."""
-    if one.avtaleadmin:
+    """An organisation; with the number of its avtaleadmin, which is a look-up if that is somebody else, for those who
+    administrate it.
+    """
+    if one.avtaleadmin and _may_know_avtaleadmin(request, one):
         await looked_up(request, "konfigurasjon", "avtaleadmin", [one.avtaleadmin], owner=one.id)
     return _shown(request, one)
 
 
+def _may_know_avtaleadmin(request: web.Request, one: Organisasjon) -> bool:
+    principal = request[PRINCIPAL]
+    return principal.actor == one.avtaleadmin or request.app[MEMORY].may(principal.holder, ADMIN, one.id)
+
+
 def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:
+    avtaleadmin = one.avtaleadmin if _may_know_avtaleadmin(request, one) else None
     return _without_nulls(
         {
             "uuid": one.id,
@@ -382,7 +390,7 @@ def _shown(request: web.Request, one: Organisasjon) -> dict[str, Any]:
             "orgnr": one.orgnr,
             "epost": one.epost,
             "innbyggerkontakt_epost": one.innbyggerkontakt_epost,
-            "avtaleadmin_fnr": named(request, one.avtaleadmin, one.id) if one.avtaleadmin else None,
+            "avtaleadmin_fnr": named(request, avtaleadmin, one.id) if avtaleadmin else None,
             "synlig": one.synlig,
             "konfigurert": one.konfigurert,
         }

@@ -704,6 +704,24 @@ async def test_the_number_of_an_avtaleadmin_is_shown_and_is_not_on_the_log(town:
     assert not [one for one in said if number.encode() in one]
 
 
+async def test_the_number_of_an_avtaleadmin_is_for_those_who_administrate_the_organisation(town: Town) -> None:
+    org, number = f"{KONF}/organisasjoner/{town.a}", "52849040073"
+    await town.one.done(ADMIN_A, "PATCH", org, {"avtaleadminFnr": number})
+    konto = await town.svarut(ADMIN_A, town.a)
+    right = {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
+    await town.one.done(ADMIN_A, "POST", f"{UPDATE}/ressurs/{konto}/tilganger", right)
+
+    async def shown(who: str) -> Any:
+        [found] = [
+            one
+            for one in await town.one.done(who, "GET", f"{KONF}/organisasjoner/synlige")
+            if one["uuid"] == str(town.a)
+        ]
+        return found.get("avtaleadminFnr")
+
+    assert [await shown(who) for who in (ADMIN_A, ROOT_FNR, CLERK)] == [number, number, None]
+
+
 async def test_the_rest_of_what_is_described_answers_in_the_described_shape(town: Town) -> None:
     machine, ask = await town.integrasjon(), town.one.done
     org = f"{KONF}/organisasjoner/{town.a}"

@@ -21,7 +21,7 @@ from gateway.auth.principal import Principal
 from gateway.context import LOG
 from gateway.problems import problems
 from gateway.routes import autorisasjon, dokumentlager_tilganger, konfigurasjon, konfigurasjon_personer
-from schemas.audit import Kaller, OppslagGjort
+from schemas.audit import Kaller, OppslagGjort, TilgangNektet
 from schemas.codec import encode
 from schemas.envelope import Envelope
 from schemas.konfigurasjon import (
@@ -181,7 +181,7 @@ async def test_a_look_up_says_who_for_whom_what_when_and_why(gateway: Gateway) -
 
 @pytest.mark.parametrize(("call", "body"), [(LIST, {"fnrs": [CLERK]}), (CHANGE, {"fnr": CLERK, "navn": "Et annet"})])
 @pytest.mark.parametrize("law", [None, "", "  "])
-async def test_without_a_legal_basis_nothing_is_shown_told_or_changed(
+async def test_without_a_legal_basis_it_is_refused_on_the_record_and_nothing_is_shown_or_changed(
     gateway: Gateway, call: tuple[str, str], body: Any, law: str | None
 ) -> None:
     status, said = await gateway.ask(ADMIN_A, call, body, law)
@@ -189,7 +189,10 @@ async def test_without_a_legal_basis_nothing_is_shown_told_or_changed(
     assert "Lovhjemmel" in said["message"]
     assert {"timestamp", "errorId", "originalPath"} <= said.keys()
     assert CLERK not in str(said)
-    assert gateway.log.said == []
+    [(event, about)] = gateway.log.said
+    assert isinstance(event, TilgangNektet)
+    assert (event.rute, about.actor) == (" ".join(call), NAMES.actor(ADMIN_A))
+    assert CLERK not in str(event)
 
 
 async def test_who_was_looked_for_and_not_shown_is_told_too(gateway: Gateway) -> None:
