@@ -159,6 +159,15 @@ def test_the_state_of_a_stream_is_stored_and_read_back(history: list[Konfigurasj
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=Virksomhet) == state
 
 
+@given(histories, st.sampled_from(AKTORER), st.sampled_from(IDS))
+def test_an_administrator_sees_the_organisation(history: list[KonfigurasjonEvent], aktor: str, on: UUID) -> None:
+    typed = TypePrivilegieTildelt(fiks_org_id=ROOT, aktor=aktor, ressurstype="SVARUT", privilegium="ADMIN")
+    configuration = fold([*GENESIS, typed, *history])
+    ressurs = configuration.ressurs(on)
+    if ressurs is not None and ressurs.fiks_org_id != ROOT and configuration.may(aktor, "ADMIN", on):
+        assert configuration.sees(aktor, ressurs.fiks_org_id)
+
+
 def test_rights_go_down_the_tree_and_nowhere_else() -> None:
     now = fold([*GENESIS, grant(A, INTEGRASJON, SERVICE, "SVARUT.SEND")])
     assert now.may(INTEGRASJON, "SVARUT.SEND", SERVICE)
