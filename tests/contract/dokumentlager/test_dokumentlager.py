@@ -329,7 +329,7 @@ async def test_content_that_is_gone_from_the_store_is_a_fault_and_told(lager: La
     [blob] = lager.blobs - before
     (lager.settings.state / "blobs" / blob).unlink()
 
-    answer = await lager.download(dokument_id)
+    answer = await lager.download(dokument_id, Accept="application/json")
 
     assert answer.status == 500
     assert blob not in answer.json["message"]
