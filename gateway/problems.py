@@ -48,7 +48,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class ErrorMessage(msgspec.Struct, rename="camel", frozen=True):
-    """The body of every answer that is no success. ``timestamp`` is in milliseconds, ``path`` as it was called, but for
+    """The body of an answer that is no success. ``timestamp`` is in milliseconds, ``path`` as it was called, but for
     what may be the number of a person.
     """
 
@@ -81,6 +81,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         if isinstance(response, web.Response) and response.status >= HTTPStatus.BAD_REQUEST and _tells_nothing(request):
             response.body = None
+            response.headers.pop("Content-Type", None)
     return response
 
 

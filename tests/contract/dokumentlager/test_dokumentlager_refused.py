@@ -213,6 +213,7 @@ async def test_no_failure_can_be_taken_for_the_content_by_an_integration(lager: 
     for caller, status in ((lager, 404), (unknown, 401)):
         answer = await caller.download(str(uuid4()))
         assert (answer.status, answer.headers["Content-Length"], answer.body) == (status, "0", b"")
+        assert "Content-Type" not in answer.headers
     person = await lager.as_person("12858010053")
     assert (await person.download(str(uuid4()))).json["status"] == 404
 
