@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -47,7 +48,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class ErrorMessage(msgspec.Struct, rename="camel", frozen=True):
-    """The body of every answer that is no success. ``timestamp`` is in milliseconds, ``path`` as it was called, but for
+    """The body of an answer that is no success. ``timestamp`` is in milliseconds, ``path`` as it was called, but for
     what may be the number of a person.
     """
 
@@ -78,7 +79,25 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response = _of_bug(request, fault)
     if not response.prepared:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
+        if isinstance(response, web.Response) and response.status >= HTTPStatus.BAD_REQUEST and _tells_nothing(request):
+            response.body = None
+            response.headers.pop("Content-Type", None)
     return response
+
+
+def handing_out_content(handler: Any) -> None:
+    """What the handler answers is content alone (see ``_tells_nothing``)."""
+    handler.hands_out_content = True
+
+
+def _tells_nothing(request: web.Request) -> bool:
+    """Whether a failure has an empty body: what an integration asked for is content, and it does not name JSON.
+
+    The Fiks IO client for .NET ignores the status and takes any body for the payload (contract fiks-io.md, trap 18).
+    The clients for Java raise the status all the same, with an empty text.
+    """
+    hands_out_content = getattr(request.match_info.handler, "hands_out_content", False)
+    return hands_out_content and "IntegrasjonId" in request.headers and "json" not in request.headers.get("Accept", "")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from asyncpg import Record as Row
 
 from infra.blobs import Blobs
@@ -100,7 +101,7 @@ class Kvitteringer(Effecting):
         for first in range(0, len(ended), AT_ONCE):
             chunk = ended[first : first + AT_ONCE]
             await asyncio.gather(*(self._destroy(known[_key(one.event)]) for one in chunk))
-        await self._log.append_all([self._destroyed(one) for one in ended])
+        await self._log.append_all([self._destroyed(one, known[_key(one.event)]) for one in ended])
 
     async def _that_count(self, connection: Connection, events: Sequence[Recorded]) -> list[Recorded]:
         """The events that ended their messages, each message once."""
@@ -146,7 +147,7 @@ class Kvitteringer(Effecting):
         told = [one for one in ended if type(one.event) in NOTICES and not known[_key(one.event)]["plattform"]]
         headers = await self._correlations([known[_key(one.event)] for one in told])
         return [
-            self.following(_notice(known[_key(one.event)], one, headere), one.at)
+            self.following(_notice(row := known[_key(one.event)], one, headere), _in_dialogue(row, one.at))
             for one, headere in zip(told, headers, strict=True)
         ]
 
@@ -163,9 +164,15 @@ class Kvitteringer(Effecting):
         if row["blob"] is not None:
             await self._blobs.delete([row["blob"]])
 
-    def _destroyed(self, one: Recorded) -> tuple[object, Envelope]:
+    def _destroyed(self, one: Recorded, row: Row) -> tuple[object, Envelope]:
         konto_id, melding_id = _key(one.event)
-        return self.following(MeldingDestruert(mottaker_konto_id=konto_id, melding_id=melding_id), one.at)
+        destroyed = MeldingDestruert(mottaker_konto_id=konto_id, melding_id=melding_id)
+        return self.following(destroyed, _in_dialogue(row, one.at))
+
+
+def _in_dialogue(row: Row, ended: Envelope) -> Envelope:
+    """The end of the message in ``row`` with the message's own correlation: a deadline's is of nothing but itself."""
+    return msgspec.structs.replace(ended, correlation_id=row["korrelasjon"])
 
 
 def _notice(row: Row, ended: Recorded, headere: tuple[Header, ...]) -> MeldingSendt:

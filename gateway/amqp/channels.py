@@ -11,7 +11,7 @@ from gateway.amqp.actions import Ask, Consume, Consumer, Get, Inspect, Out, Unsu
 from gateway.amqp.channel import Channel
 from gateway.amqp.codec import METHOD, Frame, clipped, read_method
 from gateway.amqp.deliveries import Count, Got, Lease, Outcome
-from gateway.amqp.faults import ChannelFault, ConnectionFault, Reply
+from gateway.amqp.faults import ORDINARY, ChannelFault, ConnectionFault, Reply
 from gateway.amqp.methods import NewTag, handle
 from gateway.amqp.queues import queue_of
 
@@ -147,7 +147,7 @@ class Channels:
         """A handler that threw has failed; who merely closes has not. Who consumed is expected to do so again."""
         consumed = bool(channel.consumers)
         text = method.reply_text or ""
-        crashed = method.reply_code != Reply.REPLY_SUCCESS or text.startswith(CRASH)
+        crashed = method.reply_code not in ORDINARY or text.startswith(CRASH)
         self._remove(channel, Outcome.LOST if crashed else Outcome.RETURNED)
         self.orphaned = self.orphaned or (consumed and not self.consumers)
         self._out.say(channel.number, commands.Channel.CloseOk())

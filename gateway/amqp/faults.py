@@ -24,6 +24,10 @@ class Reply(IntEnum):
     INTERNAL_ERROR = 541
 
 
+ORDINARY = (0, Reply.REPLY_SUCCESS)
+"""What a client says that closes since it is done; 0 is how pika closes a channel."""
+
+
 class Fault(Exception):
     """Why something is closed. ``method`` is the index of the method that is to blame; 0 where none is."""
 

@@ -17,7 +17,7 @@ from gateway.amqp.actions import Action, Ask, Consumer, Login, Out, Renew, Value
 from gateway.amqp.channels import Channels, undo
 from gateway.amqp.codec import ALIVE, HEARTBEAT, METHOD, Frame, Frames, clipped, read_method
 from gateway.amqp.deliveries import Lease, Outcome
-from gateway.amqp.faults import ChannelFault, ConnectionFault, Fault, Reply
+from gateway.amqp.faults import ORDINARY, ChannelFault, ConnectionFault, Fault, Reply
 from gateway.amqp.handshake import GREETING, Tuned
 from gateway.amqp.methods import NewTag
 from gateway.amqp.pulse import Due, Pulse
@@ -246,7 +246,7 @@ class Session:
     def _on_connection(self, method: Method) -> None:
         match method:
             case commands.Connection.Close():
-                self._channels.end(Outcome.RETURNED if method.reply_code == Reply.REPLY_SUCCESS else Outcome.LOST)
+                self._channels.end(Outcome.RETURNED if method.reply_code in ORDINARY else Outcome.LOST)
                 self._out.say(0, commands.Connection.CloseOk())
                 self.state = State.OVER
             case commands.Connection.StartOk() if self.state is State.LOGIN:

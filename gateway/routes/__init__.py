@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.auth.demands import Demand, demanding
+from gateway.problems import handing_out_content
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
@@ -25,13 +26,16 @@ class Routes:
     def __init__(self) -> None:
         self._table: list[tuple[str, str, Handler]] = []
 
-    def get(self, path: str, *, demands: Demand, changes: bool = False) -> Callable[[H], H]:
+    def get(self, path: str, *, demands: Demand, changes: bool = False, content: bool = False) -> Callable[[H], H]:
         """Serve GET of ``path``, and HEAD by the same handler: aiohttp then leaves out the body.
 
         Where the call ``changes`` something, HEAD is not served: whoever asks with it counts on its being safe.
+        ``content``: any body may be taken for what was asked for, so a failure has none (see ``problems``).
         """
 
         def register(handler: H) -> H:
+            if content:
+                handing_out_content(handler)
             served = self._route("GET", path, demands)(handler)
             return served if changes else self._route("HEAD", path, demands)(served)
 

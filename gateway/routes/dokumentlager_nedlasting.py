@@ -34,7 +34,7 @@ async def last_ned_niva4(request: web.Request) -> web.StreamResponse:
     return await handed_out(request, partial(exposed, request, uuid_in(request, "dokumentId")))
 
 
-@routes.get(f"{NEDLASTING}/{{dokumentId}}", demands=EXPOSED)
+@routes.get(f"{NEDLASTING}/{{dokumentId}}", demands=EXPOSED, content=True)
 async def last_ned(request: web.Request) -> web.StreamResponse:
     """The content."""
     return await handed_out(request, partial(exposed, request, uuid_in(request, "dokumentId")))

@@ -70,9 +70,16 @@ class Structure:
 
 
 def begins_as_cms(head: bytes) -> bool:
-    """Whether content does whose first ``HEAD`` octets these are; all of it, where it has fewer."""
+    """Whether content does whose first ``HEAD`` octets these are; all of it, where it has fewer.
+
+    It does if a SEQUENCE begins with the object identifier of a kind, or with as much of one as there is. Where nothing
+    of one is there, its length must be of a form that every envelope has and no text in UTF-8 (0x80 to 0x88): "0" is
+    octet 0x30 too, so "0123" is text, and of one octet nobody can tell.
+    """
     if len(head) < 2 or head[0] != SEQUENCE:
         return False
     told = head[1] & 0x7F if head[1] > 0x80 else 0
+    if told > 8:
+        return False
     kind = head[2 + told :]
-    return told <= 8 and bool(kind) and any(kind.startswith(one) or one.startswith(kind) for one in KINDS)
+    return any(kind.startswith(one) or one.startswith(kind) for one in KINDS) if kind else head[1] >= 0x80

@@ -246,6 +246,20 @@ async def test_pika_reads_and_settles(amqp: Amqp) -> None:
     await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["acked"]] * 4)
 
 
+async def test_pika_that_closes_with_a_message_in_hand_has_not_failed(amqp: Amqp) -> None:
+    amqp.queues.put(KONTO_ID, MELDING)
+
+    def script(secret: str) -> None:
+        with with_pika(amqp, secret) as connection:
+            channel = connection.channel()
+            assert channel.basic_get(QUEUE)[2] == MELDING.body
+            channel.close()
+            assert connection.channel().basic_get(QUEUE)[2] == MELDING.body
+
+    await asyncio.to_thread(script, amqp.secret)
+    await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["returned"] * 2])
+
+
 async def test_pika_is_refused_in_words_that_it_knows(amqp: Amqp) -> None:
     def refused(secret: str) -> list[tuple[str, int]]:
         found = []

@@ -442,8 +442,10 @@ async def test_the_example_of_the_readme_works(world: World, tmp_path: Path) -> 
     (tmp_path / "konto.key").write_bytes(OURS.key.private_bytes(pem, private, serialization.NoEncryption()))
     assert shown["klient"](tmp_path, b"x", Integrasjon(INTEGRASJON, PASSORD), KONTO_ID)
     await shown["send"](world.klient(OTHER_KONTO), KONTO_ID, tmp_path / "konto.crt")
+    world.amqp.queues.put(KONTO_ID, Melding(MELDING.headers, encrypt(b"Hei", OURS)), Melding(MELDING.headers))
     receiving = asyncio.create_task(shown["motta"](world.klient(), tmp_path))
-    await eventually(lambda: world.amqp.queues.outcomes(KONTO_ID) == [["acked"]])
+    settled = [["acked"], ["rejected"], ["acked"]]
+    await eventually(lambda: receiving.done() or world.amqp.queues.outcomes(KONTO_ID) == settled)
     receiving.cancel()
     (received,) = await asyncio.to_thread(lambda: list(tmp_path.glob("*/brev.pdf")))
     assert received.read_bytes() == (tmp_path / "konto.crt").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from streams import topics
 from streams.domain.fiks_io import key_id_of, stream_of
 from tests.support.eventually import eventually, eventually_found
 from tests.support.queues import Post, gateway, post
+from tests.support.records import records_on
 from tests.support.stack import own_database, temporary_folder
 
 AKTOR = "integrasjon:00000000-0000-0000-0000-000000000009"
@@ -90,6 +92,22 @@ async def test_what_expires_is_told_to_its_sender_on_time_though_it_waits_behind
     }
     await until(office, sent.melding_id, "MeldingSendt", "MeldingsfristPassert", "MeldingUtlopt", "MeldingDestruert")
     assert (await queues.count(konto)).meldinger == 1
+    dialogue = types_by_correlation(office)[await correlation_of(office, sent.melding_id)]
+    assert (dialogue["MeldingSendt"], dialogue["MeldingDestruert"]) == (2, 1), "the notice is of it too"
+
+
+async def correlation_of(office: Post, melding_id: UUID) -> str:
+    statement = "select korrelasjon from read.fiks_io_melding where melding_id = $1"
+    return str(await office.system.connection.fetchval(statement, melding_id))
+
+
+def types_by_correlation(office: Post) -> dict[str, Counter[str]]:
+    """How many events of each type the log has of each correlation."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records_on(office.system.settings.kafka, "fiks.io"):
+        headers = dict(record.headers)
+        found[headers["ce_correlationid"].decode()][headers["ce_type"].decode()] += 1
+    return found
 
 
 async def test_the_third_failure_ends_it_and_is_told_to_its_sender(office: Post) -> None:

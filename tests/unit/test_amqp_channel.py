@@ -236,7 +236,9 @@ def test_only_what_can_have_been_in_a_handler_is_lost_with_the_connection() -> N
     "close",
     [
         commands.Connection.Close(200, "Goodbye", 0, 0),
+        commands.Connection.Close(0, "Normal shutdown", 0, 0),
         commands.Channel.Close(200, "OK", 0, 0),
+        commands.Channel.Close(0, "Normal shutdown", 0, 0),
     ],
 )
 def test_who_closes_has_failed_at_nothing(close: Method) -> None:

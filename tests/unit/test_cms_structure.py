@@ -83,8 +83,12 @@ def test_octet_by_octet(name: str) -> None:
 @pytest.mark.parametrize("name", MESSAGES)
 def test_wherever_it_is_cut_off_it_is_not_let_through(name: str) -> None:
     message = MESSAGES[name]
-    beginning = message.index(encoded(OID, b"")[:1], 1) + 1
-    assert not any(is_let_through(message[:end]) for end in range(beginning, len(message)))
+    assert not any(is_let_through(message[:end]) for end in range(2, len(message)))
+
+
+@pytest.mark.parametrize("text", ["0", "00", "0123", "0*", "0 kr", "0\x06", "0å", "0€"])
+def test_short_text_that_begins_with_a_zero_passes_as_it_is(text: str) -> None:
+    assert is_let_through(text.encode())
 
 
 @given(name=NAMES, more=st.binary(min_size=1, max_size=20), cuts=CUTS)
@@ -114,7 +118,6 @@ def test_what_was_garbled_is_let_through_only_where_its_lengths_still_add_up(
 @given(content=st.binary(max_size=100), cuts=CUTS)
 @example(b"", [])
 @example(b"0", [])
-@example(b"0\x80", [1])
 @example(b"0123456789 er ikke CMS, men tekst", [3])
 @example(b"%PDF-1.4", [])
 @example(encoded(SEQUENCE, encoded(OID, oid("1.2.840.113549.1.7.1")), b"\xff\xff"), [])

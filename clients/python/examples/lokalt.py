@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from fiks_io import EgenKonto, FiksIO, File, Integrasjon, KeyPair, Maskinporten, Miljo, Signer
+from fiks_io import EgenKonto, FiksIO, File, Integrasjon, KeyPair, Maskinporten, Miljo, Refused, Signer
 
 TYPE = "no.ks.fiks.eksempel.v1"
 
@@ -35,10 +35,15 @@ async def main(addresses: dict[str, str], testvik: dict[str, str], provdal: dict
         sendt = await avsender.send(UUID(provdal["fiksIoKontoId"]), TYPE, [File(file.name, file)])
         print("sent", sendt.melding_id)
         async for melding in meldinger:
-            if melding.metadata.har_payload:
-                async with melding.innhold() as innhold:
-                    for name in innhold.names:
-                        print(f"received {name}, {len(innhold.read(name))} bytes")
+            try:
+                if melding.metadata.har_payload:
+                    async with melding.innhold() as innhold:
+                        for name in innhold.names:
+                            print(f"received {name}, {len(innhold.read(name))} bytes")
+            except Refused as fault:  # the next time it would be no better
+                print("not readable:", fault)
+                await melding.nack()
+                continue
             await melding.svar(f"{TYPE}.mottatt")
             await melding.ack()
             if melding.metadata.melding_id == sendt.melding_id:

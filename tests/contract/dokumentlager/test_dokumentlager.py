@@ -129,7 +129,8 @@ async def test_what_is_not_as_the_caller_knows_it_is_left_alone(lager: Lager) ->
     ]
     for method, path, more in asking:
         for other in ('"annet"', f"W/{etag}", etag.strip('"')):
-            answer = await lager.ask(method, path, headers={"If-Match": other}, **more)
+            headers = {"If-Match": other, "Accept": "application/json"}
+            answer = await lager.ask(method, path, headers=headers, **more)
             assert answer.status == 412, (method, other)
             assert method == "HEAD" or answer.json["status"] == 412
     assert len((await lager.ask("GET", address)).json["hendelser"]) == 1
@@ -329,7 +330,7 @@ async def test_content_that_is_gone_from_the_store_is_a_fault_and_told(lager: La
     [blob] = lager.blobs - before
     (lager.settings.state / "blobs" / blob).unlink()
 
-    answer = await lager.download(dokument_id)
+    answer = await lager.download(dokument_id, Accept="application/json")
 
     assert answer.status == 500
     assert blob not in answer.json["message"]

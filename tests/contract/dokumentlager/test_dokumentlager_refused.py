@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -202,8 +203,19 @@ async def test_a_change_that_cannot_be(lager: Lager) -> None:
 @pytest.mark.parametrize("what", ["", "/metadata"])
 async def test_what_there_is_none_of(lager: Lager, what: str) -> None:
     for dokument_id in (str(uuid4()), "nei"):
-        answer = await lager.download(dokument_id, what)
+        answer = await lager.download(dokument_id, what, Accept="application/json")
         assert (answer.status, answer.json["status"]) == (404, 404)
+
+
+async def test_no_failure_can_be_taken_for_the_content_by_an_integration(lager: Lager) -> None:
+    """The Fiks IO client for .NET looks at the length of what it gets, and not at the status."""
+    unknown = replace(lager, headers=lager.headers | {"IntegrasjonPassord": "galt"})
+    for caller, status in ((lager, 404), (unknown, 401)):
+        answer = await caller.download(str(uuid4()))
+        assert (answer.status, answer.headers["Content-Length"], answer.body) == (status, "0", b"")
+        assert "Content-Type" not in answer.headers
+    person = await lager.as_person("12858010053")
+    assert (await person.download(str(uuid4()))).json["status"] == 404
 
 
 async def test_who_shows_nothing_gets_nothing(lager: Lager) -> None:
