@@ -41,8 +41,6 @@ MOST_UNSAID = 5000
 """Facts that wait for the log; while there are more, nothing is handed out."""
 LATER = 30.0
 """Seconds until a message is tried again whose content cannot be read."""
-SOON = 0.5
-"""Seconds in which the keys of a message mostly come that was just sent."""
 LOOK = 10.0
 """Seconds between two looks at all accounts, were a notice lost."""
 AWAY: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
@@ -231,7 +229,7 @@ class Queues:
                 break
             fits.append(taken[number])
         with suppress(Unavailable):  # each is told by itself, then
-            await self._log.keys.get_many(set().union(*(keys_of(row) for _, row in fits)), SOON)
+            await self._log.keys.get_many(set().union(*(keys_of(row) for _, row in fits)))
         opened = await asyncio.gather(*(self._opened(held, row) for held, row in fits))
         given: dict[_Subscription, list[Lease]] = defaultdict(list)
         unwanted = [held for held, _ in taken[len(fits) :]]

@@ -73,17 +73,11 @@ class Table:
     def __init__(self, pool: Pool, ends: Ends, patience: float = PATIENCE) -> None:
         self._pool, self._ends, self._patience = pool, ends, patience
 
-    async def load(self, names: Collection[str], soon: float = 0.0) -> dict[str, bytes]:
-        """The wrapped keys by name; what is absent was erased. Raises Unavailable.
-
-        What is missing is looked for during ``soon`` seconds before the log is asked whether it can still come.
-        """
-        until = time.monotonic() + soon
+    async def load(self, names: Collection[str]) -> dict[str, bytes]:
+        """The wrapped keys by name; what is absent was erased. Raises Unavailable."""
         try:
             found = await self._load(names)
-            while (missing := set(names) - found.keys()) and time.monotonic() < until:
-                await asyncio.sleep(PAUSE)
-                found |= await self._load(missing)
+            missing = set(names) - found.keys()
             return found | await self._awaited(missing) if missing else found
         except INFRASTRUCTURE as fault:
             raise Unavailable("Nøklene kan ikke leses akkurat nå. Prøv igjen") from fault
@@ -155,9 +149,8 @@ class Keys:
         name = f"{key_id}{SUFFIX}{secrets.token_urlsafe(6)}"
         return name, await self.create(name)
 
-    async def get_many(self, names: Collection[str], soon: float = 0.0) -> dict[str, bytes]:
-        """The keys by name, with one query; what is absent was erased. Where they were made a moment ago and are
-        hardly ever erased, asking the log for those that have not come is put off by ``soon`` seconds.
+    async def get_many(self, names: Collection[str]) -> dict[str, bytes]:
+        """The keys by name, with one query; what is absent was erased.
 
         Raises Unavailable when PostgreSQL, the log or the KMS is away, or the table does not catch up.
         """
@@ -165,7 +158,7 @@ class Keys:
         if missing := set(names) - found.keys():
             if self.table is None:
                 raise Unavailable("Nøkler kan ikke leses her")
-            read = await self._keks.unwrap(await self.table.load(missing, soon))
+            read = await self._keks.unwrap(await self.table.load(missing))
             for name, key in read.items():
                 self._known.put(name, key)
             found |= read
