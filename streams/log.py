@@ -128,6 +128,8 @@ class Log:
         self, topic: str, key: str | bytes, value: bytes | None, headers: Headers, partition: int = ANY
     ) -> asyncio.Future[Position]:
         if self.stalled:
+            self._producer.poll(0)  # it may be this process that stood still: the reports may lie ready
+        if self.stalled:
             metrics.APPEND_FAILURES.labels(topic, "unavailable").inc()
             raise Unavailable("Loggen svarer ikke; ingenting er tatt imot. Prøv igjen")
         outcome: asyncio.Future[Position] = self._loop.create_future()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,7 @@ from schemas.svarut import ForsendelseAkseptert
 from schemas.topics import TOPICS
 from streams.broker_errors import NotTaken, refusal
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.log import LARGEST, LARGEST_FACT
+from streams.log import LARGEST, LARGEST_FACT, STALLED_AFTER
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 from tests.support.stack import OwnKafka
 
@@ -69,6 +70,16 @@ async def test_a_broker_that_hangs_is_unavailable_and_loses_nothing_that_it_had_
     assert refused.value.retry_after > 0
     acknowledged.append(await system.until_sent())
     assert {str(one) for one in acknowledged} <= set(ids_on(system))
+
+
+async def test_a_process_that_stood_still_does_not_think_the_log_away(system: Backbone) -> None:
+    event = ForsendelseAkseptert(forsendelse_id=uuid4())  # that needs no key first
+    before = asyncio.ensure_future(system.log.append(event, about(event)))
+    await asyncio.sleep(0)
+    time.sleep(STALLED_AFTER * 1.2)  # the broker answers meanwhile, and nobody looks
+    await system.log.append(event, about(event))
+    await before
+    assert ids_on(system).count(str(event.forsendelse_id)) == 2
 
 
 async def test_a_caller_that_goes_away_does_not_stop_the_append(system: Backbone) -> None:
