@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from infra.database import INFRASTRUCTURE, Pool
 from infra.ends import Ends
 from infra.logs import logger
 from infra.partitions import partition_of
-from projections.freshness import passed
+from projections.freshness import passed, position
 from schemas.envelope import Position
 from streams.domain.errors import Unavailable
 
@@ -44,6 +44,37 @@ class Answer:
     as_of: datetime | None
 
 
+class Freshness:
+    """Up to when each partition was read, told from looks at where the log ends and where the projection is then.
+
+    A projection that is always a little behind still passes what was the end before: that is how fresh it is.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, datetime] = {}
+        self._ahead: dict[int, tuple[int, datetime]] = {}
+
+    def saw(self, partition: int, end: int, next_offset: int, moment: datetime) -> None:
+        """At ``moment`` or after it the log ended at ``end``, and after that the projection was at ``next_offset``."""
+        past_end, since = self._ahead.setdefault(partition, (end, moment))
+        if next_offset >= end:
+            self._is_fresh(partition, moment)
+        elif next_offset >= past_end:
+            self._is_fresh(partition, since)
+        else:
+            return
+        del self._ahead[partition]
+
+    def of(self, partitions: Collection[int]) -> datetime | None:
+        """The moment up to which everything on these partitions was read; None when that is not known."""
+        if not partitions or not self._known.keys() >= set(partitions):
+            return None
+        return min(self._known[one] for one in partitions)
+
+    def _is_fresh(self, partition: int, moment: datetime) -> None:
+        self._known[partition] = max(moment, self._known.get(partition, moment))
+
+
 class Reading:
     """The questions of one process to ``projection`` about the topic whose end ``ends`` knows.
 
@@ -56,7 +87,7 @@ class Reading:
         self._projection, self._decider = projection, decider
         self._patience = patience
         self._written: OrderedDict[str, tuple[Position, bool]] = OrderedDict()
-        self._fresh: dict[int, datetime] = {}
+        self._fresh = Freshness()
 
     def wrote(self, stream: UUID, position: Position, *, decided: bool = False) -> None:
         """This process has written to ``stream``: answers about it contain that, and when ``decided`` what followed."""
@@ -90,21 +121,29 @@ class Reading:
         if about is not None:
             await asyncio.gather(*(self._wait_for_own(str(one)) for one in about if str(one) in self._written))
         ends = await self._ends_of(about)
-        fresh = ends is not None and await self._passed(ends, 0)
-        rows = await self._fetch(statement, *args)
-        if not fresh and not enough(rows):
+        fresh = ends is not None and await self._is_at(ends, asked)
+        found = await self._answer(ends, statement, *args)
+        if not fresh and not enough(found.rows):
             if ends is None or not await self._passed(ends, self._patience):
                 raise Unavailable("Siste nytt er ikke klart for lesing ennå. Prøv igjen")
-            fresh, rows = True, await self._fetch(statement, *args)
-        return Answer(rows, self._as_of(ends, asked if fresh else None))
+            await self._is_at(ends, asked)
+            found = await self._answer(ends, statement, *args)
+        return found
 
-    def _as_of(self, ends: dict[int, int] | None, asked: datetime | None) -> datetime | None:
-        partitions = list(ends or ())
-        if asked:
-            self._fresh |= dict.fromkeys(partitions, asked)
-        if not partitions or not all(one in self._fresh for one in partitions):
-            return None
-        return min(self._fresh[one] for one in partitions)
+    async def _answer(self, ends: dict[int, int] | None, statement: str, *args: Any) -> Answer:
+        as_of = self._fresh.of(ends or ())  # before the rows are read: others look meanwhile
+        return Answer(await self._fetch(statement, *args), as_of)
+
+    async def _is_at(self, ends: dict[int, int], asked: datetime) -> bool:
+        """Whether the projection contains all that the log has contained since ``asked``, up to ``ends``."""
+        places = [position(self._pool, self._projection, self._ends.topic, partition) for partition in ends]
+        try:
+            found = dict(zip(ends, await asyncio.gather(*places), strict=True))
+        except INFRASTRUCTURE as fault:
+            raise _away(fault) from fault
+        for partition, next_offset in found.items():
+            self._fresh.saw(partition, ends[partition], next_offset, asked)
+        return all(found[partition] >= end for partition, end in ends.items())
 
     async def _wait_for_own(self, stream: str) -> None:
         """Wait until the projection contains what this process wrote to the stream."""

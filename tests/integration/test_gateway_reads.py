@@ -112,10 +112,9 @@ async def test_what_was_sent_is_found_at_once_through_another_gateway(working: S
     async def once() -> None:
         forsendelse_id = await send(working.one)
         assert list(await statuser(working.other, forsendelse_id)) == [forsendelse_id]
-        status, said, headers = await get(working.other, f"/api/v2/forsendelser/{forsendelse_id}/hendelser")
+        status, said, _ = await get(working.other, f"/api/v2/forsendelser/{forsendelse_id}/hendelser")
         assert status == 200
         assert said["hendelser"][0]["hendelse"] == "Forsendelsen er mottatt"
-        assert datetime.fromisoformat(headers["Fiks-Fresh-As-Of"]).tzinfo
 
     await asyncio.gather(*(once() for _ in range(40)))
 
