@@ -10,6 +10,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from gateway.auth.memory import MEMORY
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, LOG
 from gateway.dokument_nedlasting import body, headers_of, key_of, planned
@@ -79,6 +80,7 @@ async def exposed(request: web.Request, dokument_id: UUID) -> Any:
     missing = f"Dokumentet {dokument_id} finnes ikke"
     found = (await request.app[DOKUMENTER].dokument(dokument_id)).rows
     if not found:
+        await request.app[MEMORY].has_moved_on(0)  # as long as for one that is not for the caller: no clock tells
         raise NotFound(missing)
     [dokument] = found
     with hidden(missing):
