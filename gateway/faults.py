@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.forsendelse import MOST_DOKUMENTER
 from schemas.svarut import Feil, Feilkode
 
 TOLD = 10
@@ -18,13 +19,13 @@ TEXTS = {
     Feilkode.UGYLDIG_FILNAVN: "Ugyldig innhold: filnavnet er tomt, brukt to ganger eller har tegn som ikke er lov",
     Feilkode.DOKUMENT_MANGLER: "Ugyldig innhold: dokumentet er oppgitt, men filen er ikke sendt",
     Feilkode.UKJENT_DOKUMENT: "Ugyldig innhold: filen er sendt, men ikke oppgitt blant dokumentene",
-    Feilkode.FOR_MANGE_DOKUMENTER: "Ugyldig innhold: forsendelsen har for mange dokumenter",
+    Feilkode.FOR_MANGE_DOKUMENTER: f"Ugyldig innhold: en forsendelse kan ha høyst {MOST_DOKUMENTER} dokumenter",
     Feilkode.FOR_STOR_FORSENDELSE: "Ugyldig innhold: det som skal skrives ut, er større enn 350 MB",
     Feilkode.TOMT_DOKUMENT: "Kan ikke lagre tomt dokument",
     Feilkode.UGYLDIG_PDF: "Feil under lesing av dokument: filen er ikke en gyldig PDF",
     Feilkode.PASSORDBESKYTTET_PDF: "Feil under lesing av dokument: PDF-en er passordbeskyttet",
     Feilkode.KAN_IKKE_SKRIVES_UT: "Ugyldig innhold: bare PDF kan skrives ut, med sidetall fra 1 i giroarkSider",
-    Feilkode.MA_KRYPTERES: "Ugyldig innhold: dokumentene må være kryptert når nivå 4 kreves",
+    Feilkode.MA_KRYPTERES: "Ugyldig innhold: dokumenter må være kryptert (CMS) når kryptert er satt, eller nivå 4 kreves",
     Feilkode.UFULLSTENDIG_OPPLASTING: "Opplastingen ble ikke fullført. Prøv igjen",
     Feilkode.UGYLDIG_SIGNERING: "Ugyldig innhold: signeringsoppdraget er ikke gyldig",
     Feilkode.UGYLDIG_SVARADRESSE: "Ugyldig innhold: svarlenke krever en adresse med organisasjonsnummer",

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.digital_id import Kind, kind_of
-from gateway.metadata import NO_NUL, Int32, Int64, Text, Text100, Time, must_be_in_the_calendar
+from gateway.metadata import NO_NUL, HeaderText, Int32, Int64, Text, Text100, Time, must_be_in_the_calendar
 from gateway.multipart import nfc
 from schemas import svarut
 from schemas.svarut import Feil, Feilkode
@@ -27,7 +27,8 @@ MOST_DOKUMENTER = 500
 MOST_TO_PRINT = 350 * 1024 * 1024
 NORWAY = ("", "no", "nor", "norge", "noreg", "norway")
 
-_FORBIDDEN = frozenset('*:"\\/<>|?')
+_FORBIDDEN = frozenset('*:"\\/<>|?\x7f') | set(map(chr, range(32)))
+"""What the contract forbids in names of files, and control characters, which would end or garble headers."""
 
 
 class Adresse(Struct, rename="camel", frozen=True):
@@ -94,7 +95,7 @@ class Dokument(Struct, rename="camel", frozen=True):
     """A document as its sender describes it."""
 
     filnavn: Annotated[str, Meta(pattern=NO_NUL, max_length=226)]
-    mime_type: Text
+    mime_type: HeaderText
     skal_signeres: bool = False
     dokument_type: Text | None = None
     giroark_sider: tuple[Int32, ...] = ()

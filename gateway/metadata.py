@@ -29,11 +29,14 @@ CHARSETS = {
 }
 
 NO_NUL = r"\A[^\0]*\Z"
+NO_CONTROLS = r"\A[^\x00-\x1f\x7f]*\Z"
 NOT_BLANK = r"\A(?=\s*[^\s\0])[^\0]*\Z"
 EPOST = r"[^@\s\0]{1,64}@[^@\s\0.]+(?:\.[^@\s\0.]+)+"
 KIND = "kind"
 """The extra of a text that must be such a number (``gateway.digital_id``)."""
 Text = Annotated[str, Meta(pattern=NO_NUL)]
+HeaderText = Annotated[str, Meta(pattern=NO_CONTROLS)]
+"""What is written into headers of HTTP, which a line break would end."""
 Text1000 = Annotated[str, Meta(pattern=NO_NUL, max_length=1000)]
 Text100 = Annotated[str, Meta(pattern=NO_NUL, max_length=100)]
 Kode = Annotated[str, Meta(pattern=r"\A[0-9A-Z_.]+\Z", max_length=100)]

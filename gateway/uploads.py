@@ -20,6 +20,7 @@ from gateway.metadata import read_json
 from gateway.multipart import Multipart, Read, nfc
 from gateway.randomness import new_hex
 from infra.blobs import Blobs
+from infra.crypto.cms_structure import HEAD, begins_as_cms
 from infra.keys import Keys
 from infra.sealed_blobs import opening, sealing
 from schemas.envelope import Position
@@ -65,14 +66,15 @@ class Upload:
 
     async def documents(self, sent: Forsendelse) -> None:
         """Receive the documents that ``sent`` names, in whatever order they come; the name of a part says nothing."""
-        wanted = {nfc(dokument.filnavn): number for number, dokument in enumerate(sent.dokumenter[:MOST_DOKUMENTER])}
+        wanted = {nfc(dokument.filnavn): number for number, dokument in enumerate(sent.dokumenter)}
         self.received = [Received()] * min(len(sent.dokumenter), MOST_DOKUMENTER)
         try:
             await self._receive(sent, wanted)
         except Unreadable:
             self.faults.append(Feil(kode=Feilkode.UFULLSTENDIG_OPPLASTING))
         else:
-            self.faults += [Feil(kode=Feilkode.DOKUMENT_MANGLER, sted=str(at + 1)) for at in wanted.values()]
+            missing = (at for at in wanted.values() if at < MOST_DOKUMENTER)
+            self.faults += [Feil(kode=Feilkode.DOKUMENT_MANGLER, sted=str(at + 1)) for at in missing]
 
     async def say(self, appending: Awaitable[Position]) -> Position:
         """Append what is said of the upload. Its content stays where that may be on the log: content that nobody names
@@ -106,10 +108,10 @@ class Upload:
         while part := await self._parts.next_part():
             count += 1
             at = wanted.pop(part.filename or "", None)
-            if at is not None:
-                await self._document(sent.dokumenter[at], at, sent.kryptert)
-            elif len(self.faults) < MOST_DOKUMENTER:
+            if at is None and len(self.faults) < MOST_DOKUMENTER:
                 self.faults.append(Feil(kode=Feilkode.UKJENT_DOKUMENT, sted=str(count)))
+            elif at is not None and at < MOST_DOKUMENTER:
+                await self._document(sent.dokumenter[at], at, sent.kryptert)
 
     async def _document(self, said: Dokument, at: int, kryptert: bool) -> None:
         measured, blob = Measured(), None
@@ -122,12 +124,14 @@ class Upload:
             self._kept.append(blob)
             await self._blobs.put(blob, sealing(await self._made_key(), blob, content))
         self.received[at] = Received(storrelse=measured.size, sha256=measured.sha256, blob=blob)
-        if fault := await self._fault(measured, blob, said.is_pdf and not kryptert):
+        if fault := await self._fault(measured, blob, said.is_pdf, kryptert):
             self.faults.append(Feil(kode=fault, sted=str(at + 1)))
 
-    async def _fault(self, measured: Measured, blob: str | None, is_pdf: bool) -> Feilkode | None:
+    async def _fault(self, measured: Measured, blob: str | None, is_pdf: bool, kryptert: bool) -> Feilkode | None:
         if not measured.size:
             return Feilkode.TOMT_DOKUMENT
+        if kryptert:  # contract 11
+            return None if begins_as_cms(measured.head[:HEAD]) else Feilkode.MA_KRYPTERES
         if not is_pdf or not blob:
             return None
         inspection = pdf.inspect(measured.size, measured.head, measured.tail)

@@ -139,6 +139,8 @@ def test_charsets(content: bytes, charset: str | None) -> None:
         ({"dokumenter": {}}, "dokumenter "),
         ({"dokumenter": [A | {"filnavn": "x" * 227}]}, "filnavn "),
         ({"dokumenter": [{"filnavn": "a"}]}, "mimeType mangler"),
+        ({"dokumenter": [A | {"mimeType": "text/plain\r\nX: y"}]}, "mimeType "),
+        ({"dokumenter": [A | {"mimeType": "text/plain\x7f"}]}, "mimeType "),
         ({"dokumenter": [A | {"giroarkSider": [2**31]}]}, "giroarkSider"),
         ({"metadataForImport": {"saksaar": 2**40}}, "metadataForImport.saksaar "),
         ({"metadataForImport": {"journalpostnummer": 2**63}}, "metadataForImport.journalpostnummer "),

@@ -45,6 +45,9 @@ UNREADABLE = {
     "wrong type": Refused(form(metadata(tittel=3)), "feltet tittel"),
     "missing field": Refused(form(metadata(mottaker=None)), "feltet mottaker mangler"),
     "too long": Refused(form(metadata(tittel="x" * 1001)), "feltet tittel"),
+    "type that ends its header": Refused(
+        form(metadata(dokumenter=[{"filnavn": "a.pdf", "mimeType": "text/plain\r\nX: y"}])), "mimeType"
+    ),
     "too many links": Refused(form(metadata(lenker=[{"url": "https://ks.no", "tekst": "t"}] * 6)), "feltet lenker"),
 }
 
@@ -56,6 +59,11 @@ FAULTY = {
     ),
     "no address": Refused(
         form(metadata("a.pdf", mottaker={"navn": "K"}), A), "Ugyldig innhold", ((Feilkode.MANGLER_ADRESSE, "mottaker"),)
+    ),
+    "name that ends its header": Refused(
+        form(metadata("a\r\nb.pdf"), [("filename*=UTF-8''a%0D%0Ab.pdf", PDF)]),
+        "filnavnet",
+        ((Feilkode.UGYLDIG_FILNAVN, "1"),),
     ),
     "empty document": Refused(
         form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', b"")]),
@@ -77,11 +85,24 @@ FAULTY = {
     "document twice": Refused(form(metadata("a.pdf"), A * 2), "ikke oppgitt", ((Feilkode.UKJENT_DOKUMENT, "2"),)),
     "too many": Refused(
         form(metadata(*(f"{number}.pdf" for number in range(MOST_DOKUMENTER + 1)))),
-        "for mange dokumenter",
+        f"høyst {MOST_DOKUMENTER} dokumenter",
         (
             (Feilkode.FOR_MANGE_DOKUMENTER, None),
             *((Feilkode.DOKUMENT_MANGLER, str(number + 1)) for number in range(MOST_DOKUMENTER)),
         ),
+    ),
+    "too many, all of them sent": Refused(
+        form(
+            metadata(*(f"{number}.pdf" for number in range(MOST_DOKUMENTER + 1))),
+            [(f'filename="{number}.pdf"', PDF) for number in range(MOST_DOKUMENTER + 1)],
+        ),
+        f"høyst {MOST_DOKUMENTER} dokumenter",
+        ((Feilkode.FOR_MANGE_DOKUMENTER, None),),
+    ),
+    "said to be encrypted": Refused(
+        form(metadata("a.pdf", "b.pdf", kryptert=True), [('filename="a.pdf"', b"0\x80\x06\x09"), AB[1]]),
+        "kryptert",
+        ((Feilkode.MA_KRYPTERES, "2"),),
     ),
     "level 4 in clear": Refused(
         form(metadata("a.pdf", krevNiva4Innlogging=True), A), "kryptert", ((Feilkode.MA_KRYPTERES, None),)
