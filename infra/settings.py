@@ -4,12 +4,15 @@ No secret has a default: the PostgreSQL password stands in a passfile that the D
 """
 
 import os
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ELSEWHERE = {
@@ -20,8 +23,59 @@ ELSEWHERE = {
 """Names that are no settings of a process, and who reads them."""
 
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
 class UnknownSetting(Exception):
     """A variable of the environment looks like a setting and is none: misspelt, it would leave a default in force."""
+
+
+def _must(be: str, holds: Callable[[str], bool]) -> AfterValidator:
+    """The check of a text, which says what it must be and never what it is: there may be a password in it."""
+
+    def check(value: str) -> str:
+        try:
+            is_so = holds(value)
+        except ValueError:  # what urlsplit raises, and what it gives, for a port that is none
+            is_so = False
+        if not is_so:
+            raise PydanticCustomError("setting", "must be {be}", {"be": be})
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_web(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+
+
+def _are_servers(servers: str) -> bool:
+    return all(server.hostname and server.port for server in map(_server, servers.split(",")))
+
+
+def _is_dsn(dsn: str) -> bool:
+    parts = urlsplit(dsn)
+    servers = parts.netloc.rpartition("@")[2]
+    return parts.scheme in ("postgresql", "postgres") and all(_server(one).port != 0 for one in servers.split(","))
+
+
+def _server(text: str) -> SplitResult:
+    return urlsplit(f"//{text.strip()}")
+
+
+def _is_store(url: str) -> bool:
+    parts = urlsplit(url)
+    is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    return is_folder or (parts.scheme == "s3" and bool(parts.netloc))
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Web = Annotated[str, _must("an address that begins with http:// or https:// and names a host", _is_web)]
+Servers = Annotated[str, _must("host:port, and more of them after commas", _are_servers)]
+Dsn = Annotated[str, _must("postgresql://user@host:port/database", _is_dsn)]
+Store = Annotated[str, _must("file:///folder or s3://bucket", _is_store)]
+Level = Annotated[str, _must(f"one of {', '.join(LEVELS)}", lambda level: level.upper() in LEVELS)]
 
 
 def _blobs_in_state(settings: dict[str, Any]) -> str:
@@ -49,16 +103,16 @@ class Settings(BaseSettings):
     state: Path = Field(
         default=Path(".local"), description="folder of all that a local run leaves: data, logs, stack.json"
     )
-    kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, comma separated host:port")
+    kafka: Servers = Field(default="127.0.0.1:9092", description="bootstrap servers, comma separated host:port")
     replication: int = Field(default=1, ge=1, description="replicas of each topic; 3 where there are three brokers")
-    postgres: str = Field(
+    postgres: Dsn = Field(
         default="postgresql://fiks@127.0.0.1:5432/fiks", description="DSN, with passfile= or a password"
     )
-    blobs: str = Field(default_factory=_blobs_in_state, description="URL of the blob store: file:// or s3://")
+    blobs: Store = Field(default_factory=_blobs_in_state, description="URL of the blob store: file:// or s3://")
     gateway_host: str = "127.0.0.1"
-    gateway_port: int = 8080
+    gateway_port: Port = 8080
     amqp_host: str = Field(default="127.0.0.1", description="the address on which amqp_port listens")
-    amqp_port: int | None = Field(
+    amqp_port: Port | None = Field(
         default=None, description="where gateways serve the queues of Fiks IO over AMQP 0-9-1; none: they do not"
     )
     amqp_certificate: Path | None = Field(
@@ -66,10 +120,10 @@ class Settings(BaseSettings):
         description="certificate chain (PEM) that names the host clients ask for; none: no TLS, on loopback alone",
     )
     amqp_key: Path | None = Field(default=None, description="the key of amqp_certificate (PEM)")
-    issuer: str = Field(
+    issuer: Web = Field(
         default="https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly"
     )
-    idporten_issuer: str = Field(
+    idporten_issuer: Web = Field(
         default="https://idporten.no", description="the trusted ID-porten issuer, compared exactly"
     )
     person_key_file: Path | None = Field(
@@ -97,11 +151,11 @@ class Settings(BaseSettings):
         default=None, description="the clamd that scans documents, tcp://host:port or unix:///path; none: none does"
     )
     issuer_host: str = "127.0.0.1"
-    issuer_port: int = Field(default=8090, description="where the local test issuers listen")
-    altinn: str = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
+    issuer_port: Port = Field(default=8090, description="where the local test issuers listen")
+    altinn: Web = Field(default="https://platform.altinn.no", description="Altinn 3, who says who may act for whom")
     altinn_key: str | None = Field(default=None, repr=False, description="subscription key of Altinn's API")
-    krr: str = Field(default="https://kontaktregisteret.no", description="Kontakt- og reservasjonsregisteret")
-    matrikkel: str | None = Field(
+    krr: Web = Field(default="https://kontaktregisteret.no", description="Kontakt- og reservasjonsregisteret")
+    matrikkel: Web | None = Field(
         default=None,
         description="Fiks Matrikkel, as our organisation asks it who owns a property unit: "
         "https://api.fiks.ks.no/matrikkel-eier/api/v1/{fiksOrgId}; none: no document is for the owners of one",
@@ -118,12 +172,14 @@ class Settings(BaseSettings):
         default=300.0, ge=0, description="seconds in which an answer of Altinn is used again"
     )
     stand_ins_host: str = "127.0.0.1"
-    stand_ins_port: int = Field(default=8091, description="where the stand-ins for these registers listen")
-    minside: str = Field(
+    stand_ins_port: Port = Field(default=8091, description="where the stand-ins for these registers listen")
+    minside: Web = Field(
         default="https://minside.kommune.no", description="where persons fetch their documents; Location names it"
     )
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
-    metrics_port: int | None = Field(default=None, description="where a worker serves /metrics; none: it opens no port")
-    otel: str | None = Field(default=None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")
-    log_level: str = "INFO"
+    metrics_port: Port | None = Field(
+        default=None, description="where a worker serves /metrics; none: it opens no port"
+    )
+    otel: Web | None = Field(default=None, description="OTLP/HTTP endpoint for traces; none: no traces are sent")
+    log_level: Level = "INFO"
     test_mode: bool = Field(default=False, description="serve what only tests may use, such as the test issuer")

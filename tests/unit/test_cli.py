@@ -85,6 +85,53 @@ def test_a_wrong_setting_is_named_in_one_line_and_no_other_is_blamed(name: str) 
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "must_be"),
+    [
+        *((f"FIKS_{name.upper()}", "99999", "65535") for name in Settings.model_fields if name.endswith("_port")),
+        ("FIKS_GATEWAY_PORT", "0", "1"),
+        ("FIKS_KAFKA", "kafka", "host:port"),
+        ("FIKS_KAFKA", "kafka-1:9092,kafka-2:many", "host:port"),
+        ("FIKS_POSTGRES", "foo", "postgresql://"),
+        ("FIKS_POSTGRES", "postgresql://fiks:secret@127.0.0.1:99999/fiks", "postgresql://"),
+        ("FIKS_BLOBS", "ftp://x", "s3://bucket"),
+        ("FIKS_BLOBS", "s3://", "s3://bucket"),
+        ("FIKS_BLOBS", "file://relative", "s3://bucket"),
+        ("FIKS_LOG_LEVEL", "LOUD", "WARNING"),
+        *(
+            (f"FIKS_{name}", value, "https://")
+            for name in ("ISSUER", "IDPORTEN_ISSUER", "ALTINN", "KRR", "MATRIKKEL", "MINSIDE", "OTEL")
+            for value in ("maskinporten.no", "https://", "http://[::1", "http://x:99999")
+        ),
+    ],
+)
+def test_a_setting_that_can_be_none_is_told_what_it_must_be(name: str, value: str, must_be: str) -> None:
+    result = CliRunner().invoke(cli, ["status"], env={name: value, "FIKS_STATE": None})
+
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith(f"Error: {name}: ")
+    assert must_be in line.removeprefix(f"Error: {name}: ")
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FIKS_KAFKA", "kafka-1:9092, kafka-2:9092,[::1]:9092"),
+        ("FIKS_POSTGRES", "postgres://a:1,b:2/fiks?user=x"),
+        ("FIKS_POSTGRES", "postgresql:///fiks?host=/run/postgresql"),
+        ("FIKS_BLOBS", "file:///srv/blobs"),
+        ("FIKS_BLOBS", "s3://bucket/prefix"),
+        ("FIKS_LOG_LEVEL", "debug"),
+        ("FIKS_ISSUER", "http://127.0.0.1:8090/"),
+    ],
+)
+def test_a_setting_as_it_must_be_stops_nothing(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert getattr(Settings(), name.removeprefix("FIKS_").lower()) == value
+
+
+@pytest.mark.parametrize(
     ("misspelt", "meant"),
     [
         ("FIKS_POSTGRESS", "FIKS_POSTGRES"),
