@@ -95,11 +95,16 @@ def test_token(who: str, orgnr: str, scope: str, consumer_org: str | None, pid: 
     try:
         click.echo(asyncio.run(asking))
     except aiohttp.ClientError as fault:
-        raise click.ClickException(f"no token: {fault}") from fault
+        raise click.ClickException(
+            f"no token: {fault}; is the local system running? `fiks status`, and `fiks up` starts it"
+        ) from fault
 
 
 def _test_settings() -> Settings:
     settings = Settings()
     if not settings.test_mode:
-        raise click.ClickException("only for tests: set FIKS_TEST_MODE=true if nobody's real data is at stake")
+        raise click.ClickException(
+            "only for tests: start the local system with `fiks up`; for another one "
+            "set FIKS_TEST_MODE=true if nobody's real data is at stake"
+        )
     return settings

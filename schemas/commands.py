@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from http import HTTPStatus
+from urllib.error import HTTPError, URLError
 
 import click
 import msgspec
 
 from schemas import asyncapi, example, publish, registry, release
+
+NOT_LET_IN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 @click.group()
@@ -51,7 +55,14 @@ def publish_(url: str, user: str | None) -> None:
     """Put what is released into the schema registry at URL, under our ids."""
     try:
         put = publish.publish(publish.SchemaRegistry(url, user), registry.released())
-    except (publish.Refused, ValueError, OSError) as fault:
+    except HTTPError as answer:
+        answer.close()
+        advice = "name yourself with --user" if answer.code in NOT_LET_IN else "is that a schema registry?"
+        raise click.ClickException(f"{url} answers {answer.code} {answer.reason}: {advice}") from answer
+    except OSError as fault:
+        reason = fault.reason if isinstance(fault, URLError) else fault
+        raise click.ClickException(f"no schema registry answers at {url} ({reason}): is one running there?") from fault
+    except (publish.Refused, ValueError) as fault:
         raise click.ClickException(str(fault)) from fault
     click.echo(f"{len(put)} of {len(registry.released())} schemas published, the others were there")
 

@@ -14,9 +14,19 @@ def test_refused_outside_test_mode(command, monkeypatch: pytest.MonkeyPatch, tmp
     result = CliRunner().invoke(command, [])
     assert result.exit_code == 1
     assert "FIKS_TEST_MODE" in result.output
+    assert "fiks up" in result.output
     assert not (tmp_path / "state").exists()
 
 
 def test_who_logs_in_by_default_does_not_exist() -> None:
     (pid,) = (option for option in commands.test_token.params if option.name == "pid")
     assert is_synthetic(pid.default)
+
+
+@pytest.mark.parametrize("who", ["machine", "person"])
+def test_no_token_of_an_issuer_that_is_down_and_what_to_do(who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIKS_TEST_MODE", "true")
+    for name in ("FIKS_ISSUER", "FIKS_IDPORTEN_ISSUER"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1/")
+    result = CliRunner().invoke(commands.test_token, [who])
+    assert (result.exit_code, "fiks up" in result.output) == (1, True)

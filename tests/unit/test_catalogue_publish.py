@@ -135,6 +135,19 @@ def test_the_command_publishes_with_credentials(registry: tuple[StandIn, str]) -
 
 
 def test_an_address_that_is_none_or_answers_nothing_is_an_error() -> None:
-    for url in ("ftp://127.0.0.1/", "http://127.0.0.1:1"):
-        done = CliRunner().invoke(schemas, ["publish", url])
-        assert (done.exit_code, done.output.startswith("Error: ")) == (1, True)
+    told = {
+        "ftp://127.0.0.1/": "no http or https address",
+        "http://127.0.0.1:1": "is one running there?",
+    }
+    for address, advice in told.items():
+        done = CliRunner().invoke(schemas, ["publish", address])
+        assert (done.exit_code, done.output.startswith("Error: "), address in done.output) == (1, True, True)
+        assert advice in done.output
+        assert "urlopen" not in done.output
+
+
+def test_a_registry_that_wants_to_know_who_asks_is_told_how(registry: tuple[StandIn, str]) -> None:
+    stand_in, url = registry
+    stand_in.answer = lambda *_: (401, {})  # type: ignore[method-assign]
+    done = CliRunner().invoke(schemas, ["publish", url])
+    assert (done.exit_code, "--user" in done.output) == (1, True)

@@ -146,11 +146,11 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "import sys; from pathlib import Path; from infra.local.record import Record\n"
         "record = Record(Path(sys.argv[1]))\n"
         "with record.held():\n"
-        "    record.write({'environment': {'FIKS_POSTGRES': 'given', 'FIKS_KAFKA': 'given'}})\n"
+        "    record.write({'environment': {'FIKS_POSTGRES': 'postgresql://given', 'FIKS_KAFKA': 'given:1'}})\n"
         "    print(flush=True); sys.stdin.read()"
     )
     monkeypatch.setenv("FIKS_STATE", str(tmp_path))
-    monkeypatch.setenv("FIKS_POSTGRES", "asked")
+    monkeypatch.setenv("FIKS_POSTGRES", "postgresql://asked")
     monkeypatch.setenv("FIKS_KAFKA", "")  # so that it is put back
     monkeypatch.delenv("FIKS_KAFKA")
     with subprocess.Popen(
@@ -166,14 +166,14 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("running")
 def test_what_a_stack_was_asked_for_means_what_it_became() -> None:
     adopt_running_stack()
-    assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("given", "given")
+    assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("postgresql://given", "given:1")
 
 
 @pytest.mark.usefixtures("running")
 def test_a_setting_that_the_stack_was_not_asked_for_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIKS_POSTGRES", "elsewhere")
+    monkeypatch.setenv("FIKS_POSTGRES", "postgresql://elsewhere")
     adopt_running_stack()
-    assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("elsewhere", "given")
+    assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("postgresql://elsewhere", "given:1")
 
 
 def test_an_account_cannot_enter_below_a_closed_folder(tmp_path: Path) -> None:
