@@ -5,7 +5,7 @@ CloudEvents 1.0.2, Kafka protocol binding 3.2: attribute ``x`` travels as header
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
@@ -16,6 +16,8 @@ from schemas.catalogue import event_type
 
 Headers = list[tuple[str, bytes]]
 
+REQUIRED = ("ce_type", "ce_id", "ce_source", "ce_subject", "ce_time", "ce_correlationid")
+TEXTS = {*REQUIRED, "ce_causationid", "ce_actor", "ce_onbehalfof", "ce_legalbasis", "traceparent"} - {"ce_time"}
 LONGEST = 1024
 """Bytes of a header, at most: what is longer is none of ours, and no index takes it."""
 DECISIONS = UUID("7b9c5e0a-3c0e-5f0e-9a3c-6d1f0f5b8a11")
@@ -77,11 +79,12 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> Envelope:
     """The envelope that the headers of the record at ``position`` carry.
 
-    Raises ValueError, OverflowError or KeyError when they are not those of one of our events.
+    Raises ValueError, OverflowError or KeyError when they are not those of one of our events; ``fault_in`` says why.
     """
     of = dict(headers)
-    if any(len(value) > LONGEST for value in of.values()):
-        raise ValueError(f"a header is longer than {LONGEST} bytes")
+    for value in of.values():
+        if value is None or len(value) > LONGEST or 0 in value:  # no text in PostgreSQL holds a NUL
+            raise ValueError("a header that no table takes")
     get = of.get
     causation, actor, on_behalf_of = get("ce_causationid"), get("ce_actor"), get("ce_onbehalfof")
     legal_basis, traceparent, cause = get("ce_legalbasis"), get("traceparent"), get("cause")
@@ -90,16 +93,50 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
         id=of["ce_id"].decode(),
         source=of["ce_source"].decode(),
         stream=of["ce_subject"].decode(),
-        time=datetime.fromisoformat(of["ce_time"].decode()).astimezone(UTC),
+        time=_time(of["ce_time"]),
         correlation_id=of["ce_correlationid"].decode(),
         causation_id=None if causation is None else causation.decode(),
         actor=None if actor is None else actor.decode(),
         on_behalf_of=None if on_behalf_of is None else on_behalf_of.decode(),
         legal_basis=None if legal_basis is None else legal_basis.decode(),
         traceparent=None if traceparent is None else traceparent.decode(),
-        cause=None if cause is None else int(cause),
+        cause=None if cause is None else _offset(cause),
         position=position,
     )
+
+
+def fault_in(headers: Iterable[tuple[str, bytes | None]]) -> str:
+    """Why ``read_envelope`` does not read these headers: which of them is wrong, and nothing of what stands in it."""
+    of = dict(headers)
+    for name in REQUIRED:
+        if name not in of:
+            return f"{name} is missing"
+    for name, value in of.items():
+        if value is None or len(value) > LONGEST or 0 in value:
+            return f"{name} is none, holds a NUL or is longer than {LONGEST} bytes"
+        read, what = _READERS.get(name, (bytes, "read"))
+        try:
+            read(value)
+        except (ValueError, OverflowError):
+            return f"{name} is not {what}"
+    raise AssertionError("these headers can be read")
+
+
+def _time(value: bytes) -> datetime:
+    return datetime.fromisoformat(value.decode()).astimezone(UTC)
+
+
+def _offset(value: bytes) -> int:
+    if 0 <= (offset := int(value)) < 1 << 63:
+        return offset
+    raise ValueError("no offset")
+
+
+_READERS: dict[str, tuple[Callable[[bytes], object], str]] = {
+    **dict.fromkeys(sorted(TEXTS), (bytes.decode, "UTF-8")),
+    "ce_time": (_time, "a time"),
+    "cause": (_offset, "an offset"),
+}
 
 
 def fact(

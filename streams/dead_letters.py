@@ -14,11 +14,11 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from infra import metrics
 from infra.ends import watermarks
-from schemas.codec import decode
 from schemas.envelope import Headers
 from schemas.topics import TOPICS
 from streams.domain.errors import NotFound, TooLarge, Unavailable
 from streams.log import Log, kafka_settings
+from streams.records import recorded
 
 HEADER = "fiks_dlq_"
 
@@ -71,7 +71,7 @@ class DeadLetters:
 
         Raises Unreadable or NotYetKnown while this release cannot read it either: it would only come back.
         """
-        decode(letter.value)
+        recorded(letter)
         await self._log.send(letter.topic, letter.key or b"", letter.value, letter.headers)
 
 

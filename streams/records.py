@@ -7,19 +7,25 @@ from typing import Protocol
 
 from schemas.catalogue import key_of
 from schemas.codec import decode
-from schemas.envelope import Envelope, Position, Recorded, read_envelope
+from schemas.envelope import Envelope, Position, Recorded, fault_in, read_envelope
 from schemas.errors import Unreadable
 
 
 class LogRecord(Protocol):
     """A record as aiokafka reads it, or as we kept it."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes
-    value: bytes
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 def envelope_of(record: LogRecord) -> Envelope:
@@ -27,7 +33,7 @@ def envelope_of(record: LogRecord) -> Envelope:
     try:
         envelope = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
     except (KeyError, ValueError, OverflowError) as fault:
-        raise Unreadable(f"the headers are not those of an event: {type(fault).__name__}") from fault
+        raise Unreadable(f"the headers are not those of an event: {fault_in(record.headers)}") from fault
     if record.key != key_of(envelope.stream).encode():
         raise Unreadable("the key is not that of the stream that the headers name: it may lie in a wrong partition")
     return envelope

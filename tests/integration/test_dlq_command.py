@@ -1,31 +1,57 @@
-"""`fiks dlq list` tells what there is, and that there is nothing."""
+"""`fiks dlq`: what there is and that there is nothing, and what is not put back since it would only come again."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
-from confluent_kafka import KafkaException
 
+from gateway.cli import cli
+from schemas.codec import encode
 from schemas.topics import TOPICS
-from streams.commands import dlq
-from tests.support.backbone import Backbone
+from tests.support.backbone import Backbone, about, mottatt
 
 TOPIC = "fiks.svarut"
 
 
-async def listed(system: Backbone, folder: Path) -> Result:
+async def dlq(system: Backbone, folder: Path, *arguments: str) -> Result:
     environment = {"FIKS_KAFKA": system.settings.kafka, "FIKS_STATE": str(folder)}
-    return await asyncio.to_thread(CliRunner(env=environment).invoke, dlq, ["list", TOPIC])
+    return await asyncio.to_thread(CliRunner(env=environment).invoke, cli, ["dlq", *arguments])
 
 
 async def test_no_dead_letters_is_said_and_is_no_line(system: Backbone, tmp_path: Path) -> None:
-    while isinstance((nothing := await listed(system, tmp_path)).exception, KafkaException):
+    while "Kafka does not answer" in (nothing := await dlq(system, tmp_path, "list", TOPIC)).output:
         await asyncio.sleep(0.1)  # the topics are so new that their leaders are not known yet
     assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", f"{TOPIC} has no dead letters\n")
 
     where = {"role": "audit", "reason": "Unreadable: x", "topic": TOPIC, "partition": "3", "offset": "7"}
     headers = [(f"fiks_dlq_{name}", value.encode()) for name, value in where.items()]
     await system.log.send(TOPICS[TOPIC].dead_letters, "1", b"x", headers)
-    assert (await listed(system, tmp_path)).output == "3-7\taudit\tUnreadable: x\n"
+    assert (await dlq(system, tmp_path, "list", TOPIC)).output == "3-7\taudit\tUnreadable: x\n"
+
+
+@pytest.mark.parametrize(
+    ("offset", "changed", "reason"),
+    [
+        ("8", {"ce_actor": b"a\0b"}, "ce_actor is none, holds a NUL or is longer"),
+        ("9", {"ce_time": b"i gaar"}, "ce_time is not a time"),
+        ("10", {"ce_subject": b"another"}, "the key is not that of the stream"),
+    ],
+)
+async def test_what_would_come_back_is_not_replayed(
+    system: Backbone, tmp_path: Path, offset: str, changed: dict[str, bytes], reason: str
+) -> None:
+    event = mottatt()
+    where = {"role": "audit", "reason": "Unreadable: x", "topic": TOPIC, "partition": "3", "offset": offset}
+    headers = dict(about(event).headers()) | changed
+    headers |= {f"fiks_dlq_{name}": value.encode() for name, value in where.items()}
+    key = str(event.forsendelse_id)
+    await system.log.send(TOPICS[TOPIC].dead_letters, key, encode(event), list(headers.items()))
+
+    done = await dlq(system, tmp_path, "replay", TOPIC, f"3-{offset}")
+
+    assert (done.exit_code, "replayed" in done.output) == (1, False)
+    assert reason in done.output
+    assert [one for one in system.records() if one.key == key.encode()] == []

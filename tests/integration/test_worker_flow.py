@@ -133,6 +133,7 @@ POISON: dict[str, tuple[bytes, dict[str, bytes]]] = {
     "a NUL that PostgreSQL cannot hold": (encode(mottatt(ekstern_referanse="a\x00b")), {}),
     "headers that are no event's": (encode(mottatt()), {"ce_time": b"yesterday"}),
     "a time that no clock shows in UTC": (encode(mottatt()), {"ce_time": b"0001-01-01T00:00:00+14:00"}),
+    "a NUL in a header": (encode(mottatt()), {"ce_actor": b"a\x00b"}),
     "a header that no index takes": (encode(mottatt()), {"ce_actor": b"x" * 5000}),
     "a key that is not its stream": (encode(mottatt()), {"ce_subject": str(mottatt().forsendelse_id).encode()}),
 }

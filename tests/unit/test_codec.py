@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
 
@@ -19,11 +19,13 @@ from schemas import codec, registry
 from schemas.catalogue import PERSONAL, EventType, event_type
 from schemas.codec import PREFIX, decode, encode
 from schemas.derive import derive, fields_of
-from schemas.envelope import Envelope, Position, read_envelope
+from schemas.envelope import Envelope, Position, fault_in, read_envelope
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.personal import map_personal
 from schemas.registry import Released
+from streams.records import envelope_of
 from tests.support.events import any_event
+from tests.support.records import Record
 
 OLDER, NEWER = 100_000, 200_000
 """Added to a schema id: the same schema before its optional fields came, and with a field that we do not know."""
@@ -202,12 +204,13 @@ def _records(schema: Any) -> Iterator[tuple[str, Any]]:
 # --- Envelope ---------------------------------------------------------------------------------------------------------
 
 POSITION = Position("fiks.svarut", 3, 14)
+texts = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 OPTIONAL = {"causation_id", "actor", "on_behalf_of", "legal_basis", "traceparent"}
 times = st.datetimes(timezones=st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m))))
 
 envelopes = st.builds(
     Envelope,
-    **{one.name: st.none() | st.text() if one.name in OPTIONAL else st.text() for one in fields(Envelope)}
+    **{one.name: st.none() | texts if one.name in OPTIONAL else texts for one in fields(Envelope)}
     | {"time": times, "cause": st.none() | st.integers(0, 2**63 - 1), "position": st.just(POSITION)},
 )
 
@@ -228,7 +231,46 @@ def test_headers_of_something_else_are_refused(envelope, data):
     del headers[dropped]
     try:
         read = read_envelope(headers.items(), POSITION)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
+        assert fault_in(headers.items()).split()[0] in {name, dropped}
         return
     assert read.position == POSITION
     assert dropped not in {"ce_type", "ce_id", "ce_source", "ce_subject", "ce_time", "ce_correlationid"}
+
+
+ABOUT = Envelope(
+    type="T", id="1", source="s", stream="2", time=datetime(2026, 1, 1, tzinfo=UTC), correlation_id="3", cause=4
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("ce_id", ..., "ce_id is missing"),
+        ("ce_correlationid", ..., "ce_correlationid is missing"),
+        ("ce_time", b"i gaar", "ce_time is not a time"),
+        ("ce_time", b"0001-01-01T00:00:00+01:00", "ce_time is not a time"),
+        ("cause", b"x", "cause is not an offset"),
+        ("cause", b"9223372036854775808", "cause is not an offset"),
+        ("cause", b"-1", "cause is not an offset"),
+        ("ce_actor", b"\xff", "ce_actor is not UTF-8"),
+        ("ce_actor", b"a\0", "ce_actor is none, holds a NUL or is longer than 1024 bytes"),
+        ("traceparent", b"x" * 1025, "traceparent is none, holds a NUL or is longer than 1024 bytes"),
+        ("another", None, "another is none, holds a NUL or is longer than 1024 bytes"),
+    ],
+)
+def test_which_header_is_wrong_is_said(name: str, value: Any, reason: str) -> None:
+    headers = dict(ABOUT.headers()) | {name: value}
+    headers = {one: content for one, content in headers.items() if content is not ...}
+    record = Record("fiks.svarut", 3, 14, b"2", b"", list(headers.items()))
+
+    with pytest.raises(Unreadable) as refused:
+        envelope_of(record)
+
+    assert str(refused.value) == f"the headers are not those of an event: {reason}"
+
+
+def test_headers_of_others_may_hold_what_they_like() -> None:
+    assert read_envelope([*ABOUT.headers(), ("another", b"\xff")], POSITION) == msgspec.structs.replace(
+        ABOUT, position=POSITION
+    )
