@@ -38,6 +38,7 @@ from schemas.envelope import fact
 from schemas.svarut import ForsendelseMottatt
 from streams import topics
 from streams.log import Log
+from tests.bench.arguments import asked
 from tests.bench.events import mottatt
 from tests.bench.report import Report
 from tests.support.gateway import BOUNDARY, form, metadata, pdf, served
@@ -336,6 +337,7 @@ def run(arguments: Sequence[str]) -> None:
         case ["append-only", bootstrap]:
             print(uvloop.run(append_only(bootstrap)))
         case _:
+            asked("accept")
             uvloop.run(main())
 
 

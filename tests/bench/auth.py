@@ -56,6 +56,7 @@ from streams.domain.konfigurasjon import integrasjon_aktor
 from streams.domain.konfigurasjon_commands import konfigurasjon
 from streams.log import Log
 from tests.bench.accept import LOAD, ROUNDS, SERVER, accepting, load, medians, process, ready, request
+from tests.bench.arguments import asked
 from tests.bench.report import Report
 from tests.support.eventually import eventually
 from tests.support.issuer import running_issuer
@@ -325,10 +326,8 @@ def run(arguments: Sequence[str]) -> None:
             uvloop.run(start_up(bootstrap, Path(folder)))
         case ["no-door"]:
             without_door(Settings())
-        case ["small"]:
-            uvloop.run(main(ORGANISATIONS // 10))
         case _:
-            uvloop.run(main(ORGANISATIONS))
+            uvloop.run(main(ORGANISATIONS // 10 if asked("auth", "small", "(small)?") else ORGANISATIONS))
 
 
 if __name__ == "__main__":

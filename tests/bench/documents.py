@@ -15,7 +15,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,7 @@ from fiks_cms.envelope import Encryptor
 from gateway.auth.grant import token_for
 from gateway.seed import credentials
 from infra.blobs import Blobs
+from tests.bench.arguments import asked
 from tests.bench.report import Report
 from tests.chaos.system import System, system
 
@@ -268,4 +268,4 @@ async def main(sizes: tuple[Size, ...]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main((MIDDLE, SMALL, LARGE) if sys.argv[1:] == ["large"] else (MIDDLE, SMALL)))
+    asyncio.run(main((MIDDLE, SMALL, LARGE) if asked("documents", "large", "(large)?") else (MIDDLE, SMALL)))

@@ -30,6 +30,7 @@ from infra.logs import configure
 from infra.settings import Settings
 from schemas.konfigurasjon import PrivilegieTildelt, RessursOpprettet
 from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
+from tests.bench.arguments import asked
 from tests.bench.report import Report
 from tests.bench.waiting import measure_waiting, office, queues_of
 from tests.support.amqp import AKTOR, KONTO_ID, MELDING, ORG, QUEUE, certified, running_amqp
@@ -183,4 +184,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         uvloop.run(serve(Path(sys.argv[2]), Settings(**json.loads(sys.argv[3])) if sys.argv[3:] else None))
     else:
-        asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else IDLE))
+        [connections] = asked("fiksio", "CONNECTIONS", "([1-9][0-9]*)?") or [IDLE]
+        asyncio.run(main(int(connections)))

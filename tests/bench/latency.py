@@ -31,6 +31,7 @@ from streams import topics
 from streams.domain.errors import Unacknowledged, Unavailable
 from streams.log import Log
 from tests.bench.accept import CORES, process
+from tests.bench.arguments import asked
 from tests.bench.events import TOPIC, mottatt
 from tests.bench.report import Report
 from tests.support.backbone import backbone
@@ -136,7 +137,9 @@ async def until_projected(log: Log, projected: Projected, rate: int, duration: i
 async def until_received(log: Log, bootstrap: str, rate: int, duration: int) -> list[float]:
     """Seconds from append to receipt, of all events."""
     consumer = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.latency", bootstrap), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        *(sys.executable, "-m", "tests.bench.latency", "receive", bootstrap),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert consumer.stdout
     await consumer.stdout.readline()  # it reads already
@@ -196,7 +199,8 @@ async def receive(bootstrap: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        asyncio.run(receive(sys.argv[1]))
+    if sys.argv[1:2] == ["receive"]:
+        asyncio.run(receive(sys.argv[2]))
     else:
+        asked("latency")
         uvloop.run(bench())

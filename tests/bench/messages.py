@@ -24,6 +24,7 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from gateway.amqp.queues import queue_of
+from tests.bench.arguments import asked
 from tests.bench.latency import at_pace
 from tests.bench.report import Report
 from tests.chaos.post import Account, accounts
@@ -168,4 +169,5 @@ async def by_rabbitmq() -> AsyncIterator[tuple[Send, Arrivals]]:
 
 
 if __name__ == "__main__":
+    asked("messages")
     uvloop.run(bench())

@@ -31,6 +31,7 @@ from streams import topics
 from streams.app import Worker
 from streams.keys import Following
 from streams.log import Log
+from tests.bench.arguments import asked
 from tests.bench.events import EVENTS_A_STREAM, TOPIC, fill
 from tests.bench.letters import letters
 from tests.bench.report import Report
@@ -211,4 +212,5 @@ if __name__ == "__main__":
         with suppress(KeyboardInterrupt):
             print(json.dumps({"raw": raw, "faust": topic_agent}[sys.argv[2]](sys.argv[3])))
     else:
-        asyncio.run(bench([int(size) for size in sys.argv[1:]] or [2_000_000]))
+        sizes = asked("rebuild", "EVENTS ...", "([1-9][0-9]*( [1-9][0-9]*)*)?")
+        asyncio.run(bench([int(size) for size in sizes] or [2_000_000]))
