@@ -141,6 +141,8 @@ def explained(error: Exception) -> str | None:
             return f"cannot reach a server ({str(error) or type(error).__name__}): is the system running? fiks status"
         case asyncpg.InvalidAuthorizationSpecificationError():
             return f"PostgreSQL does not let us in: {error}; put the password or passfile= into FIKS_POSTGRES"
+        case asyncpg.InsufficientPrivilegeError():
+            return f"PostgreSQL does not allow it: {error}"
         case FileNotFoundError() | PermissionError():
             return f"{error.strerror}: {error.filename}"
     return None

@@ -20,6 +20,8 @@ from infra.local.cache import cache_folder, cached
 from infra.local.processes import Process, run
 
 ROLE = "fiks"
+ANALYST = "fiks_analyst"
+"""Who may read the schema `read` (infra/migrations); here it can log in."""
 DATABASE = "fiks"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -46,16 +48,30 @@ class PostgresNode:
 
     def dsn(self, database: str = DATABASE) -> str:
         """Names the passfile, so it may be shown and logged. asyncpg and psql understand it."""
-        return f"postgresql://{ROLE}@127.0.0.1:{self.port}/{database}?passfile={quote(str(self.passfile))}"
+        return self._dsn(ROLE, database, self.passfile)
+
+    @property
+    def analyst(self) -> str:
+        """The same for an analyst."""
+        return self._dsn(ANALYST, DATABASE, self._analysts_passfile)
+
+    @property
+    def _analysts_passfile(self) -> Path:
+        return self.passfile.with_name(f"passfile-{ANALYST}")
+
+    def _dsn(self, role: str, database: str, passfile: Path) -> str:
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}?passfile={quote(str(passfile))}"
 
     async def prepare(self) -> None:
-        """Make the binaries reachable, and once the data: a random password, and the database `fiks`."""
+        """Make the binaries reachable, and once the data: random passwords, and the database `fiks`."""
         account = unprivileged()
         if account and not account.can_enter(_packaged()):
             await cached(_copy_name(), _copy_binaries)
         _make_home(self.folder, account)
         if not (self.folder / "data").exists():
             await _initialise(self.folder.resolve(), self.passfile, account)
+        if not self._analysts_passfile.exists():
+            await _let_in(ANALYST, self.folder.resolve() / "data", self._analysts_passfile, account)
 
     async def ready(self) -> bool:
         """Whether it answers `select 1`."""
@@ -138,7 +154,7 @@ async def _initialise(home: Path, passfile: Path, account: Account | None) -> No
     shutil.rmtree(unfinished, ignore_errors=True)
     password = secrets.token_urlsafe(24)
     _write_private(secret, password)
-    _write_private(passfile, f"127.0.0.1:*:*:{ROLE}:{password}\n")
+    _write_private(passfile, _entry(ROLE, password))
     unfinished.mkdir(mode=0o700)
     if account:
         account.own(unfinished)
@@ -148,9 +164,25 @@ async def _initialise(home: Path, passfile: Path, account: Account | None) -> No
     locale = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8")
     await run(str(programs / "initdb"), f"--pgdata={unfinished}", *who, *locale, account=account)
     secret.unlink()
-    create = f"create database {DATABASE};\n"
-    await run(str(programs / "postgres"), "--single", "-D", str(unfinished), "postgres", text=create, account=account)
+    await _execute(unfinished, f"create database {DATABASE};\n", account)
     unfinished.rename(home / "data")
+
+
+async def _let_in(role: str, data: Path, passfile: Path, account: Account | None) -> None:
+    """Let the role log in with a random password. It may be there: then only the first statement fails."""
+    password = secrets.token_urlsafe(24)
+    await _execute(data, f"create role {role};\nalter role {role} login password '{password}';\n", account)
+    _write_private(passfile, _entry(role, password))
+
+
+async def _execute(data: Path, statements: str, account: Account | None) -> None:
+    """Each line, on data that no server has open."""
+    program = binaries(account) / "bin/postgres"
+    await run(str(program), "--single", "-D", str(data), "postgres", text=statements, account=account)
+
+
+def _entry(role: str, password: str) -> str:
+    return f"127.0.0.1:*:*:{role}:{password}\n"
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -113,6 +113,7 @@ class Stack:
             "amqp_authority": str(self.tls.authority),
             "kafka": self.settings.kafka,
             "postgres": self.settings.postgres,
+            "analyst": self.postgres.analyst,
             "issuer": self.settings.issuer,
             "idporten": self.settings.idporten_issuer,
             "stand_ins": f"http://127.0.0.1:{self.settings.stand_ins_port}/",

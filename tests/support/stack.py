@@ -110,12 +110,15 @@ class OwnKafka(OwnServer):
 
 
 class OwnPostgres(OwnServer):
-    """`dsn` is its superuser in the database `fiks`; `folder` must let other users through (temporary_folder)."""
+    """`dsn` is its superuser in the database `fiks`, `analyst` is one who only reads there; `folder` must let other users
+    through (temporary_folder).
+    """
 
     def __init__(self, folder: Path) -> None:
         node = PostgresNode(folder / "postgres", port=free_port())
         super().__init__(node.process(), folder / "postgres.log")
         self.dsn = node.dsn()
+        self.analyst = node.analyst
 
 
 def with_database(dsn: str, name: str) -> str:

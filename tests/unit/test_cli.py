@@ -166,6 +166,7 @@ def test_a_setting_counts_however_it_is_capitalised(monkeypatch: pytest.MonkeyPa
         (ConnectionRefusedError("[Errno 111] refused"), "fiks status"),
         (TimeoutError(), "TimeoutError"),
         (asyncpg.InvalidPasswordError("no such user"), "FIKS_POSTGRES"),
+        (asyncpg.InsufficientPrivilegeError("let an administrator run it"), "administrator"),
         (FileNotFoundError(2, "No such file", "x.pdf"), "x.pdf"),
     ],
 )
