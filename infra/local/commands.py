@@ -20,6 +20,8 @@ from infra.settings import Settings
 WELL = ("healthy", "done")
 STOP_PATIENCE = 120.0
 POLL = 0.1
+OLD_LOGS = 5
+"""Runs whose logs are kept beside those of the running one."""
 STACK: tuple[str, ...] = (sys.executable, "-m", "infra.local.stack")
 
 
@@ -120,12 +122,21 @@ def _record() -> Record:
 
 def _start(record: Record) -> subprocess.Popen[bytes]:
     record.logs.mkdir(parents=True, exist_ok=True)
-    for old in record.logs.glob("*.log"):
-        old.rename(old.with_suffix(".previous"))
+    for path in record.logs.glob("*.log"):
+        _put_aside(path)
     with (record.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
             STACK, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
+
+
+def _put_aside(log: Path) -> None:
+    """``NAME.log`` becomes ``NAME.log.1``, and so on; the oldest makes room."""
+    for number in range(OLD_LOGS - 1, 0, -1):
+        old = Path(f"{log}.{number}")
+        if old.exists():
+            old.rename(f"{log}.{number + 1}")
+    log.rename(f"{log}.1")
 
 
 def _show_until_well(record: Record, started: subprocess.Popen[bytes] | None) -> None:

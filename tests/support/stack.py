@@ -110,7 +110,7 @@ class OwnKafka(OwnServer):
 
 
 class OwnPostgres(OwnServer):
-    """`dsn` is its superuser in the database `fiks`, `analyst` is one who only reads there; `folder` must let other users
+    """`dsn` is its superuser in the database `fiks`, `analyst` one who only reads there; `folder` must let other users
     through (temporary_folder).
     """
 

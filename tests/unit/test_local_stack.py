@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.account import Account
-from infra.local.commands import adopt_running_stack
+from infra.local.commands import _put_aside, adopt_running_stack
 from infra.local.ports import Ports, free_port
 from infra.local.record import AlreadyRunning, Record
 from infra.local.stack import Stack
@@ -174,6 +174,16 @@ def test_a_setting_that_the_stack_was_not_asked_for_is_meant(monkeypatch: pytest
     monkeypatch.setenv("FIKS_POSTGRES", "postgresql://elsewhere")
     adopt_running_stack()
     assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("postgresql://elsewhere", "given:1")
+
+
+def test_logs_of_the_last_five_runs_are_kept(tmp_path: Path) -> None:
+    log = tmp_path / "worker-1.log"
+    for run in range(8):
+        log.write_text(str(run))
+        _put_aside(log)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        f"worker-1.log.{age}": str(8 - age) for age in range(1, 6)
+    }
 
 
 def test_an_account_cannot_enter_below_a_closed_folder(tmp_path: Path) -> None:
