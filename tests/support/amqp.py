@@ -88,7 +88,7 @@ class Remembering:
     """A memory that is told by the test, not by the log."""
 
     def __init__(self) -> None:
-        self.ready = True
+        self.ready, self.moment = True, 0
         self.configuration = Configuration()
         self._told: list[Callable[[], None]] = []
 
@@ -97,6 +97,10 @@ class Remembering:
             assert self.configuration.meet(event)
         for changed in self._told:
             changed()
+
+    async def has_moved_on(self, since: int) -> bool:
+        """Never: there is no log that it could be behind of."""
+        return self.moment > since
 
     def tell(self, changed: Callable[[], None]) -> None:
         self._told.append(changed)
