@@ -264,6 +264,8 @@ class Carrier:
                     await self.work.set_aside(connection, lot, reason)
                 log.error("a record was dead-lettered", role=self.work.role, at=lot.claim.partition, reason=reason)
                 return
+            except NotYetKnown as fault:
+                raise Blocked([lot], fault) from fault
             except NotOurs:
                 await asyncio.sleep(0.02)
             except PASSING as fault:

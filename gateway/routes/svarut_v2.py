@@ -138,12 +138,12 @@ async def hendelser(request: web.Request) -> web.Response:
 
 @routes.post("/api/v2/forsendelser/{forsendelseId}/lest", demands=integration(SEND))
 async def lest(request: web.Request) -> web.Response:
-    """The forsendelse was read in another system."""
+    """The forsendelse was read in another system: answered once that shows at every gateway."""
     forsendelse_id = await _own_forsendelse(request)
     by = read_json(await request.read(), LestAv, request.charset)
     event = LestMeldt(forsendelse_id=forsendelse_id, **msgspec.structs.asdict(by))
     position = await request.app[LOG].append(event, said(request, event))
-    request.app[READS].wrote(forsendelse_id, position, decided=True)
+    await request.app[READS].settled(forsendelse_id, position)
     return web.Response(status=204)
 
 

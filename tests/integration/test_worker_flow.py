@@ -144,6 +144,15 @@ POISON: dict[str, tuple[bytes, dict[str, bytes]]] = {
 }
 
 
+ENVELOPES = {
+    "headers that are no event's",
+    "a time that no clock shows in UTC",
+    "a header that no index takes",
+    "a key that is not its stream",
+}
+"""Poison of which the audit trail can hold no line either. Of the rest it has one: it reads envelopes alone."""
+
+
 @pytest.mark.parametrize("name", POISON)
 async def test_poison_is_set_aside_and_stops_nobody(system: Backbone, name: str) -> None:
     value, changed = POISON[name]
@@ -159,6 +168,8 @@ async def test_poison_is_set_aside_and_stops_nobody(system: Backbone, name: str)
     [letter] = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == value]
     assert (letter.key, letter.headers) == (str(poisoned.forsendelse_id).encode(), headers)
     assert letter.reasons.keys() <= {"projections", "decider:svarut"}
+    lines = 'select count(*) from read.audit where topic = $1 and partition = $2 and "offset" = $3'
+    assert await system.connection.fetchval(lines, TOPIC, letter.partition, letter.offset) == (name not in ENVELOPES)
 
 
 async def test_what_two_roles_cannot_read_is_one_dead_letter_at_the_place_where_it_stood(system: Backbone) -> None:
