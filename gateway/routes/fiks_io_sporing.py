@@ -71,6 +71,7 @@ def _melding(row: Any) -> dict[str, Any]:
         "utloper": row["utloper"],
         "status": row["status"],
         "feiledeForsok": row["forsok"],
+        "plattform": row["plattform"],
         "sistEndret": row["sist_endret"],
         "bevis": _bevis(row),
     }
