@@ -223,21 +223,28 @@ class AioPika:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except aiormq.exceptions.ChannelClosed as fault:
-            raise Closed("channel", _code(of_channels.EXCEPTION_MAPPING, fault)) from fault
-        except aiormq.exceptions.ConnectionClosed as fault:
-            raise Closed("connection", _code(of_connections.EXCEPTION_MAPPING, fault)) from fault
+        except aiormq.exceptions.ChannelInvalidStateError as fault:  # it had heard before, and keeps why
+            raise _closed(self._below.closing.exception() or fault) from fault
+        except aiormq.exceptions.AMQPError as fault:
+            raise _closed(fault) from fault
+
+
+def _closed(fault: BaseException) -> BaseException:
+    """The fault as Closed, if the server has closed something. aiormq has a class for some codes; of others the code
+    comes first.
+    """
+    of = {aiormq.exceptions.ChannelClosed: of_channels, aiormq.exceptions.ConnectionClosed: of_connections}
+    for kind, module in of.items():
+        if isinstance(fault, kind):
+            code = next((code for code, one in module.EXCEPTION_MAPPING.items() if one is type(fault)), fault.args[0])
+            return Closed("channel" if module is of_channels else "connection", code)
+    return fault
 
 
 def _by_aio_pika(message: aio_pika.abc.AbstractIncomingMessage) -> Delivered:
     tag, again = message.delivery_tag or 0, bool(message.redelivered)
     where = message.exchange or "", message.routing_key or ""
     return Delivered(tag, again, *where, message.body, message.consumer_tag)
-
-
-def _code(known: dict[int, type], fault: Exception) -> int:
-    """aiormq has a class for some codes; else the code comes first."""
-    return next((code for code, kind in known.items() if kind is type(fault)), fault.args[0])
 
 
 # --- Java ------------------------------------------------------------------------------------------------------------
