@@ -1,7 +1,7 @@
 """One script of what consumers do, said by published clients to RabbitMQ and to us: they see the same.
 
-Ours is the real queue: log, database and worker. What we mean to do otherwise stands in ``DIFFERENT``, with both ends
-and the reason; the fixtures are those of the frames (test_amqp_rabbitmq.py), which asks for more, by hand.
+Our queues lie on a log and in a database, with a worker. What we mean to do otherwise stands in ``DIFFERENT``, with
+both ends and the reason. The frames themselves are compared in test_amqp_rabbitmq.py.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def left_behind(amqp: Amqp) -> tuple[Any, ...]:
     """All that the gateway holds of its clients."""
     queues = amqp.server.deliveries
     assert isinstance(queues, Queues)
-    codes = (task.get_coro().cr_code for task in asyncio.all_tasks())  # type: ignore[union-attr]
-    tasks = Counter(code.co_qualname for code in codes if "/gateway/" in code.co_filename)
+    codes = [getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks()]
+    tasks = Counter(code.co_qualname for code in codes if code and "/gateway/" in code.co_filename)
     consumers = sum(map(len, queues._turns.values()))
     links, strangers = len(amqp.server._links), len(amqp.server._strangers)
     return links, strangers, consumers, queues._settlement.leases, queues._settlement.unsaid, tasks
