@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from streams.domain.errors import NotFound
+
 ORGANISATION = "fiksOrgId"
 RESOURCES = ("kontoId", "systemId", "ressursId", ORGANISATION)
 """The names that paths give to the resource which a call is about; where a path has several, the first of these."""
@@ -107,11 +109,13 @@ def integration_person(privilege: str | None = None, *, niva: int = 3, legal_bas
     return Demand((Way(Caller.INTEGRATION_PERSON, privilege, niva, legal_basis),))
 
 
-def demanding(demand: Demand, handler: Any) -> Any:
-    """The handler, bearing its demand. Raises ValueError if it bears another already."""
+def demanding(demand: Demand, handler: Any, no_id: type[Exception] = NotFound) -> Any:
+    """The handler, bearing its demand, and what an id in its path that is none is. Raises ValueError if it bears
+    another demand already.
+    """
     if (borne := demand_of(handler)) not in (None, demand):
         raise ValueError(f"{handler.__name__} demands {borne} on one route and {demand} on another")
-    handler.demand = demand
+    handler.demand, handler.no_id = demand, no_id
     return handler
 
 
@@ -119,6 +123,12 @@ def demand_of(handler: Any) -> Demand | None:
     """What the handler demands; None when nobody said."""
     demand: Demand | None = getattr(handler, "demand", None)
     return demand
+
+
+def no_id_of(handler: Any) -> type[Exception]:
+    """What the handler has said that an id in its path is which is none."""
+    fault: type[Exception] = handler.no_id
+    return fault
 
 
 def silent_routes(app: web.Application) -> list[str]:
