@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -31,6 +31,7 @@ from tests.support import dokumentlager, gateway
 from tests.support.certificates import pem
 from tests.support.dokumentlager import Lager
 from tests.support.everything import Everything, two_organisations
+from tests.support.fiks_io import AS_JAVA, java, specification
 from tests.support.tus import RESUMABLE, metadata_of
 
 ANSWERED = {
@@ -173,7 +174,7 @@ CALLS: dict[str, Call] = {
     "POST /api/v2/kontoer/{kontoId}/forsendelser/": FORSENDELSE,
     "POST /api/v2/kontoer/{kontoId}/forsendelser": FORSENDELSE,
     "GET /api/v2/kontoer/{kontoId}/forsendelser": Call(params={"eksternRef": "x"}),
-    "POST /api/v2/kontoer/{kontoId}/forsendelser/status-sok": Call({"forsendelseIder": [str(uuid4())]}),
+    "POST /api/v2/kontoer/{kontoId}/forsendelser/status-sok": Call({"forsendelseIds": [str(uuid4())]}),
     "POST /api/v2/forsendelser/{forsendelseId}/lest": Call(
         {"fnr": PEOPLE[0].pid, "tidspunkt": "2026-01-01T12:00:00.000Z"}
     ),
@@ -226,6 +227,126 @@ async def both(lagre: tuple[Lager, Lager]) -> tuple[Everything, Everything]:
     return await two_organisations(lagre[0])
 
 
+class Named(NamedTuple):
+    """A call about an id that stands in its query or its body, and the status that it is answered with."""
+
+    method: str
+    path: str
+    name: str
+    call: Callable[[Everything, str], Call]
+    status: int
+    kind: Caller = Caller.MANAGER
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} of {self.name}"
+
+
+QUERY, UPDATE, KONFIGURASJON = (
+    "/autorisasjon-query/api/v1/autorisasjon",
+    "/autorisasjon-update/api/v1",
+    "/konfigurasjon/api/v1",
+)
+KONTOER, PROTOKOLL = (
+    "/fiks-io/konto/api/v1/kontoer",
+    "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}/systemer/{systemId}",
+)
+SEND = ("POST", "/fiks-io/api/v1/send")
+
+
+def sent(**said: str) -> Call:
+    """A message."""
+    return Call(data=java(specification(**said)), headers={"Content-Type": AS_JAVA})
+
+
+NAMED = [
+    Named("GET", f"{QUERY}/isAutorisert", "ressursId", lambda _, id_: Call(params=RIGHT | {"ressurs": id_}), 403),
+    Named("GET", f"{QUERY}/autorisasjoner", "ressursId", lambda _, id_: Call(params={"forelderRessurs": id_}), 200),
+    Named("GET", f"{QUERY}/autorisasjoner", "aktor", lambda _, id_: Call(params={"aktor": id_}), 200),
+    Named("GET", f"{QUERY}/synlige", "ressursId", lambda _, id_: Call(params={"parent": id_}), 200),
+    Named(
+        *("POST", f"{QUERY}/ressurser/oversikt", "ressursId"),
+        lambda _, id_: Call({"ressurser": [id_], "privilegium": "ADMIN", "ressursType": "SVARUT_KONTO"}),
+        404,
+    ),
+    Named(
+        *("POST", f"{UPDATE}/ressurs", "ressursId"),
+        lambda _, id_: Call({"forelderRessurs": id_, "type": "SVARUT_KONTO", "navn": "Konto"}),
+        403,
+    ),
+    Named(
+        *("POST", f"{UPDATE}/ressurs/{{ressursId}}/tilganger", "aktor"),
+        lambda _, id_: Call({"aktor": id_, "privilegium": "SVARUT.SEND"}),
+        403,
+    ),
+    Named(
+        *("DELETE", f"{UPDATE}/ressurs/{{ressursId}}/tilganger", "aktor"),
+        lambda _, id_: Call(params={"aktor": id_, "privilegium": "SVARUT.SEND"}),
+        200,
+    ),
+    Named("GET", f"{KONFIGURASJON}/organisasjoner", "fiksOrgId", lambda _, id_: Call(params={"orgId": id_}), 200),
+    Named("POST", f"{KONFIGURASJON}/organisasjoner", "fiksOrgId", lambda _, id_: Call({"ids": [id_]}), 200),
+    Named(
+        *("GET", f"{KONFIGURASJON}/organisasjoner/{{fiksOrgId}}/integrasjoner", "integrasjonId"),
+        lambda _, id_: Call(params={"integrasjonId": id_}),
+        200,
+    ),
+    Named(
+        *("POST", f"{KONFIGURASJON}/integrasjoner", "fiksOrgId"),
+        lambda _, id_: Call({"fiksOrganisasjonUuid": id_, "navn": "Fagsystem", "autorisertOrgnr": "310991007"}),
+        403,
+    ),
+    Named("POST", KONTOER, "fiksOrgId", lambda _, id_: Call({"konto": {"fiksOrgId": id_, "navn": "Konto"}}), 403),
+    Named(
+        *("POST", KONTOER, "ressursId"),
+        lambda own, id_: Call({"konto": {"fiksOrgId": own.ids["fiksOrgId"], "navn": "Konto"}, "forelderresurs": id_}),
+        400,
+    ),
+    Named("GET", "/fiks-io/konto/api/v1/kontosok", "fiksOrgId", lambda _, id_: Call(params={"fiksOrgId": id_}), 200),
+    Named(
+        "POST", f"{KONTOER}/{{kontoId}}/aksepterteAvsendere", "eksternKonto", lambda _, id_: Call({"kontoId": id_}), 400
+    ),
+    Named(
+        *("POST", f"{KONTOER}/{{mottakerKontoId}}/validerMelding", "kontoId"),
+        lambda _, id_: Call({"avsenderKontoId": id_, "meldingsType": "en.type"}),
+        403,
+    ),
+    Named(
+        *("POST", "/fiks-io/katalog/api/v1/matchendeAdresser", "adresseId"),
+        lambda _, id_: Call({"identifikator": [], "meldingType": [], "sikkerhetsnivaer": [], "adresseId": id_}),
+        200,
+    ),
+    Named(
+        *(*SEND, "fiks io konto"),
+        lambda own, id_: sent(avsenderKontoId=id_, mottakerKontoId=own.ids["fiks io konto"]),
+        403,
+        Caller.INTEGRATION,
+    ),
+    Named(
+        *(*SEND, "eksternKonto"),
+        lambda own, id_: sent(avsenderKontoId=own.ids["fiks io konto"], mottakerKontoId=id_),
+        400,
+        Caller.INTEGRATION,
+    ),
+    Named(
+        *("POST", "/api/v2/kontoer/{kontoId}/forsendelser/status-sok", "forsendelseId"),
+        lambda _, id_: Call({"forsendelseIds": [id_]}),
+        200,
+        Caller.INTEGRATION,
+    ),
+    Named(
+        *("POST", "/dokumentlager/api/v1/{fiksOrgId}/kontoer/{kontoId}/dokumenter/sok", "korrelasjonsid"),
+        lambda _, id_: Call({"korrelasjonsid": id_}),
+        200,
+    ),
+    Named("POST", f"{PROTOKOLL}/konto-sok", "fiksOrgId", lambda _, id_: Call({"filter": {"fiksOrgIder": [id_]}}), 200),
+    Named(
+        *("POST", f"{PROTOKOLL}/kontoer/{{kontoId}}/system-sok", "fiksOrgId"),
+        lambda _, id_: Call({"filter": {"fiksOrgIder": [id_]}}),
+        200,
+    ),
+]
+
+
 Said = defaultdict[str, list[str]]
 
 
@@ -269,6 +390,26 @@ async def test_what_is_another_organisation_s_is_as_what_is_nobody_s(
     assert list(chain(*await asyncio.gather(*(differing(*one) for one in asking)))) == []
 
 
+@pytest.mark.parametrize("named", NAMED, ids=str)
+async def test_the_same_holds_of_ids_that_queries_and_bodies_name(
+    both: tuple[Everything, Everything], said: Said, named: Named
+) -> None:
+    for own, others in (both, both[::-1]):
+        of_others = others.named(named.path, named.name)
+        real, made_up = [
+            await told(own.callers[named.kind], named.method, path_in(named, own), named.call(own, id_), [id_], said)
+            for id_ in (of_others, of_that_shape(of_others))
+        ]
+        assert real == made_up
+        assert real.status == named.status, real
+
+
+def path_in(named: Named, own: Everything) -> str:
+    """The address, in which all ids are one's own."""
+    names = re.findall(r"{(\w+)}", named.path)
+    return named.path.format(**{name: own.named(named.path, name) for name in names})
+
+
 READ = [
     route for route in CLOSED if route.method == "GET" and "/neste/" not in route.path and "/root/" not in route.path
 ]
@@ -302,21 +443,29 @@ def of_that_shape(id_: str) -> str:
 
 async def ask(own: Everything, kind: Caller, route: Route, asked: Mapping[str, str], said: Said) -> Told:
     """Call as somebody of ``own``, about ``asked``; what else the address names is their own."""
-    caller, call, call_id = own.callers[kind], call_of(route, own), uuid4().hex
     path = route.path.format(**NAMES | {name: own.named(route.path, name) for name in route.ids} | asked)
-    headers = {**call.headers, "X-Request-Id": call_id}
-    answer = await caller.ask(route.method, path, **call._replace(headers=headers)._asdict())
+    return await told(own.callers[kind], route.method, path, call_of(route, own), asked.values(), said)
+
+
+async def told(caller: Lager, method: str, path: str, call: Call, ids: Iterable[str], said: Said) -> Told:
+    """What the caller learns. What else names the call is left out, and ``ids``, which it was about."""
+    call_id = uuid4().hex
+    answer = await caller.ask(
+        method, path, **call._replace(headers={**call.headers, "X-Request-Id": call_id})._asdict()
+    )
     await asyncio.gather(*caller.app[AUDITOR]._behind)
 
     def masked(text: str) -> str:
-        for id_ in asked.values():
+        for id_ in ids:
             text = text.replace(id_, "…").replace(masked_text(id_), "…")
         return re.sub(r'"(timestamp|errorId)":("[^"]+"|\d+)', r'"\1":…', text)
 
-    shown = {name.lower(): masked(value) for name, value in answer.headers.items()}
+    headers = {name.lower(): masked(value) for name, value in answer.headers.items()}
     for name in ("date", "content-length", "x-request-id"):  # the length is that of the body, which is compared
-        shown.pop(name, None)
-    return Told(answer.status, shown, masked(answer.body.decode()), sorted(said[call_id]))
+        headers.pop(name, None)
+    if "fiks-fresh-as-of" in headers:
+        headers["fiks-fresh-as-of"] = "…"
+    return Told(answer.status, headers, masked(answer.body.decode()), sorted(said[call_id]))
 
 
 def call_of(route: Route, own: Everything) -> Call:
