@@ -79,7 +79,7 @@ async def exposed(request: web.Request, dokument_id: UUID) -> Any:
     missing = f"Dokumentet {dokument_id} finnes ikke"
     found = (await request.app[DOKUMENTER].dokument(dokument_id)).rows
     keys, konto_id = (found[0]["eksponert"], found[0]["konto_id"]) if found else ((), dokument_id)
-    with hidden(missing):  # one that there is not is exposed to nobody: what is told of it must not tell them apart
+    with hidden(missing):  # of one that there is not, too: neither what is told nor a clock tells them apart
         await must_be_exposed(request, keys, konto_id)
     [dokument] = found
     must_be_there(dokument)

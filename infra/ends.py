@@ -42,6 +42,7 @@ class Ends:
         """
         if self._next is None:
             self._next = asyncio.create_task(self._ask(self._running))
+            self._next.add_done_callback(_seen)
         return await asyncio.shield(self._next)
 
     async def _ask(self, before: asyncio.Task[dict[int, int]] | None) -> dict[int, int]:
@@ -63,6 +64,12 @@ class Ends:
             "log.connection.close": False,
         }
         return AdminClient(settings, logger=logging.getLogger("confluent_kafka"))
+
+
+def _seen(asking: asyncio.Task[dict[int, int]]) -> None:
+    """Those who asked may all have gone: then asyncio would log a failure as one that nobody saw."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 from gateway.aktorer import must_exist
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
-from gateway.auth.middleware import demand_on
+from gateway.auth.middleware import demand_on, demand_on_found
 from gateway.auth.passwords import hashed, new_password
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
@@ -92,7 +92,7 @@ async def autentisering(_request: web.Request) -> web.Response:
 async def opprett(request: web.Request) -> web.Response:
     """A new integration. Its first password is one that nobody knows, so it needs ``lagPassord``."""
     ny = read_json(await request.read(), NyIntegrasjon, request.charset)
-    demand_on(request, ny.fiks_organisasjon_uuid)
+    await demand_on(request, ny.fiks_organisasjon_uuid)
     _must_be_offered_so(ny, GlobalIntegrasjon())
     made = await decide(
         request,
@@ -111,8 +111,8 @@ async def opprett(request: web.Request) -> web.Response:
 @routes.get(ONE, demands=manager(ADMIN))
 async def hent(request: web.Request) -> web.Response:
     """One integration, to the administrators of its owner; one that is offered to all, to all administrators."""
-    seen_by = _using(request) or [_own(request).fiks_org_id]
-    demand_on(request, seen_by[0])
+    seen_by = _using(request) or [(await _own(request)).fiks_org_id]
+    await demand_on(request, seen_by[0])
     return as_json(_shown(request, _integrasjon_id(request), *seen_by))
 
 
@@ -120,7 +120,7 @@ async def hent(request: web.Request) -> web.Response:
 async def endre(request: web.Request) -> web.Response:
     """Other properties of an integration; what is not said stays."""
     endret = read_json(await request.read(), EndretIntegrasjon, request.charset)
-    own = _own(request)
+    own = await _own(request)
     _must_be_offered_so(endret, _offered(request).get(own.id, GlobalIntegrasjon()))
     says = {name: getattr(endret, name) for name in ("autorisert_orgnr", "navn", "beskrivelse")}
     await decide(request, ChangeIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id, **says)
@@ -130,7 +130,7 @@ async def endre(request: web.Request) -> web.Response:
 @routes.delete(ONE, demands=manager(ADMIN))
 async def slett(request: web.Request) -> web.Response:
     """The integration is gone, and all that it was granted."""
-    own = _own(request)
+    own = await _own(request)
     await decide(request, DeleteIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id)
     return web.Response()
 
@@ -138,7 +138,7 @@ async def slett(request: web.Request) -> web.Response:
 @routes.post(f"{ONE}/lagPassord", demands=manager(ADMIN))
 async def lag_passord(request: web.Request) -> web.Response:
     """A new password, shown here and never again; the old one is dead here when this is answered."""
-    own, passord = _own(request), new_password()
+    own, passord = await _own(request), new_password()
     slow = await asyncio.to_thread(hashed, passord)
     await decide(request, MakePassord, of=own.fiks_org_id, integrasjon_id=own.id, passord_hash=slow)
     return web.Response(
@@ -181,7 +181,7 @@ async def med_tag(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/root/integrasjoner", demands=manager(ADMIN))
 async def alle_globale(request: web.Request) -> web.Response:
     """Every integration that is offered to all."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     memory = request.app[MEMORY]
     known = (memory.integrasjon(id_) for id_, one in _offered(request).items() if one.er_global)
     return as_json([_shown(request, one.id, one.fiks_org_id) for one in known if one])
@@ -190,7 +190,7 @@ async def alle_globale(request: web.Request) -> web.Response:
 @routes.patch(f"{BASE}/root/integrasjoner/{{integrasjonId}}", demands=manager(ADMIN))
 async def endre_global(request: web.Request) -> web.Response:
     """How an integration is offered to all."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretGlobal, request.charset)
     for privilegium in endret.forespurte_privilegier or ():
         must_exist(privilegium)
@@ -225,11 +225,16 @@ def _must_be_offered_so(said: Tilbud, offered: GlobalIntegrasjon) -> None:
         )
 
 
-def _own(request: web.Request) -> Integrasjon:
+async def _own(request: web.Request) -> Integrasjon:
     """The integration in the path, which an administrator of its owner asks for. Nobody else learns that it is."""
-    known = request.app[MEMORY].integrasjon(_integrasjon_id(request))
+    id_, memory = _integrasjon_id(request), request.app[MEMORY]
+
+    def owner() -> UUID:
+        return known.fiks_org_id if (known := memory.integrasjon(id_)) else id_
+
     with hidden(MISSING):
-        demand_on(request, known.fiks_org_id if known else _integrasjon_id(request))
+        await demand_on_found(request, owner)
+    known = memory.integrasjon(id_)
     if known is None:  # it was deleted, and root asks
         raise NotFound(MISSING)
     return known

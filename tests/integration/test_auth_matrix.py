@@ -73,7 +73,7 @@ samples = Routes()
 
 
 async def _late(request: web.Request) -> web.Response:
-    demand_on(request, OURS)
+    await demand_on(request, OURS)
     return web.Response()
 
 
