@@ -87,15 +87,15 @@ class World:
         machine = self.machine.headers["IntegrasjonId"]
         return [{"aktor": machine if who == MACHINE else who, "privilegium": what} for who, what in KINDS[kind].rights]
 
-    async def ask(
-        self, kind: Caller, *, niva: int = 4, scope: str = "ks:fiks", maskinporten: str = "", idporten: str = ""
-    ) -> int:
-        """The status of the answer to the call, with a token of the gateway's own issuers but for what is said."""
+    async def ask(self, kind: Caller, *, niva: int = 4, scope: str = "ks:fiks", issuers: Issuers | None = None) -> int:
+        """The status of the answer to the call, with a token of the issuers that the gateway trusts, or of others."""
         settings = self.lager.settings
         if kind is Caller.INTEGRATION:
-            token = await token_for(maskinporten or settings.issuer, TESTVIK.orgnr, scope)
+            issuer = issuers.maskinporten.name if issuers else settings.issuer
+            token = await token_for(issuer, TESTVIK.orgnr, scope)
         else:
-            token = await person_token(idporten or settings.idporten_issuer, PID, niva, TESTVIK.orgnr, scope)
+            issuer = issuers.idporten.name if issuers else settings.idporten_issuer
+            token = await person_token(issuer, PID, niva, TESTVIK.orgnr, scope)
         through = kind in (Caller.INTEGRATION, Caller.INTEGRATION_PERSON)
         caller = with_token(self.machine if through else replace(self.lager, headers={}), token)
         named = {"OnBehalfOf": TESTVIK.orgnr} if kind is Caller.FOR_ORGANISATION else {}
@@ -146,8 +146,7 @@ async def test_a_right_without_a_token_that_holds_lets_nobody_in(
     world: World, kind: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.give(kind)
-    maskinporten, idporten = world.strangers
-    assert await world.ask(kind, maskinporten=maskinporten.name, idporten=idporten.name) == 401
+    assert await world.ask(kind, issuers=world.strangers) == 401
     assert await world.ask(kind, scope="ks:fiksoom") == 401
     with monkeypatch.context() as patch:
         for issuer in ("maskinporten", "idporten"):
