@@ -45,8 +45,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The ways into a route; one is enough. ``citizen() | integration("X")`` joins them, and ``integration("X") &
-    manager("Y")`` is the way of a manager who calls through an integration: each must hold its own.
+    """The ways into a route; one is enough. ``citizen() | integration("X")`` joins them. ``integration("X") &
+    manager("Y")`` is the way of a manager who calls through an integration: each must hold its own. ``integration("X")
+    & citizen()`` is that of a citizen: what is their own, narrowed to the resource on which the integration holds X.
     """
 
     ways: tuple[Way, ...]
@@ -61,9 +62,11 @@ class Demand:
 
     def __and__(self, other: Demand) -> Demand:
         [machine], [person] = self.ways, other.ways
+        if machine.caller is not Caller.INTEGRATION or person.caller not in (Caller.CITIZEN, Caller.MANAGER):
+            raise ValueError("only an integration and a citizen or a manager are demanded together")
         alike = (machine.privilege is None) is (person.privilege is None)
-        if (machine.caller, person.caller) != (Caller.INTEGRATION, Caller.MANAGER) or not alike:
-            raise ValueError("only an integration and a manager are demanded together, both with a privilege or none")
+        if person.caller is Caller.MANAGER and not alike:
+            raise ValueError("an integration and a manager are demanded together with a privilege each, or both none")
         legal_basis = machine.legal_basis or person.legal_basis
         both = Way(Caller.INTEGRATION_PERSON, machine.privilege, person.niva, legal_basis, person.privilege)
         return Demand((both,))
@@ -99,14 +102,6 @@ def integration(privilege: str | None = None, *, legal_basis: bool = False) -> D
     Where the path names none the handler finds it and asks ``demand_on``. None: any integration may call.
     """
     return Demand((Way(Caller.INTEGRATION, privilege, None, legal_basis),))
-
-
-def integration_person(privilege: str | None = None, *, niva: int = 3, legal_basis: bool = False) -> Demand:
-    """Somebody who has logged in, through an integration that holds ``privilege`` on the resource.
-
-    The person's own access counts, narrowed to the organisation on which ``demand_on`` was asked.
-    """
-    return Demand((Way(Caller.INTEGRATION_PERSON, privilege, niva, legal_basis),))
 
 
 def demanding(demand: Demand, handler: Any, no_id: type[Exception] = NotFound) -> Any:

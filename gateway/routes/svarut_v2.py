@@ -155,8 +155,8 @@ async def _own_forsendelse(request: web.Request) -> UUID:
         raise NotFound(missing)
     forsendelse_id = UUID(text)
     konto_id = await request.app[READS].konto_of(forsendelse_id)
-    with hidden(missing):
-        await demand_on(request, konto_id or forsendelse_id)  # of none as of another's, so that no clock tells
+    with hidden(missing):  # of one that there is not, too: neither what is told nor a clock tells them apart
+        await demand_on(request, konto_id or forsendelse_id)
     return forsendelse_id
 
 
