@@ -20,7 +20,7 @@ from tests.support.dokumentlager import Lager, form, said_of
 from tests.support.fiks_io_konto import done, give
 from tests.support.revoking import INTEGRASJONER, KONTO, RIGHT, integrasjon
 
-LATE = 0.3
+LATE = 0.1
 
 
 @pytest.fixture
