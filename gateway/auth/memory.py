@@ -34,7 +34,7 @@ COMMANDS: frozenset[str] = frozenset(cls.__name__ for cls in get_args(Command))
 WRITTEN_COMMANDS = prefixes(COMMANDS)
 """What the values of commands begin with: half of the records are passed over by that, and no header is read."""
 
-PATIENCE, PAUSE = 1.0, 0.005
+PATIENCE, PAUSE = 2.0, 0.005
 LOOK = 2.0
 """Seconds between two looks at whether a snapshot is due."""
 ENOUGH = 20_000

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.auth.callers import Callers
-from gateway.auth.demands import ORGANISATION, RESOURCES, Caller, Demand, Way, demand_of, open_to_all
+from gateway.auth.demands import ORGANISATION, RESOURCES, Caller, Demand, Way, demand_of, no_id_of, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from schemas.errors import Unreadable
@@ -149,4 +149,4 @@ def _resource_id(request: web.Request, name: str) -> UUID:
     try:
         return UUID(request.match_info[name])
     except ValueError:
-        raise NotFound(f"{name} i adressen er ikke en UUID") from None
+        raise no_id_of(request.match_info.handler)(f"{name} i adressen er ikke en UUID") from None

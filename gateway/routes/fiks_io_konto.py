@@ -226,13 +226,10 @@ async def aksepter(request: web.Request) -> web.Response:
     """One more sender, an account of the catalogue."""
     avsender = read_json(await request.read(), Avsender, request.charset).konto_id
     konto = konto_in(request)
-    missing = f"Avsenderkontoen {avsender} finnes ikke i Fiks IO"
-    if konto_of(configuration_of(request), avsender) is None:
-        raise Rejected(missing)
     try:
         must_be_shown(request, avsender)
     except NotAllowed as fault:
-        raise Rejected(missing) from fault
+        raise Rejected(f"Avsenderkontoen {avsender} finnes ikke i Fiks IO") from fault
     await decide_on(request, AcceptAvsender, konto, avsender_konto_id=avsender)
     return web.Response(status=204)
 

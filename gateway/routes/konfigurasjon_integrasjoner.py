@@ -32,8 +32,9 @@ from schemas.konfigurasjon_commands import (
     DetachRessurs,
     MakePassord,
 )
+from streams.domain.configuration import Configuration
 from streams.domain.errors import NotFound, Rejected
-from streams.domain.konfigurasjon import GlobalIntegrasjon, Integrasjon
+from streams.domain.konfigurasjon import GlobalIntegrasjon, Integrasjon, Ressurs
 from streams.domain.rettigheter import ADMIN
 
 routes = Routes()
@@ -155,7 +156,7 @@ async def tilknytt(request: web.Request) -> web.Response:
 
 @routes.delete(f"{ONE}/tilknyttede-ressurser/{{ressursId}}", demands=manager(ADMIN))
 async def koble_fra(request: web.Request) -> web.Response:
-    """Detach an integration from a resource."""
+    """Detach an integration from a resource, also one that was offered to all and is no more."""
     return await _attach(request, DetachRessurs)
 
 
@@ -202,12 +203,18 @@ async def endre_global(request: web.Request) -> web.Response:
 
 
 async def _attach(request: web.Request, command: type) -> web.Response:
-    integrasjon_id, memory = _integrasjon_id(request), request.app[MEMORY]
-    ressurs = memory.configuration.ressurs(UUID(request.match_info["ressursId"]))
-    if ressurs is None or not memory.configuration.is_offered(integrasjon_id, ressurs.fiks_org_id):
+    integrasjon_id, configuration = _integrasjon_id(request), request.app[MEMORY].configuration
+    ressurs = configuration.ressurs(UUID(request.match_info["ressursId"]))
+    if ressurs is None or not _is_known(configuration, integrasjon_id, ressurs):
         raise NotFound(MISSING)
     await decide(request, command, of=ressurs.fiks_org_id, integrasjon_id=integrasjon_id, ressurs_id=ressurs.id)
     return web.Response()
+
+
+def _is_known(configuration: Configuration, integrasjon_id: UUID, ressurs: Ressurs) -> bool:
+    """Whether an administrator of the resource knows of the integration: it is offered there, or attached already."""
+    attached = configuration.virksomhet(ressurs.fiks_org_id).tilknyttet.get(integrasjon_id, ())
+    return ressurs.id in attached or configuration.is_offered(integrasjon_id, ressurs.fiks_org_id)
 
 
 def _must_be_offered_so(said: Tilbud, offered: GlobalIntegrasjon) -> None:

@@ -15,19 +15,12 @@ from pamqp import commands
 from gateway.auth.follower import Record
 from gateway.auth.memory import MEMORY
 from gateway.seed import TESTVIK
-from tests.contract.dokumentlager.test_amqp_revoked import (
-    INTEGRASJONER,
-    KONTO,
-    QUEUE,
-    RIGHT,
-    integrasjon,
-    logged_in,
-    serving,
-)
+from tests.contract.dokumentlager.test_amqp_revoked import QUEUE, logged_in, serving
 from tests.support.dokumentlager import Lager, form, said_of
-from tests.support.fiks_io_konto import done, give, take
+from tests.support.fiks_io_konto import done, give
+from tests.support.revoking import INTEGRASJONER, KONTO, RIGHT, integrasjon
 
-LATE = 0.3
+LATE = 0.1
 
 
 @pytest.fixture
@@ -71,7 +64,6 @@ async def test_it_logs_in_over_amqp_and_reads_the_account(lager: Lager, late: La
     administrator = await lager.as_administrator()
     async with serving(late) as port:
         machine = await integrasjon(administrator, lager)
-        await take(administrator, machine, RIGHT, str(KONTO))
         raw, answer = await logged_in(port, machine)
         assert isinstance(answer, commands.Connection.OpenOk)
         await raw.ask(commands.Channel.Open(), 1)
