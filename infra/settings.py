@@ -70,11 +70,23 @@ def _is_store(url: str) -> bool:
     return is_folder or (parts.scheme == "s3" and bool(parts.netloc))
 
 
+def _is_clamd(address: str) -> bool:
+    parts = urlsplit(address)
+    return bool(parts.path) if parts.scheme == "unix" else parts.scheme == "tcp" and bool(parts.hostname and parts.port)
+
+
+def _is_kms(url: str) -> bool:
+    kind, _, web = url.partition("+")
+    return kind in ("vault", "aws") and _is_web(web) and bool(urlsplit(web).path.strip("/"))
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Web = Annotated[str, _must("an address that begins with http:// or https:// and names a host", _is_web)]
 Servers = Annotated[str, _must("host:port, and more of them after commas", _are_servers)]
 Dsn = Annotated[str, _must("postgresql://user@host:port/database", _is_dsn)]
 Store = Annotated[str, _must("file:///folder or s3://bucket", _is_store)]
+Scanner = Annotated[str, _must("tcp://host:port or unix:///path", _is_clamd)]
+KeyService = Annotated[str, _must("vault+https://host/mount/key or aws+https://kms.region.amazonaws.com/key", _is_kms)]
 Level = Annotated[str, _must(f"one of {', '.join(LEVELS)}", lambda level: level.upper() in LEVELS)]
 
 
@@ -136,7 +148,7 @@ class Settings(BaseSettings):
         description="file with the key-encryption keys; the same for all processes of the system; none: one is kept in "
         "the state folder",
     )
-    kms: str | None = Field(
+    kms: KeyService | None = Field(
         default=None,
         description="what keeps the key-encryption keys secret: vault+https://host/mount/key or "
         "aws+https://kms.region.amazonaws.com/key; none: whoever reads the file has them",
@@ -147,7 +159,7 @@ class Settings(BaseSettings):
         description="folder of the key pairs by which documents are encrypted for the platform (*.pem: private key and "
         "certificate), the same on all gateways; none: one in the state folder",
     )
-    clamd: str | None = Field(
+    clamd: Scanner | None = Field(
         default=None, description="the clamd that scans documents, tcp://host:port or unix:///path; none: none does"
     )
     issuer_host: str = "127.0.0.1"

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from infra.logs import logger
-from streams.domain.errors import Rejected
 
 log = logger(__name__)
 
@@ -65,7 +64,7 @@ class Scanner(Protocol):
 
 
 def scanner(address: str | None) -> Scanner:
-    """The clamd at ``tcp://host:port`` or ``unix:///path``; None: nothing is scanned. Raises Rejected if it is not."""
+    """The clamd at ``tcp://host:port`` or ``unix:///path``; None: nothing is scanned."""
     return Clamd(address) if address else Off()
 
 
@@ -82,9 +81,7 @@ class Clamd:
 
     def __init__(self, address: str, patience: float = PATIENCE) -> None:
         parts = urlsplit(address)
-        self._path, self._host, self._port = unquote(parts.path), parts.hostname, _port(parts)
-        if not (parts.scheme == "unix" and self._path) and not (parts.scheme == "tcp" and self._host and self._port):
-            raise Rejected(f"FIKS_CLAMD must be tcp://host:port or unix:///path, and is {address}")
+        self._path, self._host, self._port = unquote(parts.path), parts.hostname, parts.port
         self._is_unix = parts.scheme == "unix"
         self._patience = patience
 
@@ -197,11 +194,3 @@ async def _connect(family: int, address: Any) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def _port(parts: Any) -> int | None:
-    try:
-        port: int | None = parts.port
-    except ValueError:
-        return None
-    return port

@@ -150,8 +150,3 @@ async def test_with_a_kms_the_file_holds_no_key_and_data_keys_never_leave(
     engine.status = 503
     with pytest.raises(Unavailable):
         await keks(settings).unwrap(wrapped)
-
-
-def test_a_kms_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Rejected, match="FIKS_KMS"):
-        keks(Settings(state=tmp_path, kms="https://example.no/k"))

@@ -11,7 +11,6 @@ import pytest_asyncio
 
 from infra.local.ports import free_port
 from infra.virus import Clamd, Outcome, Scanner, Verdict, scanner
-from streams.domain.errors import Rejected
 from tests.support.clamd import EICAR, LIMIT, SIGNATURE, is_installed, real_clamd, stand_in
 from tests.support.stack import temporary_folder
 
@@ -138,9 +137,3 @@ async def test_by_a_name_with_several_addresses() -> None:
 
 async def test_off() -> None:
     assert await verdict(scanner(None), EICAR) == Verdict(Outcome.OFF)
-
-
-@pytest.mark.parametrize("address", ["clamd:3310", "tcp://clamd", "tcp://:3310", "unix://", "tcp://x:y", "http://x:1"])
-def test_an_address_that_is_none(address: str) -> None:
-    with pytest.raises(Rejected, match="FIKS_CLAMD must be"):
-        scanner(address)

@@ -98,6 +98,28 @@ def test_a_wrong_setting_is_named_in_one_line_and_no_other_is_blamed(name: str) 
         ("FIKS_BLOBS", "file://relative", "s3://bucket"),
         ("FIKS_LOG_LEVEL", "LOUD", "WARNING"),
         *(
+            ("FIKS_CLAMD", value, "unix:///path")
+            for value in (
+                "clamd:3310",
+                "tcp://clamd",
+                "tcp://:3310",
+                "unix://",
+                "tcp://x:y",
+                "http://x:1",
+                "tcp://[::1",
+            )
+        ),
+        *(
+            ("FIKS_KMS", value, "vault+https://")
+            for value in (
+                "https://example.no/k",
+                "vault+https://",
+                "vault+https://x",
+                "aws+https://x:y/k",
+                "gcp+https://x/k",
+            )
+        ),
+        *(
             (f"FIKS_{name}", value, "https://")
             for name in ("ISSUER", "IDPORTEN_ISSUER", "ALTINN", "KRR", "MATRIKKEL", "MINSIDE", "OTEL")
             for value in ("maskinporten.no", "https://", "http://[::1", "http://x:99999")
@@ -123,6 +145,10 @@ def test_a_setting_that_can_be_none_is_told_what_it_must_be(name: str, value: st
         ("FIKS_BLOBS", "file:///srv/blobs"),
         ("FIKS_BLOBS", "s3://bucket/prefix"),
         ("FIKS_LOG_LEVEL", "debug"),
+        ("FIKS_CLAMD", "tcp://clamd:3310"),
+        ("FIKS_CLAMD", "unix:///run/clamav/clamd.ctl"),
+        ("FIKS_KMS", "vault+https://vault:8200/transit/fiks"),
+        ("FIKS_KMS", "aws+http://127.0.0.1:4566/alias/fiks"),
         ("FIKS_ISSUER", "http://127.0.0.1:8090/"),
     ],
 )
