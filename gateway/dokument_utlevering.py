@@ -77,7 +77,7 @@ async def exposed(request: web.Request, dokument_id: UUID) -> Any:
     Whoever closed the account was told that its documents are gone, though each is deleted a moment later.
     """
     missing = f"Dokumentet {dokument_id} finnes ikke"
-    found = (await request.app[DOKUMENTER].dokument(dokument_id)).rows
+    found = await request.app[DOKUMENTER].at_hand(dokument_id)
     if not found:
         raise NotFound(missing)
     [dokument] = found
@@ -117,12 +117,10 @@ async def _tell(request: web.Request, dokument: Any) -> None:
         return
     event = DokumentLastetNed(dokument_id=dokument["dokument_id"], av=request[PRINCIPAL].actor)
     try:
-        position = await request.app[LOG].append(event, said(request, event))
+        await request.app[LOG].append(event, said(request, event))
     except Unavailable as fault:
         DOWNLOADS_MISSED.inc()
         log.error("a download is not on the log", dokument_id=event.dokument_id, actor=event.av, fault=str(fault))
-    else:
-        request.app[DOKUMENTER].wrote(event.dokument_id, position)
 
 
 async def _damaged(request: web.Request, dokument: Any) -> None:

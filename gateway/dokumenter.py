@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aiohttp.web import AppKey
 
-from gateway.reading import PATIENCE, Answer, Reading
+from gateway.reading import PATIENCE, Answer, Reading, Rows
 from infra.database import Pool
 from infra.ends import Ends
 
@@ -61,6 +61,11 @@ class Dokumenter(Reading):
     async def dokument(self, dokument_id: UUID) -> Answer:
         """The row of a document, none where there is no such document."""
         return await self._read(DOKUMENT, dokument_id, about=[dokument_id], enough=bool)
+
+    async def at_hand(self, dokument_id: UUID) -> Rows:
+        """The same rows for whom it does not matter how fresh they are: neither does the log have to answer then."""
+        await self._wait_for_own(str(dokument_id))
+        return await self._fetch(DOKUMENT, dokument_id) or (await self.dokument(dokument_id)).rows
 
     async def hendelser(self, dokument_id: UUID) -> Answer:
         """``tidspunkt, type, aktor, detalj`` of what has happened, in order."""
