@@ -286,15 +286,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 async def _read(descriptor: int, length: int, first: int) -> bytes:
-    """Read at most so many bytes: at once what is in memory, by another thread what has to come from the disk.
+    """Read so many bytes, fewer where the file ends: at once what is in memory, by another thread what is on the disk.
 
     Raises Unavailable.
     """
     buffer = bytearray(length)
-    try:
-        return bytes(memoryview(buffer)[: os.preadv(descriptor, [buffer], first, os.RWF_NOWAIT)])
-    except OSError:  # it is not in memory, or that cannot be asked of this file system
-        pass
+    with contextlib.suppress(OSError):  # not in memory, or a file system of which that cannot be asked
+        if os.preadv(descriptor, [buffer], first, os.RWF_NOWAIT) == length:
+            return bytes(buffer)
     try:
         return await _finished(_thread(os.pread, descriptor, length, first))
     except OSError as fault:
