@@ -17,6 +17,7 @@ from schemas.catalogue import Personal, event_type, part
 from schemas.dokumentlager import (
     Altinnressurs,
     DokumentDestruert,
+    DokumentEksponert,
     DokumentEndret,
     DokumentInfisert,
     DokumentLastetNed,
@@ -79,6 +80,13 @@ class LastetOpp:
 
 
 @part
+class Eksponeringen:
+    """What is needed of DokumentEksponert."""
+
+    dokument_id: UUID
+
+
+@part
 class Navn:
     """The name of a document, as personal text: what of DokumentLastetOpp is opened to show it."""
 
@@ -121,6 +129,12 @@ def lastet_opp(event: LastetOpp, at: Envelope) -> tuple[Write, ...]:
     }
     made = Create("dokumentlager_dokument", (event.dokument_id,), values)
     return made, _hendelse(event.dokument_id, at, at.actor)
+
+
+@dokumentlager.on(DokumentEksponert, reads=Eksponeringen)
+def eksponert(event: Eksponeringen, at: Envelope) -> tuple[Write, ...]:
+    """To whom is known since the upload. What was decided without knowing of this does not count, as in the fold."""
+    return (_change(event.dokument_id, at),)
 
 
 @dokumentlager.on(DokumentEndret)
