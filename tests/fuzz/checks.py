@@ -6,7 +6,7 @@ octet is how many go into a piece, since what is read in pieces must be what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -38,7 +38,7 @@ LARGEST = 1000
 
 
 def pieces(octets: bytes, size: int) -> Iterator[bytes]:
-    """The octets, so many at a time; at least one."""
+    """The octets, ``size`` at a time; where that is 0, one."""
     for at in range(0, len(octets), size or 1):
         yield octets[at : at + (size or 1)]
 
@@ -64,7 +64,7 @@ def cms(octets: bytes) -> None:
     assert passes or content is None
 
 
-def _deciphered(message: Iterator[bytes] | list[bytes]) -> bytes | None:
+def _deciphered(message: Iterable[bytes]) -> bytes | None:
     decryptor = Decryptor([PAIR])
     try:
         return b"".join(map(decryptor.update, message)) + decryptor.finish()
@@ -72,7 +72,7 @@ def _deciphered(message: Iterator[bytes] | list[bytes]) -> bytes | None:
         return None
 
 
-def _passes(message: Iterator[bytes] | list[bytes]) -> bool:
+def _passes(message: Iterable[bytes]) -> bool:
     structure = Structure()
     try:
         for piece in message:
@@ -111,7 +111,7 @@ def multipart(octets: bytes) -> None:
         ]
 
 
-def _parts(body: Iterator[bytes] | list[bytes]) -> list[tuple[str, str | None, bytes]] | None:
+def _parts(body: Iterable[bytes]) -> list[tuple[str, str | None, bytes]] | None:
     chunks = iter(body)
 
     async def more() -> bytes:
