@@ -64,7 +64,9 @@ NAMES_AT_ONCE = 1000
 
 
 class Dokumenter(Reading):
-    """The questions of one process about documents. The names of documents are opened, ERASED where the key is gone."""
+    """The questions of one process about documents. Their names are opened, ERASED where the key is gone, but where it
+    is said that they are sealed.
+    """
 
     def __init__(self, pool: Pool, ends: Ends, keys: Keys, patience: float = PATIENCE) -> None:
         super().__init__(pool, ends, "dokumentlager", "decider:dokumentlager", patience)
@@ -72,13 +74,16 @@ class Dokumenter(Reading):
 
     async def dokument(self, dokument_id: UUID) -> Answer:
         """The row of a document, none where there is no such document."""
-        return await self._named(await self._read(DOKUMENT, dokument_id, about=[dokument_id], enough=bool))
+        return await self._named(await self.looked_for(dokument_id))
+
+    async def looked_for(self, dokument_id: UUID) -> Answer:
+        """The same, its name still sealed."""
+        return await self._read(DOKUMENT, dokument_id, about=[dokument_id], enough=bool)
 
     async def at_hand(self, dokument_id: UUID) -> Rows:
         """The same rows for whom it does not matter how fresh they are: neither does the log have to answer then."""
         await self._wait_for_own(str(dokument_id))
-        found = await self._fetch(DOKUMENT, dokument_id)
-        return await self._opened(found) if found else (await self.dokument(dokument_id)).rows
+        return await self._fetch(DOKUMENT, dokument_id) or (await self.looked_for(dokument_id)).rows
 
     async def hendelser(self, dokument_id: UUID) -> Answer:
         """``tidspunkt, type, aktor, detalj`` of what has happened, in order."""
@@ -115,16 +120,16 @@ class Dokumenter(Reading):
         statement, after = NESTE.format(**words, **numbers), (None, None)
         hits, page = 0, list[Any]()
         while rows := await self._fetch(statement, *args, *after, NAMES_AT_ONCE):
-            found = [row for row in await self._opened(rows) if navn in row["dokumentnavn"].lower()]
+            found = [row for row in await self.named(rows) if navn in row["dokumentnavn"].lower()]
             page += found[max(0, offset - hits) : max(0, offset + limit - hits)]
             hits += len(found)
             after = rows[-1]["opprettet"], rows[-1]["dokument_id"]
         return hits, Answer(page, asked.as_of)
 
     async def _named(self, found: Answer) -> Answer:
-        return Answer(await self._opened(found.rows), found.as_of)
+        return Answer(await self.named(found.rows), found.as_of)
 
-    async def _opened(self, rows: Rows) -> Rows:
+    async def named(self, rows: Rows) -> Rows:
         """The rows with their names opened, some at a time so that others get their turn. Raises Unavailable, and
         Unreadable.
         """

@@ -52,14 +52,15 @@ def konto_in(request: web.Request) -> Katalogkonto:
 
 def shown_konto_in(request: web.Request) -> Katalogkonto:
     """The account in the address, if the catalogue shows it to the caller. Raises NotFound."""
-    konto = konto_in(request)
     with hidden(MISSING):
-        must_be_shown(request, konto.ressurs.id)
-    return konto
+        must_be_shown(request, uuid_in(request, "kontoId"))
+    return konto_in(request)
 
 
 def must_be_shown(request: web.Request, konto_id: UUID) -> None:
-    """Raises NotAllowed, which it is for others to hide, unless the account is there for the caller."""
+    """Raises NotAllowed, which it is for others to hide, unless the account is there for the caller: the same, and as
+    much on the record, where there is none.
+    """
     if not is_shown(request, konto_id):
         request[DEMANDED] = konto_id  # it is this that is closed to the caller, and whose owner is told
         raise NotAllowed("Kontoen er ikke synlig for den som spør")
@@ -71,7 +72,7 @@ def is_shown(request: web.Request, konto_id: UUID) -> bool:
     """
     configuration, holders = configuration_of(request), request[PRINCIPAL].holders
     if configuration.protokollkonto(konto_id) is None:
-        return True
+        return konto_of(configuration, konto_id) is not None
     own = (id_ for id_ in configuration.virksomheter if all(configuration.sees(one, id_) for one in holders))
     return any(not is_hidden(configuration, id_, konto_id) for id_ in own)
 

@@ -57,7 +57,10 @@ HELD = """
     where holder = $1 and since < now() - make_interval(secs => $2)
 """
 HOLDERS = "select holder from lease where until is null union select holder from consumers"
-ADOPT = "update lease set holder = $2 where holder = $1 returning mottaker_konto_id, melding_id, levering"
+ADOPT = """
+    with adopted as (update lease set holder = $2 where holder = $1 returning mottaker_konto_id, melding_id, levering)
+    select adopted.*, korrelasjon from adopted left join read.fiks_io_melding using (mottaker_konto_id, melding_id)
+"""
 FORGET = "delete from consumers where holder = $1"
 LEND = """
     update lease set holder = $4, until = now() + make_interval(secs => $5)
@@ -73,12 +76,15 @@ CLAIM = """
     returning m.*, l.levering
 """
 OVERDUE = """
-    update lease set holder = $1, until = null, since = now() where (mottaker_konto_id, melding_id) in (
-        select mottaker_konto_id, melding_id from lease where until < now() for update skip locked)
-    returning mottaker_konto_id, melding_id, levering
+    with overdue as (
+        update lease set holder = $1, until = null, since = now() where (mottaker_konto_id, melding_id) in (
+            select mottaker_konto_id, melding_id from lease where until < now() for update skip locked)
+        returning mottaker_konto_id, melding_id, levering)
+    select overdue.*, korrelasjon from overdue left join read.fiks_io_melding using (mottaker_konto_id, melding_id)
 """
 STRANDED = """
-    select t.mottaker_konto_id, t.melding_id, t.levering from read.fiks_io_tilstand t
+    select t.mottaker_konto_id, t.melding_id, t.levering, m.korrelasjon
+    from read.fiks_io_tilstand t join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
     where t.status = 'LEVERT' and t.sist_endret < now() - make_interval(secs => $1)
     and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id) = (t.mottaker_konto_id, t.melding_id))
     limit 1000
@@ -120,6 +126,13 @@ class Held(NamedTuple):
     levering: UUID
 
 
+class Abandoned(NamedTuple):
+    """A lease whose holder is no more, and the correlation of its message, where the table knows that."""
+
+    held: Held
+    korrelasjon: str | None
+
+
 Taken = tuple[Held, asyncpg.Record]
 """A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed; ``sett`` is beside it where it
 was taken from the queue.
@@ -154,11 +167,11 @@ class Leases:
         """What this holder has had for so many seconds."""
         return [Held(*row) for row in await self._pool.fetch(HELD, self.holder, older_than)]
 
-    async def stranded(self, older_than: float) -> list[Held]:
+    async def stranded(self, older_than: float) -> list[Abandoned]:
         """Messages that somebody had in hand, and that nobody holds: whoever knew of them is gone, PostgreSQL's own
         memory of leases included.
         """
-        return [Held(*row) for row in await self._pool.fetch(STRANDED, older_than)]
+        return _abandoned(await self._pool.fetch(STRANDED, older_than))
 
     async def positions(self) -> dict[int, int]:
         """How far the live projection has come, by partition."""
@@ -188,11 +201,11 @@ class Leases:
         """Whether the holder's session is there."""
         return bool(await self._pool.fetchval(IS_ALIVE, _lock(holder)))
 
-    async def adopt(self, dead: UUID) -> list[Held]:
+    async def adopt(self, dead: UUID) -> list[Abandoned]:
         """Take over what a holder had that is no more."""
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(FORGET, dead)
-            return [Held(*row) for row in await connection.fetch(ADOPT, dead, self.holder)]
+            return _abandoned(await connection.fetch(ADOPT, dead, self.holder))
 
     async def lend(self, held: Held, poller: UUID, seconds: float) -> bool:
         """Make what this holder has that of one who polls, for so long. False: it has one already, or this is gone."""
@@ -211,9 +224,9 @@ class Leases:
         row = await self._pool.fetchrow(CLAIM, self.holder, poller)
         return None if row is None else _taken(row)
 
-    async def overdue(self) -> list[Held]:
+    async def overdue(self) -> list[Abandoned]:
         """Take over what was lent until a time that has passed."""
-        return [Held(*row) for row in await self._pool.fetch(OVERDUE, self.holder)]
+        return _abandoned(await self._pool.fetch(OVERDUE, self.holder))
 
 
 async def alive(dsn: str, holder: UUID) -> asyncpg.Connection[asyncpg.Record]:
@@ -239,6 +252,10 @@ def asking() -> Iterator[None]:
 
 def _taken(row: asyncpg.Record) -> Taken:
     return Held(row["mottaker_konto_id"], row["melding_id"], row["levering"]), row
+
+
+def _abandoned(rows: Sequence[asyncpg.Record]) -> list[Abandoned]:
+    return [Abandoned(Held(*held), korrelasjon) for *held, korrelasjon in rows]
 
 
 def _lock(holder: UUID) -> int:

@@ -25,7 +25,7 @@ async def looked_up(
     """Tell that the caller looked for data about those of ``aktorer`` who are other persons, before it is shown.
 
     ``owner`` answers for the look-up; unless it is given, each organisation that the caller sees and in which that
-    person holds a right, or else nobody (``ROOT``). Raises Unavailable: then show nothing.
+    person holds a right, be it on a type, or else nobody (``ROOT``). Raises Unavailable: then show nothing.
     """
     others = {one for one in aktorer if one.startswith("person:") and one != request[PRINCIPAL].person}
     told: dict[UUID, set[str]] = {}
@@ -45,5 +45,9 @@ async def looked_up(
 
 def _answering(request: web.Request, who: str) -> list[UUID]:
     configuration, holder = request.app[MEMORY].configuration, request[PRINCIPAL].holder
-    holds = (id_ for id_, one in configuration.virksomheter.items() if who in one.rettigheter)
+    holds = (
+        id_
+        for id_, one in configuration.virksomheter.items()
+        if who in one.rettigheter or configuration.holds_by_type(who, one)
+    )
     return [id_ for id_ in holds if configuration.sees(holder, id_)] or [ROOT]

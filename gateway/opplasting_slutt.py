@@ -129,7 +129,7 @@ async def _received(request: web.Request, konto: Ressurs, upload: Opplasting, re
     async with aclosing(app[OPPLASTINGER].content(upload)) as content:
         await received.store(content, Decryptor(app[CERTIFICATES].pairs()) if kryptert else None)
     open_konto_in(request)  # closed meanwhile, perhaps, or the caller's right is gone
-    demand_on(request, konto.id)
+    await demand_on(request, konto.id)
     return _Decided(
         encode(lastet_opp(received, metadata, konto, kryptert=kryptert, til=til, named=app[PERSONS].actor)), now
     )

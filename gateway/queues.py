@@ -353,10 +353,10 @@ class Queues:
                 dead = {one for one in await self._leases.others() if not await self._leases.is_alive(one)}
                 suspects = {one: suspects.get(one, now()) for one in dead}
                 for one in [one for one in dead if now() - suspects[one] >= DEAD_FOR]:
-                    for held in await self._leases.adopt(one):
-                        self._settlement.give_back(held)
-                for held in (*await self._leases.overdue(), *await self._leases.stranded(STALE)):
-                    self._settlement.give_back(held)
+                    for abandoned in await self._leases.adopt(one):
+                        self._settlement.give_back(abandoned)
+                for abandoned in (*await self._leases.overdue(), *await self._leases.stranded(STALE)):
+                    self._settlement.give_back(abandoned)
                 await self._put_back([held for held in await self._leases.held(STALE) if self._is_nobodys(held)])
             except INFRASTRUCTURE as fault:
                 log.info("the leases cannot be tended just now", fault=type(fault).__name__)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from gateway.amqp.deliveries import Outcome
-from gateway.leases import Held, Leases
+from gateway.leases import Abandoned, Held, Leases
 from gateway.randomness import new_uuid
 from gateway.reading import Reading
 from gateway.said import SOURCE
@@ -130,12 +130,12 @@ class Settlement:
         FIKS_IO_UNSAID.set(len(self._saying))
         task.add_done_callback(self._is_said)
 
-    def give_back(self, held: Held) -> None:
+    def give_back(self, abandoned: Abandoned) -> None:
         """Say of a message that another had, who is no more, that it was handed out and came back.
 
         Who died may not have said that it was handed out; said twice it counts once.
         """
-        delivery = Delivery(held, None, None)
+        delivery = Delivery(abandoned.held, None, abandoned.korrelasjon)
         self.hand_out(delivery)
         self.settle(delivery, Outcome.RETURNED)
 

@@ -36,7 +36,7 @@ LISTE = """
 MELDING = "where m.melding_id = $1 and $2 in (m.mottaker_konto_id, m.avsender_konto_id)"
 SENDT = "select * from read.fiks_io_melding where (mottaker_konto_id, melding_id) = ($1, $2)"
 STEG = """
-    select plass, since, partisjon, hendelse_id, tidspunkt, type, detalj from read.fiks_io_steg
+    select plass, partisjon, hendelse_id, tidspunkt, type, virkning, detalj from read.fiks_io_steg
     where mottaker_konto_id = $1 and melding_id = $2 order by plass
 """
 

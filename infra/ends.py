@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
 from schemas.topics import Topic
 from streams.domain.errors import Unavailable
@@ -42,6 +43,7 @@ class Ends:
         """
         if self._next is None:
             self._next = asyncio.create_task(self._ask(self._running))
+            self._next.add_done_callback(_seen)
         return await asyncio.shield(self._next)
 
     async def _ask(self, before: asyncio.Task[dict[int, int]] | None) -> dict[int, int]:
@@ -55,6 +57,7 @@ class Ends:
             if fault.args[0].code() in OUTDATED:
                 self._admin = self._client()
             raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen") from fault
+        told_all(found)
         return {at.partition: one.offset for at, one in zip(answers, found, strict=True)}
 
     def _client(self) -> AdminClient:
@@ -65,6 +68,18 @@ class Ends:
         return AdminClient(settings, logger=logging.getLogger("confluent_kafka"))
 
 
+def told_all(answers: Iterable[ListOffsetsResultInfo]) -> None:
+    """Raises Unavailable when some end is none: of a broker that says nothing in time the client tells -1001."""
+    if any(one.offset < 0 for one in answers):
+        raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen")
+
+
+def _seen(asking: asyncio.Task[dict[int, int]]) -> None:
+    """Those who asked may all have gone: then asyncio would log a failure as one that nobody saw."""
+    if not asking.cancelled():
+        asking.exception()
+
+
 def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
     """The first and the next offset of a partition, for those that do not run in a loop of their own.
 
@@ -73,8 +88,10 @@ def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]
     deadline = time.monotonic() + LEADER_WAIT
     while True:
         try:
-            first, end = consumer.get_watermark_offsets(partition, timeout=10)
-            return first, end
+            told = consumer.get_watermark_offsets(partition, timeout=10)
+            if told is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            return told
         except KafkaException as fault:
             if time.monotonic() > deadline:
                 raise Unavailable(f"Kafka does not say where {partition.topic} ends: {fault}") from fault

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from asyncpg import Record as Row
 
-from projections.projection import Append, Create, Fold, Met, Needs, Projection, Rows, Write, sql_beside
+from projections.projection import Create, Fold, Met, Needs, Projection, Rows, Write, sql_beside
 from schemas.catalogue import event_type, part
 from schemas.derive import fields_of
 from schemas.envelope import Envelope
@@ -28,7 +28,7 @@ from schemas.fiks_io import (
     MeldingTilbakelevert,
 )
 from schemas.personal import Place
-from streams.domain.fiks_io import Melding, Status, evolve, key_id_of, stream_of
+from streams.domain.fiks_io import NOTES, Melding, Status, evolve, key_id_of, stream_of
 
 MELDING, TILSTAND, STEG = "fiks_io_melding", "fiks_io_tilstand", "fiks_io_steg"
 KEY = ("mottaker_konto_id", "melding_id")
@@ -80,22 +80,27 @@ def needs(_rows: Rows, met: Sequence[Met]) -> Needs:
 
 
 def advance(rows: Rows, met: Sequence[Met]) -> Rows:
-    """The states after the events: decisions that others overtook are void, as ``streams.domain.decider`` has it."""
-    states = {row[:2]: row[2:] for row in rows.get(TILSTAND, ())}
+    """The states after the events, and the step that each of these is.
+
+    Decisions that others overtook are void, as ``streams.domain.decider`` has it.
+    """
+    states, steps = {row[:2]: row[2:] for row in rows.get(TILSTAND, ())}, set()
     for event, at in met:
         assert at.position is not None
         offset = at.position.offset
         plass, melding, last, changed = _read(states.get(_key(event)), offset)
         if at.cause is not None and at.cause < last:
+            steps.add(_steg(event, at, virkning=False))
             continue
         now = evolve(melding, MeldingSendt(**_plain(event)) if isinstance(event, Sendt) else event)
+        steps.add(_steg(event, at, virkning=now != melding or isinstance(event, NOTES)))
         last = last if at.cause is None else offset
         if now.status is not None:
             states[_key(event)] = _row(plass, now, last, changed if now == melding else at.time)
-    return {TILSTAND: {(*key, *row) for key, row in states.items()}}
+    return {TILSTAND: {(*key, *row) for key, row in states.items()}, STEG: steps}
 
 
-fiks_io = Projection("fiks_io", logic=1, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
+fiks_io = Projection("fiks_io", logic=2, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
 
 
 @fiks_io.on(MeldingSendt, reads=Sendt)
@@ -111,7 +116,7 @@ def sendt(event: Sendt, at: Envelope) -> tuple[Write, ...]:
         "header_navn": tuple(one.navn for one in event.headere),
         "header_verdi": tuple(one.verdi for one in event.headere),
     }
-    return Create(MELDING, _key(event), values), Met(event, at), _steg(event, at)
+    return Create(MELDING, _key(event), values), Met(event, at)
 
 
 @fiks_io.on(*(kind for kind in get_args(MeldingEvent) if kind is not MeldingSendt))
@@ -119,14 +124,14 @@ def after(event: Any, at: Envelope) -> tuple[Write, ...]:
     """Whatever happened to the message later."""
     if type(event).__name__ != at.type:
         raise Unreadable(f"it calls itself {at.type}, but is {type(event).__name__}")
-    return Met(event, at), _steg(event, at)
+    return (Met(event, at),)
 
 
-def _steg(event: Any, at: Envelope) -> Append:
+def _steg(event: Any, at: Envelope, *, virkning: bool) -> tuple[Any, ...]:
+    """The event as a row. ``virkning``: whether it had any effect on where the message is, or is a note of it."""
     assert at.position is not None
     _, partition, offset = at.position
-    row = (offset, at.cause, partition, at.id, at.time, at.type, at.actor, _detail(event))
-    return Append(STEG, (*_key(event), *row))
+    return (*_key(event), offset, partition, at.id, at.time, at.type, virkning, at.actor, _detail(event))
 
 
 def _detail(event: MeldingEvent | Sendt) -> str | None:

@@ -46,16 +46,16 @@ create table fiks_io_tilstand (
     sist_endret timestamptz not null,
     primary key (mottaker_konto_id, melding_id)
 );
--- Every step that a message took.
+-- Every step that a message took; those without effect came too late, or a second time.
 create table fiks_io_steg (
     mottaker_konto_id uuid not null,
     melding_id uuid not null,
     plass bigint not null,
-    since bigint,
     partisjon int not null,
     hendelse_id text not null,
     tidspunkt timestamptz not null,
     type text not null,
+    virkning boolean not null,
     aktor text,
     detalj text,
     primary key (mottaker_konto_id, melding_id, plass)

@@ -171,7 +171,9 @@ class Kvitteringer(Effecting):
 
 
 def _in_dialogue(row: Row, ended: Envelope) -> Envelope:
-    """The end of the message in ``row`` with the message's own correlation: a deadline's is of nothing but itself."""
+    """The end of the message in ``row`` with the message's own correlation: the deadline of one that an earlier release
+    met was of nothing but itself.
+    """
     return msgspec.structs.replace(ended, correlation_id=row["korrelasjon"])
 
 

@@ -24,8 +24,8 @@ from projections.tables import Batch, Table, describe
 from projections.versions import schema_of
 from schemas.codec import decode
 from schemas.envelope import Envelope, Position
-from schemas.errors import NotYetKnown
-from streams.agents import Lot, NotOurs, Record, check_no_gap
+from schemas.errors import NotYetKnown, Unreadable
+from streams.agents import POISON, Lot, NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
 from streams.records import envelope_of
@@ -61,6 +61,8 @@ LOAD = """
 """
 
 
+REFUSED: tuple[type[Exception], ...] = (Unreadable, *POISON)
+"""What a record that a projection can never take comes to."""
 Key = tuple[Position | None, type | None]
 Sealed = dict[Key, tuple[Any, Envelope]]
 Opened = Mapping[Key, Any]
@@ -163,10 +165,7 @@ class Projecting:
 
     async def prepare(self, lots: Sequence[Lot]) -> Prepared:
         """The writes of every projection, as if none had had these records; personal texts are opened all at once."""
-        partitions, projections = [lot.records for lot in lots], list(self.projections.values())
-        sealed = with_personal(partitions, projections)
-        opened = dict(zip(sealed, await opened_all(self._keys, list(sealed.values())), strict=True)) if sealed else {}
-        return Prepared(lots, opened, writes_of(partitions, projections, opened))
+        return await self._prepared(lots, list(self.projections.values()))
 
     async def carry(self, connection: Connection, prepared: Prepared) -> None:
         """Write the rows of every projection that has not had these records, and move its checkpoints."""
@@ -177,19 +176,42 @@ class Projecting:
             if any(target.had for target in takes):
                 rest = [target.lot.records[target.had :] for target in takes]
                 batch = writes_of(rest, [takes[0].projection], prepared.opened)[name]
-            tables = await self._tables_of(connection, takes[0])
-            await batch.write(connection, tables)
-            if batch.met and (fold := takes[0].projection.fold):
-                await folding.carry(connection, tables, fold, batch.met)
-            PROJECTED_EVENTS.labels(name).inc(sum(len(target.lot.records) - target.had for target in takes))
+            await self._write(connection, takes, batch)
         await self._move(connection, targets)
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
-        """Dead-letter the record and move past it."""
+        """Dead-letter the record when some projection cannot take it, and move past it. The others take it: what one
+        cannot read keeps nothing from those that need not read it, and a rebuilt one equals the live.
+        """
         targets = await self._targets(connection, [lot])
-        if not all(target.had for target in targets):
+        taken = [await self._takes(connection, target) for target in targets if not target.had]
+        if not all(taken):
             await self._dead_letters.append(self.role, lot.records[0], reason)
         await self._move(connection, targets)
+
+    async def _takes(self, connection: Connection, target: Target) -> bool:
+        projection = target.projection
+        try:
+            async with connection.transaction():
+                prepared = await self._prepared([target.lot], [projection])
+                await self._write(connection, [target], prepared.batches[projection.name])
+        except REFUSED:
+            return False
+        return True
+
+    async def _prepared(self, lots: Sequence[Lot], projections: Sequence[Projection]) -> Prepared:
+        partitions = [lot.records for lot in lots]
+        sealed = with_personal(partitions, projections)
+        opened = dict(zip(sealed, await opened_all(self._keys, list(sealed.values())), strict=True)) if sealed else {}
+        return Prepared(lots, opened, writes_of(partitions, projections, opened))
+
+    async def _write(self, connection: Connection, takes: Sequence[Target], batch: Batch) -> None:
+        """Write the rows of one version of a projection, which follow from what it takes."""
+        projection, tables = takes[0].projection, await self._tables_of(connection, takes[0])
+        await batch.write(connection, tables)
+        if batch.met and projection.fold:
+            await folding.carry(connection, tables, projection.fold, batch.met)
+        PROJECTED_EVENTS.labels(projection.name).inc(sum(len(target.lot.records) - target.had for target in takes))
 
     async def _targets(self, connection: Connection, lots: Sequence[Lot]) -> list[Target]:
         """Each version of a projection with each lot that it takes, by name, under the lock of their checkpoints."""

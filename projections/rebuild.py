@@ -185,7 +185,6 @@ async def rebuild(
                 await versions.index(connection, projection, version)
         while not await switch(connection, building):
             await reached(connection, building, end_offsets(bootstrap, topics), running, progress, CATCH_UP)
-    progress(1, 1)
     return {projection.name: version for projection, version in building.items()}
 
 

@@ -77,6 +77,14 @@ class Lot:
         return Lot(self.claim, first, [*second, *self.following]), Lot(self.claim, second, self.following)
 
 
+class Blocked(Exception):
+    """A newer release must read on from the first records of these lots; all that could be carried was."""
+
+    def __init__(self, lots: Sequence[Lot], fault: NotYetKnown) -> None:
+        super().__init__(str(fault))
+        self.lots, self.newer = lots, fault
+
+
 class Work(Protocol[P]):
     """What is done with the records of some partitions, within one transaction."""
 
@@ -163,7 +171,7 @@ class Carrier:
         raise AssertionError("unreachable")
 
     async def carry(self, claims: Sequence[Claim]) -> None:
-        """Carry the oldest records that wait on the claims. Raises NotYetKnown when a newer release must do it."""
+        """Carry the oldest records that wait on the claims. Raises Blocked when a newer release must read of them."""
         lots = [
             Lot(claim, claim.take(self.work.batch), list(claim.waiting))
             for claim in claims
@@ -208,6 +216,8 @@ class Carrier:
                 return
             except NotOurs:
                 await asyncio.sleep(0.02)
+            except NotYetKnown as fault:  # not of a record, but of what all are carried into
+                raise Blocked(lots, fault) from fault
             except POISON as fault:
                 await self._divide(lots, fault)
                 return
@@ -219,24 +229,26 @@ class Carrier:
         if len(lots) > 1:
             half = len(lots) // 2
             await self._carry_apart(lots[:half], lots[half:])
-        elif isinstance(fault, NotYetKnown):
-            raise fault
         elif len(lots[0].records) > 1:
             for part in lots[0].halves():
                 await self._carry([part])
+        elif isinstance(fault, NotYetKnown):
+            raise Blocked(lots, fault)
         else:
             await self._set_aside(lots[0], f"{type(fault).__name__}: {fault}")
 
     async def _carry_apart(self, *parts: Sequence[Lot]) -> None:
         """Carry parts that share no partition. One that must wait for a newer release does not stop the others."""
+        blocked: list[Lot] = []
         newer: NotYetKnown | None = None
         for part in parts:
             try:
                 await self._carry(part)
-            except NotYetKnown as fault:
-                newer = fault
+            except Blocked as fault:
+                blocked += fault.lots
+                newer = fault.newer
         if newer is not None:
-            raise newer
+            raise Blocked(blocked, newer)
 
     async def _set_aside(self, lot: Lot, reason: str) -> None:
         self._set_aside_in_a_row += 1
@@ -252,6 +264,8 @@ class Carrier:
                     await self.work.set_aside(connection, lot, reason)
                 log.error("a record was dead-lettered", role=self.work.role, at=lot.claim.partition, reason=reason)
                 return
+            except NotYetKnown as fault:
+                raise Blocked([lot], fault) from fault
             except NotOurs:
                 await asyncio.sleep(0.02)
             except PASSING as fault:
@@ -299,11 +313,10 @@ async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitabl
                 await carrier.carry(taken)
             except asyncio.CancelledError:
                 raise
-            except NotYetKnown as fault:
-                at = [one.partition for one in taken]
-                log.error("a newer release must read on; this worker steps aside", at=at, fault=str(fault))
-                for one in taken:  # what it was given is not all carried; leaving the group has it read again
-                    one.live = False
+            except Blocked as fault:
+                for lot in fault.lots:
+                    log.error("a newer release must read on", at=lot.claim.partition, fault=str(fault))
+                    lot.claim.block(lot.records[0].offset)
                 step_aside()
             except BaseException as fault:
                 die(carrier.work.role, fault)

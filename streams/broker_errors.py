@@ -43,4 +43,5 @@ def refusal(error: KafkaError, topic: str, has_taken: bool) -> Exception:
         return TooLarge(TOO_LARGE)
     if error.code() in NEVER or (error.code() in UNKNOWN and not has_taken):
         return NotTaken(f"{topic} will not take the record: {error.str()} ({error.name()}); see `fiks topics check`")
-    return Unacknowledged(f"Loggen bekreftet ikke: {error.str()}. Prøv igjen")
+    unsure = "Loggen bekreftet ikke i tide, men kan ha tatt imot. Se etter før du prøver igjen"
+    return Unacknowledged(f"{unsure} ({error.name()})")

@@ -18,8 +18,8 @@ from schemas.envelope import Envelope, Recorded, decided, derived_id, fact
 from streams import checkpoints
 from streams.agents import Lot, NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
-from streams.domain.decider import Deadline, Decider, Decision, Journal, step
-from streams.journals import Journals, JournalStore
+from streams.domain.decider import Decider, Decision, Journal, step
+from streams.journals import Due, Journals, JournalStore
 from streams.log import Log
 from streams.records import recorded
 
@@ -81,14 +81,18 @@ class Deciding:
             return 0
         due = await self._journals.due(connection, partition)
         if due:
-            await self._log.append_all([self._expired(stream, deadline) for stream, deadline in due])
+            await self._log.append_all([self._expired(one) for one in due])
             await self._journals.appended(connection, due)
         return len(due)
 
-    def _expired(self, stream: str, deadline: Deadline) -> tuple[object, Envelope]:
+    def _expired(self, due: Due) -> tuple[object, Envelope]:
+        stream, deadline, correlation = due
         event = self.decider.expired(stream, deadline)
         event_id = derived_id(stream, f"{deadline.name}@{deadline.due.isoformat()}")
-        return event, fact(event, time=deadline.due, id=event_id, source=self._source, actor=self._source)
+        source = self._source
+        return event, fact(
+            event, time=deadline.due, id=event_id, source=source, correlation_id=correlation, actor=source
+        )
 
     async def _lock(self, connection: Connection, partitions: Sequence[TopicPartition]) -> checkpoints.Positions:
         positions = await checkpoints.lock(connection, self.role, partitions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import TopicPartition
@@ -39,7 +39,7 @@ OVERDUE = """
         and not appended and due <= now() order by due limit 1) as first
 """
 DUE = """
-    select stream, name, due from frist
+    select stream, name, due, journal from frist join journal using (decider, stream)
     where decider = $1 and topic = $2 and partition = $3 and not appended and due <= now()
     order by due limit $4
 """
@@ -48,6 +48,14 @@ APPENDED = """
     from unnest($2::text[], $3::text[], $4::timestamptz[]) as done (stream, name, due)
     where f.decider = $1 and (f.stream, f.name, f.due) = (done.stream, done.name, done.due)
 """
+
+
+class Due(NamedTuple):
+    """A deadline that has passed, and the correlation of its stream."""
+
+    stream: str
+    deadline: Deadline
+    correlation: str | None
 
 
 class _Waiting(msgspec.Struct, array_like=True):
@@ -68,7 +76,12 @@ class JournalStore:
         self._decider = decider
         self._row = msgspec.defstruct(
             "JournalRow",
-            [("state", decider.state), ("last", int), ("backlog", list[_Waiting])],
+            [
+                ("state", decider.state),
+                ("last", int),
+                ("backlog", list[_Waiting]),
+                ("correlation", str | None, None),  # what an earlier release wrote has none
+            ],
             array_like=True,
         )
         self._decode = msgspec.msgpack.Decoder(self._row).decode
@@ -98,27 +111,30 @@ class JournalStore:
         rows = await connection.fetch(OVERDUE, self._decider.name, topic, TOPICS[topic].partitions)
         return [TopicPartition(topic, row["partition"]) for row in rows]
 
-    async def due(self, connection: Connection, partition: TopicPartition) -> list[tuple[str, Deadline]]:
+    async def due(self, connection: Connection, partition: TopicPartition) -> list[Due]:
         """Deadlines of the partition that have passed by PostgreSQL's clock and were not appended, oldest first."""
         rows = await connection.fetch(DUE, self._decider.name, *partition, DUE_AT_ONCE)
-        return [(row["stream"], Deadline(row["name"], row["due"])) for row in rows]
+        return [
+            Due(row["stream"], Deadline(row["name"], row["due"]), self._journal(row["journal"]).correlation)
+            for row in rows
+        ]
 
-    async def appended(self, connection: Connection, deadlines: Sequence[tuple[str, Deadline]]) -> None:
+    async def appended(self, connection: Connection, due: Sequence[Due]) -> None:
         """Remember that these were appended; reading them from the log is what settles them."""
         columns: Mapping[str, list[Any]] = {
-            "stream": [stream for stream, _ in deadlines],
-            "name": [one.name for _, one in deadlines],
-            "due": [one.due for _, one in deadlines],
+            "stream": [one.stream for one in due],
+            "name": [one.deadline.name for one in due],
+            "due": [one.deadline.due for one in due],
         }
         await connection.execute(APPENDED, self._decider.name, *columns.values())
 
     def _bytes(self, journal: Journal[Any]) -> bytes:
         waiting = [_waiting(one) for one in journal.backlog]
-        return msgspec.msgpack.encode(self._row(journal.state, journal.last, waiting))
+        return msgspec.msgpack.encode(self._row(journal.state, journal.last, waiting, journal.correlation))
 
     def _journal(self, data: bytes) -> Journal[Any]:
         row: Any = self._decode(data)
-        return Journal(row.state, row.last, tuple(recorded(one) for one in row.backlog))
+        return Journal(row.state, row.last, tuple(recorded(one) for one in row.backlog), row.correlation)
 
 
 def _waiting(one: Recorded) -> _Waiting:

@@ -7,7 +7,9 @@ checkpoint is what guards correctness (``streams.agents``). No offset is ever co
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +32,8 @@ AT_ONCE = 5_000
 MUCH = 100_000
 """Bytes for which the broker does not wait, however patient the reader is."""
 REVOKE_WAIT = 3.0
-ASIDE = 5.0
+ASIDE, AGAIN = 5.0, 30.0
+"""Seconds that a reader stays out of its group, and those after which it leaves again: meanwhile the rest goes on."""
 
 CONSUMER: dict[str, Any] = {
     "enable_auto_commit": False,
@@ -73,6 +76,12 @@ class Claim:
         """The oldest records that wait, at most so many; they wait no more."""
         return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
 
+    def block(self, offset: int) -> None:
+        """Read no more from here on: the record at ``offset`` is for a newer release."""
+        self.live = False
+        self.next = offset
+        self.waiting.clear()
+
 
 class Reader(Service):
     """Reads ``topics`` for one role and calls ``ready(claim)`` when something waits on a claim that is not busy.
@@ -97,7 +106,7 @@ class Reader(Service):
         self.claims: dict[TopicPartition, Claim] = {}
         self._load, self._ready, self._until = load, ready, until
         self._settings = CONSUMER | (_patient(patience) if patience else {})
-        self._step_aside = asyncio.Event()
+        self._aside_at, self._back_at = math.inf, -math.inf
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -109,8 +118,10 @@ class Reader(Service):
         await self._consumer.stop()
 
     def step_aside(self) -> None:
-        """Leave the group for a while, so that a worker that can read on may take what this one cannot."""
-        self._step_aside.set()
+        """Leave the group for a while, so that a worker that can read on may take what this one cannot: now, or some
+        time after this one came back, for leaving costs all that it can read a pause too.
+        """
+        self._aside_at = min(self._aside_at, max(time.monotonic(), self._back_at + AGAIN))
 
     def behind(self) -> dict[TopicPartition, int]:
         """How many records of each claim no batch has taken up yet, as far as is known."""
@@ -143,7 +154,7 @@ class Reader(Service):
     async def _read(self) -> None:
         try:
             while not self.should_stop:
-                if self._step_aside.is_set():
+                if time.monotonic() >= self._aside_at:
                     await self._wait_aside()
                 await self._round()
         except asyncio.CancelledError:
@@ -155,9 +166,10 @@ class Reader(Service):
     async def _wait_aside(self) -> None:
         await self.on_stop()
         await self.sleep(ASIDE)
-        self._step_aside.clear()
+        self._aside_at = math.inf
         if not self.should_stop:
             await self._join()
+            self._back_at = time.monotonic()
 
     async def _round(self) -> None:
         await self._take_up(  # here and not in the listener: there no heartbeat runs, and an exception is only logged
@@ -174,7 +186,7 @@ class Reader(Service):
                 await self._receive(claim, records)
 
     def _wants_more(self, claim: Claim) -> bool:
-        if claim.next is None:
+        if claim.next is None or not claim.live:
             return False
         return self._until is None or claim.next < self._until.get(claim.partition, 0)
 

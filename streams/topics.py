@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from infra.ends import told_all
 from schemas.topics import NOKKEL, TOPICS, Topic
 from streams.domain.errors import Unavailable
 from streams.log import kafka_settings
@@ -56,9 +57,9 @@ def _wait_for_leaders(bootstrap: str) -> None:
     while True:
         admin = AdminClient(kafka_settings(bootstrap))  # one that was refused by an earlier leader never asks anew
         try:
-            for answer in admin.list_offsets(question, request_timeout=TIMEOUT).values():
-                answer.result(TIMEOUT)
-        except KafkaException as fault:
+            answers = admin.list_offsets(question, request_timeout=TIMEOUT)
+            told_all([answer.result(TIMEOUT) for answer in answers.values()])
+        except (KafkaException, Unavailable) as fault:
             if time.monotonic() > deadline:
                 raise Unavailable(f"some partition has no leader ({fault}); look at the broker's log") from fault
             time.sleep(pause)

@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from streams.domain.errors import NotFound
+
 ORGANISATION = "fiksOrgId"
 RESOURCES = ("kontoId", "systemId", "ressursId", ORGANISATION)
 """The names that paths give to the resource which a call is about; where a path has several, the first of these."""
@@ -43,8 +45,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The ways into a route; one is enough. ``citizen() | integration("X")`` joins them, and ``integration("X") &
-    manager("Y")`` is the way of a manager who calls through an integration: each must hold its own.
+    """The ways into a route; one is enough. ``citizen() | integration("X")`` joins them. ``integration("X") &
+    manager("Y")`` is the way of a manager who calls through an integration: each must hold its own. ``integration("X")
+    & citizen()`` is that of a citizen: what is their own, narrowed to the resource on which the integration holds X.
     """
 
     ways: tuple[Way, ...]
@@ -59,9 +62,11 @@ class Demand:
 
     def __and__(self, other: Demand) -> Demand:
         [machine], [person] = self.ways, other.ways
+        if machine.caller is not Caller.INTEGRATION or person.caller not in (Caller.CITIZEN, Caller.MANAGER):
+            raise ValueError("only an integration and a citizen or a manager are demanded together")
         alike = (machine.privilege is None) is (person.privilege is None)
-        if (machine.caller, person.caller) != (Caller.INTEGRATION, Caller.MANAGER) or not alike:
-            raise ValueError("only an integration and a manager are demanded together, both with a privilege or none")
+        if person.caller is Caller.MANAGER and not alike:
+            raise ValueError("an integration and a manager are demanded together with a privilege each, or both none")
         legal_basis = machine.legal_basis or person.legal_basis
         both = Way(Caller.INTEGRATION_PERSON, machine.privilege, person.niva, legal_basis, person.privilege)
         return Demand((both,))
@@ -99,19 +104,13 @@ def integration(privilege: str | None = None, *, legal_basis: bool = False) -> D
     return Demand((Way(Caller.INTEGRATION, privilege, None, legal_basis),))
 
 
-def integration_person(privilege: str | None = None, *, niva: int = 3, legal_basis: bool = False) -> Demand:
-    """Somebody who has logged in, through an integration that holds ``privilege`` on the resource.
-
-    The person's own access counts, narrowed to the organisation on which ``demand_on`` was asked.
+def demanding(demand: Demand, handler: Any, no_id: type[Exception] = NotFound) -> Any:
+    """The handler, bearing its demand, and what an id in its path that is none is. Raises ValueError if it bears
+    another demand already.
     """
-    return Demand((Way(Caller.INTEGRATION_PERSON, privilege, niva, legal_basis),))
-
-
-def demanding(demand: Demand, handler: Any) -> Any:
-    """The handler, bearing its demand. Raises ValueError if it bears another already."""
     if (borne := demand_of(handler)) not in (None, demand):
         raise ValueError(f"{handler.__name__} demands {borne} on one route and {demand} on another")
-    handler.demand = demand
+    handler.demand, handler.no_id = demand, no_id
     return handler
 
 
@@ -119,6 +118,12 @@ def demand_of(handler: Any) -> Demand | None:
     """What the handler demands; None when nobody said."""
     demand: Demand | None = getattr(handler, "demand", None)
     return demand
+
+
+def no_id_of(handler: Any) -> type[Exception]:
+    """What the handler has said that an id in its path is which is none."""
+    fault: type[Exception] = handler.no_id
+    return fault
 
 
 def silent_routes(app: web.Application) -> list[str]:

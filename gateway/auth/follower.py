@@ -73,6 +73,10 @@ class Follower:
         """How many records were received, those before the marks among them."""
         return sum(self._next.values())
 
+    def has_passed(self, ends: Mapping[int, int]) -> bool:
+        """Whether all below ``ends`` was received, as far as this release can read it."""
+        return all(self._next[number] >= end or number in self._waiting for number, end in ends.items())
+
     def start(self) -> None:
         """Begin to read, in the background. A broker that is away is waited for."""
         self._task = asyncio.create_task(self._run())

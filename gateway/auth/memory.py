@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
@@ -13,12 +14,14 @@ from aiohttp.web import AppKey
 
 from gateway.auth.follower import Follower, Record
 from gateway.auth.snapshot import Snapshot, SnapshotFile, Unusable
+from infra.ends import Ends
 from infra.logs import logger
 from schemas.codec import PREFIX, decode, prefixes
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.konfigurasjon_commands import Command
 from schemas.topics import TOPICS, Topic
 from streams.domain.configuration import Configuration, Told
+from streams.domain.errors import Unavailable
 from streams.domain.konfigurasjon import Integrasjon, KonfigurasjonEvent, Mottakersystem, Organisasjon, Ressurs
 from streams.domain.personer import PersonEvent, SaidEvent
 
@@ -31,6 +34,7 @@ COMMANDS: frozenset[str] = frozenset(cls.__name__ for cls in get_args(Command))
 WRITTEN_COMMANDS = prefixes(COMMANDS)
 """What the values of commands begin with: half of the records are passed over by that, and no header is read."""
 
+PATIENCE, PAUSE = 2.0, 0.005
 LOOK = 2.0
 """Seconds between two looks at whether a snapshot is due."""
 ENOUGH = 20_000
@@ -48,6 +52,7 @@ class Memory:
         self, bootstrap: str, topic: Topic = TOPICS["fiks.konfigurasjon"], *, folder: Path | None = None
     ) -> None:
         self.configuration = Configuration()
+        self._bootstrap, self._topic = bootstrap, topic
         self._follower = Follower(bootstrap, topic, self._receive, self._fold, self._begin_again)
         self._received: list[tuple[Told, Record]] = []
         self._personal: list[bytes] = []
@@ -80,6 +85,24 @@ class Memory:
     def staleness(self) -> float:
         """Seconds since the memory was last known to agree with the log; infinite before it ever did."""
         return self._follower.staleness
+
+    @property
+    def moment(self) -> int:
+        """How much of the log is folded: it grows with each record."""
+        return self._follower.records
+
+    async def has_moved_on(self, since: int) -> bool:
+        """Whether something was folded since that ``moment``, once all is that the log has now. Whoever would refuse a
+        call asks this, and decides again: another process may have given the right an instant ago (DESIGN.md, rule 9).
+
+        Where the log does not answer within ``PATIENCE`` seconds, what is known counts.
+        """
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                ends = await self._ends.now()
+                while not self._follower.has_passed(ends):
+                    await asyncio.sleep(PAUSE)
+        return self.moment > since
 
     def organisasjon(self, fiks_org_id: UUID) -> Organisasjon | None:
         """The organisation of that id."""
@@ -118,6 +141,10 @@ class Memory:
         own thread.
         """
         self._told.append(changed)
+
+    @cached_property
+    def _ends(self) -> Ends:
+        return Ends(self._bootstrap, self._topic)
 
     def _take_up(self, file: SnapshotFile) -> None:
         try:

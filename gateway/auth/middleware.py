@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.auth.callers import Callers
-from gateway.auth.demands import ORGANISATION, RESOURCES, Caller, Demand, Way, demand_of, open_to_all
+from gateway.auth.demands import ORGANISATION, RESOURCES, Caller, Demand, Way, demand_of, no_id_of, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from schemas.errors import Unreadable
@@ -79,38 +80,49 @@ def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way,
 
 async def _privileged(request: web.Request, handler: Handler) -> web.StreamResponse:
     if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
-        _demand_on_named(request, name)
+        await _demand_on_named(request, name)
     response = await handler(request)
     if DEMANDED not in request:
         raise RuntimeError(f"the handler of {request.match_info.route.resource} never called demand_on")
     return response
 
 
-def _demand_on_named(request: web.Request, name: str) -> None:
+async def _demand_on_named(request: web.Request, name: str) -> None:
     """Demand it on the resource in the address. Raises NotAllowed, and NotFound for who holds the privilege on the
     organisation in the address, and so on all that it has: it has none of that id, whether another has or nobody.
     """
     ressurs_id = _resource_id(request, name)
     try:
-        _demand_on(request, ressurs_id, f" på {ressurs_id}")
+        await _demand_on(request, lambda: ressurs_id, f" på {ressurs_id}")
     except NotAllowed as fault:
         if ORGANISATION in request.match_info and _may(request, _resource_id(request, ORGANISATION)):
             raise NotFound(f"Organisasjonen har ingen ressurs {ressurs_id}") from fault
         raise
 
 
-def demand_on(request: web.Request, ressurs_id: UUID) -> None:
+async def demand_on(request: web.Request, ressurs_id: UUID) -> None:
     """Demand on ``ressurs_id`` what the route demands; for handlers that find the resource themselves.
 
     Raises NotAllowed, and says the same of whichever resource it is: which was found would tell what there is.
     """
-    _demand_on(request, ressurs_id)
+    await demand_on_found(request, lambda: ressurs_id)
 
 
-def _demand_on(request: web.Request, ressurs_id: UUID, on: str = "") -> None:
-    request[DEMANDED] = ressurs_id
-    if not _may(request, ressurs_id):
+async def demand_on_found(request: web.Request, found: Callable[[], UUID]) -> None:
+    """The same on the resource that ``found`` tells by the memory, which may know of another once it has read more."""
+    await _demand_on(request, found)
+
+
+async def _demand_on(request: web.Request, found: Callable[[], UUID], on: str = "") -> None:
+    memory = request.config_dict[MEMORY]
+    moment = memory.moment
+    if not (_may_on(request, found()) or (await memory.has_moved_on(moment) and _may_on(request, found()))):
         raise NotAllowed(f"Mangler privilegiet {' eller '.join(map(_in_words, _privileged_ways(request)))}{on}")
+
+
+def _may_on(request: web.Request, ressurs_id: UUID) -> bool:
+    request[DEMANDED] = ressurs_id
+    return _may(request, ressurs_id)
 
 
 def _may(request: web.Request, ressurs_id: UUID) -> bool:
@@ -137,4 +149,4 @@ def _resource_id(request: web.Request, name: str) -> UUID:
     try:
         return UUID(request.match_info[name])
     except ValueError:
-        raise NotFound(f"{name} i adressen er ikke en UUID") from None
+        raise no_id_of(request.match_info.handler)(f"{name} i adressen er ikke en UUID") from None

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.auth.demands import Demand, demanding
 from gateway.problems import handing_out_content
+from streams.domain.errors import NotFound
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
@@ -26,24 +27,33 @@ class Routes:
     def __init__(self) -> None:
         self._table: list[tuple[str, str, Handler]] = []
 
-    def get(self, path: str, *, demands: Demand, changes: bool = False, content: bool = False) -> Callable[[H], H]:
+    def get(
+        self,
+        path: str,
+        *,
+        demands: Demand,
+        changes: bool = False,
+        content: bool = False,
+        no_id: type[Exception] = NotFound,
+    ) -> Callable[[H], H]:
         """Serve GET of ``path``, and HEAD by the same handler: aiohttp then leaves out the body.
 
         Where the call ``changes`` something, HEAD is not served: whoever asks with it counts on its being safe.
         ``content``: any body may be taken for what was asked for, so a failure has none (see ``problems``).
+        ``no_id``: what it is when the resource in the path has an id that is none.
         """
 
         def register(handler: H) -> H:
             if content:
                 handing_out_content(handler)
-            served = self._route("GET", path, demands)(handler)
-            return served if changes else self._route("HEAD", path, demands)(served)
+            served = self._route("GET", path, demands, no_id)(handler)
+            return served if changes else self._route("HEAD", path, demands, no_id)(served)
 
         return register
 
-    def post(self, path: str, *, demands: Demand) -> Callable[[H], H]:
-        """Serve POST to ``path``."""
-        return self._route("POST", path, demands)
+    def post(self, path: str, *, demands: Demand, no_id: type[Exception] = NotFound) -> Callable[[H], H]:
+        """Serve POST to ``path``; ``no_id`` as for GET."""
+        return self._route("POST", path, demands, no_id)
 
     def put(self, path: str, *, demands: Demand) -> Callable[[H], H]:
         """Serve PUT to ``path``."""
@@ -70,9 +80,9 @@ class Routes:
         for method, path, handler in self._table:
             app.router.add_route(method, path, handler, expect_handler=_invite_later)
 
-    def _route(self, method: str, path: str, demand: Demand) -> Callable[[H], H]:
+    def _route(self, method: str, path: str, demand: Demand, no_id: type[Exception] = NotFound) -> Callable[[H], H]:
         def register(handler: H) -> H:
-            self._table.append((method, path, demanding(demand, handler)))
+            self._table.append((method, path, demanding(demand, handler, no_id)))
             return handler
 
         return register

@@ -153,7 +153,7 @@ async def tilganger(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/typeTilganger", demands=manager(ADMIN))
 async def type_tilganger(request: web.Request) -> web.Response:
     """The rights granted on types of resources. They span organisations, so only root sees them."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     by_type: dict[str, list[dict[str, str]]] = {}
     granted = _of(request).virksomheter[ROOT].typerettigheter
     await _told(request, granted, owner=ROOT)

@@ -72,7 +72,7 @@ class Aktiv(Struct, frozen=True):
 async def opprett(request: web.Request) -> web.Response:
     """A new resource below one that the caller administrates."""
     ny = read_json(await request.read(), NyRessurs, request.charset)
-    demand_on(request, ny.forelder_ressurs)
+    await demand_on(request, ny.forelder_ressurs)
     _must_be_made(ny.type)
     says = {"ressurs_id": new_uuid(), "forelder_id": ny.forelder_ressurs, "type": ny.type, "navn": ny.navn}
     made = await decide(request, CreateRessurs, of=_owner(request, ny.forelder_ressurs), **says)
@@ -113,7 +113,7 @@ async def trekk_tilbake(request: web.Request) -> web.Response:
 @routes.post(TYPE, demands=manager(ADMIN))
 async def tildel_type(request: web.Request) -> web.Response:
     """Give a right on all resources of a type."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     tilgang = read_json(await request.read(), Tilgang, request.charset)
     kind = _type(request)
     who = await receiver(request, tilgang.aktor, tilgang.privilegium, ROOT, ROOT, kind)
@@ -125,7 +125,7 @@ async def tildel_type(request: web.Request) -> web.Response:
 @routes.post(f"{TYPE}/delete", demands=manager(ADMIN))
 async def trekk_tilbake_type(request: web.Request) -> web.Response:
     """Take a right on a type back."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     tilgang = read_json(await request.read(), Tilgang, request.charset)
     must_exist(tilgang.privilegium)
     says = {"aktor": aktor(request, tilgang.aktor), "ressurstype": _type(request), "privilegium": tilgang.privilegium}

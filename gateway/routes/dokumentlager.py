@@ -55,7 +55,8 @@ async def last_opp(request: web.Request) -> web.Response:
         must_be_encrypted_at_the_highest_level(metadata, kryptert)
         til = until(metadata, now)
         await received.content(Decryptor(request.app[CERTIFICATES].pairs()) if kryptert else None)
-        demand_on(request, open_konto_in(request).id)  # closed or revoked while the content came, perhaps for an hour
+        # It may have been closed or revoked while the content came, perhaps for an hour.
+        await demand_on(request, open_konto_in(request).id)
         named = request.app[PERSONS].actor
         event = lastet_opp(received, metadata, konto, kryptert=kryptert, til=til, named=named)
         position = await received.say(request.app[LOG].append(event, said(request, event, now)))

@@ -84,7 +84,7 @@ async def opprett(request: web.Request) -> web.Response:
     """A new account, below the service where the organisation has that; its administrators may make one too."""
     of = uuid_in(request, "orgId")
     tjeneste = request.app[MEMORY].configuration.virksomhet(of).tjenester.get(TJENESTE)
-    demand_on(request, tjeneste.ressurs_id if tjeneste else of)
+    await demand_on(request, tjeneste.ressurs_id if tjeneste else of)
     ny = read_json(await request.read(), NyKonto, request.charset)
     tags = tuple(dict.fromkeys(ny.tags))
     says = {"konto_id": new_uuid(), "tjeneste": TJENESTE, "navn": ny.navn, "tags": tags, **now_by(request, "opprettet")}

@@ -44,7 +44,7 @@ async def organisasjon(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/stats", demands=manager(ADMIN))
 async def alle(request: web.Request) -> web.Response:
     """Every account of the platform."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     return await _of(request, list(request.app[MEMORY].configuration.virksomheter), None)
 
 

@@ -25,11 +25,11 @@ async def send(request: web.Request) -> web.Response:
     parts = parts_of(request)
     said = await metadata(parts)
     avsender_konto_id = UUID(said.avsender_konto_id)
-    demand_on(request, avsender_konto_id)
+    await demand_on(request, avsender_konto_id)
     async with receiving(request, parts) as innhold:
         parties(request, said, har_innhold=await innhold.begin(), now=datetime.now(UTC))
         content, now = await innhold.store(), datetime.now(UTC)
-        demand_on(request, avsender_konto_id)  # closed or revoked while the content came, perhaps for an hour
+        await demand_on(request, avsender_konto_id)  # closed or revoked while the content came, perhaps for an hour
         avsender, mottaker = parties(request, said, har_innhold=content is not None, now=now)
         melding_id = melding_id_for(mottaker, avsender_konto_id, said.headere)
         nokkel = name_of_key_for(mottaker, melding_id)

@@ -114,7 +114,7 @@ async def opprett(request: web.Request) -> web.Response:
     of = ny.konto.fiks_org_id
     tjeneste = configuration_of(request).virksomhet(of).tjenester.get(TJENESTE)
     above = tjeneste.ressurs_id if tjeneste else of
-    demand_on(request, above)
+    await demand_on(request, above)
     if ny.forelderresurs not in (None, above):
         raise Rejected(
             "En konto i Fiks IO legges under tjenesten Fiks IO, eller under organisasjonen om den ikke har den"
@@ -226,13 +226,10 @@ async def aksepter(request: web.Request) -> web.Response:
     """One more sender, an account of the catalogue."""
     avsender = read_json(await request.read(), Avsender, request.charset).konto_id
     konto = konto_in(request)
-    missing = f"Avsenderkontoen {avsender} finnes ikke i Fiks IO"
-    if konto_of(configuration_of(request), avsender) is None:
-        raise Rejected(missing)
     try:
         must_be_shown(request, avsender)
     except NotAllowed as fault:
-        raise Rejected(missing) from fault
+        raise Rejected(f"Avsenderkontoen {avsender} finnes ikke i Fiks IO") from fault
     await decide_on(request, AcceptAvsender, konto, avsender_konto_id=avsender)
     return web.Response(status=204)
 
@@ -279,7 +276,7 @@ async def ikke_krev_unik(request: web.Request) -> web.Response:
 async def valider(request: web.Request) -> web.Response:
     """Whether the account would take a message, asked by who may send with the other; all that is wrong."""
     tenkt = read_json(await request.read(), TenktMelding, request.charset)
-    demand_on(request, tenkt.avsender_konto_id)
+    await demand_on(request, tenkt.avsender_konto_id)
     mottaker = uuid_in(request, "mottakerKontoId")
     asked = (tenkt.avsender_konto_id, mottaker, tenkt.meldings_type, tenkt.har_payload, datetime.now(UTC))
     wrong = list(refusals(configuration_of(request), *asked))

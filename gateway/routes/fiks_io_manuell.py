@@ -1,5 +1,5 @@
 """Reading an account of Fiks IO over REST. Contract: fiks-io.md 1.7. GET changes things, as it is published: HEAD is
-none of them.
+none of them. An id that is none is 400 where the contract has that answer, which is everywhere but at neste/metadata.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gateway.meldinger import EGENDEFINERT, melding_of
 from gateway.metadata import Int64, read_json
 from gateway.routes import Routes, as_json
 from gateway.said import said
+from schemas.errors import Unreadable
 from streams.domain.errors import NotFound
 from streams.domain.fiks_io import KORRELASJON
 from streams.domain.fiks_io_katalog import konto_of
@@ -41,7 +42,7 @@ class SvarSpesifikasjon(Struct, rename="camel", frozen=True):
     ttl: Int64 | None = None
 
 
-@routes.get(f"{MELDINGER}/antall", demands=PARTY)
+@routes.get(f"{MELDINGER}/antall", demands=PARTY, no_id=Unreadable)
 async def antall(request: web.Request) -> web.Response:
     """How many messages wait."""
     return as_json((await request.app[DELIVERIES].count(_caller(request).konto_id)).meldinger)
@@ -54,7 +55,7 @@ async def metadata(request: web.Request) -> web.Response:
     return web.Response(status=204) if shown is None else as_json(_metadata(shown))
 
 
-@routes.get(f"{MELDINGER}/neste/data", demands=PARTY, changes=True)
+@routes.get(f"{MELDINGER}/neste/data", demands=PARTY, changes=True, no_id=Unreadable)
 async def data(request: web.Request) -> web.StreamResponse:
     """Its content, wherever it lies; no octets where it has none."""
     shown = await request.app[POLLING].first(_caller(request))
@@ -65,19 +66,19 @@ async def data(request: web.Request) -> web.StreamResponse:
     return web.Response(body=(await _opened(request, shown)).body, content_type=OCTETS)
 
 
-@routes.get(f"{MELDINGER}/neste/ack", demands=PARTY, changes=True)
+@routes.get(f"{MELDINGER}/neste/ack", demands=PARTY, changes=True, no_id=Unreadable)
 async def ack(request: web.Request) -> web.Response:
     """The caller has what it was shown."""
     return await _settled(request, Outcome.ACKED)
 
 
-@routes.get(f"{MELDINGER}/neste/nac", demands=PARTY, changes=True)
+@routes.get(f"{MELDINGER}/neste/nac", demands=PARTY, changes=True, no_id=Unreadable)
 async def nac(request: web.Request) -> web.Response:
     """The caller does not want what it was shown, nor want it again."""
     return await _settled(request, Outcome.REJECTED)
 
 
-@routes.post(f"{MELDINGER}/neste/svarOgAck", demands=PARTY)
+@routes.post(f"{MELDINGER}/neste/svarOgAck", demands=PARTY, no_id=Unreadable)
 async def svar_og_ack(request: web.Request) -> web.Response:
     """Answer what the caller was shown, which it then has. Should the second fail, it is shown again, and the same
     answer to it is void.

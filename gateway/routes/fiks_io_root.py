@@ -30,7 +30,7 @@ AT_ONCE = 20
 @routes.get(KONTOER, demands=manager(ADMIN))
 async def kontoer(request: web.Request) -> web.Response:
     """Every account, and how its queue is."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     configuration = configuration_of(request)
     ids = [id_ for one in configuration.virksomheter.values() for id_ in one.fiks_io_kontoer]
     known = [one for id_ in ids if (one := konto_of(configuration, id_)) is not None]
@@ -46,14 +46,14 @@ async def kontoer(request: web.Request) -> web.Response:
 @routes.get(QUEUE, demands=manager(ADMIN))
 async def queue(request: web.Request) -> web.Response:
     """How the queue of an account is."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     return as_json(await _queue(request, _konto_in(request)))
 
 
 @routes.put(QUEUE, demands=manager(ADMIN))
 async def recreate(request: web.Request) -> web.Response:
     """A queue cannot be missing here, since it is made of the log: all that is done is to look whether it answers."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     await _queue(request, _konto_in(request))
     return web.Response()
 

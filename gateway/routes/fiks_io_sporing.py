@@ -4,7 +4,6 @@ it took, each with its proof: the place on the log and the id of the event that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -52,19 +51,7 @@ async def melding(request: web.Request) -> web.Response:
         raise NotFound(f"Kontoen {konto_id} har verken sendt eller mottatt meldingen {melding_id}")
     row = found.rows[0]
     steg = await request.app[SPORING].steg(row["mottaker_konto_id"], melding_id)
-    return fresh(steg, as_json(_melding(row) | {"steg": [_steg(one) for one in that_count(steg.rows)]}))
-
-
-def that_count(rows: Iterable[Any]) -> list[Any]:
-    """The steps, without decisions that were made unaware of one that counts (see ``streams.domain.decider``)."""
-    kept, last = [], -1
-    for row in rows:
-        if row["since"] is not None:
-            if row["since"] < last:
-                continue
-            last = row["plass"]
-        kept.append(row)
-    return kept
+    return fresh(steg, as_json(_melding(row) | {"steg": [_steg(one) for one in steg.rows]}))
 
 
 def _melding(row: Any) -> dict[str, Any]:
@@ -84,6 +71,7 @@ def _melding(row: Any) -> dict[str, Any]:
         "utloper": row["utloper"],
         "status": row["status"],
         "feiledeForsok": row["forsok"],
+        "plattform": row["plattform"],
         "sistEndret": row["sist_endret"],
         "bevis": _bevis(row),
     }
@@ -91,7 +79,7 @@ def _melding(row: Any) -> dict[str, Any]:
 
 
 def _steg(row: Any) -> dict[str, Any]:
-    said = {"type": row["type"], "tidspunkt": row["tidspunkt"], "detalj": row["detalj"], "bevis": _bevis(row)}
+    said = {name: row[name] for name in ("type", "tidspunkt", "virkning", "detalj")} | {"bevis": _bevis(row)}
     return {name: value for name, value in said.items() if value is not None}
 
 

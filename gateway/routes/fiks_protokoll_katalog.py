@@ -107,11 +107,12 @@ async def status(request: web.Request) -> web.Response:
 
 def _seen(request: web.Request) -> Konto:
     """The account in the address, if it is there for the caller. Raises NotFound."""
-    found = konto_of(configuration_of(request), uuid_in(request, "kontoId"))
-    if found is None:
-        raise NotFound(NO_KONTO)
+    konto_id = uuid_in(request, "kontoId")
     with hidden(NO_KONTO):
-        must_be_shown(request, found.ressurs.id)
+        must_be_shown(request, konto_id)
+    found = konto_of(configuration_of(request), konto_id)
+    if found is None:  # a plain one of Fiks IO
+        raise NotFound(NO_KONTO)
     return found
 
 

@@ -74,7 +74,7 @@ async def opprett(request: web.Request) -> web.Response:
     of = uuid_in(request, "orgId")
     tjeneste = configuration_of(request).virksomhet(of).tjenester.get(TJENESTE)
     above = tjeneste.ressurs_id if tjeneste else of
-    demand_on(request, above)
+    await demand_on(request, above)
     ny, passord = read_json(await request.read(), NyttSystem, request.charset), new_password()
     made = await decide(
         request,

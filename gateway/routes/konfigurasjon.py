@@ -193,7 +193,7 @@ async def konfigurer(request: web.Request) -> web.Response:
     """The service is set up: said by an administrator of the service, or of the organisation."""
     of, kode = _fiks_org_id(request), request.match_info["tjenesteKode"]
     known = request.app[MEMORY].configuration.virksomhet(of).tjenester.get(kode)
-    demand_on(request, known.ressurs_id if known else of)
+    await demand_on(request, known.ressurs_id if known else of)
     one = _service(kode)
     await decide(request, ConfigureTjeneste, of=of, tjeneste=one.kode)
     return as_json(_tjeneste_for(request, one))
@@ -233,35 +233,35 @@ async def privilegier(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/root/privilegier", demands=manager(ADMIN))
 async def alle_privilegier(request: web.Request) -> web.Response:
     """All privileges, by the type of resource."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     return as_json({"privilegier": {kind: privilegier_for(kind) for kind in RESSURSTYPER}})
 
 
 @routes.get(f"{BASE}/root/tjenester", demands=manager(ADMIN))
 async def alle_tjenester(request: web.Request) -> web.Response:
     """All services there are."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     return as_json([_tjeneste(one) for one in TJENESTER.values()])
 
 
 @routes.get(f"{BASE}/root/tjenester/{{tjenesteKode}}", demands=manager(ADMIN))
 async def en_tjeneste(request: web.Request) -> web.Response:
     """One service."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     return as_json(_tjeneste(_service(request.match_info["tjenesteKode"])))
 
 
 @routes.get(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
 async def alle(request: web.Request) -> web.Response:
     """Every organisation."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     return await as_opened(request, await _all_shown(request, _visible(request)))
 
 
 @routes.post(f"{BASE}/root/organisasjoner", demands=manager(ADMIN))
 async def opprett(request: web.Request) -> web.Response:
     """A new organisation. Its administrator is then made by a grant on it."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     ny = read_json(await request.read(), NyOrganisasjon, request.charset)
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
@@ -274,7 +274,7 @@ async def opprett(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/root/organisasjoner/tjenester", demands=manager(ADMIN))
 async def alle_organisasjoners_tjenester(request: web.Request) -> web.Response:
     """Who has which service, as CSV."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     lines = ["fiksOrgId;orgnr;tjeneste;konfigurert"]
     for one in _visible(request):
         for kode, had in request.app[MEMORY].configuration.virksomhet(one.id).tjenester.items():
@@ -285,7 +285,7 @@ async def alle_organisasjoners_tjenester(request: web.Request) -> web.Response:
 @routes.patch(f"{BASE}/root/organisasjoner/{{orgId}}", demands=manager(ADMIN))
 async def endre_som_root(request: web.Request) -> web.Response:
     """Properties that only root may change."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretAvRoot, request.charset)
     await _must_be_own(request, endret.orgnr, _organisasjon(request).id)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))

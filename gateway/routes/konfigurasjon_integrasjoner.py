@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 from gateway.aktorer import must_exist
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
-from gateway.auth.middleware import demand_on
+from gateway.auth.middleware import demand_on, demand_on_found
 from gateway.auth.passwords import hashed, new_password
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
@@ -32,8 +32,9 @@ from schemas.konfigurasjon_commands import (
     DetachRessurs,
     MakePassord,
 )
+from streams.domain.configuration import Configuration
 from streams.domain.errors import NotFound, Rejected
-from streams.domain.konfigurasjon import GlobalIntegrasjon, Integrasjon
+from streams.domain.konfigurasjon import GlobalIntegrasjon, Integrasjon, Ressurs
 from streams.domain.rettigheter import ADMIN
 
 routes = Routes()
@@ -91,7 +92,7 @@ async def autentisering(_request: web.Request) -> web.Response:
 async def opprett(request: web.Request) -> web.Response:
     """A new integration. Its first password is one that nobody knows, so it needs ``lagPassord``."""
     ny = read_json(await request.read(), NyIntegrasjon, request.charset)
-    demand_on(request, ny.fiks_organisasjon_uuid)
+    await demand_on(request, ny.fiks_organisasjon_uuid)
     _must_be_offered_so(ny, GlobalIntegrasjon())
     made = await decide(
         request,
@@ -110,8 +111,8 @@ async def opprett(request: web.Request) -> web.Response:
 @routes.get(ONE, demands=manager(ADMIN))
 async def hent(request: web.Request) -> web.Response:
     """One integration, to the administrators of its owner; one that is offered to all, to all administrators."""
-    seen_by = _using(request) or [_own(request).fiks_org_id]
-    demand_on(request, seen_by[0])
+    seen_by = _using(request) or [(await _own(request)).fiks_org_id]
+    await demand_on(request, seen_by[0])
     return as_json(_shown(request, _integrasjon_id(request), *seen_by))
 
 
@@ -119,7 +120,7 @@ async def hent(request: web.Request) -> web.Response:
 async def endre(request: web.Request) -> web.Response:
     """Other properties of an integration; what is not said stays."""
     endret = read_json(await request.read(), EndretIntegrasjon, request.charset)
-    own = _own(request)
+    own = await _own(request)
     _must_be_offered_so(endret, _offered(request).get(own.id, GlobalIntegrasjon()))
     says = {name: getattr(endret, name) for name in ("autorisert_orgnr", "navn", "beskrivelse")}
     await decide(request, ChangeIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id, **says)
@@ -129,7 +130,7 @@ async def endre(request: web.Request) -> web.Response:
 @routes.delete(ONE, demands=manager(ADMIN))
 async def slett(request: web.Request) -> web.Response:
     """The integration is gone, and all that it was granted."""
-    own = _own(request)
+    own = await _own(request)
     await decide(request, DeleteIntegrasjon, of=own.fiks_org_id, integrasjon_id=own.id)
     return web.Response()
 
@@ -137,7 +138,7 @@ async def slett(request: web.Request) -> web.Response:
 @routes.post(f"{ONE}/lagPassord", demands=manager(ADMIN))
 async def lag_passord(request: web.Request) -> web.Response:
     """A new password, shown here and never again; the old one is dead here when this is answered."""
-    own, passord = _own(request), new_password()
+    own, passord = await _own(request), new_password()
     slow = await asyncio.to_thread(hashed, passord)
     await decide(request, MakePassord, of=own.fiks_org_id, integrasjon_id=own.id, passord_hash=slow)
     return web.Response(
@@ -155,7 +156,7 @@ async def tilknytt(request: web.Request) -> web.Response:
 
 @routes.delete(f"{ONE}/tilknyttede-ressurser/{{ressursId}}", demands=manager(ADMIN))
 async def koble_fra(request: web.Request) -> web.Response:
-    """Detach an integration from a resource."""
+    """Detach an integration from a resource, also one that was offered to all and is no more."""
     return await _attach(request, DetachRessurs)
 
 
@@ -180,7 +181,7 @@ async def med_tag(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/root/integrasjoner", demands=manager(ADMIN))
 async def alle_globale(request: web.Request) -> web.Response:
     """Every integration that is offered to all."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     memory = request.app[MEMORY]
     known = (memory.integrasjon(id_) for id_, one in _offered(request).items() if one.er_global)
     return as_json([_shown(request, one.id, one.fiks_org_id) for one in known if one])
@@ -189,7 +190,7 @@ async def alle_globale(request: web.Request) -> web.Response:
 @routes.patch(f"{BASE}/root/integrasjoner/{{integrasjonId}}", demands=manager(ADMIN))
 async def endre_global(request: web.Request) -> web.Response:
     """How an integration is offered to all."""
-    demand_on(request, ROOT)
+    await demand_on(request, ROOT)
     endret = read_json(await request.read(), EndretGlobal, request.charset)
     for privilegium in endret.forespurte_privilegier or ():
         must_exist(privilegium)
@@ -202,12 +203,18 @@ async def endre_global(request: web.Request) -> web.Response:
 
 
 async def _attach(request: web.Request, command: type) -> web.Response:
-    integrasjon_id, memory = _integrasjon_id(request), request.app[MEMORY]
-    ressurs = memory.configuration.ressurs(UUID(request.match_info["ressursId"]))
-    if ressurs is None or not memory.configuration.is_offered(integrasjon_id, ressurs.fiks_org_id):
+    integrasjon_id, configuration = _integrasjon_id(request), request.app[MEMORY].configuration
+    ressurs = configuration.ressurs(UUID(request.match_info["ressursId"]))
+    if ressurs is None or not _is_known(configuration, integrasjon_id, ressurs):
         raise NotFound(MISSING)
     await decide(request, command, of=ressurs.fiks_org_id, integrasjon_id=integrasjon_id, ressurs_id=ressurs.id)
     return web.Response()
+
+
+def _is_known(configuration: Configuration, integrasjon_id: UUID, ressurs: Ressurs) -> bool:
+    """Whether an administrator of the resource knows of the integration: it is offered there, or attached already."""
+    attached = configuration.virksomhet(ressurs.fiks_org_id).tilknyttet.get(integrasjon_id, ())
+    return ressurs.id in attached or configuration.is_offered(integrasjon_id, ressurs.fiks_org_id)
 
 
 def _must_be_offered_so(said: Tilbud, offered: GlobalIntegrasjon) -> None:
@@ -218,11 +225,16 @@ def _must_be_offered_so(said: Tilbud, offered: GlobalIntegrasjon) -> None:
         )
 
 
-def _own(request: web.Request) -> Integrasjon:
+async def _own(request: web.Request) -> Integrasjon:
     """The integration in the path, which an administrator of its owner asks for. Nobody else learns that it is."""
-    known = request.app[MEMORY].integrasjon(_integrasjon_id(request))
+    id_, memory = _integrasjon_id(request), request.app[MEMORY]
+
+    def owner() -> UUID:
+        return known.fiks_org_id if (known := memory.integrasjon(id_)) else id_
+
     with hidden(MISSING):
-        demand_on(request, known.fiks_org_id if known else _integrasjon_id(request))
+        await demand_on_found(request, owner)
+    known = memory.integrasjon(id_)
     if known is None:  # it was deleted, and root asks
         raise NotFound(MISSING)
     return known

@@ -153,7 +153,13 @@ class Configuration:
         if virksomhet.organisasjon is None or not self.grants_hold(aktor, fiks_org_id):
             return False
         own = aktor in virksomhet.rettigheter and aktor not in virksomhet.inaktive
-        return own or self.administrates_by_root(aktor, fiks_org_id) or self._holds_by_type(aktor, virksomhet)
+        return own or self.administrates_by_root(aktor, fiks_org_id) or self.holds_by_type(aktor, virksomhet)
+
+    def holds_by_type(self, aktor: str, virksomhet: Virksomhet) -> bool:
+        """Whether the actor holds something in the organisation by a right on a type."""
+        if aktor not in self.virksomheter[ROOT].typerettigheter:
+            return False
+        return any(True for one in virksomhet.ressurser.values() for _ in self.by_type(aktor, one))
 
     def by_type(self, aktor: str, ressurs: Ressurs) -> Iterator[tuple[int, frozenset[str]]]:
         """What the actor holds on a resource by rights on types, as ``rettigheter.held_by_type`` says it."""
@@ -194,11 +200,6 @@ class Configuration:
         types = (forsendelsestype, None) if forsendelsestype is not None else (None,)
         rows = (Rute(orgnr, of_type, of_level) for of_type in types for of_level in (niva, None))
         return next((found for row in rows if (found := self._routes.get(row)) is not None), None)
-
-    def _holds_by_type(self, aktor: str, virksomhet: Virksomhet) -> bool:
-        if aktor not in self.virksomheter[ROOT].typerettigheter:
-            return False
-        return any(True for one in virksomhet.ressurser.values() for _ in self.by_type(aktor, one))
 
     def _counts(self, event: Any, cause: int | None, offset: int) -> bool:
         if cause is None or type(event) in SAID:

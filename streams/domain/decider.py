@@ -59,12 +59,14 @@ class Decision:
 class Journal(Generic[S]):
     """All that is remembered of a stream: its state, the offset of the last decision that counted, and what waits.
 
-    The oldest of ``backlog`` is the event whose decision is under way; the others wait for it.
+    The oldest of ``backlog`` is the event whose decision is under way; the others wait for it. ``correlation`` is that
+    of the first event, by which the stream's deadlines are found with it.
     """
 
     state: S
     last: int = -1
     backlog: tuple[Recorded, ...] = ()
+    correlation: str | None = None
 
 
 def step(decider: Decider[S], journal: Journal[S], met: Recorded) -> tuple[Journal[S], Decision | None]:
@@ -74,15 +76,15 @@ def step(decider: Decider[S], journal: Journal[S], met: Recorded) -> tuple[Journ
     """
     position, cause = met.at.position, met.at.cause
     assert position is not None
+    begun = journal if journal.correlation else replace(journal, correlation=met.at.correlation_id)
     if cause is None:
         state, backlog = decider.evolve(journal.state, met.event), (*journal.backlog, met)
-        if journal.backlog:
-            return Journal(state, journal.last, backlog), None
-        return _ask(decider, Journal(state, journal.last, backlog))
+        folded = replace(begun, state=state, backlog=backlog)
+        return (folded, None) if journal.backlog else _ask(decider, folded)
     if cause < journal.last:
         return journal, None  # a repeat, or overtaken: another decision had counted, unknown to whoever made this one
-    undecided = _behind(journal.backlog, met.at.causation_id)
-    return _ask(decider, Journal(decider.evolve(journal.state, met.event), position.offset, (met, *undecided)))
+    state, undecided = decider.evolve(journal.state, met.event), _behind(journal.backlog, met.at.causation_id)
+    return _ask(decider, replace(begun, state=state, last=position.offset, backlog=(met, *undecided)))
 
 
 def _behind(backlog: tuple[Recorded, ...], decided: str | None) -> tuple[Recorded, ...]:

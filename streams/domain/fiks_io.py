@@ -41,6 +41,8 @@ PAUSES = (timedelta(seconds=1), timedelta(seconds=10))
 """How long a message rests after its first failed attempt, and after each later one."""
 ATTEMPTS = (Returgrunn.TILBAKE, Returgrunn.TAPT)
 """The reasons that count as an attempt."""
+NOTES = (MeldingBesvart, MeldingDestruert)
+"""What is noted of a message, and changes nothing of where it is."""
 
 
 class Status(StrEnum):

@@ -65,10 +65,8 @@ def refusals(
     elif not avsender.satt.aktiv:
         yield Avslag(UGYLDIG, f"Avsenderkontoen {avsender_konto_id} er deaktivert")
     asking = ROOT if avsender is None else avsender.ressurs.fiks_org_id  # of nobody, who sees what all see
-    hidden = is_hidden(configuration, asking, mottaker_konto_id)
-    if mottaker is None or hidden:
-        nektet = SKJULT if hidden else None
-        yield Avslag(UGYLDIG, f"Mottakerkontoen {mottaker_konto_id} finnes ikke", nektet)
+    if mottaker is None or is_hidden(configuration, asking, mottaker_konto_id):
+        yield Avslag(UGYLDIG, f"Mottakerkontoen {mottaker_konto_id} finnes ikke", SKJULT)
         return
     if not mottaker.satt.aktiv:
         yield Avslag(UGYLDIG, f"Mottakerkontoen {mottaker_konto_id} er deaktivert")

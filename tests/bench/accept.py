@@ -127,7 +127,10 @@ async def accepting(url: str, headers: dict[str, str]) -> None:
 async def load(
     port: int, request: bytes, *servers: Popen, connections: int = CONNECTIONS, warm_up: float = WARM_UP
 ) -> Load:
-    """Closed loop: each connection waits for its answer. Raises RuntimeError when one is refused after the warm-up."""
+    """Closed loop: each connection waits for its answer.
+
+    Raises RuntimeError when one is refused after the warm-up, or hardly any is answered.
+    """
     loop = asyncio.get_running_loop()
     made = [await loop.create_connection(lambda: Connection(request), "127.0.0.1", port) for _ in range(connections)]
     await asyncio.sleep(warm_up)
@@ -142,6 +145,8 @@ async def load(
         one.close()
     if refused := next((one.refused for _, one in made if one.refused), None):
         raise RuntimeError(f"a letter was refused, is the machine too busy? {refused}")
+    if len(took) < connections:
+        raise RuntimeError(f"{len(took)} letters were answered in {elapsed:.1f} s: is the machine too busy?")
     cuts = quantiles(took, n=100)
     return Load(len(took) / elapsed, cuts[49] * 1000, cuts[98] * 1000, cpu / len(took) * 1e6, own / elapsed)
 

@@ -89,7 +89,7 @@ async def java(machine: Client, tmp_path: Path) -> AsyncIterator[Java]:
 
 async def test_java_reads_what_is_there_and_settles_it(java: Java) -> None:
     java.amqp.queues.put(KONTO_ID, *[MELDING] * 4)
-    assert await java("count", queue=QUEUE) == 4
+    assert await java("look", queue=QUEUE) == {"messages": 4, "consumers": 0}
     await java("consume", queue=QUEUE)
     messages = await java("next", count=4)
     assert [one["tag"] for one in messages] == [1, 2, 3, 4]
@@ -161,7 +161,7 @@ async def test_java_is_told_why_it_may_not_read(java: Java, queue: str, code: in
     with pytest.raises(Failed, match=f"reply-code={code}"):
         await java("consume", queue=queue)
     await java("channel")
-    assert await java("count", queue=QUEUE) == 0, "the connection is as good as before"
+    assert await java("look", queue=QUEUE) == {"messages": 0, "consumers": 0}, "the connection is as good as before"
 
 
 async def test_java_may_not_publish_and_lives(java: Java) -> None:

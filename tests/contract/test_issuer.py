@@ -1,5 +1,6 @@
 """The test issuer grants and refuses as Maskinporten does. Contract: auth.md 2.1, 2.2 and 2.4."""
 
+import asyncio
 import json
 import re
 import time
@@ -11,18 +12,22 @@ from urllib.parse import urlencode
 
 import pytest
 from aiohttp import ClientSession
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from joserfc import jwt
 
+from gateway import commands
+from gateway.auth.claims import ACR
 from gateway.auth.grant import GRANT_TYPE, assertion, certificate, claims, token_for, x5c
 from gateway.auth.tokens import Tokens
-from gateway.issuer.maskinporten import Maskinporten
+from gateway.issuer.maskinporten import Maskinporten, party
+from gateway.issuer.people import PEOPLE
 from gateway.issuer.signing import own_key
 from streams.domain.errors import Rejected
-from tests.support.issuer import NO_IDPORTEN, rsa_key, running_issuer
+from tests.support.issuer import NO_IDPORTEN, rsa_key, running_issuer, running_issuers
 
 ORGNR = "310991007"
 KEY = rsa_key(7)
@@ -120,6 +125,26 @@ async def test_its_tokens_are_let_in_and_it_is_discovered(issuer: Maskinporten, 
 async def test_who_asks_for_a_test_token_learns_why_there_is_none(issuer: Maskinporten) -> None:
     with pytest.raises(Rejected, match="MP-200"):
         await token_for(issuer.name, ORGNR, "altinn:admin")
+
+
+@pytest.mark.parametrize(
+    ("asked", "claims_of"),
+    [
+        (["machine", "--orgnr", ORGNR], {"consumer": party(ORGNR)}),
+        (["person", "--pid", PEOPLE[0].pid, "--niva", "3"], {"pid": PEOPLE[0].pid, "acr": ACR[3]}),
+    ],
+    ids=["machine", "person"],
+)
+async def test_what_the_command_line_prints_is_a_token(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str], claims_of: dict[str, Any]
+) -> None:
+    async with running_issuers() as issuers:
+        monkeypatch.setenv("FIKS_TEST_MODE", "true")
+        monkeypatch.setenv("FIKS_ISSUER", issuers.maskinporten.name)
+        monkeypatch.setenv("FIKS_IDPORTEN_ISSUER", issuers.idporten.name)
+        printed = await asyncio.to_thread(CliRunner().invoke, commands.test_token, asked)
+    key = rsa_key() if "consumer" in claims_of else rsa_key(5)
+    assert jwt.decode(printed.output.strip(), key).claims.items() >= claims_of.items()
 
 
 NOW = int(time.time())

@@ -61,8 +61,8 @@ class Callers:
         if report_read:
             lest = {"fnr": "01010700066", "tidspunkt": datetime.now(UTC).isoformat()}
             await self.ask("POST", f"{self.one}/api/v2/forsendelser/{sent}/lest", 204, json=lest)
-            assert await self.status(self.one, sent) == "LEST"
             assert await self.status(self.other, sent) == "LEST"
+            assert await self.status(self.one, sent) == "LEST"
             assert (await self.history(self.other, sent))[-1] == "LEST"
         else:
             assert await self.status(self.other, sent) not in history[:-1]

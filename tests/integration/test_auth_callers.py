@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.auth import passwords
-from gateway.auth.demands import citizen, for_organisation, integration, integration_person, manager, open_to_all
+from gateway.auth.demands import citizen, for_organisation, integration, manager, open_to_all
 from gateway.auth.passwords import hashed
 from gateway.auth.persons import Persons, persons
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
@@ -46,7 +46,7 @@ async def open_door() -> AsyncIterator[Door]:
     async def only_machines(request: web.Request) -> web.Response:
         return await machine(request)
 
-    routes.get("/machine/{fiksOrgId}", demands=integration("X") | integration_person("X"))(machine)
+    routes.get("/machine/{fiksOrgId}", demands=integration("X") | integration("X") & citizen())(machine)
     routes.get("/person", demands=citizen(niva=3) | for_organisation(niva=4))(person)
     routes.get("/managed/{fiksOrgId}", demands=manager("ADMIN"))(managed)
     routes.get("/only-machines", demands=integration())(only_machines)

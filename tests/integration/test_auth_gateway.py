@@ -78,7 +78,7 @@ async def who(request: web.Request) -> web.Response:
 
 
 async def late(request: web.Request) -> web.Response:
-    demand_on(request, UUID(request.match_info["other"]))
+    await demand_on(request, UUID(request.match_info["other"]))
     return await who(request)
 
 

@@ -28,7 +28,6 @@ from gateway.auth.demands import (
     demand_of,
     for_organisation,
     integration,
-    integration_person,
     manager,
     open_to_all,
 )
@@ -74,7 +73,7 @@ samples = Routes()
 
 
 async def _late(request: web.Request) -> web.Response:
-    demand_on(request, OURS)
+    await demand_on(request, OURS)
     return web.Response()
 
 
@@ -92,14 +91,17 @@ _sample("manager", manager("ADMIN"))
 _sample("any-manager", manager())
 _sample("integration", integration("X"))
 _sample("any-integration", integration())
-_sample("integration-person", integration_person("X", niva=4))
+_sample("citizen3-through-integration", integration("X") & citizen(niva=3))
+_sample("citizen4-through-integration", integration("X") & citizen(niva=4))
+_sample("citizen-through-any-integration", integration() & citizen())
+_sample("legal-basis-through-integration", integration("X") & citizen(legal_basis=True))
 _sample("manager-through-integration", integration("X") & manager("ADMIN"))
 _sample("any-manager-through-integration", integration() & manager())
 _sample("manager-or-integration", manager("ADMIN") | integration("FIKS.KONFIGURER"))
 _sample("either-privilege", integration("X") | integration("Y"))
 _sample("citizen-or-organisation", citizen(niva=3) | for_organisation(niva=4))
 _sample("legal-basis", manager("ADMIN", legal_basis=True) | integration("X", legal_basis=True))
-_sample("all", citizen() | for_organisation() | integration("X") | integration_person("X"))
+_sample("all", citizen() | for_organisation() | integration("X") | integration("X") & citizen())
 samples.get("/sample/late", demands=manager("ADMIN") | integration("X"))(_late)
 
 
@@ -398,7 +400,9 @@ def test_managers_log_in_at_level_4_everywhere_also_through_an_integration() -> 
         (integration("X"), manager()),
         (integration(), manager("X")),
         (manager("X"), integration("X")),
-        (integration("X"), citizen()),
+        (citizen(), integration("X")),
+        (integration("X"), for_organisation()),
+        (integration("X"), open_to_all),
         (integration("X") | manager("X"), manager("X")),
     ],
     ids=str,

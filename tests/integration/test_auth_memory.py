@@ -116,6 +116,24 @@ async def test_a_newer_schema_of_a_type_that_it_folds_makes_it_not_ready(own: To
             assert restarted.ressurs(after) is None, "nothing behind what cannot be read yet counts"
 
 
+async def test_who_would_refuse_is_told_when_there_is_more_to_know(own: Topical) -> None:
+    async with remembering(own) as memory:
+        await eventually(lambda: memory.ready)
+        for _ in range(20):
+            moment = memory.moment
+            there = await own.konto()
+            assert await memory.has_moved_on(moment)
+            assert memory.ressurs(there)
+        assert not await memory.has_moved_on(memory.moment)
+
+
+async def test_what_only_a_newer_release_can_read_keeps_nobody_waiting(own: Topical) -> None:
+    async with remembering(own) as memory:
+        await own.append(PREFIX.pack(MAGIC, 999_999) + b"x", headers(konto(uuid4())))
+        await eventually(lambda: bool(memory._follower._waiting))
+        assert not await memory.has_moved_on(memory.moment)
+
+
 async def test_it_survives_a_broker_that_goes_away() -> None:
     with temporary_folder() as folder:
         server = OwnKafka(folder)
@@ -132,6 +150,7 @@ async def test_it_survives_a_broker_that_goes_away() -> None:
         await server.kill()
         was = memory.staleness
         await eventually(lambda: memory.staleness > was + 1)
+        assert not await memory.has_moved_on(memory.moment)
         assert memory.ready
         assert memory.ressurs(before)
         await server.start()

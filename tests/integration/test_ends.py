@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from infra.ends import Ends
 from schemas.topics import TOPICS
 from streams import topics
@@ -20,6 +22,22 @@ async def test_the_ends_are_known_again_after_the_broker_was_killed() -> None:
         ends = Ends(kafka.bootstrap, TOPICS["fiks.svarut"])
         before = await answered(ends)
         await kafka.restart()
+        assert await answered(ends) == before
+        await kafka.stop()
+
+
+async def test_a_broker_that_is_silent_has_told_no_end() -> None:
+    """The client then tells -1001 of each partition and raises nothing: every projection would be past such an end."""
+    with temporary_folder() as folder:
+        kafka = OwnKafka(folder)
+        await kafka.start()
+        topics.apply(kafka.bootstrap, 1)
+        ends = Ends(kafka.bootstrap, TOPICS["fiks.svarut"])
+        before = await answered(ends)
+        kafka.pause()
+        with pytest.raises(Unavailable):
+            await ends.now()
+        kafka.resume()
         assert await answered(ends) == before
         await kafka.stop()
 

@@ -633,6 +633,15 @@ async def test_a_global_integration_is_offered_to_all_and_used_where_it_is_grant
         granted = await town.one.done(ADMIN_B, "GET", f"{QUERY}/ressurser/{town.b}/tilganger", aktor=machine)
         assert granted == [right]  # it can be taken back
 
+    await town.one.done(ROOT_FNR, "PATCH", root, {"global": False})
+    attached = f"{one}/tilknyttede-ressurser/{town.b}"
+    assert (await town.one.ask(ADMIN_A, "DELETE", attached))[0] == 403
+    await town.one.done(ADMIN_B, "DELETE", attached)  # what was withdrawn can be detached, and not attached again
+    for method in ("DELETE", "PUT"):
+        assert (await town.one.ask(ADMIN_B, method, attached))[0] == 404
+    await town.one.done(ROOT_FNR, "PATCH", root, {"global": True})
+    assert (await town.one.done(ADMIN_B, "GET", one))["tilknyttedeRessurser"] == []
+
     await town.one.done(ADMIN_A, "DELETE", f"{KONF}/integrasjoner/{machine}")
     assert not town.one.memory.may(f"integrasjon:{machine}", "FIKS.KONFIGURER", town.b)
     for who in (ADMIN_A, ADMIN_B, ROOT_FNR):

@@ -50,12 +50,12 @@ async def _fetch(folder: Path) -> None:
     await run("sh", "-c", "for package in *.deb; do dpkg-deb -x $package . && rm $package; done", cwd=folder)
 
 
-def user(name: str, password: str, *, reads: str = ".*", writes: str = ".*") -> dict[str, Any]:
-    """Definitions of a user who may read and write what matches."""
+def user(name: str, password: str, *, reads: str = ".*", writes: str = ".*", configures: str = "^$") -> dict[str, Any]:
+    """Definitions of a user who may read, write and make what matches."""
     salt = b"salt"
     hashed = b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     account = {"name": name, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": ""}
-    may = {"user": name, "vhost": "/", "configure": "^$", "read": reads, "write": writes}
+    may = {"user": name, "vhost": "/", "configure": configures, "read": reads, "write": writes}
     return {"users": [account], "permissions": [may]}
 
 

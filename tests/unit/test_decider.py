@@ -110,7 +110,7 @@ def test_whenever_decisions_are_read_back_they_are_those_of_one_fact_at_a_time(f
     state, decisions = one_at_a_time(svarut, log.facts())
     event(f"status {state.status}")
     assert [one.event for one in log.counted()] == decisions
-    assert journal == Journal(state, journal.last)
+    assert journal == Journal(state, journal.last, correlation=log.records[0].at.correlation_id)
 
 
 @settings(max_examples=400)

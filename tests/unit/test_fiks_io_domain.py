@@ -15,12 +15,13 @@ from hypothesis import given as for_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from projections.fiks_io import TILSTAND, Sendt, advance
+from projections.fiks_io import STEG, TILSTAND, Sendt, advance
 from projections.projection import Met, Rows
 from schemas.codec import decode, encode
 from schemas.fiks_io import (
     MeldingAvvist,
     MeldingBesvart,
+    MeldingDestruert,
     MeldingEvent,
     MeldingFeilet,
     MeldingKvittert,
@@ -58,6 +59,7 @@ sendt = MeldingSendt(
 )
 kvittert, avvist, utlopt = MeldingKvittert(**of_it), MeldingAvvist(**of_it), MeldingUtlopt(**of_it)
 frist = expired(STREAM, Deadline(FRIST, END))
+besvart = MeldingBesvart(**of_it, svar_konto_id=UUID(int=2), svar_melding_id=UUID(int=8))
 
 
 def levert(levering: UUID = FIRST) -> MeldingLevert:
@@ -122,8 +124,7 @@ def test_a_return_counts_once_and_only_of_who_has_it() -> None:
 
 
 def test_an_answer_changes_nothing() -> None:
-    answer = MeldingBesvart(**of_it, svar_konto_id=UUID(int=2), svar_melding_id=UUID(int=8))
-    assert given(sendt, answer).state == given(sendt).state
+    assert given(sendt, besvart).state == given(sendt).state
 
 
 events = st.one_of(
@@ -187,14 +188,37 @@ def test_the_table_is_the_deciders_own_state_whatever_the_batches(
         log.happens(fact)
         log.work(fiks_io, commit=not next(crash, False))
     journal = log.settle(fiks_io)
-    rows, todo, cuts = Rows(), iter(log.records), iter(sizes)
+    rows, steps, todo, cuts = Rows(), dict[int, bool](), iter(log.records), iter(sizes)
     while batch := list(islice(todo, next(cuts, 7))):
         rows = advance(rows, [Met(_viewed(one.event), one.at) for one in batch])
+        steps |= {row[2]: row[7] for row in rows[STEG]}
     [row] = rows[TILSTAND]
     status, utloper, forsok, sett, klar_fra, passert, levering, last = row[3:11]
     assert Melding(Status(status), utloper, forsok, sett, klar_fra, passert, levering) == journal.state
     assert last == journal.last
     assert row[:3] == (KONTO, ID, 0)
+    assert sorted(steps) == list(range(len(log.records))), "each event is a step"
+    assert (
+        reduce(evolve, [log.records[at].event for at, effect in sorted(steps.items()) if effect], Melding())
+        == journal.state
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "effects"),
+    [
+        ([sendt, levert(), sendt, levert(SECOND), kvittert, kvittert], [True, True, False, False, True, False]),
+        ([sendt, levert(), tilbake(levering=SECOND), tilbake(), frist], [True, True, False, True, True]),
+        ([sendt, frist, utlopt, kvittert, frist], [True, True, True, False, False]),
+        ([sendt, kvittert, besvart, MeldingDestruert(**of_it)], [True] * 4),
+    ],
+)
+def test_a_step_that_came_too_late_or_again_is_one_without_effect(history: list[Any], effects: list[bool]) -> None:
+    log = SimulatedLog(fiks_io)
+    for event in history:
+        log.happens(event)
+    found = advance(Rows(), [Met(_viewed(one.event), one.at) for one in log.records])[STEG]
+    assert [effect for *_, effect, _, _ in sorted(found)] == effects
 
 
 def _viewed(event: Any) -> Any:

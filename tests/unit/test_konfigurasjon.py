@@ -36,6 +36,7 @@ from tests.support.konfigurasjon import (
     NOBODY,
     OPERATOR,
     PRIVILEGIER,
+    TYPER,
     A,
     B,
     any_configuration_event,
@@ -213,6 +214,25 @@ def test_a_right_on_a_type_holds_in_every_organisation_and_below() -> None:
         TypePrivilegieTrukketTilbake(fiks_org_id=ROOT, aktor=NOBODY, ressurstype="SVARUT", privilegium="SVARUT.SEND")
     )
     assert not now.may(NOBODY, "SVARUT.SEND", SERVICE)
+
+
+@given(histories, st.sampled_from(AKTORER), st.sampled_from(TYPER), st.sampled_from(PRIVILEGIER))
+def test_a_right_on_a_type_holds_wherever_something_of_it_lies_on_the_way_up_and_for_whom_it_can(
+    history: list[KonfigurasjonEvent], who: str, kind: str, what: str
+) -> None:
+    on_type = {"fiks_org_id": ROOT, "aktor": who, "ressurstype": kind, "privilegium": what}
+    without = fold([*GENESIS, *history, TypePrivilegieTrukketTilbake(**on_type)])
+    given_ = fold([*GENESIS, *history, TypePrivilegieTildelt(**on_type)])
+    off = who in given_.virksomhet(ROOT).inaktive
+    for fiks_org_id, virksomhet in given_.virksomheter.items():
+        for one in virksomhet.ressurser.values():
+            if given_.ressurs(one.id) != one:
+                continue
+            above = {known.type for up in one.sti if (known := virksomhet.ressurser.get(up))}
+            holds = (
+                kind in above and not off and who not in virksomhet.inaktive and given_.grants_hold(who, fiks_org_id)
+            )
+            assert given_.may(who, what, one.id) is (holds or without.may(who, what, one.id))
 
 
 def test_a_deactivated_actor_loses_root_rights_there_but_not_elsewhere() -> None:

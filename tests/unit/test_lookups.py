@@ -39,6 +39,8 @@ from streams.domain.personer import person_id
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 ROOT_FNR, ADMIN_A, CLERK, CLERK_B, STRANGER = "09477211183", "01010700066", "25865400058", "15819000066", "12858010053"
+BY_TYPE = "17708512036"
+"""Uploads to every account of Dokumentlager that there is, and holds nothing else."""
 MACHINE = UUID(int=0x30)
 NAMES = Persons(bytes(32))
 LAW = "Kommuneloven § 24-1"
@@ -126,6 +128,12 @@ async def gateway() -> AsyncIterator[Gateway]:
         right(ROOT, ROOT_FNR, "ADMIN"),
         TypePrivilegieTildelt(
             fiks_org_id=ROOT, aktor=NAMES.actor(CLERK_B), ressurstype="SVARUT", privilegium="SVARUT.SEND"
+        ),
+        TypePrivilegieTildelt(
+            fiks_org_id=ROOT,
+            aktor=NAMES.actor(BY_TYPE),
+            ressurstype="DOKUMENTLAGER_KONTO",
+            privilegium="DOKUMENTLAGER.LAST_OPP",
         ),
     )
     for of, fnrs in ((ROOT, (ROOT_FNR, STRANGER)), (A, (ADMIN_A, CLERK)), (B, (CLERK_B,))):
@@ -268,7 +276,21 @@ ASKING: dict[str, tuple[str, tuple[str, str], Any, dict[str, str], list[Any]]] =
         ("GET", f"{QUERY}/typeTilganger"),
         None,
         {},
-        [(ROOT, *RIGHTS, persons(CLERK_B), "FUNNET")],
+        [(ROOT, *RIGHTS, persons(CLERK_B, BY_TYPE), "FUNNET")],
+    ),
+    "the rights of somebody who holds them on a type": (
+        ADMIN_A,
+        ("GET", f"{QUERY}/autorisasjoner"),
+        None,
+        {"aktor": BY_TYPE},
+        [(A, *RIGHTS, persons(BY_TYPE), "FUNNET")],
+    ),
+    "the rights of somebody who holds them on a type of which one has nothing": (
+        CLERK_B,
+        ("GET", f"{QUERY}/autorisasjoner"),
+        None,
+        {"aktor": BY_TYPE},
+        [(ROOT, *RIGHTS, persons(BY_TYPE), "IKKE_FUNNET")],
     ),
     **{
         f"the {what} of an account": (

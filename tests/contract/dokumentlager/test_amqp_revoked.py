@@ -6,7 +6,7 @@ long it takes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -15,51 +15,22 @@ from pamqp import commands
 
 from gateway.amqp.queues import queue_of
 from gateway.app import serve_amqp
-from gateway.seed import TESTVIK
 from infra.local.ports import free_port
 from tests.support.amqp_raw import Raw
 from tests.support.dokumentlager import Lager
-from tests.support.fiks_io_konto import done, give, take
+from tests.support.revoking import (
+    INTEGRASJONER,
+    KONTO,
+    Loss,
+    deactivated,
+    deleted,
+    of_another_organisation,
+    reader,
+    with_another_password,
+    without_the_right,
+)
 
-KONTO = TESTVIK.id("fiks io konto")
 QUEUE = queue_of(KONTO)
-RIGHT = "SVARINN.SENDE_MOTTA"
-INTEGRASJONER = "/konfigurasjon/api/v1/integrasjoner"
-Loss = Callable[[Lager, Lager], Awaitable[object]]
-"""How an administrator takes a machine its access."""
-
-
-async def deleted(administrator: Lager, machine: Lager) -> None:
-    await done(administrator, "DELETE", f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}")
-
-
-async def with_another_password(administrator: Lager, machine: Lager) -> None:
-    await done(administrator, "POST", f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}/lagPassord")
-
-
-async def of_another_organisation(administrator: Lager, machine: Lager) -> None:
-    path = f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}"
-    await done(administrator, "PATCH", path, {"autorisertOrgnr": "310992003"})
-
-
-async def without_the_right(administrator: Lager, machine: Lager) -> None:
-    await take(administrator, machine, RIGHT, str(KONTO))
-
-
-async def deactivated(administrator: Lager, machine: Lager) -> None:
-    aktor = f"fiksorgs/{administrator.fiks_org_id}/aktorer/{machine.headers['IntegrasjonId']}"
-    await done(administrator, "PATCH", f"/autorisasjon-update/api/v1/{aktor}", {"aktiv": False})
-
-
-async def integrasjon(administrator: Lager, like: Lager) -> Lager:
-    """A new integration of the organisation, which may read the account."""
-    owner = str(administrator.fiks_org_id)
-    ny = {"fiksOrganisasjonUuid": owner, "navn": "Mottak", "autorisertOrgnr": TESTVIK.orgnr}
-    id_ = (await done(administrator, "POST", INTEGRASJONER, ny))["uuid"]
-    passord = (await done(administrator, "POST", f"{INTEGRASJONER}/{id_}/lagPassord"))["passord"]
-    machine = replace(like, headers={**like.headers, "IntegrasjonId": id_, "IntegrasjonPassord": passord})
-    await give(administrator, machine, RIGHT, str(KONTO))
-    return machine
 
 
 @asynccontextmanager
@@ -104,7 +75,7 @@ async def consuming(port: int, machine: Lager) -> Raw:
 async def test_a_live_connection_ends_with_the_access(lagre: tuple[Lager, Lager], lost: Loss, is_known: bool) -> None:
     one, other = lagre
     administrator = await one.as_administrator()
-    machine, stays = await integrasjon(administrator, one), await integrasjon(administrator, one)
+    machine, stays = await reader(administrator, one), await reader(administrator, one)
     async with AsyncExitStack() as stack:
         ports = [await stack.enter_async_context(serving(gateway)) for gateway in (one, other)]
         raws = [await consuming(port, machine) for port in ports]

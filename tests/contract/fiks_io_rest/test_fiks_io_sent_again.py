@@ -53,6 +53,9 @@ async def test_it_is_given_again_after_the_message_has_ended(io: Io) -> None:
         await asyncio.sleep(0.05)
     again = await send(io, headere=headere)
     assert (again.status, again.json) == (202, first.json)
+    steps = [(one["type"], one["virkning"]) for one in (await done(io.b_machine, "GET", ledger))["steg"]]
+    assert steps[0] == ("MeldingSendt", True)
+    assert [one for one in steps if not one[1]] == [("MeldingSendt", False)], "it is told, and that it changed nothing"
 
 
 async def test_another_message_cannot_be_sent_by_it(io: Io) -> None:

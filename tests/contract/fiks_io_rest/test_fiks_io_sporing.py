@@ -15,7 +15,7 @@ from tests.support.fiks_io import AS_JAVA, TYPE, java, specification
 from tests.support.fiks_io_konto import Io, done, refused
 from tests.support.records import records_on
 
-TOPIC = "fiks.io"
+TOPIC, TIDSAVBRUDD = "fiks.io", "no.ks.fiks.kvittering.tidsavbrudd"
 
 
 async def send(io: Io, **said: Any) -> str:
@@ -74,6 +74,21 @@ async def test_pages_follow_each_other_and_are_of_what_was_asked_for(io: Io) -> 
     assert found == await ids(io.b_machine, io.b_konto, antall=1000)
     assert set(sent) <= set(await ids(io.b_machine, io.b_konto, status="VENTER", antall=1000))
     assert not set(sent) & set(await ids(io.b_machine, io.b_konto, status="FEILET"))
+
+
+async def test_a_party_may_use_a_type_of_the_platforms_and_is_told_apart(io: Io) -> None:
+    """Nothing published forbids it, and parties did (contract 2.6): it is a message like any other."""
+    sent = await send(io, ttl=1000, meldingType=TIDSAVBRUDD)
+    while (own := await done(io.a_machine, "GET", at(io.a_konto, sent)))["status"] != "UTLOPT":
+        await asyncio.sleep(0.05)
+    told: list[Any] = []
+    while not told:
+        found = await done(io.a_machine, "GET", at(io.a_konto), antall=1000)
+        told = [one for one in found["meldinger"] if one.get("svarPaMelding") == sent]
+    assert [(one["meldingType"], one["plattform"]) for one in (own, *told)] == [
+        (TIDSAVBRUDD, False),
+        (TIDSAVBRUDD, True),
+    ]
 
 
 @pytest.mark.parametrize(

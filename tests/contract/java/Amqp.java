@@ -44,20 +44,23 @@ public class Amqp {
         String queue = asked.path("queue").asText();
         switch (asked.get("do").asText()) {
             case "connect": return connect(asked);
-            case "channel": channel = connection.createChannel(); return channel.getChannelNumber();
-            case "consume": return consume(queue, asked.path("prefetch").asInt(10), asked.path("ack").asBoolean());
+            case "channel": channel = opened(); return channel.getChannelNumber();
+            case "qos": channel.basicQos(asked.get("prefetch").asInt()); return null;
+            case "consume": return consume(queue, asked);
             case "next": return next(asked.path("count").asInt(1));
             case "ack": channel.basicAck(tag, asked.path("multiple").asBoolean()); return null;
             case "nack": channel.basicNack(tag, asked.path("multiple").asBoolean(), asked.get("requeue").asBoolean()); return null;
             case "reject": channel.basicReject(tag, asked.get("requeue").asBoolean()); return null;
-            case "recover": channel.basicRecover(true); return null;
+            case "recover": channel.basicRecover(asked.path("requeue").asBoolean(true)); return null;
             case "cancel": channel.basicCancel(asked.get("consumer").asText()); return null;
             case "get": return got(channel.basicGet(queue, false));
-            case "count": return channel.queueDeclarePassive(queue).getMessageCount();
+            case "look": return looked(channel.queueDeclarePassive(queue));
+            case "purge": channel.queuePurge(queue); return null;
             case "throw": throwing = true; return null;
             case "publish": channel.basicPublish("", queue, null, new byte[5]); channel.basicQos(1); return null;
             case "recovered": return recovered(asked.get("times").asInt());
             case "isOpen": return connection.isOpen() && channel.isOpen();
+            case "closeChannel": channel.close(); return null;
             case "close": connection.close(); return null;
             case "abort": connection.abort(); return null;
             case "version": return connection.getClientProperties().get("version").toString();
@@ -94,8 +97,14 @@ public class Amqp {
 
             public void handleRecoveryStarted(Recoverable which) {}
         });
-        channel = connection.createChannel();
+        channel = opened();
         return connection.getServerProperties().get("product").toString();
+    }
+
+    private static Channel opened() throws Exception {
+        Channel made = connection.createChannel();
+        made.basicQos(10);
+        return made;
     }
 
     private static SSLContext trusting(String authority) throws Exception {
@@ -111,18 +120,18 @@ public class Amqp {
         return context;
     }
 
-    private static String consume(String queue, int prefetch, boolean ack) throws Exception {
-        channel.basicQos(prefetch);
+    private static String consume(String queue, JsonNode asked) throws Exception {
+        boolean ack = asked.path("ack").asBoolean(), exclusive = asked.path("exclusive").asBoolean();
         Channel on = channel;
         LinkedBlockingQueue<ObjectNode> into = delivered;
-        return on.basicConsume(queue, new DefaultConsumer(on) {
+        return on.basicConsume(queue, false, asked.path("consumer").asText(), false, exclusive, null, new DefaultConsumer(on) {
             public void handleDelivery(String tag, Envelope envelope, AMQP.BasicProperties properties, byte[] body)
                     throws java.io.IOException {
                 if (throwing) {
                     throwing = false;
                     throw new IllegalStateException("a handler that throws");
                 }
-                into.add(message(envelope, properties, body));
+                into.add(message(envelope, properties, body).put("consumer", tag));
                 if (ack) {
                     on.basicAck(envelope.getDeliveryTag(), false);
                 }
@@ -152,7 +161,11 @@ public class Amqp {
     }
 
     private static ObjectNode got(GetResponse one) {
-        return one == null ? null : message(one.getEnvelope(), one.getProps(), one.getBody());
+        return one == null ? null : message(one.getEnvelope(), one.getProps(), one.getBody()).put("left", one.getMessageCount());
+    }
+
+    private static ObjectNode looked(AMQP.Queue.DeclareOk queue) {
+        return Lines.JSON.createObjectNode().put("messages", queue.getMessageCount()).put("consumers", queue.getConsumerCount());
     }
 
     private static ObjectNode message(Envelope envelope, AMQP.BasicProperties properties, byte[] body) {

@@ -19,6 +19,11 @@ MALFORMED = {
     + SECRET * 3000
     + b"\r\n\r\n",
     "no method": SECRET + b"\r\n\r\n",
+    "letters in the request line as they are": b"GET /fiks-io/katalog/api/v1/lookup?meldingProtokoll=bl\xc3\xa5."
+    + SECRET
+    + b" HTTP/1.1\r\nHost: x\r\nIntegrasjonPassord: "
+    + SECRET
+    + b"\r\n\r\n",
     "a version that does not exist": b"GET /healthz?navn=" + SECRET + b" HTTP/9.9\r\nHost: x\r\n\r\n",
 }
 

@@ -26,32 +26,19 @@ from tests.support.amqp import (
     NO_QUEUE,
     OTHER_KONTO,
     OTHER_QUEUE,
-    PASSORD,
     QUEUE,
     STRANGE_QUEUE,
-    Amqp,
     running_amqp,
 )
 from tests.support.amqp_raw import Raw
-from tests.support.rabbitmq import running_rabbitmq, user
-from tests.support.stack import temporary_folder
+from tests.support.amqp_sides import SENDER, Side, side_of
 
 Basic, Queue, Channel, Connection = commands.Basic, commands.Queue, commands.Channel, commands.Connection
-SENDER = "avsender"
 TELLING = (
     *("delivery_tag", "redelivered", "exchange", "routing_key", "message_count", "consumer_count", "consumer_tag"),
     *("queue", "reply_code", "class_id", "method_id"),
 )
 """What the contract cares about in a method; the words of an error are each server's own."""
-
-
-@dataclass
-class Side:
-    """One of the two servers, and how messages are put into its queues."""
-
-    port: int
-    secret: Callable[[], str]
-    put: Callable[[UUID, Melding], Awaitable[None]]
 
 
 @dataclass
@@ -400,34 +387,6 @@ DIFFERENT: dict[str, tuple[Callable[[Client], Awaitable[None]], int | str, int |
 # --- The two servers -------------------------------------------------------------------------------------------------
 
 
-@pytest_asyncio.fixture(scope="module")
-async def rabbitmq() -> AsyncIterator[Side]:
-    queues = [
-        {"name": name, "vhost": "/", "durable": True, "auto_delete": False, "arguments": {}}
-        for name in (QUEUE, OTHER_QUEUE, STRANGE_QUEUE)
-    ]
-    reader = user(str(MASKIN), PASSORD, reads=f"^({QUEUE}|{OTHER_QUEUE}|{NO_QUEUE})$", writes="^$")
-    sender = user(SENDER, SENDER)
-    definitions = {
-        "vhosts": [{"name": "/"}],
-        "queues": queues,
-        **{name: reader[name] + sender[name] for name in reader},
-    }
-    with temporary_folder() as folder:
-        async with running_rabbitmq(folder, definitions) as port:
-            connection = await aio_pika.connect(host="127.0.0.1", port=port, login=SENDER, password=SENDER)
-            channel = await connection.channel()
-
-            async def put(konto_id: UUID, melding: Melding) -> None:
-                message = aio_pika.Message(
-                    melding.body, headers=dict(melding.headers), delivery_mode=2, expiration=MELDING.expiration / 1000
-                )
-                await channel.default_exchange.publish(message, f"fiksio.konto.{konto_id}")
-
-            yield Side(port, lambda: PASSORD, put)
-            await connection.close()
-
-
 @pytest_asyncio.fixture
 async def empty(rabbitmq: Side) -> AsyncIterator[Side]:
     """RabbitMQ with nothing in its queues."""
@@ -441,14 +400,11 @@ async def empty(rabbitmq: Side) -> AsyncIterator[Side]:
 @pytest.fixture
 async def ours() -> AsyncIterator[Side]:
     async with running_amqp() as amqp:
-        yield side(amqp)
 
+        async def put(konto_id: UUID, melding: Melding) -> None:
+            amqp.queues.put(konto_id, melding)
 
-def side(amqp: Amqp) -> Side:
-    async def put(konto_id: UUID, melding: Melding) -> None:
-        amqp.queues.put(konto_id, melding)
-
-    return Side(amqp.port, lambda: amqp.secret, put)
+        yield side_of(amqp, put)
 
 
 async def heard(script: Callable[[Client], Awaitable[None]], side: Side) -> list[Any]:

@@ -1,0 +1,55 @@
+"""How an administrator of Testvik takes a machine its access to the seeded account of Fiks IO, by the API."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from gateway.seed import TESTVIK
+from tests.support.dokumentlager import Lager
+from tests.support.fiks_io_konto import done, give, take
+
+KONTO = TESTVIK.id("fiks io konto")
+RIGHT = "SVARINN.SENDE_MOTTA"
+INTEGRASJONER = "/konfigurasjon/api/v1/integrasjoner"
+Loss = Callable[[Lager, Lager], Awaitable[object]]
+
+
+async def deleted(administrator: Lager, machine: Lager) -> None:
+    await done(administrator, "DELETE", f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}")
+
+
+async def with_another_password(administrator: Lager, machine: Lager) -> str:
+    """Returns the password that counts now."""
+    made = await done(administrator, "POST", f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}/lagPassord")
+    return str(made["passord"])
+
+
+async def of_another_organisation(administrator: Lager, machine: Lager) -> None:
+    path = f"{INTEGRASJONER}/{machine.headers['IntegrasjonId']}"
+    await done(administrator, "PATCH", path, {"autorisertOrgnr": "310992003"})
+
+
+async def without_the_right(administrator: Lager, machine: Lager) -> None:
+    await take(administrator, machine, RIGHT, str(KONTO))
+
+
+async def deactivated(administrator: Lager, machine: Lager) -> None:
+    aktor = f"fiksorgs/{administrator.fiks_org_id}/aktorer/{machine.headers['IntegrasjonId']}"
+    await done(administrator, "PATCH", f"/autorisasjon-update/api/v1/{aktor}", {"aktiv": False})
+
+
+async def integrasjon(administrator: Lager, like: Lager) -> Lager:
+    """A new integration of the organisation, which may do nothing yet."""
+    owner = str(administrator.fiks_org_id)
+    ny = {"fiksOrganisasjonUuid": owner, "navn": "Mottak", "autorisertOrgnr": TESTVIK.orgnr}
+    id_ = (await done(administrator, "POST", INTEGRASJONER, ny))["uuid"]
+    passord = (await done(administrator, "POST", f"{INTEGRASJONER}/{id_}/lagPassord"))["passord"]
+    return replace(like, headers={**like.headers, "IntegrasjonId": id_, "IntegrasjonPassord": passord})
+
+
+async def reader(administrator: Lager, like: Lager) -> Lager:
+    """A new integration of the organisation, which may read the account."""
+    machine = await integrasjon(administrator, like)
+    await give(administrator, machine, RIGHT, str(KONTO))
+    return machine
