@@ -53,6 +53,9 @@ bench: $(READY) ## Measure against the plain libraries; NAME=rebuild, accept, au
 chaos: $(READY) ## Kill and freeze everything under load, ROUNDS=20 times with SEED=1, and count what was lost
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
 
+fuzz: $(READY) ## Look for bytes that break what reads those of strangers, SECONDS=60 for each reader
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
 clean: ## Stop the local system and remove all that it and the tools have left, data too
 	@[ ! -x $(FIKS) ] || $(FIKS) down
 	rm -rf .local .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info dist
@@ -70,4 +73,4 @@ $(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
 	  --editable . --editable clients/python
 	touch $@
 
-.PHONY: help install up down status logs demo test lint format bench chaos clean
+.PHONY: help install up down status logs demo test lint format bench chaos fuzz clean

@@ -225,7 +225,7 @@ def _reading(settings: Settings) -> Context:
         # Not a single connection at the start: receiving must not need PostgreSQL (DESIGN.md, rule 5).
         async with pool_of(settings.postgres, 8, least=0, timeout=CONNECT_TIMEOUT) as pool:
             app[READS] = Reads(pool, app[ENDS])
-            app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]))
+            app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]), app[LOG].keys)
             app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))
             app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
             ends = Ends(settings.kafka, TOPICS[MELDING_TOPIC])

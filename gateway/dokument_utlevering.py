@@ -25,7 +25,7 @@ from infra.logs import logger
 from infra.metrics import DOWNLOADS_MISSED
 from schemas.dokumentlager import DokumentLastetNed, DokumentSkadet
 from streams.domain.dokumentlager import Status
-from streams.domain.errors import Gone, Rejected, Unavailable
+from streams.domain.errors import Gone, NotAllowed, Rejected, Unavailable
 
 log = logger(__name__)
 
@@ -76,11 +76,16 @@ async def exposed(request: web.Request, dokument_id: UUID) -> Any:
 
     Whoever closed the account was told that its documents are gone, though each is deleted a moment later.
     """
-    missing = f"Dokumentet {dokument_id} finnes ikke"
-    found = (await request.app[DOKUMENTER].dokument(dokument_id)).rows
+    missing, dokumenter = f"Dokumentet {dokument_id} finnes ikke", request.app[DOKUMENTER]
+    found = await dokumenter.at_hand(dokument_id)
     keys, konto_id = (found[0]["eksponert"], found[0]["konto_id"]) if found else ((), dokument_id)
     with hidden(missing):  # of one that there is not, too: neither what is told nor a clock tells them apart
-        await must_be_exposed(request, keys, konto_id)
+        try:
+            await must_be_exposed(request, keys, konto_id)
+        except NotAllowed:
+            if found:
+                await dokumenter.looked_for(dokument_id)  # as one that is not at hand was
+            raise
     [dokument] = found
     must_be_there(dokument)
     if is_closed(request, dokument["konto_id"]):
@@ -88,7 +93,8 @@ async def exposed(request: web.Request, dokument_id: UUID) -> Any:
     if dokument["status"] == Status.INFISERT:
         raise Rejected("Dokumentet inneholder skadevare og kan ikke lastes ned")
     must_be_logged_in_at(request, dokument["sikkerhetsniva"])
-    return dokument
+    [named] = await dokumenter.named(found)
+    return named
 
 
 async def _send(
@@ -116,12 +122,10 @@ async def _tell(request: web.Request, dokument: Any) -> None:
         return
     event = DokumentLastetNed(dokument_id=dokument["dokument_id"], av=request[PRINCIPAL].actor)
     try:
-        position = await request.app[LOG].append(event, said(request, event))
+        await request.app[LOG].append(event, said(request, event))
     except Unavailable as fault:
         DOWNLOADS_MISSED.inc()
         log.error("a download is not on the log", dokument_id=event.dokument_id, actor=event.av, fault=str(fault))
-    else:
-        request.app[DOKUMENTER].wrote(event.dokument_id, position)
 
 
 async def _damaged(request: web.Request, dokument: Any) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from aiohttp.web import AppKey
 
-from gateway.reading import PATIENCE, Answer, Reading
+from gateway.reading import PATIENCE, Answer, Reading, Rows
 from infra.database import Pool
 from infra.ends import Ends
+from infra.keys import Keys
+from projections.dokumentlager import navn_of
+from streams.sealing import opened_at
 
 TOPIC, KONTO_TOPIC = "fiks.dokumentlager", "fiks.konfigurasjon"
 
@@ -26,6 +30,11 @@ TREFF = """
     select *, exists (select from read.dokumentlager_hendelse h
                       where h.dokument_id = d.dokument_id and h.type = 'DokumentLastetNed') as lest
     from read.dokumentlager_dokument d
+"""
+NESTE = """
+    select * from ({treff}) t where {where} and ({etter}::timestamptz is null
+        or (opprettet < {etter} or (opprettet = {etter} and dokument_id > {id})))
+    order by opprettet desc, dokument_id limit {antall}
 """
 SOK = "select * from ({treff}) t where {where} order by opprettet desc, dokument_id offset {fra} limit {antall}"
 ANTALL = "select count(*) as antall from ({treff}) t where {where}"
@@ -44,23 +53,37 @@ KONTO_HENDELSER = """
 CRITERIA: dict[str, str] = {
     "fra": "opprettet >= {}",
     "til": "opprettet <= {}",
-    "dokumentnavn": "position(lower({}) in lower(dokumentnavn)) > 0",
     "lest": "lest = {}",
     "slettet": "(status = 'SLETTET') = {}",
     "korrelasjonsid": "korrelasjonsid = {}",
 }
-"""What can be searched by, and what it means; ``{}`` is the value. Contract 5, search."""
+"""What can be searched by, and what it means; ``{}`` is the value. Contract 5, search. For
+``dokumentnavn`` see ``sok``."""
+NAMES_AT_ONCE = 1000
+"""That are opened together."""
 
 
 class Dokumenter(Reading):
-    """The questions of one process about documents."""
+    """The questions of one process about documents. Their names are opened, ERASED where the key is gone, but where it
+    is said that they are sealed.
+    """
 
-    def __init__(self, pool: Pool, ends: Ends, patience: float = PATIENCE) -> None:
+    def __init__(self, pool: Pool, ends: Ends, keys: Keys, patience: float = PATIENCE) -> None:
         super().__init__(pool, ends, "dokumentlager", "decider:dokumentlager", patience)
+        self._keys = keys
 
     async def dokument(self, dokument_id: UUID) -> Answer:
         """The row of a document, none where there is no such document."""
+        return await self._named(await self.looked_for(dokument_id))
+
+    async def looked_for(self, dokument_id: UUID) -> Answer:
+        """The same, its name still sealed."""
         return await self._read(DOKUMENT, dokument_id, about=[dokument_id], enough=bool)
+
+    async def at_hand(self, dokument_id: UUID) -> Rows:
+        """The same rows for whom it does not matter how fresh they are: neither does the log have to answer then."""
+        await self._wait_for_own(str(dokument_id))
+        return await self._fetch(DOKUMENT, dokument_id) or (await self.looked_for(dokument_id)).rows
 
     async def hendelser(self, dokument_id: UUID) -> Answer:
         """``tidspunkt, type, aktor, detalj`` of what has happened, in order."""
@@ -68,19 +91,55 @@ class Dokumenter(Reading):
 
     async def liste(self, konto_id: UUID, offset: int, limit: int) -> Answer:
         """``dokument_id, dokumentnavn, ukryptert_storrelse`` of what the account has, the newest first."""
-        return await self._read(LISTE, konto_id, offset, limit, about=None, enough=_never)
+        return await self._named(await self._read(LISTE, konto_id, offset, limit, about=None, enough=_never))
 
     async def sok(self, konto_id: UUID, criteria: dict[str, Any], offset: int, limit: int) -> tuple[int, Answer]:
-        """How many documents of the account meet all ``criteria`` (see ``CRITERIA``), and a page, the newest first."""
+        """How many documents of the account meet all ``criteria`` (see ``CRITERIA``), and a page, the newest first.
+
+        Names are sealed in the table: a search by ``dokumentnavn`` opens those of all that meet the other criteria.
+        """
         args: list[Any] = [konto_id]
         conditions = ["konto_id = $1"]
-        for name, value in criteria.items():
-            args.append(value)
-            conditions.append(CRITERIA[name].format(f"${len(args)}"))
+        for name, condition in CRITERIA.items():
+            if name in criteria:
+                args.append(criteria[name])
+                conditions.append(condition.format(f"${len(args)}"))
         words = {"treff": TREFF, "where": " and ".join(conditions)}
         counted = await self._read(ANTALL.format(**words), *args, about=None, enough=_never)
+        if (navn := criteria.get("dokumentnavn")) is not None:
+            return await self._with_name(navn.lower(), words, args, offset, limit, counted)
         page = SOK.format(**words, fra=f"${len(args) + 1}", antall=f"${len(args) + 2}")
-        return counted.rows[0]["antall"], await self._read(page, *args, offset, limit, about=[], enough=_always)
+        found = await self._read(page, *args, offset, limit, about=[], enough=_always)
+        return counted.rows[0]["antall"], await self._named(found)
+
+    async def _with_name(
+        self, navn: str, words: dict[str, str], args: list[Any], offset: int, limit: int, asked: Answer
+    ) -> tuple[int, Answer]:
+        """The page of those whose name contains ``navn``, and how many they are: some at a time, never all at once."""
+        numbers = {name: f"${len(args) + at}" for at, name in enumerate(("etter", "id", "antall"), 1)}
+        statement, after = NESTE.format(**words, **numbers), (None, None)
+        hits, page = 0, list[Any]()
+        while rows := await self._fetch(statement, *args, *after, NAMES_AT_ONCE):
+            found = [row for row in await self.named(rows) if navn in row["dokumentnavn"].lower()]
+            page += found[max(0, offset - hits) : max(0, offset + limit - hits)]
+            hits += len(found)
+            after = rows[-1]["opprettet"], rows[-1]["dokument_id"]
+        return hits, Answer(page, asked.as_of)
+
+    async def _named(self, found: Answer) -> Answer:
+        return Answer(await self.named(found.rows), found.as_of)
+
+    async def named(self, rows: Rows) -> Rows:
+        """The rows with their names opened, some at a time so that others get their turn. Raises Unavailable, and
+        Unreadable.
+        """
+        shown: list[dict[str, Any]] = []
+        for at in range(0, len(rows), NAMES_AT_ONCE):
+            some = rows[at : at + NAMES_AT_ONCE]
+            names = await opened_at(self._keys, [navn_of(row) for row in some])
+            shown += [{**row, "dokumentnavn": one.dokumentnavn} for row, one in zip(some, names, strict=True)]
+            await asyncio.sleep(0)
+        return cast("Rows", shown)  # they are read as records are
 
     async def statistikk(self, fiks_org_id: UUID | None = None, konto_id: UUID | None = None) -> Answer:
         """``fiks_org_id, konto_id, antall, levende, storrelse, ukryptert`` of each account that ever had a document."""

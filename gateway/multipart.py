@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -19,6 +18,9 @@ Read = Callable[[], Awaitable[bytes]]
 # The extended notation has no quotes, so it is never mistaken for something inside a quoted name. RFC 5987, 3.2.1.
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[\w-]*'([^\s;\"]*)\s*(?=;|$)", re.ASCII | re.IGNORECASE)
 _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}
+LINE = b"\r\n"
+LARGEST_HEAD = 32 << 10
+DAMAGED = "Ugyldig innhold: kallet er ikke fullstendig eller ikke gyldig multipart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +36,54 @@ class Part:
 class Multipart:
     """The parts of one body, in order. ``read`` gives the next chunk, b"" at the end.
 
-    Raises Unreadable wherever the body is not what it says it is, ends too early included.
+    Raises Unreadable wherever the body is not what it says it is, ends too early included. Of a body the library reads
+    the heads alone: whether it sees a delimiter, or minds a line break, depends on where chunks end.
     """
 
     def __init__(self, content_type: str, read: Read) -> None:
         kind, options = parse_options_header(content_type)
-        if kind != "multipart/form-data" or not options.get("boundary"):
+        boundary = options.get("boundary", "").encode(errors="surrogateescape")
+        if kind != "multipart/form-data" or not boundary or b"\n" in boundary or b"\r" in boundary:
             raise Unreadable("Ugyldig innhold: kallet må være multipart/form-data med boundary")
-        # Header text arrives in UTF-8 or ISO-8859-1, whatever the client's library likes: see _text.
-        self._parser = PushMultipartParser(options["boundary"], header_charset="latin-1")
+        self._delimiter = b"\r\n--" + boundary
         self._read = read
-        self._events: Iterator[Any] = iter(())
+        self._seen = b"\r\n"  # a delimiter begins with a line break, also where the body begins with it
+        self._left: int | None = None
+        self._is_in_content = True  # before the first delimiter anything may stand (RFC 2046, 5.1.1)
+        self._has_ended = False
 
     async def next_part(self) -> Part | None:
         """The next part, None after the last one. What was not read of the part before is skipped."""
-        while not self._parser.closed:
-            for event in self._events:
-                if isinstance(event, MultipartSegment):
-                    return Part(_text(event.name), _filename(event), event.charset, event.content_type)
+        async for _ in self.content():
+            pass
+        if self._has_ended:
+            return None
+        while len(self._seen) < len(LINE):
             await self._more()
-        return None
+        follows = self._take(len(LINE))
+        if follows == b"--":
+            self._has_ended = True
+            return None
+        if follows != LINE:
+            raise Unreadable(DAMAGED)
+        segment = _segment(await self._head())
+        length = segment.header("Content-Length")
+        self._left, self._is_in_content = None if length is None else int(length), True
+        return Part(_text(segment.name), _filename(segment), segment.charset, segment.content_type)
 
     async def content(self) -> AsyncIterator[bytes]:
         """The content of the part that ``next_part`` gave, in chunks as they arrive."""
-        while not self._parser.closed:
-            for event in self._events:
-                if event is None:
-                    return
-                yield event
-            await self._more()
+        while self._is_in_content:
+            at = self._seen.find(self._delimiter)
+            self._is_in_content = at < 0
+            chunk = self._take(self._safe() if self._is_in_content else at)
+            if not self._is_in_content:
+                self._take(len(self._delimiter))
+            self._count(len(chunk))
+            if chunk:
+                yield chunk
+            if self._is_in_content:
+                await self._more()
 
     async def whole(self, most: int) -> bytes:
         """The content of the part that ``next_part`` gave. Raises HTTPRequestEntityTooLarge above ``most`` bytes."""
@@ -73,15 +94,42 @@ class Multipart:
                 raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=len(content))
         return bytes(content)
 
-    async def _more(self) -> None:
-        self._events = self._parsed(await self._read())
+    async def _head(self) -> bytes:
+        while (end := self._seen.find(LINE + LINE)) < 0 and len(self._seen) < LARGEST_HEAD + len(LINE + LINE):
+            await self._more()
+        if not 0 <= end <= LARGEST_HEAD:
+            raise Unreadable(DAMAGED)
+        return self._take(end + len(LINE + LINE))
 
-    def _parsed(self, chunk: bytes) -> Iterator[Any]:
-        """Segments, chunks of their content, and None at the end of each."""
-        try:
-            yield from self._parser.parse(chunk)
-        except MultipartError as fault:
-            raise Unreadable("Ugyldig innhold: kallet er ikke fullstendig eller ikke gyldig multipart") from fault
+    async def _more(self) -> None:
+        if not (chunk := await self._read()):
+            raise Unreadable(DAMAGED)
+        self._seen += chunk
+
+    def _take(self, count: int) -> bytes:
+        taken, self._seen = self._seen[:count], self._seen[count:]
+        return taken
+
+    def _safe(self) -> int:
+        """How much of what was seen cannot belong to a delimiter of which the rest is to come."""
+        at = self._seen.rfind(b"\r", max(0, len(self._seen) - len(self._delimiter) + 1))
+        return at if at >= 0 and self._delimiter.startswith(self._seen[at:]) else len(self._seen)
+
+    def _count(self, octets: int) -> None:
+        """Raises Unreadable where a part has another length than its head says."""
+        if self._left is not None:
+            self._left -= octets
+            if self._left < 0 or (self._left and not self._is_in_content):
+                raise Unreadable(DAMAGED)
+
+
+def _segment(head: bytes) -> MultipartSegment:
+    # Header text arrives in UTF-8 or ISO-8859-1, whatever the client's library likes: see _text.
+    try:
+        [segment] = PushMultipartParser("x", header_charset="latin-1").parse(b"--x\r\n" + head)
+    except MultipartError as fault:
+        raise Unreadable(DAMAGED) from fault
+    return segment
 
 
 def _filename(segment: MultipartSegment) -> str | None:

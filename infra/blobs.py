@@ -28,6 +28,8 @@ SMALL = 1 << 20
 PART = 5 << 20
 """S3 takes no smaller parts."""
 PARTS_AT_ONCE = 2
+READ = 256 << 10
+"""Bytes that are read at a time: of larger ones each would be new memory, which takes longer than to read it."""
 LISTED = 1000
 """Names in one answer of ``written``."""
 
@@ -54,7 +56,7 @@ class Blobs:
             size += len(chunk)
             if size > SMALL:
                 return await self._put_large(name, _rejoined(head, chunks))
-        return await self._put_small(name, b"".join(head))
+        return await self._put_small(name, head)
 
     async def create(self, name: str, content: bytes) -> bool:
         """Store something small, unless there is a blob of that name: of many at once, in any process, exactly one is
@@ -91,6 +93,8 @@ class Blobs:
         Unavailable.
         """
         with _translated(name):
+            if self._folder:
+                return await self._folder.begin(name, length)
             size = (await obstore.head_async(self._store, name))["size"]
             if not size:  # of nothing no range can be asked for
                 return b"", 0
@@ -119,11 +123,11 @@ class Blobs:
         async for chunk in found.stream(min_chunk_size=1 << 16):
             yield bytes(chunk)
 
-    async def _put_small(self, name: str, content: bytes) -> None:
+    async def _put_small(self, name: str, content: list[bytes]) -> None:
         if self._folder:
             return await self._folder.put(name, content)
         with _translated(name):
-            await self._whole(name, obstore.put_async(self._store, name, content, use_multipart=False))
+            await self._whole(name, obstore.put_async(self._store, name, b"".join(content), use_multipart=False))
 
     async def _put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         if self._folder:
@@ -157,10 +161,10 @@ class _Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._waiting: list[tuple[str, bytes, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[str, list[bytes], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def put(self, name: str, content: bytes) -> None:
+    async def put(self, name: str, content: list[bytes]) -> None:
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((name, content, written))
         if not self._writing:
@@ -186,16 +190,13 @@ class _Folder:
     async def get(self, name: str, first: int, last: int | None) -> AsyncIterator[bytes]:
         with _opened(self.path / name, os.O_RDONLY) as descriptor:
             end = os.fstat(descriptor).st_size if last is None else last + 1
-            while first < end:
-                reading = _thread(os.pread, descriptor, min(SMALL, end - first), first)
-                try:
-                    piece = await _finished(reading)
-                except OSError as fault:
-                    raise Unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
-                if not piece:
-                    return
+            while first < end and (piece := await _read(descriptor, min(READ, end - first), first)):
                 first += len(piece)
                 yield piece
+
+    async def begin(self, name: str, length: int) -> tuple[bytes, int]:
+        with _opened(self.path / name, os.O_RDONLY) as descriptor:
+            return await _read(descriptor, length, 0), os.fstat(descriptor).st_size
 
     async def _write_batches(self) -> None:
         while batch := [one for one in self._waiting if not one[2].cancelled()]:
@@ -209,14 +210,14 @@ class _Folder:
         self._waiting = []
         self._writing = None
 
-    def _settle(self, batch: list[tuple[str, bytes, asyncio.Future[None]]]) -> None:
+    def _settle(self, batch: list[tuple[str, list[bytes], asyncio.Future[None]]]) -> None:
         for name, _, written in batch:
             if written.cancelled():  # nobody waits for it any more
                 (self.path / name).unlink()
             else:
                 written.set_result(None)
 
-    def _refuse(self, batch: list[tuple[str, bytes, asyncio.Future[None]]], fault: OSError) -> None:
+    def _refuse(self, batch: list[tuple[str, list[bytes], asyncio.Future[None]]], fault: OSError) -> None:
         for name, _, written in batch:
             with contextlib.suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
@@ -224,7 +225,7 @@ class _Folder:
                 written.set_exception(_full(fault))
 
 
-def _write_durably(folder: Path, files: list[tuple[str, bytes]]) -> None:
+def _write_durably(folder: Path, files: list[tuple[str, list[bytes]]]) -> None:
     """Under their own names from the start: nobody is told a name before its content is durable, and so the first fsync
     finds names and content of the whole batch in one journal commit. Raises OSError, with any number of them written.
     """
@@ -234,7 +235,8 @@ def _write_durably(folder: Path, files: list[tuple[str, bytes]]) -> None:
         for name, content in files:
             descriptor = os.open(name, flags, 0o600, dir_fd=at)
             opened.callback(os.close, descriptor)
-            _write(descriptor, content)
+            for piece in content:
+                _write(descriptor, piece)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # starts the transfer
             descriptors.append(descriptor)
         for descriptor in descriptors:
@@ -281,6 +283,21 @@ def _name(folder: Path, name: str, descriptor: int) -> None:
 def _sync_folder(folder: Path) -> None:
     with _opened(folder, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
+
+
+async def _read(descriptor: int, length: int, first: int) -> bytes:
+    """Read so many bytes, fewer where the file ends: at once what is in memory, by another thread what is on the disk.
+
+    Raises Unavailable.
+    """
+    buffer = bytearray(length)
+    with contextlib.suppress(OSError):  # not in memory, or a file system of which that cannot be asked
+        if os.preadv(descriptor, [buffer], first, os.RWF_NOWAIT) == length:
+            return bytes(buffer)
+    try:
+        return await _finished(_thread(os.pread, descriptor, length, first))
+    except OSError as fault:
+        raise Unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -1,39 +1,109 @@
 """The documents of Dokumentlager, who may have them and what has happened to them. Contract: dokumentlager.md 3 to 5.
 
-No number of a person is kept here: a person is a keyed hash, and the name of a document is blanked when it is deleted.
+Nothing personal is kept here: a person is a keyed hash, and the name of a document stays sealed as on the log, so that
+it is gone from every page, log and backup of the database with its key. Who shows it opens it.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record as Row
+from msgspec import structs
+
 from projections.projection import Append, Change, Create, Projection, Write, sql_beside
+from schemas.catalogue import Personal, event_type, part
 from schemas.dokumentlager import (
+    Altinnressurs,
     DokumentDestruert,
+    DokumentEksponert,
     DokumentEndret,
     DokumentInfisert,
     DokumentLastetNed,
     DokumentLastetOpp,
     DokumentSkadet,
     DokumentSlettet,
+    Eksponering,
     EksponertFor,
+    Matrikkelenhet,
 )
 from schemas.envelope import Envelope
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import KontoEndret, KontoOpprettet, KontoSlettet, KontoTagFjernet, KontoTagget
-from streams.domain.dokumentlager import Status
+from schemas.personal import Place
+from streams.domain.dokumentlager import Status, key_id_of
 from streams.domain.eksponering import key_of
 
 SLETTET = "(slettet)"
 """The name of a document that is deleted: what a personal field reads when its key is gone."""
 
 dokumentlager = Projection(
-    "dokumentlager", logic=3, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
+    "dokumentlager", logic=4, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
 )
+
+
+@part
+class Eksponert:
+    """EksponertFor without the number of a person."""
+
+    type: Eksponering
+    person: str | None = None
+    orgnr: str | None = None
+    ressurs_type: Altinnressurs | None = None
+    integrasjon_id: UUID | None = None
+    privilegium: str | None = None
+    ressurs_id: UUID | None = None
+    matrikkelenhet: Matrikkelenhet | None = None
+
+
+@part
+class LastetOpp:
+    """What is kept of DokumentLastetOpp, its name as it lies on the log."""
+
+    dokument_id: UUID
+    fiks_org_id: UUID
+    konto_id: UUID
+    korrelasjonsid: UUID | None = None
+    blob: str
+    nokkel_id: str
+    dokumentnavn: str
+    mimetype: str
+    sikkerhetsniva: int
+    ukryptert_storrelse: int
+    kryptert_storrelse: int
+    sha256: str
+    tilgjengelig_til: datetime | None = None
+    eksponert_for: tuple[Eksponert, ...] = ()
+    lagre_nedlastinger: bool = True
+    skadevare: str | None = None
+
+
+@part
+class Eksponeringen:
+    """What is needed of DokumentEksponert."""
+
+    dokument_id: UUID
+
+
+@part
+class Navn:
+    """The name of a document, as personal text: what of DokumentLastetOpp is opened to show it."""
+
+    dokumentnavn: Personal[str]
+
+
+def navn_of(row: Row) -> tuple[Navn, Place]:
+    """The name in a row of ``dokumentlager_dokument``, sealed, and what it is bound to (see ``opened_at``)."""
+    place = Place(event_type(DokumentLastetOpp).name, key_id_of(row["dokument_id"]))
+    return Navn(dokumentnavn=row["dokumentnavn"]), place
+
 
 KontoEvent = KontoOpprettet | KontoEndret | KontoTagget | KontoTagFjernet | KontoSlettet
 
 
-@dokumentlager.on(DokumentLastetOpp)
-def lastet_opp(event: DokumentLastetOpp, at: Envelope) -> tuple[Write, ...]:
+@dokumentlager.on(DokumentLastetOpp, reads=LastetOpp)
+def lastet_opp(event: LastetOpp, at: Envelope) -> tuple[Write, ...]:
     """The row of a document."""
     assert at.position is not None
     values = {
@@ -59,6 +129,12 @@ def lastet_opp(event: DokumentLastetOpp, at: Envelope) -> tuple[Write, ...]:
     }
     made = Create("dokumentlager_dokument", (event.dokument_id,), values)
     return made, _hendelse(event.dokument_id, at, at.actor)
+
+
+@dokumentlager.on(DokumentEksponert, reads=Eksponeringen)
+def eksponert(event: Eksponeringen, at: Envelope) -> tuple[Write, ...]:
+    """To whom is known since the upload. What was decided without knowing of this does not count, as in the fold."""
+    return (_change(event.dokument_id, at),)
 
 
 @dokumentlager.on(DokumentEndret)
@@ -120,8 +196,8 @@ def _konto_hendelse(event: KontoEvent, at: Envelope) -> Append:
     return Append("dokumentlager_konto_hendelse", (event.konto_id, at.position.offset, at.time, at.type, aktor, detalj))
 
 
-def _exposed(one: EksponertFor) -> str:
+def _exposed(one: Eksponert) -> str:
     try:
-        return key_of(one)
+        return key_of(EksponertFor(**structs.asdict(one)))  # type: ignore[arg-type]  # a Struct
     except ValueError as fault:
         raise Unreadable(str(fault)) from fault

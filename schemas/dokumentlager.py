@@ -165,6 +165,21 @@ class SlettingAvFlereBegjart:
 
 
 @event(topic="fiks.dokumentlager", stream="dokument_id")
+class DokumentEksponert:
+    """The document is exposed, for as long as it is there: what it is exposed to never changes. Contract 4.2.
+
+    ``eksponert_for`` names persons by their keyed hash alone; ``sikkerhetsniva`` is the login that they need. Who
+    exposed it is the actor of the event that caused this. Neither of infected documents nor of such as nobody may have.
+    """
+
+    dokument_id: UUID
+    fiks_org_id: UUID
+    konto_id: UUID
+    eksponert_for: tuple[EksponertFor, ...]
+    sikkerhetsniva: int
+
+
+@event(topic="fiks.dokumentlager", stream="dokument_id")
 class DokumentEndret:
     """The document is available until another time, null for ever."""
 
@@ -200,5 +215,5 @@ DokumentFact = (
     | DokumentDestruert
     | SlettingAvFlereBegjart
 )
-DokumentDecision = DokumentEndret | DokumentInfisert | DokumentSlettet
+DokumentDecision = DokumentEksponert | DokumentEndret | DokumentInfisert | DokumentSlettet
 DokumentEvent = DokumentFact | DokumentDecision

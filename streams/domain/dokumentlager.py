@@ -1,4 +1,4 @@
-"""What follows for a document: available, changed, infected, deleted. Contract: dokumentlager.md 5.
+"""What follows for a document: exposed, changed, infected, deleted. Contract: dokumentlager.md 5.
 
 A fact never changes the state but by beginning it; the first decision on the log counts, and nothing follows on a
 deletion. So two who delete, or a change and an expiry, are settled by the order of the log.
@@ -12,9 +12,12 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
+from msgspec import structs
+
 from schemas.dokumentlager import (
     DokumentDecision,
     DokumentDestruert,
+    DokumentEksponert,
     DokumentEndret,
     DokumentendringBegjart,
     DokumentEvent,
@@ -57,6 +60,7 @@ class Dokument:
 
     status: Status | None = None
     tilgjengelig_til: datetime | None = None
+    eksponert: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -75,6 +79,8 @@ def evolve(dokument: Dokument, event: DokumentEvent) -> Dokument:
     if not dokument.is_there:
         return dokument
     match event:
+        case DokumentEksponert():
+            return replace(dokument, eksponert=True)
         case DokumentEndret():
             return replace(dokument, tilgjengelig_til=event.tilgjengelig_til)
         case DokumentInfisert():
@@ -89,8 +95,11 @@ def react(dokument: Dokument, event: DokumentEvent, time: datetime) -> DokumentD
     """What is decided because of an event that happened at ``time``, once it is folded."""
     match event:
         case DokumentLastetOpp(dokument_id=id_):
-            found = event.skadevare if dokument.status is Status.TILGJENGELIG else None
-            return DokumentInfisert(dokument_id=id_, funn=found) if found else None
+            if dokument.status is not Status.TILGJENGELIG or dokument.eksponert:
+                return None
+            if event.skadevare:
+                return DokumentInfisert(dokument_id=id_, funn=event.skadevare)
+            return _exposed(event) if event.eksponert_for else None
         case DokumentendringBegjart(dokument_id=id_):
             changed = DokumentEndret(dokument_id=id_, av=event.av, tilgjengelig_til=event.tilgjengelig_til)
             return changed if dokument.is_there_at(time) else None
@@ -102,10 +111,20 @@ def react(dokument: Dokument, event: DokumentEvent, time: datetime) -> DokumentD
             return DokumentSlettet(dokument_id=id_, grunn=Slettegrunn.UTLOP) if expired_now else None
         case DokumentLastetNed() | DokumentSkadet() | DokumentDestruert() | SlettingAvFlereBegjart():
             return None
-        case DokumentEndret() | DokumentInfisert() | DokumentSlettet():
+        case DokumentEksponert() | DokumentEndret() | DokumentInfisert() | DokumentSlettet():
             return None
         case _:
             assert_never(event)
+
+
+def _exposed(event: DokumentLastetOpp) -> DokumentEksponert:
+    return DokumentEksponert(
+        dokument_id=event.dokument_id,
+        fiks_org_id=event.fiks_org_id,
+        konto_id=event.konto_id,
+        eksponert_for=tuple(structs.replace(one, fnr=None) for one in event.eksponert_for),  # type: ignore[type-var]
+        sikkerhetsniva=event.sikkerhetsniva,
+    )
 
 
 def deadlines(dokument: Dokument) -> tuple[Deadline, ...]:

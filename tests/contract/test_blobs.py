@@ -225,6 +225,25 @@ async def test_what_is_large_is_on_its_way_to_the_disk_before_the_end_is_waited_
     assert waited_for == [size, size], "the file and its folder"
 
 
+@pytest.mark.parametrize("in_memory", ["some", "nothing"])
+async def test_what_is_not_in_memory_is_read_from_the_disk(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch, in_memory: str
+) -> None:
+    content = os.urandom(SMALL)
+    await blobs.put("a1", chunks_of(content))
+
+    def preadv(descriptor: int, buffers: list[bytearray], first: int, flags: int) -> int:
+        assert flags == os.RWF_NOWAIT
+        if in_memory == "nothing":
+            raise BlockingIOError
+        buffers[0][:7] = os.pread(descriptor, 7, first)
+        return 7
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    assert await read(blobs, "a1") == content
+    assert await blobs.begin("a1", 1000) == (content[:1000], SMALL)
+
+
 async def test_a_store_that_is_away_is_unavailable(bucket: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
     blobs = Blobs("s3://away")

@@ -14,6 +14,7 @@ import pytest_asyncio
 from infra.blobs import Blobs
 from infra.ends import Ends
 from projections.dokumentlager import dokumentlager as projection
+from projections.dokumentlager import navn_of
 from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.projecting import Projecting
 from schemas.dokumentlager import (
@@ -29,6 +30,7 @@ from streams.deciding import Deciding
 from streams.domain.dokumentlager import blob_of, dokumentlager, key_id_of
 from streams.domain.errors import Unavailable
 from streams.keys import Following
+from streams.sealing import opened_at
 from tests.support.backbone import Backbone, about, backbone
 from tests.support.stack import OwnKafka
 
@@ -123,7 +125,8 @@ async def test_the_key_goes_first_and_a_store_that_is_away_is_asked_again(system
     left = [name async for names in blobs.written(datetime.now(UTC) + timedelta(days=1)) for name in names]
     assert left == [blob_of(stays)]
     rows = await system.connection.fetch("select dokument_id, status, dokumentnavn from read.dokumentlager_dokument")
-    assert {(row["dokument_id"], row["status"], row["dokumentnavn"]) for row in rows} == {
+    shown = await opened_at(system.log.keys, [navn_of(row) for row in rows])
+    assert {(row["dokument_id"], row["status"], one.dokumentnavn) for row, one in zip(rows, shown, strict=True)} == {
         (id_, "SLETTET", "(slettet)"),
         (stays, "TILGJENGELIG", "Ola Nordmanns journal.pdf"),
     }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import pytest
+
+from projections import dokumentlager as plain
 from projections import versions
 from projections.projection import projections
 from schemas.catalogue import event_type
@@ -15,6 +18,13 @@ from tests.support.backbone import Backbone, about, mottatt
 
 SECRETS = (b"hemmelig", b"Kari Nordmann", b"15819000066")
 DOKUMENTER = projections()["dokumentlager"]
+
+
+@pytest.fixture(autouse=True)
+def opening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A projection of documents that shows their names in the clear. The real one keeps them sealed."""
+    monkeypatch.setitem(DOKUMENTER.handlers, DokumentLastetOpp.__name__, (plain.lastet_opp, None))
+    monkeypatch.setitem(DOKUMENTER.personal, DokumentLastetOpp.__name__, None)
 
 
 def lastet_opp(dokumentnavn: str) -> DokumentLastetOpp:

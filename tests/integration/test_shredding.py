@@ -1,7 +1,8 @@
 """A deleted document is gone: no byte of its content or of a personal field is left anywhere, nor comes back.
 
-Searched are the bytes themselves: all records of all topics, all rows of all tables, all files of the blob store, and
-the same in a system that is built anew from the log. What was not deleted is as it was.
+Searched are the bytes themselves: all records of all topics, all rows of all tables, all files of the database, its
+write-ahead log too, all files of the blob store, and the same in a system that is built anew from the log. What was not
+deleted is as it was.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ SECRET = b"Kari Nordmanns diagnose er hemmelig. "
 CONTENT = SECRET * 50_000
 """Seven segments, in every one of which the secret stands."""
 SHARDS = (SECRET[:12], SECRET[-12:], b"hemmelig", NAVN.encode(), NAVN.encode("utf-16-le"), FNR.encode())
+VISIBLE = b"application/x-not-personal"
+"""The type of the document, which is nobody's secret."""
 EXPOSED = [{"fnr": FNR, "type": "PERSON"}]
 
 
@@ -77,6 +80,19 @@ async def in_the_tables(dsn: str) -> list[bytes]:
     return found
 
 
+async def in_the_files(dsn: str) -> list[bytes]:
+    """Every file of the database as it lies on the disk: what was overwritten there, or deleted, is in them still."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("checkpoint")
+    folder = await connection.fetchval("show data_directory")
+    await connection.close()
+    return files_in(Path(folder))
+
+
+def files_in(folder: Path) -> list[bytes]:
+    return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+
+
 def in_the_store(state: Path) -> Iterator[bytes]:
     for file in (state / "blobs").iterdir():
         yield file.read_bytes()
@@ -98,7 +114,7 @@ async def test_nothing_of_a_deleted_document_is_left(lager: Lager) -> None:
     settings, kept_content = lager.settings, os.urandom(500_000)
     itself = {"id": lager.headers["IntegrasjonId"], "type": "INTEGRASJON"}
     kept = await lager.uploaded(kept_content, dokumentnavn="Beholdt.pdf")
-    gone = await lager.uploaded(CONTENT, dokumentnavn=NAVN, eksponertFor=[itself, *EXPOSED])
+    gone = await lager.uploaded(CONTENT, dokumentnavn=NAVN, mimetype=VISIBLE.decode(), eksponertFor=[itself, *EXPOSED])
     while (await lager.download(gone)).status == 503:  # the worker has just been started
         await asyncio.sleep(0.1)
     assert (await lager.download(gone)).body == CONTENT
@@ -106,12 +122,16 @@ async def test_nothing_of_a_deleted_document_is_left(lager: Lager) -> None:
     blob = (settings.state / "blobs" / blob_of(UUID(gone))).read_bytes()
     assert shards_in(on_the_log(settings.kafka)) == set(), "nor may anybody see it before that"
     assert shards_in(in_the_store(settings.state)) == set()
-    assert NAVN.encode() in shards_in(await in_the_tables(lager.postgres)), "or this test would find nothing at all"
+    assert shards_in(await in_the_tables(lager.postgres)) == set()
+    files = await in_the_files(lager.postgres)
+    assert shards_in(files) == set()
+    assert any(VISIBLE in one for one in files), "or this test would find nothing at all"
 
     await destroyed(lager, gone)
 
     assert shards_in(on_the_log(settings.kafka)) == set()
     assert shards_in(await in_the_tables(lager.postgres)) == set()
+    assert shards_in(await in_the_files(lager.postgres)) == set()
     assert blob_of(UUID(gone)) not in lager.blobs
     assert not any(blob[-100:] in one for one in in_the_store(settings.state))
     await assert_without_key(lager, gone)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from fiks_cms.ber import CONSTRUCTED, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, encoded, oid
+from fiks_cms.ber import CONSTRUCTED, DEEPEST, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, encoded, oid
 from fiks_cms.content import AUTH_ENVELOPED_DATA, ENVELOPED_DATA
 from fiks_cms.envelope import AES_256_CBC, DATA, EXPLICIT, Decryptor, Encryptor
 from fiks_cms.recipients import KeyPair, recipient
@@ -122,6 +122,38 @@ def _cbc(key: bytes, initial: bytes, content: bytes) -> bytes:
 def _gcm(key: bytes, nonce: bytes, content: bytes) -> tuple[bytes, bytes]:
     sealed = AESGCM(key).encrypt(nonce, content, None)
     return sealed[:-16], sealed[-16:]
+
+
+def is_whole(message: bytes) -> bool:
+    """Whether its lengths add up, by a reader that has all of it at hand."""
+    try:
+        return _end(message, 0, len(message), DEEPEST) == len(message)
+    except (IndexError, ValueError):
+        return False
+
+
+def _end(message: bytes, at: int, limit: int, deep: int) -> int:
+    """Where the element ends that begins at ``at``. Raises IndexError or ValueError where it does not."""
+    tag, first, at = message[at], message[at + 1], at + 2
+    if tag == 0 or tag & 0x1F == 0x1F or not deep:
+        raise ValueError
+    if first > 0x80:
+        told = first & 0x7F
+        if told > 8 or at + told > limit:
+            raise ValueError
+        first, at = int.from_bytes(message[at : at + told]), at + told
+    elif first == 0x80:
+        if not tag & CONSTRUCTED:
+            raise ValueError
+        while message[at : min(at + 2, limit)] != b"\0\0":
+            at = _end(message, at, limit, deep - 1)
+        return at + 2
+    end = at + first
+    if end > limit:
+        raise ValueError
+    while tag & CONSTRUCTED and at < end:
+        at = _end(message, at, end, deep - 1)
+    return end
 
 
 class OpenSsl:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from fiks_cms.ber import CONSTRUCTED, DEEPEST, OCTET_STRING, OID, SEQUENCE, encoded, oid, opening
+from fiks_cms.ber import OCTET_STRING, OID, SEQUENCE, encoded, oid, opening
 from infra.crypto.cms_structure import HEAD, KINDS, SIGNED_DATA, NotWhole, Structure, begins_as_cms
-from tests.support.cms import chunks, encrypt, envelope, key_pair
+from tests.support.cms import chunks, encrypt, envelope, is_whole, key_pair
 
 PAIR = key_pair()
 CONTENT = bytes(range(256)) * 4
@@ -36,38 +36,6 @@ def is_let_through(content: bytes, cuts: list[int] | None = None) -> bool:
     except NotWhole:
         return False
     return True
-
-
-def is_whole(message: bytes) -> bool:
-    """The same by a reader that has all of it at hand."""
-    try:
-        return _end(message, 0, len(message), DEEPEST) == len(message)
-    except (IndexError, ValueError):
-        return False
-
-
-def _end(message: bytes, at: int, limit: int, deep: int) -> int:
-    """Where the element ends that begins at ``at``. Raises IndexError or ValueError where it does not."""
-    tag, first, at = message[at], message[at + 1], at + 2
-    if tag == 0 or tag & 0x1F == 0x1F or not deep:
-        raise ValueError
-    if first > 0x80:
-        told = first & 0x7F
-        if told > 8 or at + told > limit:
-            raise ValueError
-        first, at = int.from_bytes(message[at : at + told]), at + told
-    elif first == 0x80:
-        if not tag & CONSTRUCTED:
-            raise ValueError
-        while message[at : min(at + 2, limit)] != b"\0\0":
-            at = _end(message, at, limit, deep - 1)
-        return at + 2
-    end = at + first
-    if end > limit:
-        raise ValueError
-    while tag & CONSTRUCTED and at < end:
-        at = _end(message, at, end, deep - 1)
-    return end
 
 
 @given(name=NAMES, cuts=CUTS)

@@ -13,6 +13,7 @@ from schemas.dokumentlager import (
     Altinnressurs,
     DokumentDecision,
     DokumentDestruert,
+    DokumentEksponert,
     DokumentEndret,
     DokumentendringBegjart,
     DokumentEvent,
@@ -98,6 +99,28 @@ def test_malware_is_told_once_and_such_a_document_can_still_be_deleted() -> None
     given().when(found).then(infisert).runs(Deadline(UTLOP, LATER))
     given(found, infisert).when(found).then()
     given(found, infisert).when(sletting).then(slettet)
+
+
+def test_what_it_is_exposed_to_is_told_once_and_names_no_number() -> None:
+    person = EksponertFor(type=Eksponering.PERSON, person="person:ab12", fnr="fiks1:forseglet")
+    found = opp(eksponert_for=(person, EXPOSED[1]), sikkerhetsniva=4)
+    told = DokumentEksponert(
+        dokument_id=ID,
+        fiks_org_id=UUID(int=1),
+        konto_id=UUID(int=2),
+        eksponert_for=(EXPOSED[0], EXPOSED[1]),
+        sikkerhetsniva=4,
+    )
+    given().when(found).then(told).runs(Deadline(UTLOP, LATER))
+    given(found, told).when(found).then()
+    given(found, told).when(sletting).then(slettet)
+    given(found, told, slettet).when(found).then()
+    given().when(opp()).then()
+
+
+def test_malware_is_exposed_to_nobody() -> None:
+    infisert = DokumentInfisert(dokument_id=ID, funn="Eicar")
+    given().when(opp(skadevare="Eicar", eksponert_for=tuple(EXPOSED))).then(infisert)
 
 
 def test_what_was_never_uploaded_is_never_deleted() -> None:

@@ -112,6 +112,36 @@ async def test_noise_is_unreadable_and_nothing_else(noise: bytes) -> None:
         await read(noise.replace(b"--JettyHttpClient-x--", b""))
 
 
+START = b"--JettyHttpClient-x"
+
+
+@pytest.mark.parametrize(
+    ("sent", "names"),
+    [
+        (b"preamble\r\n" + body((named('filename="a"'), b"x")), ["a"]),
+        (b"pre" + START + b"\r\n\r\n" + body((named('filename="a"'), b"x")), ["a"]),
+        (b"pre" + START + b"--\r\n", None),
+        (body((b"X: a\nb\r\n" + named('filename="a"'), b"x")), ["a"]),
+        (body((b"X: " + b"y" * (4096 + 128 - 3) + b"\r\n" + named('filename="a"'), b"x")), ["a"]),
+        (body((b"X: " + b"y" * (4096 + 128 - 2) + b"\r\n" + named('filename="a"'), b"x")), None),
+        (body((b"Content-Length: 3\r\n" + named('filename="a"'), b"xyz")), ["a"]),
+        (body((b"Content-Length: 2\r\n" + named('filename="a"'), b"xyz")), None),
+        (body((b"Content-Length: 4\r\n" + named('filename="a"'), b"xyz")), None),
+        (body((b"", b"xyz")), None),
+    ],
+    ids=["preamble", "inside", "only", "line", "long", "longer", "length", "short", "beyond", "headless"],
+)
+@pytest.mark.parametrize("cut", [1, 2, 3, 1 << 16])
+async def test_what_few_clients_send_is_read_alike_however_it_is_cut(
+    sent: bytes, names: list[str] | None, cut: int
+) -> None:
+    if names is None:
+        with pytest.raises(Unreadable):
+            await read(sent, cut=cut)
+    else:
+        assert [filename for _, filename, *_ in await read(sent, cut=cut)] == names
+
+
 async def test_a_part_that_is_not_read_is_skipped() -> None:
     chunks = iter([body((named('filename="a"'), b"x" * 100), (named('filename="b"'), b"y"))])
     parts = Multipart(KIND, lambda: _next(chunks))

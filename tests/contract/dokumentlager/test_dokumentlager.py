@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from gateway import dokumenter
 from infra.crypto.segments import SEGMENT, sealed_size
 from tests.support.dokumentlager import PROVDAL, Lager, form, said_of
 
@@ -268,7 +269,10 @@ async def test_search_by_everything_that_can_be_searched_by(lager: Lager) -> Non
     assert await found() == [third, second, first]
     assert await found(slettet=True) == [third]
     assert await found(lest=True) == [first]
-    assert await found(dokumentnavn="søk") == [first]
+    assert await found(dokumentnavn="søk") == await found(dokumentnavn="SØKNAD.") == [first]
+    assert await found(dokumentnavn="d") == [second, first]
+    assert await found("?fra=1&antall=1", dokumentnavn="d") == [first]
+    assert await found(dokumentnavn="d", slettet=True) == await found(dokumentnavn="%") == []
     assert await found(fra="2020-01-01T00:00:00Z", til="2021-01-01T00:00:00+01:00") == []
     assert await found("?fra=1&antall=1") == await found("?fra=1&til=1") == [second]
     whole = await lager.ask("POST", f"{lager.konto}/dokumenter/sok?til=1", json={"korrelasjonsid": korrelasjonsid})
@@ -286,6 +290,30 @@ async def test_search_by_everything_that_can_be_searched_by(lager: Lager) -> Non
         "korrelasjonsid": korrelasjonsid,
     }
     assert (await lager.ask("POST", f"{lager.konto}/dokumenter/sok")).status == 200
+
+
+async def test_a_search_by_name_opens_some_at_a_time_and_counts_all(
+    lager: Lager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dokumenter, "NAMES_AT_ONCE", 2)
+    korrelasjonsid = str(uuid4())
+    made = [
+        await lager.uploaded(dokumentnavn=f"{name}.pdf", korrelasjonsid=korrelasjonsid)
+        for name in ("a", "b", "ab", "b")
+    ]
+
+    async def found(fra: int, antall: int) -> tuple[int, list[str]]:
+        answer = await lager.ask(
+            "POST",
+            f"{lager.konto}/dokumenter/sok?fra={fra}&antall={antall}",
+            json={"korrelasjonsid": korrelasjonsid, "dokumentnavn": "B"},
+        )
+        return answer.json["totaltAntallTreff"], [one["id"] for one in answer.json["dokumenter"]]
+
+    newest_first = [made[3], made[2], made[1]]
+    for fra in range(4):
+        for antall in range(1, 5):
+            assert await found(fra, antall) == (3, newest_first[fra : fra + antall])
 
 
 @pytest.mark.parametrize("when", [{"fra": "0001-01-01T00:00:00+14:00"}, {"til": "9999-12-31T23:59:59-14:00"}])

@@ -15,7 +15,10 @@ from gateway.issuer.people import PEOPLE
 from gateway.matrikkel import EIERE, Eier, Eiertype
 from gateway.seed import PROVDAL, TESTVIK
 from infra.local.ports import free_port
+from schemas.codec import decode
+from schemas.dokumentlager import Eksponering
 from tests.support.dokumentlager import Lager, Party, form, said_of
+from tests.support.records import records_on
 
 ASE, KARE, MINA, DOLLY = (one.pid for one in PEOPLE[:4])
 ENHET = {"kommunenummer": "0301", "gardsnummer": "07", "bruksnummer": "2", "festenummer": None, "seksjonsnummer": "3"}
@@ -233,3 +236,32 @@ async def test_a_refusal_is_told_to_the_owner_of_the_document(lager: Lager) -> N
     told = "select from read.audit where type = 'TilgangNektet' and stream = $1 and actor = $2"
     while not await lager.rows(told, str(TESTVIK.id("organisasjon")), f"integrasjon:{TESTVIK.id('integrasjon')}"):
         await asyncio.sleep(0.05)
+
+
+GIVEN = """
+    select uploaded.actor, uploaded.time, d.sikkerhetsniva, d.eksponert
+    from read.audit exposed
+    join read.audit uploaded on uploaded.id = exposed.causation_id
+    join read.dokumentlager_dokument d on d.dokument_id::text = exposed.stream
+    where exposed.type = 'DokumentEksponert' and d.dokument_id = $1
+"""
+
+
+async def test_to_whom_a_document_was_exposed_when_and_by_whom_is_an_event_that_analysts_find(lager: Lager) -> None:
+    to = [{"fnr": ASE, "type": "PERSON"}, {"id": lager.headers["IntegrasjonId"], "type": "INTEGRASJON"}]
+    dokument_id, nobodys = await exposed(lager, *to), await exposed(lager)
+
+    while not (found := await lager.rows(GIVEN, dokument_id)):
+        await asyncio.sleep(0.05)
+    actor = f"integrasjon:{lager.headers['IntegrasjonId']}"
+    person = lager.app[PERSONS].actor(ASE)
+    assert [(one["actor"], one["sikkerhetsniva"], one["eksponert"]) for one in found] == [
+        (actor, 3, [f"PERSON/{person}", f"INTEGRASJON/{lager.headers['IntegrasjonId']}"])
+    ]
+    assert not await lager.rows(GIVEN, nobodys)
+    told = [one for one in records_on(lager.settings.kafka, "fiks.dokumentlager") if one.key == dokument_id.encode()]
+    [event] = [decode(one.value) for one in told if dict(one.headers)["ce_type"] == b"DokumentEksponert"]
+    assert [(one.type, one.person, one.fnr) for one in event.eksponert_for] == [
+        (Eksponering.PERSON, person, None),
+        (Eksponering.INTEGRASJON, None, None),
+    ]
