@@ -100,7 +100,7 @@ def with_personal(partitions: Iterable[Sequence[Record]], projections: Sequence[
     for records in partitions:
         views = [one.personal for one in projections if records and records[0].topic in one.topics and one.personal]
         for record in records if views else ():
-            name = dict(record.headers).get("ce_type", b"").decode(errors="replace")
+            name = (dict(record.headers).get("ce_type") or b"").decode(errors="replace")
             for view in {of[name] for of in views if name in of}:
                 at = envelope_of(record)
                 found[at.position, view] = decode(record.value, view), at

@@ -148,6 +148,7 @@ POISON: dict[str, tuple[bytes, dict[str, bytes]]] = {
 ENVELOPES = {
     "headers that are no event's",
     "a time that no clock shows in UTC",
+    "a NUL in a header",
     "a header that no index takes",
     "a key that is not its stream",
 }
