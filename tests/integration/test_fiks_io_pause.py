@@ -47,7 +47,8 @@ async def refuse(office: Post, konto: UUID, number: int = 1) -> None:
 
 
 async def rests(office: Post, melding_id: UUID) -> bool:
-    statement = "select klar_fra > now() from read.fiks_io_tilstand where melding_id = $1 and status = 'VENTER'"
+    """Whether it was put back: it rests, or has rested, where this machine is slow."""
+    statement = "select klar_fra is not null from read.fiks_io_tilstand where melding_id = $1 and status = 'VENTER'"
     return bool(await office.system.connection.fetchval(statement, melding_id))
 
 
