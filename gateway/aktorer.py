@@ -89,7 +89,8 @@ def switched(request: web.Request, named: str, of: UUID) -> str:
     virksomhet = configuration.virksomhet(of)
     there = who in virksomhet.inaktive or who in virksomhet.rettigheter or who in virksomhet.typerettigheter
     if who.startswith("integrasjon:") and not there and not configuration.is_offered(UUID(named), of):
-        raise Rejected("Integrasjonen finnes ikke")
+        missing = "Integrasjonen finnes ikke"
+        raise Rejected(missing) from NotAllowed(missing)  # a refusal, which is on the record as such
     return who
 
 

@@ -94,15 +94,19 @@ class Memory:
     async def has_moved_on(self, since: int) -> bool:
         """Whether something was folded since that ``moment``, once all is that the log has now. Whoever would refuse a
         call asks this, and decides again: another process may have given the right an instant ago (DESIGN.md, rule 9).
+        """
+        await self.catch_up()
+        return self.moment > since
 
-        Where the log does not answer within ``PATIENCE`` seconds, what is known counts.
+    async def catch_up(self) -> None:
+        """Wait until all is folded that the log has now; where it does not answer within ``PATIENCE`` seconds, what is
+        known counts.
         """
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 ends = await self._ends.now()
                 while not self._follower.has_passed(ends):
                     await asyncio.sleep(PAUSE)
-        return self.moment > since
 
     def organisasjon(self, fiks_org_id: UUID) -> Organisasjon | None:
         """The organisation of that id."""

@@ -12,6 +12,7 @@ from gateway.auth.callers import Callers
 from gateway.auth.demands import ORGANISATION, RESOURCES, Caller, Demand, Way, demand_of, no_id_of, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
+from infra.masking import masked_text
 from schemas.errors import Unreadable
 from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
 
@@ -44,6 +45,8 @@ def authenticate(callers: Callers) -> Middleware:
         if not request.config_dict[MEMORY].ready:
             raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
         principal = request[PRINCIPAL] = await callers.identify(request, demand)
+        if principal.caller is Caller.MANAGER:  # what they look up and change was perhaps made at another gateway
+            await request.config_dict[MEMORY].catch_up()
         open_ways = _high_enough(principal, demand)
         await callers.require_authority(principal)
         ways = request[_WAYS] = _with_legal_basis(request, open_ways)
@@ -68,6 +71,8 @@ def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way,
     basis = request.headers.get(LOVHJEMMEL, "").strip()
     if not basis.isprintable() or len(basis.encode()) > LONGEST_BASIS:
         raise Unreadable(f"Headeren {LOVHJEMMEL} må være lesbar tekst i UTF-8 på høyst {LONGEST_BASIS} oktetter")
+    if masked_text(basis) != basis:
+        raise Unreadable(f"Headeren {LOVHJEMMEL} skal nevne loven, og ingen personer: den blir stående i loggen")
     if basis:
         request[LEGAL_BASIS] = basis
         return ways

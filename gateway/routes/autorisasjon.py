@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from gateway.aktorer import aktor, must_be_type, must_exist, named
 from gateway.auth.demands import Caller, integration, manager
 from gateway.auth.memory import MEMORY
-from gateway.auth.middleware import demand_on
+from gateway.auth.middleware import DEMANDED, demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
 from gateway.metadata import Kode, read_json
@@ -52,6 +52,8 @@ async def is_autorisert(request: web.Request) -> web.Response:
         privilegium = request.query["privilegium"]
     except (KeyError, ValueError):
         raise Unreadable("Oppgi aktor, privilegium og ressurs i adressen") from None
+    await request.app[MEMORY].catch_up()  # services ask here: what was answered anywhere counts
+    request[DEMANDED] = ressurs_id
     if who != request[PRINCIPAL].holder and not _administrates(request, ressurs_id):
         raise NotAllowed(f"Du er ikke administrator for ressursen {ressurs_id}")
     ressurs = _of(request).ressurs(ressurs_id)
@@ -96,7 +98,7 @@ async def oversikt(request: web.Request) -> web.Response:
     counted = []
     for ressurs_id in asked.ressurser:
         if not _administrates(request, ressurs_id) or (ressurs := _of(request).ressurs(ressurs_id)) is None:
-            raise NotFound(f"Ressursen {ressurs_id} finnes ikke")
+            raise _none(request, ressurs_id)
         granted = (*_granted(request, ressurs), *_granted_on_type(request, ressurs))
         held = {
             who for who, what in granted if what == asked.privilegium and _grants_hold(request, who, ressurs)
@@ -226,7 +228,15 @@ def _asked(request: web.Request) -> Ressurs:
     for one in _visible(request):
         if one.id == ressurs_id:
             return one
-    raise NotFound(f"Ressursen {ressurs_id} finnes ikke")
+    raise _none(request, ressurs_id)
+
+
+def _none(request: web.Request, ressurs_id: UUID) -> NotFound:
+    """There is no such resource for the caller: a refusal, which is on the record as such."""
+    request[DEMANDED] = ressurs_id
+    missing = NotFound(f"Ressursen {ressurs_id} finnes ikke")
+    missing.__cause__ = NotAllowed(str(missing))
+    return missing
 
 
 def _children(request: web.Request, ressurs: Ressurs) -> list[Ressurs]:

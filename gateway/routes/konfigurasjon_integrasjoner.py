@@ -33,7 +33,7 @@ from schemas.konfigurasjon_commands import (
     MakePassord,
 )
 from streams.domain.configuration import Configuration
-from streams.domain.errors import NotFound, Rejected
+from streams.domain.errors import NotAllowed, NotFound, Rejected
 from streams.domain.konfigurasjon import GlobalIntegrasjon, Integrasjon, Ressurs
 from streams.domain.rettigheter import ADMIN
 
@@ -206,7 +206,7 @@ async def _attach(request: web.Request, command: type) -> web.Response:
     integrasjon_id, configuration = _integrasjon_id(request), request.app[MEMORY].configuration
     ressurs = configuration.ressurs(UUID(request.match_info["ressursId"]))
     if ressurs is None or not _is_known(configuration, integrasjon_id, ressurs):
-        raise NotFound(MISSING)
+        raise NotFound(MISSING) from NotAllowed(MISSING)  # a refusal, which is on the record as such
     await decide(request, command, of=ressurs.fiks_org_id, integrasjon_id=integrasjon_id, ressurs_id=ressurs.id)
     return web.Response()
 

@@ -105,6 +105,9 @@ class Remembering:
         """Never: a test that changes something changes it here."""
         return self.moment > since
 
+    async def catch_up(self) -> None:
+        """There is nothing to wait for."""
+
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         return self.configuration.integrasjon(integrasjon_id)
 

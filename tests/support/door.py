@@ -48,6 +48,9 @@ class Known:
         """Never: a test that changes something changes it here."""
         return self.moment > since
 
+    async def catch_up(self) -> None:
+        """There is nothing to wait for."""
+
     def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
         return self.integrasjoner.get(integrasjon_id)
 

@@ -55,6 +55,9 @@ class Folded(Memory):
 
     ready = True  # type: ignore[assignment]
 
+    async def catch_up(self) -> None:
+        """There is no log that it could be behind of."""
+
     def meet(self, *events: Any) -> None:
         for offset, event in enumerate(events):
             self.configuration.meet(event, None, offset)
@@ -185,6 +188,12 @@ async def test_a_look_up_says_who_for_whom_what_when_and_why(gateway: Gateway) -
     assert (about.actor, about.legal_basis, about.stream) == (NAMES.actor(ADMIN_A), LAW, str(A))
     assert before <= about.time <= datetime.now(UTC)
     assert not [fnr for fnr in (ADMIN_A, CLERK) if fnr in str(event) + str(about.headers())]
+
+
+async def test_a_legal_basis_that_names_a_person_is_refused_and_on_no_log(gateway: Gateway) -> None:
+    status, _ = await gateway.ask(ADMIN_A, LIST, {"fnrs": [CLERK]}, f"{LAW}, sak om {CLERK}")
+    assert status == 400
+    assert CLERK not in str(gateway.log.said)
 
 
 @pytest.mark.parametrize(("call", "body"), [(LIST, {"fnrs": [CLERK]}), (CHANGE, {"fnr": CLERK, "navn": "Et annet"})])

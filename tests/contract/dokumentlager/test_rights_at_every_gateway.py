@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from pamqp import commands
@@ -20,6 +21,8 @@ from tests.support.dokumentlager import Lager, form, said_of
 from tests.support.fiks_io_konto import done, give
 from tests.support.revoking import INTEGRASJONER, KONTO, RIGHT, integrasjon
 
+QUERY = "/autorisasjon-query/api/v1/autorisasjon"
+NY_KONTO = {"navn": "Byggesak", "tags": []}
 LATE = 0.1
 
 
@@ -85,3 +88,46 @@ async def test_a_document_for_the_holders_of_a_privilege_is_for_who_was_just_giv
     await give(administrator, machine, "DOKUMENTLAGER.LAST_OPP", str(lager.konto_id))
 
     assert (await reader.download(dokument_id)).status == 200
+
+
+async def test_what_a_manager_looks_up_and_changes_was_made_at_another_gateway(lager: Lager, late: Lager) -> None:
+    administrator, elsewhere = await lager.as_administrator(), await late.as_administrator()
+    ny = {"fiksOrganisasjonUuid": str(lager.fiks_org_id), "navn": "Mottak", "autorisertOrgnr": TESTVIK.orgnr}
+    id_ = (await done(administrator, "POST", INTEGRASJONER, ny))["uuid"]
+    machine = replace(elsewhere, headers={"IntegrasjonId": id_})
+
+    await give(elsewhere, machine, RIGHT, str(KONTO))
+
+    of = f"/autorisasjon-update/api/v1/fiksorgs/{lager.fiks_org_id}/aktorer"
+    ny["navn"] = "Et annet"
+    another = (await done(administrator, "POST", INTEGRASJONER, ny))["uuid"]
+    await done(elsewhere, "PATCH", f"{of}/{another}", {"aktiv": False})
+    konto = (await done(administrator, "POST", f"/dokumentlager/api/v1/{lager.fiks_org_id}/kontoer", NY_KONTO))["id"]
+    assert (await elsewhere.ask("GET", f"{QUERY}/ressurser/{konto}")).status == 200
+
+
+async def test_a_service_that_asks_what_somebody_may_is_told_what_was_just_given(lager: Lager, late: Lager) -> None:
+    administrator = await lager.as_administrator()
+    machine = await integrasjon(administrator, lager)
+    asks = {"aktor": machine.headers["IntegrasjonId"], "privilegium": "SVARINN.KONFIGURERE", "ressurs": str(KONTO)}
+    service = replace(late, headers=machine.headers)
+    assert not await done(service, "GET", f"{QUERY}/isAutorisert", **asks)
+
+    await give(administrator, machine, "SVARINN.KONFIGURERE", str(KONTO))
+
+    assert await done(service, "GET", f"{QUERY}/isAutorisert", **asks)
+
+
+async def test_who_asks_for_what_is_another_s_is_on_its_record(lager: Lager) -> None:
+    stranger, begin = await lager.as_person("17708512036"), datetime.now(UTC)
+    asked = (
+        f"{QUERY}/ressurser/{KONTO}",
+        f"{QUERY}/{KONTO}/barn",
+        f"{QUERY}/isAutorisert?aktor=24929530019&privilegium=ADMIN&ressurs={KONTO}",
+    )
+    assert [(await stranger.ask("GET", path)).status for path in asked] == [404, 404, 403]
+
+    told = "select stream from read.audit where type = 'TilgangNektet' and time >= $1"
+    while len(rows := await lager.rows(told, begin)) < len(asked):
+        await asyncio.sleep(0.05)
+    assert [row["stream"] for row in rows] == [str(lager.fiks_org_id)] * len(asked)
