@@ -17,7 +17,7 @@ from infra.local.ports import free_port
 from infra.local.processes import leashed
 from schemas.svarut import ForsendelseMottatt
 from tests.support.eventually import eventually
-from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
+from tests.support.gateway import BOUNDARY, NOWHERE, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
 from tests.support.memory import resident
 from tests.support.stack import OwnKafka, temporary_folder
 
@@ -158,6 +158,7 @@ async def test_an_idle_process_stops_at_once(caller: Caller, number: int) -> Non
     with temporary_folder() as folder:
         environment = {
             "FIKS_KAFKA": caller.settings.kafka,
+            "FIKS_POSTGRES": NOWHERE,
             "FIKS_GATEWAY_PORT": str(free_port()),
             "FIKS_STATE": str(folder),
         }

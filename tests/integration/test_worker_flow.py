@@ -14,7 +14,6 @@ import pytest
 from aiokafka import TopicPartition
 from confluent_kafka import Producer
 
-from infra.partitions import partition_of
 from projections.projecting import Projecting
 from projections.projection import projections
 from schemas.codec import encode
@@ -26,16 +25,11 @@ from streams.agents import Lot
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain.svarut import svarut
-from streams.reader import Claim, Reader
+from streams.reader import Claim
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
-from tests.support.eventually import eventually
 from tests.support.records import Record
 
 BY_PRINT = Adresse(navn="Ola Nordmann", adresselinje1="Storgata 1", postnummer="0155", poststed="Oslo")
-
-
-def _partition(stream: UUID) -> int:
-    return partition_of(str(stream), TOPICS[TOPIC].partitions)
 
 
 def types_of(system: Backbone, stream: UUID) -> list[str]:
@@ -295,34 +289,6 @@ async def test_a_projection_waits_for_a_newer_version_of_a_type_that_it_handles(
         await system.until_status(ids, "SENDT_ALTINN")
         older.terminate()
         await older.communicate()
-
-
-async def test_what_only_a_newer_release_can_read_stops_its_own_partition_alone(
-    system: Backbone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.reader.ASIDE", 0.1)
-    left: Counter[str] = Counter()
-    wait_aside = Reader._wait_aside
-
-    async def counted(reader: Reader) -> None:
-        await wait_aside(reader)
-        left[reader.group] += 1
-
-    monkeypatch.setattr(Reader, "_wait_aside", counted)
-    at = about(mottatt())
-    blocked = await system.log.send(TOPIC, at.stream, b"\x00\x7f\x7f\x7f\x7fnewer", at.headers())
-    async with system.worker() as worker:
-        await eventually(lambda: len(left) == 2)
-        others = [one for one in (mottatt() for _ in range(40)) if _partition(one.forsendelse_id) != blocked.partition]
-        for one in others:
-            await system.log.append(one, about(one))
-        await system.until_status([one.forsendelse_id for one in others], "SENDT_ALTINN")
-        behind = [reader.behind().get(TopicPartition(TOPIC, blocked.partition)) for reader in worker.readers[:2]]
-        assert all(behind), "that it is behind can be seen"
-        assert left == {"fiks.decider:svarut": 1, "fiks.projections": 1}, "leaving costs the others a pause"
-    await system.connection.execute(
-        "update checkpoint set next_offset = $3 + 1 where topic = $1 and partition = $2 and next_offset = $3", *blocked
-    )
 
 
 async def test_a_projection_passes_over_types_that_it_does_not_handle_without_decoding(system: Backbone) -> None:
