@@ -305,7 +305,7 @@ def _traceparent(record: Record) -> str | None:
     return None
 
 
-async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitable[None]], step_aside: Any) -> None:
+async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitable[None]]) -> None:
     """The body of a Faust agent: carry what waits on claims. It never raises: Faust would lose the claim."""
     async for claim in claims:
         async with carrier.taking(claim) as taken:
@@ -315,9 +315,9 @@ async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitabl
                 raise
             except Blocked as fault:
                 for lot in fault.lots:
-                    log.error("a newer release must read on", at=lot.claim.partition, fault=str(fault))
-                    lot.claim.block(lot.records[0].offset)
-                step_aside()
+                    at, offset = lot.claim.partition, lot.records[0].offset
+                    log.error("a newer release must read on", at=at, offset=offset, fault=str(fault))
+                    lot.claim.block(offset)
             except BaseException as fault:
                 die(carrier.work.role, fault)
         for one in taken:

@@ -116,7 +116,7 @@ class Worker(Service):
         self.readers.append(reader)
 
         async def run(claims: Any) -> None:
-            await serve(claims, carrier, offer, reader.step_aside)
+            await serve(claims, carrier, offer)
 
         self._app.agent(channel, name=work.role, concurrency=CONCURRENCY)(run)
         if self.settings.metrics_port is not None:

@@ -59,7 +59,9 @@ class Hole(Exception):
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A partition that this worker believes to own. Once ``live`` is false nothing is begun on it again."""
+    """A partition that this worker believes to own. Once ``live`` is false nothing is begun on it again: another owns
+    it, or a newer release must.
+    """
 
     partition: TopicPartition
     next: int | None = None
@@ -106,7 +108,7 @@ class Reader(Service):
         self.claims: dict[TopicPartition, Claim] = {}
         self._load, self._ready, self._until = load, ready, until
         self._settings = CONSUMER | (_patient(patience) if patience else {})
-        self._aside_at, self._back_at = math.inf, -math.inf
+        self._back_at = -math.inf
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -116,12 +118,6 @@ class Reader(Service):
         """Let open work end, drop what waits, and leave the group."""
         await self._revoke()
         await self._consumer.stop()
-
-    def step_aside(self) -> None:
-        """Leave the group for a while, so that a worker that can read on may take what this one cannot: now, or some
-        time after this one came back, for leaving costs all that it can read a pause too.
-        """
-        self._aside_at = min(self._aside_at, max(time.monotonic(), self._back_at + AGAIN))
 
     def behind(self) -> dict[TopicPartition, int]:
         """How many records of each claim no batch has taken up yet, as far as is known."""
@@ -154,7 +150,7 @@ class Reader(Service):
     async def _read(self) -> None:
         try:
             while not self.should_stop:
-                if time.monotonic() >= self._aside_at:
+                if self._shall_step_aside():
                     await self._wait_aside()
                 await self._round()
         except asyncio.CancelledError:
@@ -163,10 +159,15 @@ class Reader(Service):
             if not (isinstance(fault, ConsumerStoppedError) and self.should_stop):
                 die("reader", fault)
 
+    def _shall_step_aside(self) -> bool:
+        """Whether to leave the group for a while, so that a worker that can read on may take what this one cannot. Not
+        again at once: all that this one can read pauses with it.
+        """
+        return time.monotonic() >= self._back_at + AGAIN and not all(claim.live for claim in self.claims.values())
+
     async def _wait_aside(self) -> None:
         await self.on_stop()
         await self.sleep(ASIDE)
-        self._aside_at = math.inf
         if not self.should_stop:
             await self._join()
             self._back_at = time.monotonic()

@@ -35,6 +35,7 @@ WRITTEN_COMMANDS = prefixes(COMMANDS)
 """What the values of commands begin with: half of the records are passed over by that, and no header is read."""
 
 PATIENCE, PAUSE = 2.0, 0.005
+"""Seconds that a call may wait for what the log has, and those between two looks at whether it is folded."""
 LOOK = 2.0
 """Seconds between two looks at whether a snapshot is due."""
 ENOUGH = 20_000

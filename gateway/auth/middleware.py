@@ -98,7 +98,7 @@ async def _demand_on_named(request: web.Request, name: str) -> None:
     """
     ressurs_id = _resource_id(request, name)
     try:
-        await _demand_on(request, lambda: ressurs_id, f" på {ressurs_id}")
+        await demand_on_found(request, lambda: ressurs_id, f" på {ressurs_id}")
     except NotAllowed as fault:
         if ORGANISATION in request.match_info and _may(request, _resource_id(request, ORGANISATION)):
             raise NotFound(f"Organisasjonen har ingen ressurs {ressurs_id}") from fault
@@ -113,12 +113,10 @@ async def demand_on(request: web.Request, ressurs_id: UUID) -> None:
     await demand_on_found(request, lambda: ressurs_id)
 
 
-async def demand_on_found(request: web.Request, found: Callable[[], UUID]) -> None:
-    """The same on the resource that ``found`` tells by the memory, which may know of another once it has read more."""
-    await _demand_on(request, found)
-
-
-async def _demand_on(request: web.Request, found: Callable[[], UUID], on: str = "") -> None:
+async def demand_on_found(request: web.Request, found: Callable[[], UUID], on: str = "") -> None:
+    """The same on the resource that ``found`` tells by the memory, which may know of another once it has read more.
+    ``on`` says which it is, where the caller named it.
+    """
     memory = request.config_dict[MEMORY]
     moment = memory.moment
     if not (_may_on(request, found()) or (await memory.has_moved_on(moment) and _may_on(request, found()))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
 from aiohttp import web
@@ -98,7 +98,7 @@ async def oversikt(request: web.Request) -> web.Response:
     counted = []
     for ressurs_id in asked.ressurser:
         if not _administrates(request, ressurs_id) or (ressurs := _of(request).ressurs(ressurs_id)) is None:
-            raise _none(request, ressurs_id)
+            _hide(request, ressurs_id)
         granted = (*_granted(request, ressurs), *_granted_on_type(request, ressurs))
         held = {
             who for who, what in granted if what == asked.privilegium and _grants_hold(request, who, ressurs)
@@ -228,15 +228,14 @@ def _asked(request: web.Request) -> Ressurs:
     for one in _visible(request):
         if one.id == ressurs_id:
             return one
-    raise _none(request, ressurs_id)
+    _hide(request, ressurs_id)
 
 
-def _none(request: web.Request, ressurs_id: UUID) -> NotFound:
-    """There is no such resource for the caller: a refusal, which is on the record as such."""
+def _hide(request: web.Request, ressurs_id: UUID) -> NoReturn:
+    """There is no such resource for the caller. Raises NotFound: a refusal, which is on the record as such."""
     request[DEMANDED] = ressurs_id
-    missing = NotFound(f"Ressursen {ressurs_id} finnes ikke")
-    missing.__cause__ = NotAllowed(str(missing))
-    return missing
+    missing = f"Ressursen {ressurs_id} finnes ikke"
+    raise NotFound(missing) from NotAllowed(missing)
 
 
 def _children(request: web.Request, ressurs: Ressurs) -> list[Ressurs]:

@@ -8,38 +8,29 @@ import pytest
 
 from infra.ends import Ends
 from schemas.topics import TOPICS
-from streams import topics
 from streams.domain.errors import Unavailable
-from tests.support.stack import OwnKafka, temporary_folder
+from tests.support.stack import OwnKafka
 
 
-async def test_the_ends_are_known_again_after_the_broker_was_killed() -> None:
+async def test_the_ends_are_known_again_after_the_broker_was_killed(own_kafka: OwnKafka) -> None:
     """Its partitions then have a later leader epoch, which a client that only remembers is refused for, for ever."""
-    with temporary_folder() as folder:
-        kafka = OwnKafka(folder)
-        await kafka.start()
-        topics.apply(kafka.bootstrap, 1)
-        ends = Ends(kafka.bootstrap, TOPICS["fiks.svarut"])
-        before = await answered(ends)
-        await kafka.restart()
-        assert await answered(ends) == before
-        await kafka.stop()
+    ends = Ends(own_kafka.bootstrap, TOPICS["fiks.svarut"])
+    before = await answered(ends)
+    await own_kafka.restart()
+    assert await answered(ends) == before
 
 
-async def test_a_broker_that_is_silent_has_told_no_end() -> None:
+async def test_a_broker_that_is_silent_has_told_no_end(own_kafka: OwnKafka) -> None:
     """The client then tells -1001 of each partition and raises nothing: every projection would be past such an end."""
-    with temporary_folder() as folder:
-        kafka = OwnKafka(folder)
-        await kafka.start()
-        topics.apply(kafka.bootstrap, 1)
-        ends = Ends(kafka.bootstrap, TOPICS["fiks.svarut"])
-        before = await answered(ends)
-        kafka.pause()
+    ends = Ends(own_kafka.bootstrap, TOPICS["fiks.svarut"])
+    before = await answered(ends)
+    own_kafka.pause()
+    try:
         with pytest.raises(Unavailable):
             await ends.now()
-        kafka.resume()
-        assert await answered(ends) == before
-        await kafka.stop()
+    finally:
+        own_kafka.resume()
+    assert await answered(ends) == before
 
 
 async def answered(ends: Ends) -> dict[int, int]:

@@ -48,7 +48,7 @@ def claim_with(*records: Any, partition: int = 0) -> Claim:
     return claim
 
 
-def _agent(app: Any, carrier: Any, step_aside: Any = lambda: None) -> Any:
+def _agent(app: Any, carrier: Any) -> Any:
     channel = app.channel(maxsize=0)
 
     async def offer(claim: Claim) -> None:
@@ -56,7 +56,7 @@ def _agent(app: Any, carrier: Any, step_aside: Any = lambda: None) -> Any:
         await channel.put(claim)
 
     async def run(claims: Any) -> None:
-        await serve(claims, carrier, offer, step_aside)
+        await serve(claims, carrier, offer)
 
     app.agent(channel, name="test", concurrency=4)(run)
     return offer

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from gateway import tus
 from gateway.tus import CONTENT_TYPE, Checksum, Creation, Patch, Refused
+from tests.fuzz.checks import NAMES
 
 LARGEST = 5 << 30
 RESUMABLE = {"Tus-Resumable": "1.0.0"}
@@ -187,14 +188,6 @@ def test_any_metadata_is_read_as_it_was_meant(metadata: dict[str, bytes], is_bar
     assert tus.creation({"Upload-Length": "0", "Upload-Metadata": said}, 0).metadata == metadata
 
 
-NAMES = [
-    "Upload-Length",
-    "Upload-Defer-Length",
-    "Upload-Offset",
-    "Upload-Metadata",
-    "Upload-Checksum",
-    "Content-Length",
-]
 VALUES = st.text(max_size=20) | st.from_regex(r"\A(sha1|a|1)?[ ,0-9A-Za-z+/=]*\Z") | st.integers(-2, 100).map(str)
 HEADERS = st.dictionaries(st.sampled_from(NAMES), VALUES)
 

@@ -123,9 +123,10 @@ async def test_who_asks_for_what_is_another_s_is_on_its_record(lager: Lager) -> 
     asked = (
         f"{QUERY}/ressurser/{KONTO}",
         f"{QUERY}/{KONTO}/barn",
+        f"{QUERY}/{KONTO}/isLeaf",
         f"{QUERY}/isAutorisert?aktor=24929530019&privilegium=ADMIN&ressurs={KONTO}",
     )
-    assert [(await stranger.ask("GET", path)).status for path in asked] == [404, 404, 403]
+    assert [(await stranger.ask("GET", path)).status for path in asked] == [404, 404, 404, 403]
 
     told = "select stream from read.audit where type = 'TilgangNektet' and time >= $1"
     while len(rows := await lager.rows(told, begin)) < len(asked):
