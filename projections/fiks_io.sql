@@ -70,7 +70,9 @@ begin
     end if;
     return null;
 end $$;
-create trigger wake_consumers after insert on fiks_io_tilstand
+create trigger wake_consumers_of_new after insert on fiks_io_tilstand
+    referencing new table as new for each statement execute function wake_consumers();
+create trigger wake_consumers_of_old after update on fiks_io_tilstand
     referencing new table as new for each statement execute function wake_consumers();
 
 -- name: indexes

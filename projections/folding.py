@@ -1,22 +1,22 @@
 """Rows that are a state: what a batch's events concern is read from the tables, folded as everybody folds it, and the
-difference is written. So a large state costs no more than the part of it that is spoken of.
+difference is what is to be done. So a large state costs no more than the part of it that is spoken of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.database import Connection
 from projections.projection import Fold, Met, Needs, Row, Rows
-from projections.tables import Table
+from projections.tables import Do, Edit, Table
 
 Find = Callable[[str, Sequence[str], set[Row]], Awaitable[Iterable[Row]]]
 """Finds the rows of a table that have some values in some columns."""
 
 
-async def carry(connection: Connection, tables: Mapping[str, Table], fold: Fold, met: Sequence[Met]) -> None:
-    """Bring the tables past the events, within the caller's transaction and under the lock of its checkpoint."""
+async def edits(connection: Connection, tables: Mapping[str, Table], fold: Fold, met: Sequence[Met]) -> list[Edit]:
+    """What brings the tables past the events; under the lock of the checkpoint."""
 
     async def find(name: str, columns: Sequence[str], keys: set[Row]) -> Iterable[Row]:
         rows = await connection.fetch(tables[name].find(columns), *_columns(keys))
@@ -24,12 +24,27 @@ async def carry(connection: Connection, tables: Mapping[str, Table], fold: Fold,
 
     before = await load(fold, met, find)
     after = fold.advance(before, met)
-    for name, table in tables.items():
-        had, has = before.get(name, set()), after.get(name, set())
-        if gone := {row[: len(table.key)] for row in had - has}:
-            await connection.execute(table.delete(), *_columns(gone))
-        if new := has - had:
-            await table.copy(connection, list(new))
+    return [
+        edit
+        for name, table in tables.items()
+        for edit in _difference(table, before.get(name, set()), after.get(name, set()))
+    ]
+
+
+def _difference(table: Table, had: set[Row], has: set[Row]) -> Iterator[Edit]:
+    """Rows that begin with their keys, as they were and as they are to be."""
+    size = len(table.key)
+    there = {row[:size] for row in had}
+    gone = there - {row[:size] for row in has}
+    new, changed = list[Row](), list[Row]()
+    for row in has - had:
+        (changed if row[:size] in there else new).append(row)
+    if gone:
+        yield Edit(Do.DELETE, table, table.key, list(gone))
+    if new:
+        yield Edit(Do.INSERT, table, list(table.columns), new)
+    if changed:
+        yield Edit(Do.UPDATE, table, list(table.columns), changed)
 
 
 async def load(fold: Fold, met: Sequence[Met], find: Find) -> Rows:

@@ -19,8 +19,9 @@ from infra.database import Connection
 from infra.keys import Keys
 from infra.metrics import PROJECTED_EVENTS
 from projections import folding
+from projections.editing import carry_out
 from projections.projection import Projection
-from projections.tables import Batch, Table, describe
+from projections.tables import Batch, Edit, Table, describe
 from projections.versions import schema_of
 from schemas.codec import decode
 from schemas.envelope import Envelope, Position
@@ -170,14 +171,15 @@ class Projecting:
     async def carry(self, connection: Connection, prepared: Prepared) -> None:
         """Write the rows of every projection that has not had these records, and move its checkpoints."""
         targets = await self._targets(connection, prepared.lots)
+        edits: list[Edit] = []
         for name, of_one in groupby(targets, key=lambda target: target.projection.name):
             takes = list(of_one)
             batch = prepared.batches[name]
             if any(target.had for target in takes):
                 rest = [target.lot.records[target.had :] for target in takes]
                 batch = writes_of(rest, [takes[0].projection], prepared.opened)[name]
-            await self._write(connection, takes, batch)
-        await self._move(connection, targets)
+            edits += await self._edits(connection, takes, batch)
+        await carry_out(connection, edits, MOVE, *_moved(targets))
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record when some projection cannot take it, and move past it. The others take it: what one
@@ -187,14 +189,14 @@ class Projecting:
         taken = [await self._takes(connection, target) for target in targets if not target.had]
         if not all(taken):
             await self._dead_letters.append(self.role, lot.records[0], reason)
-        await self._move(connection, targets)
+        await connection.execute(MOVE, *_moved(targets))
 
     async def _takes(self, connection: Connection, target: Target) -> bool:
         projection = target.projection
         try:
             async with connection.transaction():
                 prepared = await self._prepared([target.lot], [projection])
-                await self._write(connection, [target], prepared.batches[projection.name])
+                await carry_out(connection, await self._edits(connection, [target], prepared.batches[projection.name]))
         except REFUSED:
             return False
         return True
@@ -205,13 +207,14 @@ class Projecting:
         opened = dict(zip(sealed, await opened_all(self._keys, list(sealed.values())), strict=True)) if sealed else {}
         return Prepared(lots, opened, writes_of(partitions, projections, opened))
 
-    async def _write(self, connection: Connection, takes: Sequence[Target], batch: Batch) -> None:
-        """Write the rows of one version of a projection, which follow from what it takes."""
+    async def _edits(self, connection: Connection, takes: Sequence[Target], batch: Batch) -> list[Edit]:
+        """What is to be done to the tables of one version of a projection, by what it takes."""
         projection, tables = takes[0].projection, await self._tables_of(connection, takes[0])
-        await batch.write(connection, tables)
+        edits = await batch.edits(connection, tables)
         if batch.met and projection.fold:
-            await folding.carry(connection, tables, projection.fold, batch.met)
+            edits += await folding.edits(connection, tables, projection.fold, batch.met)
         PROJECTED_EVENTS.labels(projection.name).inc(sum(len(target.lot.records) - target.had for target in takes))
+        return edits
 
     async def _targets(self, connection: Connection, lots: Sequence[Lot]) -> list[Target]:
         """Each version of a projection with each lot that it takes, by name, under the lock of their checkpoints."""
@@ -243,11 +246,12 @@ class Projecting:
             self._tables[of] = tables
         return self._tables[of]
 
-    async def _move(self, connection: Connection, targets: Sequence[Target]) -> None:
-        moved = [
-            (one.projection.name, one.version, *one.lot.at, one.lot.records[-1].offset + 1)
-            for one in targets
-            if one.had < len(one.lot.records)
-        ]
-        if moved:
-            await connection.execute(MOVE, *zip(*moved, strict=True))
+
+def _moved(targets: Iterable[Target]) -> list[list[Any]]:
+    """How far each version of a projection has come, as columns for ``MOVE``."""
+    moved = [
+        (one.projection.name, one.version, *one.lot.at, one.lot.records[-1].offset + 1)
+        for one in targets
+        if one.had < len(one.lot.records)
+    ]
+    return [list(column) for column in zip(*moved, strict=True)] or [[] for _ in range(5)]

@@ -1,4 +1,4 @@
-"""Writes a batch's rows: folded in memory to one row a key, then one statement a table and shape.
+"""A batch's rows: folded in memory to one row a key, and what is to be done to each table of a version for that.
 
 What a table looks like is asked of PostgreSQL, where its ``.sql`` file made it; nothing is said twice.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum, auto
+from typing import Any, NamedTuple
 
 from infra.database import Connection
 from projections.projection import Append, Change, Create, Met, Write
@@ -24,6 +25,8 @@ DESCRIBE = """
 """
 
 
+FEW = 500
+"""Rows that are written by one statement, at most."""
 Key = tuple[Any, ...]
 
 
@@ -36,41 +39,24 @@ class Table:
     columns: dict[str, str]
     key: tuple[str, ...]
 
+    @property
+    def place(self) -> str:
+        """Its name with that of its schema."""
+        return f"{self.schema}.{self.name}"
+
     def marks(self) -> str:
         """Select key and mark of the rows whose keys are given as one array a key column."""
         keys = ", ".join(self.key)
         return (
-            f"select {keys}, mark from {self.schema}.{self.name} "
-            f"join unnest({self._arrays(self.key)}) as u ({keys}) using ({keys})"
-        )
-
-    async def copy(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-        """Insert rows, by COPY: it is cheaper than any INSERT on both sides."""
-        await connection.copy_records_to_table(self.name, schema_name=self.schema, records=rows)
-
-    def update(self, columns: Sequence[str]) -> str:
-        """Update rows given as one array a column, the key among them."""
-        sets = ", ".join(f"{name} = u.{name}" for name in columns if name not in self.key)
-        where = " and ".join(f"t.{name} = u.{name}" for name in self.key)
-        return (
-            f"update {self.schema}.{self.name} as t set {sets} from unnest({self._arrays(columns)}) "
-            f"as u ({', '.join(columns)}) where {where}"
+            f"select {keys}, mark from {self.place} join unnest({self._arrays(self.key)}) as u ({keys}) using ({keys})"
         )
 
     def find(self, columns: Sequence[str]) -> str:
         """Select the rows that have some values in these columns, given as one array a column."""
         names = ", ".join(f"t.{name}" for name in self.columns)
         return (
-            f"select {names} from {self.schema}.{self.name} as t "
+            f"select {names} from {self.place} as t "
             f"join unnest({self._arrays(columns)}) as u ({', '.join(columns)}) using ({', '.join(columns)})"
-        )
-
-    def delete(self) -> str:
-        """Delete the rows whose keys are given as one array a key column."""
-        where = " and ".join(f"t.{name} = u.{name}" for name in self.key)
-        return (
-            f"delete from {self.schema}.{self.name} as t "
-            f"using unnest({self._arrays(self.key)}) as u ({', '.join(self.key)}) where {where}"
         )
 
     def _arrays(self, columns: Iterable[str]) -> str:
@@ -88,6 +74,45 @@ async def describe(connection: Connection, schema: str) -> dict[str, Table]:
         if row["key"]:
             keys[name] = (*keys.get(name, ()), row["column"])
     return {name: Table(schema, name, table.columns, keys.get(name, ())) for name, table in tables.items()}
+
+
+class Do(Enum):
+    """What is done with rows."""
+
+    INSERT = auto()
+    """They are not there."""
+    CREATE = auto()
+    """Those that are there stay as they are."""
+    UPDATE = auto()
+    """They are there, and have new values in some columns."""
+    DELETE = auto()
+    """They are there, and shall not be."""
+
+
+class Edit(NamedTuple):
+    """What is to be done with some rows of a table, each with values for ``columns``, its key among them."""
+
+    do: Do
+    table: Table
+    columns: Sequence[str]
+    rows: Sequence[tuple[Any, ...]]
+
+    def statement(self, number: int) -> str:
+        """What does it, given the rows as JSON (an array of objects) in the parameter of this number."""
+        place, key = self.table.place, self.table.key
+        rows = f"json_populate_recordset(null::{place}, ${number})"
+        names = ", ".join(f'"{name}"' for name in self.columns)
+        new = ", ".join(f'"{name}" = u."{name}"' for name in self.columns if name not in key)
+        where = " and ".join(f't."{name}" = u."{name}"' for name in key)
+        match self.do:
+            case Do.INSERT:
+                return f"insert into {place} ({names}) select {names} from {rows}"
+            case Do.CREATE:
+                return f"insert into {place} ({names}) select {names} from {rows} on conflict do nothing"
+            case Do.UPDATE:
+                return f"update {place} as t set {new} from {rows} as u where {where}"
+            case Do.DELETE:
+                return f"delete from {place} as t using {rows} as u where {where}"
 
 
 NO_ROW = -2
@@ -118,12 +143,14 @@ class Batch:
             else:
                 earlier.append(write)
 
-    async def write(self, connection: Connection, tables: dict[str, Table]) -> None:
-        """Write all but ``met``, within the caller's transaction and under the lock of its checkpoint."""
-        for name, lines in self.appended.items():
-            await tables[name].copy(connection, lines)
-        for name, rows in self.rows.items():
-            await _write_rows(connection, tables[name], rows)
+    async def edits(self, connection: Connection, tables: dict[str, Table]) -> list[Edit]:
+        """What all but ``met`` comes to, given what is there; under the lock of the checkpoint."""
+        appended = [
+            Edit(Do.INSERT, tables[name], list(tables[name].columns), rows) for name, rows in self.appended.items()
+        ]
+        return appended + [
+            edit for name, rows in self.rows.items() for edit in await _edits(connection, tables[name], rows)
+        ]
 
 
 def fold(mark: int, writes: Sequence[Create | Change]) -> tuple[int, dict[str, Any]]:
@@ -139,20 +166,25 @@ def fold(mark: int, writes: Sequence[Create | Change]) -> tuple[int, dict[str, A
     return mark, values
 
 
-async def _write_rows(connection: Connection, table: Table, rows: dict[Key, list[Create | Change]]) -> None:
-    marks = await _marks(connection, table, rows.keys())
-    inserts: list[dict[str, Any]] = []
-    updates: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+async def _edits(connection: Connection, table: Table, rows: dict[Key, list[Create | Change]]) -> list[Edit]:
+    """Where few rows are created and none is changed, it need not be known which are there."""
+    do, marks = Do.CREATE, dict[Key, int]()
+    if len(rows) > FEW or any(isinstance(write, Change) for writes in rows.values() for write in writes):
+        do, marks = Do.INSERT, await _marks(connection, table, rows.keys())
+    new: list[tuple[Any, ...]] = []
+    changed: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for key, writes in rows.items():
         before = marks.get(key, NO_ROW)
         mark, values = fold(before, writes)
-        if mark != before:
-            row = dict(zip(table.key, key, strict=True)) | values | {"mark": mark}
-            (inserts if before == NO_ROW else updates.setdefault(tuple(row), [])).append(row)
-    if inserts:
-        await table.copy(connection, [tuple(row[name] for name in table.columns) for row in inserts])
-    for names, lines in updates.items():
-        await connection.execute(table.update(names), *([row[name] for row in lines] for name in names))
+        if mark == before:
+            continue
+        row = dict(zip(table.key, key, strict=True)) | values | {"mark": mark}
+        if before == NO_ROW:
+            new.append(tuple(row[name] for name in table.columns))
+        else:
+            changed.setdefault(tuple(row), []).append(tuple(row.values()))
+    created = [Edit(do, table, list(table.columns), new)] if new else []
+    return created + [Edit(Do.UPDATE, table, names, lines) for names, lines in changed.items()]
 
 
 async def _marks(connection: Connection, table: Table, keys: Iterable[Key]) -> dict[Key, int]:

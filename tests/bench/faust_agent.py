@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import faust
 
+from projections.editing import carry_out
 from projections.projection import projections
 from projections.rebuild import end_offsets
 from projections.tables import Batch, describe
@@ -60,7 +61,7 @@ async def _run(bootstrap: str, wanted: int) -> float:
                     batches[one.name].add(handler(decode(event.value, view), at))
         async with connection.transaction():
             for name, batch in batches.items():
-                await batch.write(connection, tables[name])
+                await carry_out(connection, await batch.edits(connection, tables[name]))
 
     @app.agent(topic)
     async def project(stream: Any) -> None:

@@ -15,6 +15,7 @@ from gateway.auth.memory import Memory
 from infra.database import Connection
 from projections import folding, versions
 from projections.compare import check
+from projections.editing import carry_out
 from projections.konfigurasjon import konfigurasjon as projected
 from projections.konfigurasjon import rows_of
 from projections.projecting import Projecting
@@ -76,7 +77,7 @@ async def test_the_rows_are_what_the_fold_says(
     described = await describe(tables, "konfigurasjon_v1")
     assert projected.fold
     for begin in range(0, len(history), size):
-        await folding.carry(tables, described, projected.fold, history[begin : begin + size])
+        await carry_out(tables, await folding.edits(tables, described, projected.fold, history[begin : begin + size]))
     assert await rows_in(tables, "konfigurasjon_v1") == folded(history)
     await transaction.rollback()
 

@@ -1,0 +1,48 @@
+"""Carries out what is to be done to tables, within the caller's transaction: few rows by one statement, many by COPY.
+
+A statement costs a round trip, which is most of what a small batch costs; COPY costs the server least for each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from infra.database import Connection
+from projections.tables import FEW, Do, Edit
+
+NOTHING = "select"
+
+
+async def carry_out(connection: Connection, edits: Sequence[Edit], then: str = NOTHING, *args: Any) -> None:
+    """Do all the edits, of which no two concern the same row, and ``then``, a statement that tells nothing."""
+    if sum(len(edit.rows) for edit in edits) <= FEW:
+        parts = [f"e{i} as ({edit.statement(len(args) + i)})" for i, edit in enumerate(edits, 1)]
+        first = f"with {', '.join(parts)} " if parts else ""
+        await connection.execute(first + then, *args, *map(_as_json, edits))
+        return
+    for edit in edits:
+        if edit.do is Do.INSERT:
+            table = edit.table
+            await connection.copy_records_to_table(
+                table.name, schema_name=table.schema, columns=edit.columns, records=edit.rows
+            )
+        else:
+            await connection.execute(edit.statement(1), _as_json(edit))
+    await connection.execute(then, *args)
+
+
+def _as_json(edit: Edit) -> str:
+    return msgspec.json.encode(
+        [dict(zip(edit.columns, row, strict=True)) for row in edit.rows], enc_hook=_plain
+    ).decode()
+
+
+def _plain(value: object) -> str:
+    """A value of PostgreSQL's driver that JSON knows only by what it is of."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
