@@ -143,8 +143,9 @@ class Carrier:
             yield self._take(claim)
         else:
             async with self._turn:
-                await asyncio.sleep(self._began + GATHER - time.monotonic())
-                self._began = time.monotonic()
+                if claim in self._offered:
+                    await asyncio.sleep(self._began + GATHER - time.monotonic())
+                    self._began = time.monotonic()
                 yield self._take(claim)
 
     def _take(self, claim: Claim) -> list[Claim]:

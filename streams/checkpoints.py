@@ -47,9 +47,13 @@ async def lock(connection: Connection, name: str, partitions: Sequence[TopicPart
     return _positions(await connection.fetch(LOCK, name, VERSION, *_columns(partitions)))
 
 
-async def move(connection: Connection, name: str, positions: Positions) -> None:
-    """Say that everything below these offsets was applied."""
-    await connection.execute(MOVE, name, VERSION, *_columns(positions), list(positions.values()))
+async def move(connection: Connection, name: str, positions: Positions, also: str = "", *args: Any) -> None:
+    """Say that everything below these offsets was applied.
+
+    ``also`` is written by the same statement, which saves round trips: ``with …``, its parameters ``args`` from $6 on.
+    """
+    columns = _columns(positions)
+    await connection.execute(f"{also} {MOVE}", name, VERSION, *columns, list(positions.values()), *args)
 
 
 def _columns(partitions: Iterable[TopicPartition]) -> tuple[list[str], list[int]]:

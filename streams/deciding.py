@@ -19,7 +19,7 @@ from streams import checkpoints
 from streams.agents import Lot, NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
 from streams.domain.decider import Decider, Decision, Journal, step
-from streams.journals import Due, Journals, JournalStore
+from streams.journals import SAVE, Due, Journals, JournalStore
 from streams.log import Log
 from streams.records import recorded
 
@@ -60,9 +60,10 @@ class Deciding:
         journals = await self._journals.load(connection, {one.at.stream for _, events in todo for one in events})
         decisions = self._fold(journals, [one for _, events in todo for one in events])
         await self._append(decisions, [record for lot, _ in todo for record in (*lot.records, *lot.following)])
-        await self._journals.save(connection, journals, _partitions_of(todo))
         after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in todo}
-        await checkpoints.move(connection, self.role, after)
+        await checkpoints.move(
+            connection, self.role, after, SAVE, *self._journals.saving(journals, _partitions_of(todo))
+        )
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record and move past it: its stream goes on without it."""

@@ -21,18 +21,19 @@ DUE_AT_ONCE = 500
 
 LOAD = "select stream, journal from journal where decider = $1 and stream = any($2)"
 SAVE = """
-    insert into journal (decider, stream, journal) select $1, * from unnest($2::text[], $3::bytea[])
-    on conflict (decider, stream) do update set journal = excluded.journal
+    with saved as (
+        insert into journal (decider, stream, journal) select $6::text, * from unnest($7::text[], $8::bytea[])
+        on conflict (decider, stream) do update set journal = excluded.journal),
+    dropped as (
+        delete from frist f where decider = $6 and stream = any($7)
+        and not exists (select from unnest($11::text[], $12::text[], $13::timestamptz[]) as kept (stream, name, due)
+                        where (kept.stream, kept.name, kept.due) = (f.stream, f.name, f.due))),
+    running as (
+        insert into frist (decider, topic, partition, stream, name, due)
+        select $6, * from unnest($9::text[], $10::int[], $11::text[], $12::text[], $13::timestamptz[])
+        on conflict do nothing)
 """
-DROP_DEADLINES = """
-    delete from frist f where decider = $1 and stream = any($2)
-    and not exists (select from unnest($3::text[], $4::text[], $5::timestamptz[]) as kept (stream, name, due)
-                    where (kept.stream, kept.name, kept.due) = (f.stream, f.name, f.due))
-"""
-SAVE_DEADLINES = """
-    insert into frist (decider, topic, partition, stream, name, due)
-    select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[]) on conflict do nothing
-"""
+"""Goes with ``checkpoints.move``."""
 OVERDUE = """
     select partition from generate_series(0, $3 - 1) as of (partition) cross join lateral (
         select from frist where decider = $1 and topic = $2 and partition = of.partition
@@ -91,19 +92,17 @@ class JournalStore:
         rows = await connection.fetch(LOAD, self._decider.name, sorted(streams))
         return {row["stream"]: self._journal(row["journal"]) for row in rows}
 
-    async def save(self, connection: Connection, journals: Journals, partitions: Mapping[str, TopicPartition]) -> None:
-        """Write the journals, whose streams lie in ``partitions``, and let exactly their states' deadlines run."""
-        name, streams = self._decider.name, list(journals)
-        await connection.execute(SAVE, name, streams, [self._bytes(journal) for journal in journals.values()])
+    def saving(self, journals: Journals, partitions: Mapping[str, TopicPartition]) -> list[Any]:
+        """What ``SAVE`` needs to write the journals, whose streams lie in ``partitions``, and to let exactly their
+        states' deadlines run.
+        """
         running = [
             (*partitions[stream], stream, one.name, one.due)
             for stream, journal in journals.items()
             for one in self._decider.deadlines(journal.state)
         ]
         columns = [list(column) for column in zip(*running, strict=True)] or [[], [], [], [], []]
-        await connection.execute(DROP_DEADLINES, name, streams, *columns[2:])
-        if running:
-            await connection.execute(SAVE_DEADLINES, name, *columns)
+        return [self._decider.name, list(journals), [self._bytes(one) for one in journals.values()], *columns]
 
     async def overdue(self, connection: Connection) -> list[TopicPartition]:
         """The partitions in which ``due`` would find something."""

@@ -39,12 +39,14 @@ OF_IDS = """
     select k.name from unnest($1::text[]) as erased (id)
     join nokkel k on k.name = erased.id or (k.name > erased.id || '#' and k.name < erased.id || '$')
 """
-DELETE = "delete from nokkel where name = any($1)"
-REMEMBER = "insert into nokkel_slettet select * from unnest($1::text[]) on conflict do nothing"
-PUT = """
-    insert into nokkel (name, generation, wrapped) select * from unnest($1::text[], $2::int[], $3::bytea[])
-    on conflict (name) do update set generation = excluded.generation, wrapped = excluded.wrapped
+WRITE = """
+    with deleted as (delete from nokkel where name = any($6)),
+    remembered as (insert into nokkel_slettet select * from unnest($6::text[]) on conflict do nothing),
+    put as (
+        insert into nokkel (name, generation, wrapped) select * from unnest($7::text[], $8::int[], $9::bytea[])
+        on conflict (name) do update set generation = excluded.generation, wrapped = excluded.wrapped)
 """
+"""Goes with ``checkpoints.move``; no name is both destroyed and put."""
 
 
 @dataclass(slots=True)
@@ -104,10 +106,11 @@ class Following:
         fresh = [
             record for lot in prepared for record in lot.records if record.offset >= positions[lot.claim.partition]
         ]
-        await self._apply(connection, [said for one in fresh if (said := _said(one)) is not None])
-        await checkpoints.move(
-            connection, self.role, {lot.claim.partition: lot.records[-1].offset + 1 for lot in prepared}
-        )
+        outcome = await self._outcome(connection, [said for one in fresh if (said := _said(one)) is not None])
+        rows = [(name, generation_of(value), value) for name, value in sorted(outcome.put.items())]
+        put = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+        after = {lot.claim.partition: lot.records[-1].offset + 1 for lot in prepared}
+        await checkpoints.move(connection, self.role, after, WRITE, sorted(outcome.destroyed), *put)
         for lot in prepared:
             self._met(lot.claim.partition, lot.records[-1])
 
@@ -133,7 +136,8 @@ class Following:
     def _met(self, partition: TopicPartition, last: Record) -> None:
         self._open_since[partition] = math.inf if last.key == MARK.encode() else time.monotonic()
 
-    async def _apply(self, connection: Connection, records: Sequence[tuple[str, bytes | None]]) -> None:
+    async def _outcome(self, connection: Connection, records: Sequence[tuple[str, bytes | None]]) -> Outcome:
+        """What the records lead to; what the topic needs to be told again is told."""
         puts, erased = [n for n, value in records if value is not None], [n for n, value in records if value is None]
         before = {row["name"] for row in await connection.fetch(DESTROYED, puts)} if puts else set()
         alive: dict[str, set[str]] = {name: set() for name in erased}
@@ -141,12 +145,7 @@ class Following:
             alive.setdefault(id_of(row["name"]), set()).add(row["name"])
         outcome = fold(records, before, alive)
         await asyncio.gather(*(say(self._log, name, None) for name in sorted(outcome.again)))
-        if outcome.destroyed:
-            await connection.execute(DELETE, sorted(outcome.destroyed))
-            await connection.execute(REMEMBER, sorted(outcome.destroyed))
-        if outcome.put:
-            rows = [(name, generation_of(value), value) for name, value in sorted(outcome.put.items())]
-            await connection.execute(PUT, *map(list, zip(*rows, strict=True)))
+        return outcome
 
     async def _lock(self, connection: Connection, partitions: Sequence[TopicPartition]) -> checkpoints.Positions:
         positions = await checkpoints.lock(connection, self.role, partitions)

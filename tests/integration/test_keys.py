@@ -119,7 +119,7 @@ async def test_a_key_that_is_missing_is_not_called_erased_before_the_table_has_c
     await system.log.keys.create(id_)  # nobody follows now
     async with system.worker([]) as worker:
         waiting = Keys(keks(system.settings), system.log)
-        waiting.table = Table(worker._pool, Ends(system.settings.kafka, NOKKEL), patience=0.3)
+        waiting.table = Table(worker._pool, Ends(system.settings.kafka, NOKKEL), patience=2)
         with pytest.raises(Unavailable, match="ikke klare"):
             await waiting.get_many([id_])
 

@@ -145,3 +145,20 @@ async def test_what_comes_shortly_after_a_small_batch_is_carried_together() -> N
     await asyncio.sleep(0)
     carrier.offer(third)
     assert await following == [second, third]
+
+
+async def test_a_claim_that_another_took_along_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("streams.agents.asyncio.sleep", sleep)
+    carrier = Carrier(_Work(), _Pool())  # type: ignore[arg-type]
+    claims = claims_of([[GOOD]] * 5)
+    for claim in claims:
+        carrier.offer(claim)
+    for number, claim in enumerate(claims):
+        async with carrier.taking(claim) as taken:
+            assert taken == ([] if number else claims)
+    assert len(waits) == 1
