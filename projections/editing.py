@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -36,13 +35,5 @@ async def carry_out(connection: Connection, edits: Sequence[Edit], then: str = N
 
 
 def _as_json(edit: Edit) -> str:
-    return msgspec.json.encode(
-        [dict(zip(edit.columns, row, strict=True)) for row in edit.rows], enc_hook=_plain
-    ).decode()
-
-
-def _plain(value: object) -> str:
-    """A value of PostgreSQL's driver that JSON knows only by what it is of."""
-    if isinstance(value, UUID):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    rows = [dict(zip(edit.columns, row, strict=True)) for row in edit.rows]
+    return msgspec.json.encode(rows, enc_hook=str).decode()  # a kind of text that is none of msgspec's own

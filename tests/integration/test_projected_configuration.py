@@ -21,7 +21,7 @@ from projections.konfigurasjon import rows_of
 from projections.projecting import Projecting
 from projections.projection import Met, Rows
 from projections.rebuild import rebuild
-from projections.tables import describe
+from projections.tables import FEW, describe
 from schemas.envelope import Envelope, decided
 from schemas.konfigurasjon import PrivilegieTildelt
 from schemas.konfigurasjon_commands import Command, DeactivateAktor, GrantPrivilegium, RevokePrivilegium
@@ -66,11 +66,13 @@ storable = any_configuration_event.filter(lambda event: "\\x00" not in repr(even
 told = st.tuples(storable, st.none() | st.integers(-1, 40))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(told, max_size=40), st.integers(1, 15))
+@pytest.mark.parametrize("few", [0, FEW])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(events=st.lists(told, max_size=40), size=st.integers(1, 15))
 async def test_the_rows_are_what_the_fold_says(
-    tables: Connection, events: list[tuple[Any, int | None]], size: int
+    tables: Connection, monkeypatch: pytest.MonkeyPatch, few: int, events: list[tuple[Any, int | None]], size: int
 ) -> None:
+    monkeypatch.setattr("projections.editing.FEW", few)
     history = [met(event, n, cause) for n, (event, cause) in enumerate([*((e, None) for e in GENESIS), *events])]
     transaction = tables.transaction()
     await transaction.start()

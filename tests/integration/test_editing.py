@@ -1,0 +1,107 @@
+"""Few rows by one statement and many by COPY come to the same, whatever is in them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from asyncpg.pgproto import pgproto
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.database import Connection
+from projections.editing import carry_out
+from projections.projection import Change, Create
+from projections.tables import FEW, Batch, Do, Edit, Table, describe
+
+TABLE = """
+    create schema things;
+    create table things.thing (
+        id uuid primary key, name text, tags text[] not null, owners uuid[], sizes bigint[], number int, size bigint,
+        "offset" bigint, kept boolean, at timestamptz, mark bigint not null
+    )
+"""
+text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+bigint, uuid = st.integers(-(2**63), 2**63 - 1), st.uuids() | st.uuids().map(lambda one: pgproto.UUID(str(one)))
+values = st.tuples(
+    st.none() | text,
+    st.lists(text, max_size=3).map(tuple),
+    st.none() | st.lists(uuid, max_size=3).map(tuple),
+    st.none() | st.lists(bigint, max_size=3).map(tuple),
+    st.none() | st.integers(-(2**31), 2**31 - 1),
+    st.none() | bigint,
+    st.none() | bigint,
+    st.none() | st.booleans(),
+    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.just(-1),
+)
+rows = st.dictionaries(uuid, values, max_size=4)
+
+
+@pytest.fixture
+async def tables(database: str) -> AsyncIterator[Connection]:
+    """A connection to a database with the table above."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(TABLE)
+    yield connection
+    await connection.execute("drop schema things cascade")
+    await connection.close()
+
+
+async def rows_of(connection: Connection) -> dict[UUID, tuple[Any, ...]]:
+    found = await connection.fetch("select * from things.thing")
+    return {row[0]: tuple(tuple(one) if isinstance(one, list) else one for one in row)[1:] for row in found}
+
+
+def whole(do: Do, table: Table, lines: dict[UUID, tuple[Any, ...]]) -> Edit:
+    return Edit(do, table, list(table.columns), [(key, *line) for key, line in lines.items()])
+
+
+@pytest.mark.parametrize("few", [0, FEW])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(first=rows, second=rows, others=rows)
+async def test_rows_are_what_was_written_last(
+    tables: Connection, monkeypatch: pytest.MonkeyPatch, few: int, first: Any, second: Any, others: Any
+) -> None:
+    monkeypatch.setattr("projections.editing.FEW", few)
+    thing = (await describe(tables, "things"))["thing"]
+    new = {key: line for key, line in second.items() if key not in first}
+    changed = dict(zip(first, second.values(), strict=False))
+    transaction = tables.transaction()
+    await transaction.start()
+    await carry_out(tables, [whole(Do.INSERT, thing, first)])
+    await carry_out(tables, [whole(Do.CREATE, thing, others | first)])
+    there = await rows_of(tables)
+    assert there == others | first
+    await carry_out(
+        tables,
+        [
+            whole(Do.UPDATE, thing, changed),
+            whole(Do.CREATE, thing, new),
+            Edit(Do.DELETE, thing, ["id"], [(key,) for key in others if key not in first and key not in new]),
+        ],
+    )
+    left = {key: line for key, line in there.items() if key in first or key in new}
+    assert await rows_of(tables) == new | left | changed
+    await transaction.rollback()
+
+
+@pytest.mark.parametrize("few", [0, FEW])
+async def test_a_row_that_is_there_is_not_created_again_and_may_change(
+    tables: Connection, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("projections.editing.FEW", few)
+    monkeypatch.setattr("projections.tables.FEW", few)
+    described, key = await describe(tables, "things"), (UUID(int=7),)
+    said = dict.fromkeys(described["thing"].columns, None) | {"tags": ()}
+    del said["id"], said["mark"]
+    for name, changes in (("first", []), ("second", []), ("third", [Change("thing", key, -1, 5, {"name": "changed"})])):
+        batch = Batch()
+        batch.add([Create("thing", key, said | {"name": name}), *changes])
+        await carry_out(tables, await batch.edits(tables, described))
+        [row] = (await rows_of(tables)).values()
+        assert (row[0], row[-1]) == (("changed", 5) if changes else ("first", -1))
