@@ -124,17 +124,17 @@ class Upload:
             self._kept.append(blob)
             await self._blobs.put(blob, sealing(await self._made_key(), blob, content))
         self.received[at] = Received(storrelse=measured.size, sha256=measured.sha256, blob=blob)
-        if fault := await self._fault(measured, blob, said.is_pdf, kryptert):
+        if fault := await self._fault(measured, blob, said, kryptert):
             self.faults.append(Feil(kode=fault, sted=str(at + 1)))
 
-    async def _fault(self, measured: Measured, blob: str | None, is_pdf: bool, kryptert: bool) -> Feilkode | None:
+    async def _fault(self, measured: Measured, blob: str | None, said: Dokument, kryptert: bool) -> Feilkode | None:
         if not measured.size:
             return Feilkode.TOMT_DOKUMENT
         if kryptert:  # contract 11
             return None if begins_as_cms(measured.head[:HEAD]) else Feilkode.MA_KRYPTERES
-        if not is_pdf or not blob:
+        if not said.is_pdf or not blob:
             return None
-        inspection = pdf.inspect(measured.size, measured.head, measured.tail)
+        inspection = pdf.inspect(measured.size, measured.head, measured.tail, max(said.giroark_sider, default=1))
         try:
             wanted = next(inspection)
             while True:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Callable
 from io import BytesIO
 
 import pytest
@@ -16,8 +18,8 @@ from schemas.svarut import Feilkode
 KILO = 1024
 
 
-def check(content: bytes, ends: int = 2 * KILO) -> Feilkode | None:
-    inspection = inspect(len(content), content[:ends], content[-ends:])
+def check(content: bytes, ends: int = 2 * KILO, highest: int = 1) -> Feilkode | None:
+    inspection = inspect(len(content), content[:ends], content[-ends:], highest)
     try:
         offset, length = next(inspection)
         while True:
@@ -46,6 +48,31 @@ def with_xref_stream(trailer: bytes = b"") -> bytes:
     return head + (
         b"2 0 obj\n<< /Type /XRef /Size 3 /W [1 2 1] /Root 1 0 R %s /Length 12 >>\nstream\n%s\nendstream\nendobj\n"
         b"startxref\n%d\n%%%%EOF\n" % (trailer, b"\0" * 12, at)
+    )
+
+
+def compressed(pages: int, *, predicted: bool = True) -> bytes:
+    """A file whose catalog and page tree stand in an object stream, as most writers of today make it (7.5.7, 7.5.8)."""
+    catalog, tree = b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count %d>>" % pages
+    numbers = b"1 0 2 %d " % len(catalog)
+    objects = zlib.compress(numbers + catalog + tree)
+    head = b"%PDF-1.5\n"
+    content = head + b"3 0 obj\n<</Type/ObjStm/N 2/First %d/Filter/FlateDecode/Length %d>>stream\r\n%b\nendstream\n" % (
+        len(numbers),
+        len(objects),
+        objects,
+    )
+    rows = [bytes((0, 0, 0, 0)), bytes((2, 0, 3, 0)), bytes((2, 0, 3, 1)), bytes((1, 0, len(head), 0))]
+    above = [bytes(4), *rows[:-1]]
+    up = [
+        b"\2" + bytes((a - b) & 255 for a, b in zip(row, over, strict=True))
+        for row, over in zip(rows, above, strict=True)
+    ]
+    table = zlib.compress(b"".join(up if predicted else rows))
+    parameters = b"/DecodeParms<</Columns 4/Predictor 12>>" if predicted else b""
+    return content + (
+        b"4 0 obj\n<</Type/XRef/Size 4/W[1 2 1]/Root 1 0 R/Filter/FlateDecode%b/Length %d>>stream\n%b\nendstream\n"
+        b"startxref\n%d\n%%%%EOF\n" % (parameters, len(table), table, len(content))
     )
 
 
@@ -123,6 +150,57 @@ def test_what_needs_a_password(content: bytes) -> None:
 )
 def test_what_is_no_pdf(content: bytes) -> None:
     assert check(content) is Feilkode.UGYLDIG_PDF
+
+
+MADE = {
+    "a table": pdf,
+    "a table, the header later": lambda pages: b"junk\n" + pdf(pages),
+    "an update": lambda pages: updated(pdf(pages), trailer=b"/Root %d 0 R" % root_of(pdf(pages))),
+    "object streams": compressed,
+    "object streams without a predictor": lambda pages: compressed(pages, predicted=False),
+}
+
+
+def root_of(content: bytes) -> int:
+    return int(re.findall(rb"/Root (\d+) 0 R", content)[-1])
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_the_pages_that_are_spoken_of_are_there(make: Callable[[int], bytes]) -> None:
+    assert check(make(0)) is Feilkode.UGYLDIG_PDF
+    assert check(make(1)) is None
+    assert check(make(3), highest=3) is None
+    assert check(make(3), highest=4) is Feilkode.KAN_IKKE_SKRIVES_UT
+    assert check(make(300), highest=301) is Feilkode.KAN_IKKE_SKRIVES_UT
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_xref_stream(),
+        pdf(3).replace(b"/Count 3", b"/Cound 3"),
+        pdf(3).replace(b"/Count 3", b"/Count x"),
+        re.sub(rb"\d{10}( 00000 n)", rb"0000000009\1", pdf(3)),
+        compressed(3).replace(b"/FlateDecode", b"/Unknown1234"),
+        compressed(3).replace(b"/N 2/First", b"/N 2/Last1"),
+    ],
+    ids=range(6),
+)
+def test_pages_that_cannot_be_counted_are_no_fault(content: bytes) -> None:
+    assert check(content, highest=9) is None
+
+
+def test_counting_pages_ends_however_much_there_is_to_read() -> None:
+    table = b"7000 1\n0000000000 65535 f \n" * 10_000
+    content = b"%%PDF-1.7\nxref\n%btrailer\n<< /Root 1 0 R >>\nstartxref\n9\n%%%%EOF" % table
+    inspection = inspect(len(content), content[:KILO], content[-KILO:])
+    asked = [next(inspection)]
+    with pytest.raises(StopIteration):
+        while True:
+            offset, length = asked[-1]
+            asked.append(inspection.send(content[offset : offset + length]))
+
+    assert len(asked) < 600
 
 
 @given(st.data())

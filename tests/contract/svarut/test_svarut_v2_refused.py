@@ -75,6 +75,16 @@ FAULTY = {
         "Feil under lesing av",
         ((Feilkode.UGYLDIG_PDF, "1"),),
     ),
+    "pdf without pages": Refused(
+        form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', pdf(pages=0))]),
+        "ingen sider",
+        ((Feilkode.UGYLDIG_PDF, "2"),),
+    ),
+    "giro page that is none": Refused(
+        form(metadata(dokumenter=[{"filnavn": "a.pdf", "mimeType": "application/pdf", "giroarkSider": [1, 3]}]), A),
+        "giroarkSider",
+        ((Feilkode.KAN_IKKE_SKRIVES_UT, "1"),),
+    ),
     "password": Refused(
         form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', pdf(password="hemmelig"))]),
         "passordbeskyttet",
