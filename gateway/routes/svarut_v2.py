@@ -27,7 +27,7 @@ from gateway.said import said
 from gateway.uploads import receiving
 from schemas.errors import Unreadable
 from schemas.svarut import LestMeldt
-from streams.domain.errors import NotFound, Rejected
+from streams.domain.errors import NotFound, Rejected, TooLate
 from streams.domain.svarut import key_id_of
 from streams.domain.svarut_status import Status, status_v2
 
@@ -138,12 +138,18 @@ async def hendelser(request: web.Request) -> web.Response:
 
 @routes.post("/api/v2/forsendelser/{forsendelseId}/lest", demands=integration(SEND))
 async def lest(request: web.Request) -> web.Response:
-    """The forsendelse was read in another system: answered once that shows at every gateway."""
+    """The forsendelse was read in another system: answered once that shows at every gateway.
+
+    Also where it is LEST already. Where reading it ends nothing (at the print supplier's, ended otherwise) it is 409:
+    the contract (3.2, 6.2) has no such transition, and whoever asks must not think that print was stopped.
+    """
     forsendelse_id = await _own_forsendelse(request)
     by = read_json(await request.read(), LestAv, request.charset)
     event = LestMeldt(forsendelse_id=forsendelse_id, **msgspec.structs.asdict(by))
     position = await request.app[LOG].append(event, said(request, event))
     await request.app[READS].settled(forsendelse_id, position)
+    if (status := await request.app[READS].status(forsendelse_id)) is not Status.LEST:
+        raise TooLate(f"Forsendelsen kan ikke settes som lest: den har status {status_v2(status)}")
     return web.Response(status=204)
 
 
