@@ -25,7 +25,7 @@ TEXTS = {
     Feilkode.UGYLDIG_PDF: "Feil under lesing av dokument: filen er ikke en gyldig PDF, eller den har ingen sider",
     Feilkode.PASSORDBESKYTTET_PDF: "Feil under lesing av dokument: PDF-en er passordbeskyttet",
     Feilkode.KAN_IKKE_SKRIVES_UT: "Ugyldig innhold: bare PDF kan skrives ut, og giroarkSider må være sider den har",
-    Feilkode.MA_KRYPTERES: "Ugyldig innhold: dokumenter må være kryptert (CMS) når kryptert er satt og ved nivå 4",
+    Feilkode.MA_KRYPTERES: "Ugyldig innhold: når kryptert er satt, og på nivå 4, må filene være kryptert for oss (CMS)",
     Feilkode.UFULLSTENDIG_OPPLASTING: "Opplastingen ble ikke fullført. Prøv igjen",
     Feilkode.UGYLDIG_SIGNERING: "Ugyldig innhold: signeringsoppdraget er ikke gyldig",
     Feilkode.UGYLDIG_SVARADRESSE: "Ugyldig innhold: svarlenke krever en adresse med organisasjonsnummer",

@@ -11,11 +11,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.auth.demands import integration
+from gateway.auth.demands import integration, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import LOG, READS
+from gateway.context import CERTIFICATES, LOG, READS
 from gateway.faults import codes_in_words, in_words
 from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
 from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar, read_json
@@ -97,6 +97,12 @@ async def send(request: web.Request) -> web.Response:
     if upload.faults:
         raise Rejected(in_words(upload.faults))
     return as_json({"id": forsendelse_id})
+
+
+@routes.get("/forsendelse/publickey/hent", demands=open_to_all)
+async def public_key(request: web.Request) -> web.Response:
+    """The certificate that documents are encrypted for, PEM (contract 7.2). It is no secret; Dokumentlager's too."""
+    return web.Response(text=request.app[CERTIFICATES].certificate(), content_type="text/plain")
 
 
 @routes.get("/api/v2/kontoer/{kontoId}/forsendelser", demands=integration(SEND))

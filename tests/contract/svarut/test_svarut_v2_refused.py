@@ -112,7 +112,7 @@ FAULTY = {
     "said to be encrypted": Refused(
         form(metadata("a.pdf", "b.pdf", kryptert=True), [('filename="a.pdf"', b"0\x80\x06\x09"), AB[1]]),
         "kryptert",
-        ((Feilkode.MA_KRYPTERES, "2"),),
+        ((Feilkode.MA_KRYPTERES, "1"), (Feilkode.MA_KRYPTERES, "2")),
     ),
     "level 4 in clear": Refused(
         form(metadata("a.pdf", krevNiva4Innlogging=True), A), "kryptert", ((Feilkode.MA_KRYPTERES, None),)
