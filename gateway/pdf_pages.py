@@ -34,21 +34,21 @@ _WHOLE = re.compile(rb"[+-]?\d{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """A cross-reference section: where the entries of its table or the bytes of its stream begin, and its trailer."""
-
-    at: int
-    is_stream: bool
-    trailer: Dictionary
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """Where an object stands: at an offset of the file, or as the nth in an object stream."""
 
     offset: int = 0
     container: int | None = None
     index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A cross-reference section: where the entries of its table or the bytes of its stream begin, and its trailer."""
+
+    at: int
+    is_stream: bool
+    trailer: Dictionary
 
 
 @dataclass(frozen=True, slots=True)

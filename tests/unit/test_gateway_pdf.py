@@ -29,6 +29,17 @@ def check(content: bytes, ends: int = 2 * KILO, highest: int = 1) -> Feilkode | 
         return fault
 
 
+def asked_of(content: bytes) -> list[tuple[int, int]]:
+    """The ranges that are asked for to inspect it."""
+    inspection = inspect(len(content), content[:KILO], content[-KILO:])
+    asked = [next(inspection)]
+    with pytest.raises(StopIteration):
+        while True:
+            offset, length = asked[-1]
+            asked.append(inspection.send(content[offset : offset + length]))
+    return asked
+
+
 def pdf(pages: int = 2, password: str | None = None, algorithm: str = "AES-256", **writing: str) -> bytes:
     writer = PdfWriter()
     for number in range(pages):
@@ -193,14 +204,8 @@ def test_pages_that_cannot_be_counted_are_no_fault(content: bytes) -> None:
 def test_counting_pages_ends_however_much_there_is_to_read() -> None:
     table = b"7000 1\n0000000000 65535 f \n" * 10_000
     content = b"%%PDF-1.7\nxref\n%btrailer\n<< /Root 1 0 R >>\nstartxref\n9\n%%%%EOF" % table
-    inspection = inspect(len(content), content[:KILO], content[-KILO:])
-    asked = [next(inspection)]
-    with pytest.raises(StopIteration):
-        while True:
-            offset, length = asked[-1]
-            asked.append(inspection.send(content[offset : offset + length]))
 
-    assert len(asked) < 600
+    assert len(asked_of(content)) < 600
 
 
 @given(st.data())
@@ -231,13 +236,7 @@ def test_agrees_with_a_reader_that_really_opens_it(password: str | None) -> None
 
 
 def test_never_asks_for_more_than_a_window() -> None:
-    content = LONG
-    inspection = inspect(len(content), content[:KILO], content[-KILO:])
-    asked = [next(inspection)]
-    with pytest.raises(StopIteration):
-        while True:
-            offset, length = asked[-1]
-            asked.append(inspection.send(content[offset : offset + length]))
+    asked = asked_of(LONG)
 
     assert len(asked) > 2
     assert max(length for _, length in asked) <= 1 << 16
