@@ -22,7 +22,7 @@ Reading = Generator[Range, bytes, T]
 WINDOW = 1 << 16
 """Bytes asked for at a time; no dictionary that is looked at is longer."""
 MOST_ASKED = 512
-MOST_INFLATED = 4 << 20
+MOST_INFLATED = 2 << 20
 ENTRY = 20
 """Bytes of an entry of a cross-reference table."""
 
@@ -115,7 +115,7 @@ def _contained(file: File, number: int, container: int, index: int) -> Reading[D
         return None
     content = yield from _inflated(file, at + begins.end(), said, MOST_INFLATED)
     first = max(_number(said, b"First") or 0, 0)
-    told, offset = [*_numbers(content[:first])[2 * index : 2 * index + 2], 0, 0][:2]
+    told, offset = [*_numbers(content[: min(first, WINDOW)])[2 * index : 2 * index + 2], 0, 0][:2]
     return dictionary(content[first + offset :][:WINDOW]) if told == number else None
 
 

@@ -210,15 +210,29 @@ def test_counting_pages_ends_however_much_there_is_to_read() -> None:
 
 @given(st.data())
 def test_a_mutated_file_is_judged_and_nothing_else(data: st.DataObject) -> None:
-    content = bytearray(
-        data.draw(st.sampled_from([PLAIN, pdf(password="a"), with_xref_stream(), updated(PLAIN, trailer=b"")]))
-    )
+    whole = [PLAIN, pdf(password="a"), with_xref_stream(), updated(PLAIN, trailer=b""), compressed(3), compressed(0)]
+    content = bytearray(data.draw(st.sampled_from(whole)))
     for _ in range(data.draw(st.integers(1, 8))):
         at = data.draw(st.integers(0, len(content) - 1))
         content[at : at + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
         content = content or bytearray(b" ")
 
     assert check(bytes(content)) in (None, Feilkode.UGYLDIG_PDF, Feilkode.PASSORDBESKYTTET_PDF)
+
+
+@given(
+    st.binary(max_size=80),
+    st.lists(st.integers(-2, 9) | st.integers(), max_size=4),
+    st.just([0, 9]) | st.lists(st.integers(-2, 9) | st.integers(), max_size=4),
+    st.sampled_from([b"", b"/Filter/FlateDecode", b"/Filter/FlateDecode/DecodeParms<</Predictor 12>>"]),
+)
+def test_hostile_tables_of_objects_end(rows: bytes, widths: list[int], index: list[int], how: bytes) -> None:
+    packed = zlib.compress(rows) if how else rows
+    said = b"/W%b/Index%b" % (str(widths).replace(",", "").encode(), str(index).replace(",", "").encode())
+    head = b"%%PDF-1.7\n4 0 obj\n<</Type/XRef/Root 1 0 R%b%b>>stream\n" % (said, how)
+    content = head + packed + b"\nstartxref\n9\n%%EOF"
+
+    assert check(content) in (None, Feilkode.UGYLDIG_PDF)
 
 
 @given(st.binary(max_size=300))
