@@ -14,8 +14,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from fiks_cms import Decryptor, NotReadable
+from fiks_cms import Decryptor
 from gateway.context import BLOBS, LOG, SCANNER
+from gateway.deciphering import deciphered
 from gateway.dokument import Metadata, Named, exposures
 from gateway.metadata import read_json
 from gateway.multipart import Multipart
@@ -35,10 +36,6 @@ LONGEST_CALL = 60 * 60.0
 """Seconds; clients give up after an hour."""
 MOST_METADATA = 2 << 20
 EMPTY = "Ugyldig innhold: dokumentet er tomt"
-NOT_DECIPHERED = (
-    "Ugyldig innhold: dokumentet kan ikke dekrypteres. "
-    "Krypter hele dokumentet som CMS for sertifikatet som gjelder nå, og send det på nytt"
-)
 
 
 class Received(Stored):
@@ -67,7 +64,7 @@ class Received(Stored):
     async def store(self, content: AsyncIterator[bytes], decryptor: Decryptor | None) -> None:
         """Take all of the content. Raises Unreadable, Unavailable, and whatever ``content`` raises."""
         key = await self.make_key(self.key_id)
-        plain = _decrypted(content, decryptor) if decryptor else content
+        plain = deciphered(content, decryptor) if decryptor else content
         async with self._scanner.scanning() as scan:
             await self.put(key, self._measured(plain, scan))
             self.skadevare = _found(await scan.verdict())
@@ -144,17 +141,6 @@ def _found(verdict: Verdict) -> str | None:
     if verdict.outcome is Outcome.UNAVAILABLE:
         raise Unavailable("Dokumentet kan ikke undersøkes for skadevare akkurat nå; ingenting er tatt imot. Prøv igjen")
     return verdict.signature if verdict.outcome is Outcome.INFECTED else None
-
-
-async def _decrypted(chunks: AsyncIterator[bytes], decryptor: Decryptor) -> AsyncIterator[bytes]:
-    """The content of a CMS message. Raises Unreadable, which never tells why it cannot be deciphered."""
-    try:
-        async for chunk in chunks:
-            if plain := decryptor.update(chunk):
-                yield plain
-        yield decryptor.finish()
-    except NotReadable:
-        raise Unreadable(NOT_DECIPHERED) from None
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from infra.database import Pool
 from infra.ends import Ends
 from infra.keys import Keys
 from projections.dokumentlager import navn_of
+from streams.domain.errors import Rejected
 from streams.sealing import opened_at
 
 TOPIC, KONTO_TOPIC = "fiks.dokumentlager", "fiks.konfigurasjon"
@@ -61,6 +62,11 @@ CRITERIA: dict[str, str] = {
 ``dokumentnavn`` see ``sok``."""
 NAMES_AT_ONCE = 1000
 """That are opened together."""
+MOST_NAMES = 100_000
+"""That one search opens: clients give up after a minute of silence (contract, trap 1), and no index may tell names. A
+keyed one would show which documents are called the same, and find no parts of names.
+"""
+TOO_MANY = "Søk på dokumentnavn går blant høyst {} dokumenter: avgrens med fra, til eller korrelasjonsid"
 
 
 class Dokumenter(Reading):
@@ -97,6 +103,7 @@ class Dokumenter(Reading):
         """How many documents of the account meet all ``criteria`` (see ``CRITERIA``), and a page, the newest first.
 
         Names are sealed in the table: a search by ``dokumentnavn`` opens those of all that meet the other criteria.
+        Raises Rejected where these are more than ``MOST_NAMES``.
         """
         args: list[Any] = [konto_id]
         conditions = ["konto_id = $1"]
@@ -107,6 +114,8 @@ class Dokumenter(Reading):
         words = {"treff": TREFF, "where": " and ".join(conditions)}
         counted = await self._read(ANTALL.format(**words), *args, about=None, enough=_never)
         if (navn := criteria.get("dokumentnavn")) is not None:
+            if counted.rows[0]["antall"] > MOST_NAMES:
+                raise Rejected(TOO_MANY.format(MOST_NAMES))
             return await self._with_name(navn.lower(), words, args, offset, limit, counted)
         page = SOK.format(**words, fra=f"${len(args) + 1}", antall=f"${len(args) + 2}")
         found = await self._read(page, *args, offset, limit, about=[], enough=_always)

@@ -164,6 +164,7 @@ def mottatt(
     fields["dokumenter"] = [msgspec.structs.asdict(said) | msgspec.structs.asdict(measured) for said, measured in told]
     fields["grensesnitt"] = svarut.Grensesnitt.REST_V2
     fields["feil"] = tuple(faults)
+    fields["dekryptert"] = sent.kryptert
     if sent.signering_utloper or sent.signatur_type:
         fields["signering"] = svarut.Signering(utloper=sent.signering_utloper, type=sent.signatur_type)
     return msgspec.convert(fields, svarut.ForsendelseMottatt, from_attributes=True)

@@ -19,7 +19,7 @@ from gateway.tus import CHECKSUM_MISMATCH, Refused
 from infra.logs import logger
 from infra.masking import masked_text
 from schemas.errors import Unreadable
-from streams.domain.errors import Gone, NotAllowed, NotAuthenticated, NotFound, Rejected, Unavailable
+from streams.domain.errors import Gone, NotAllowed, NotAuthenticated, NotFound, Rejected, TooLate, Unavailable
 
 log = logger(__name__)
 
@@ -27,6 +27,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 STATUS: dict[type[Exception], HTTPStatus] = {
     Unreadable: HTTPStatus.BAD_REQUEST,
+    TooLate: HTTPStatus.CONFLICT,
     Rejected: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,

@@ -113,6 +113,13 @@ class Reading:
         if ends is None or not await self._passed(ends, self._patience):
             raise Unavailable("Siste nytt er ikke klart for lesing ennå. Prøv igjen")
 
+    async def follows(self, about: Iterable[UUID]) -> bool:
+        """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection;
+        False when that is not known in time. Raises Unavailable.
+        """
+        ends = await self._ends_of(about)
+        return ends is not None and await self._followed(ends)
+
     async def _read(
         self, statement: str, *args: Any, about: Iterable[UUID] | None, enough: Callable[[Rows], bool]
     ) -> Answer:
@@ -151,14 +158,20 @@ class Reading:
             return  # another who asked has waited for it meanwhile
         position, decided = written
         at = {position.partition: position.offset + 1}
-        until = asyncio.get_running_loop().time() + self._patience
-        caught_up = not decided or await self._decided(at, until)
-        if decided and caught_up:
-            at = {position.partition: (await self._ends.now())[position.partition]}
-        if not caught_up or not await self._passed(at, until - asyncio.get_running_loop().time()):
+        if not await (self._followed(at) if decided else self._passed(at, self._patience)):
             raise Unavailable("Det du nettopp sendte, er ikke klart for lesing ennå. Prøv igjen")
         if self._written.get(stream) == written:
             del self._written[stream]
+
+    async def _followed(self, at: dict[int, int]) -> bool:
+        """Wait until all is decided that follows from what lies below ``at``, and the projection contains it."""
+        until = asyncio.get_running_loop().time() + self._patience
+        if not await self._decided(at, until):
+            return False
+        ends = await self._ends.now()
+        return await self._passed(
+            {partition: ends[partition] for partition in at}, until - asyncio.get_running_loop().time()
+        )
 
     async def _decided(self, at: dict[int, int], until: float) -> bool:
         """Wait until all is decided that follows from what lies below ``at``.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from uuid import UUID
 
-from gateway.reading import PATIENCE, Answer, Reading
+from gateway.reading import PATIENCE, Answer, Reading, Rows
 from infra.database import Pool
 from infra.ends import Ends
+from streams.domain.svarut_status import Status
 
 TOPIC = "fiks.svarut"
 
 KONTO = "select konto_id from read.svarut_status where forsendelse_id = $1"
+STATUS = "select status from read.svarut_status where forsendelse_id = $1"
 STATUSER = """
     select forsendelse_id, status, sist_endret from read.svarut_status
     where konto_id = $1 and forsendelse_id = any($2::uuid[]) order by mottatt, forsendelse_id
@@ -33,15 +37,34 @@ class Reads(Reading):
         answer = await self._read(KONTO, forsendelse_id, about=[forsendelse_id], enough=bool)
         return answer.rows[0]["konto_id"] if answer.rows else None
 
+    async def status(self, forsendelse_id: UUID) -> Status:
+        """Where the forsendelse is, of which there must be one (``konto_of``)."""
+        answer = await self._read(STATUS, forsendelse_id, about=[forsendelse_id], enough=bool)
+        return Status(answer.rows[0]["status"])
+
     async def statuser(self, konto_id: UUID, ids: set[UUID]) -> Answer:
         """``forsendelse_id, status, sist_endret`` of those that the account sent."""
-        return await self._read(STATUSER, konto_id, list(ids), about=ids, enough=lambda rows: len(rows) == len(ids))
+        ask = partial(self._read, STATUSER, konto_id, list(ids), about=ids, enough=lambda rows: len(rows) == len(ids))
+        return await self._judged(ask, _only_received)
 
     async def hendelser(self, forsendelse_id: UUID) -> Answer:
         """``tidspunkt, type, detalj`` of what has happened, in order."""
-        return await self._read(HENDELSER, forsendelse_id, about=[forsendelse_id], enough=bool)
+        ask = partial(self._read, HENDELSER, forsendelse_id, about=[forsendelse_id], enough=bool)
+        return await self._judged(ask, lambda rows: [forsendelse_id] if len(rows) == 1 else [])
+
+    async def _judged(self, ask: Callable[[], Awaitable[Answer]], received: Callable[[Rows], Iterable[UUID]]) -> Answer:
+        """The answer, once those are judged that were only ``received`` when it was asked for. Their senders were told
+        that they are accepted; while nobody decides they are shown as they are, when patience has ended.
+        """
+        found = await ask()
+        waiting = list(received(found.rows))
+        return await ask() if waiting and await self.follows(waiting) else found
 
     async def with_referanse(self, konto_id: UUID, ekstern_referanse: str) -> Answer:
         """``forsendelse_id`` of those with this reference, the first received first."""
         # The caller may just have sent one more: only the end of the log tells that these are all.
         return await self._read(REFERANSE, konto_id, ekstern_referanse, about=None, enough=lambda _: False)
+
+
+def _only_received(rows: Rows) -> list[UUID]:
+    return [row["forsendelse_id"] for row in rows if row["status"] == Status.MOTTATT]

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from fiks_cms import Decryptor, KeyPair
 from gateway import pdf
-from gateway.context import BLOBS, LOG
+from gateway.context import BLOBS, CERTIFICATES, LOG
+from gateway.deciphering import NotDeciphered, deciphered
 from gateway.forsendelse import MOST_DOKUMENTER, Dokument, Forsendelse, Received
 from gateway.metadata import read_json
 from gateway.multipart import Multipart, Read, nfc
 from gateway.randomness import new_hex
 from infra.blobs import Blobs
-from infra.crypto.cms_structure import HEAD, begins_as_cms
 from infra.keys import Keys
 from infra.sealed_blobs import opening, sealing
 from schemas.envelope import Position
@@ -45,11 +46,15 @@ BROKEN = (TimeoutError, OSError, ClientError, HttpProcessingError, web.RequestPa
 class Upload:
     """One forsendelse on its way in. ``received`` and ``faults`` grow while ``documents`` runs.
 
-    Its documents are sealed under the key of its stream, ``key_id``, which is made with the first of them.
+    Its documents are sealed under the key of its stream, ``key_id``, which is made with the first of them. What comes
+    encrypted for one of ``pairs`` is kept, and looked into, as what it holds (contract 11).
     """
 
-    def __init__(self, parts: Multipart, blobs: Blobs, keys: Keys, key_id: str) -> None:
+    def __init__(
+        self, parts: Multipart, blobs: Blobs, keys: Keys, key_id: str, pairs: Callable[[], Sequence[KeyPair]]
+    ) -> None:
         self._parts = parts
+        self._pairs = pairs
         self._blobs = blobs
         self._keys, self._key_id = keys, key_id
         self._key: bytes | None = None
@@ -114,27 +119,35 @@ class Upload:
                 await self._document(sent.dokumenter[at], at, sent.kryptert)
 
     async def _document(self, said: Dokument, at: int, kryptert: bool) -> None:
-        measured, blob = Measured(), None
-        content = measured.of(self._parts.content())
-        if self.faults:
-            async for _ in content:  # it will be refused: measured, not stored
-                pass
-        else:
-            blob = new_hex()
-            self._kept.append(blob)
-            await self._blobs.put(blob, sealing(await self._made_key(), blob, content))
+        measured, content = Measured(), self._parts.content()
+        if kryptert:
+            content = deciphered(content, Decryptor(self._pairs()))
+        blob: str | None = None
+        fault: Feilkode | None = Feilkode.MA_KRYPTERES
+        with suppress(NotDeciphered):
+            blob = await self._keep(measured.of(content))
+            fault = await self._fault(measured, blob, said)
         self.received[at] = Received(storrelse=measured.size, sha256=measured.sha256, blob=blob)
-        if fault := await self._fault(measured, blob, said.is_pdf, kryptert):
+        if fault:
             self.faults.append(Feil(kode=fault, sted=str(at + 1)))
 
-    async def _fault(self, measured: Measured, blob: str | None, is_pdf: bool, kryptert: bool) -> Feilkode | None:
+    async def _keep(self, content: AsyncIterator[bytes]) -> str | None:
+        """The name of the blob; None once there are faults, since it will be refused: it is measured, not stored."""
+        if self.faults:
+            async for _ in content:
+                pass
+            return None
+        blob = new_hex()
+        self._kept.append(blob)
+        await self._blobs.put(blob, sealing(await self._made_key(), blob, content))
+        return blob
+
+    async def _fault(self, measured: Measured, blob: str | None, said: Dokument) -> Feilkode | None:
         if not measured.size:
             return Feilkode.TOMT_DOKUMENT
-        if kryptert:  # contract 11
-            return None if begins_as_cms(measured.head[:HEAD]) else Feilkode.MA_KRYPTERES
-        if not is_pdf or not blob:
+        if not said.is_pdf or not blob:
             return None
-        inspection = pdf.inspect(measured.size, measured.head, measured.tail)
+        inspection = pdf.inspect(measured.size, measured.head, measured.tail, max(said.giroark_sider, default=1))
         try:
             wanted = next(inspection)
             while True:
@@ -200,7 +213,7 @@ async def receiving(request: web.Request, key_id: str) -> AsyncIterator[Upload]:
     """The upload that a call carries. When what is done with it raises, nothing is left behind (but see ``say``)."""
     deadline = asyncio.get_running_loop().time() + LONGEST_CALL
     parts = Multipart(request.headers.get("Content-Type", ""), reader(request, deadline))
-    upload = Upload(parts, request.app[BLOBS], request.app[LOG].keys, key_id)
+    upload = Upload(parts, request.app[BLOBS], request.app[LOG].keys, key_id, request.app[CERTIFICATES].pairs)
     try:
         yield upload
     except BaseException:

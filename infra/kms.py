@@ -3,7 +3,7 @@
 Only generations of key-encryption keys come here, at a start and at a rotation; never a data key. FIKS_KMS names it:
 ``vault+https://vault.example.no:8200/transit/fiks`` (mount and key; the token stands in FIKS_KMS_TOKEN_FILE) or
 ``aws+https://kms.eu-north-1.amazonaws.com/alias/fiks`` (credentials in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-AWS_SESSION_TOKEN).
+AWS_SESSION_TOKEN; the region in AWS_REGION, or in such a host).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from streams.domain.errors import Rejected, Unavailable
 TIMEOUT = ClientTimeout(total=10)
 CONTEXT = {"fiks": "kek"}
 """What AWS KMS binds the ciphertext to, and what its audit log shows."""
+_AMAZON = re.compile(r"(?:^|\.)kms(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com$")
 THROTTLED = ("Throttling", "LimitExceeded", "KMSInternal", "DependencyTimeout", "KeyUnavailable")
 
 
@@ -57,13 +59,13 @@ class Vault:
 
 
 class AwsKms:
-    """AWS KMS. Needs kms:Encrypt and kms:Decrypt on the key."""
+    """AWS KMS. Needs kms:Encrypt and kms:Decrypt on the key. Raises Rejected when nothing names the region."""
 
     name = "aws"
 
     def __init__(self, url: SplitResult, environment: Mapping[str, str]) -> None:
         self._url, self._key, self._environment = f"{_scheme(url)}://{url.netloc}/", url.path.strip("/"), environment
-        self._region = environment.get("AWS_REGION") or (url.hostname or "").split(".")[1]
+        self._region = environment.get("AWS_REGION") or _region_in(url.hostname or "")
 
     async def encrypt(self, key: bytes) -> str:
         """A CiphertextBlob, in base64 as it travels."""
@@ -130,6 +132,13 @@ def _token(file: Path | None) -> str:
     if file is None:
         raise Rejected("Vault needs a token: name the file that holds it in FIKS_KMS_TOKEN_FILE")
     return file.read_text().strip()
+
+
+def _region_in(host: str) -> str:
+    """The region that the host of a KMS of Amazon names. Raises Rejected when it is another's."""
+    if found := _AMAZON.search(host):
+        return found[1]
+    raise Rejected("FIKS_KMS: its host names no region (kms.REGION.amazonaws.com): set AWS_REGION")
 
 
 def _scheme(url: SplitResult) -> str:

@@ -155,8 +155,9 @@ class ForsendelseMottatt:
     mottakersystem that its orgnr, type and level matched, if any; ``reservert`` says that the contact register holds a
     reservation, ``digital_postkasse`` that it holds a digital mailbox and the account sends to such; the account's
     ``lesefrist_timer``, ``videresendes_ulest`` (unread goes on to print) and ``manuell_utskrift`` (its print is queued
-    for a person). ``feil`` are the faults that were found, none of which can be mended. What is looked up by
-    stands first: who reads only that stops there (``schemas.codec.decode``).
+    for a person). ``feil`` are the faults that were found, none of which can be mended. ``dekryptert``: the documents
+    came ``kryptert``, and what was measured and stored is what their envelopes held; of those from before it is the
+    envelopes. What is looked up by stands first: who reads only that stops there (``schemas.codec.decode``).
     """
 
     forsendelse_id: UUID
@@ -193,6 +194,7 @@ class ForsendelseMottatt:
     videresendes_ulest: bool = True
     manuell_utskrift: bool = False
     feil: tuple[Feil, ...] = ()
+    dekryptert: bool = False
 
 
 @event(topic="fiks.svarut", stream="forsendelse_id")

@@ -47,11 +47,14 @@ def dlq() -> None:
 @dlq.command("list")
 @TOPIC
 def list_letters(topic: str) -> None:
-    """The dead letters of TOPIC: number (partition and offset of the record), who could not read it, and why."""
+    """The dead letters of TOPIC: number (partition and offset of the record), who could not read it, why, and where one
+    that was replayed stands now.
+    """
     letters = dead_letters.read_all(Settings().kafka, topic)
     for letter in letters:
+        done = f"\treplayed: {letter.replayed}" if letter.replayed else ""
         for role, reason in letter.reasons.items():
-            click.echo(f"{letter.number}\t{role}\t{reason}")
+            click.echo(f"{letter.number}\t{role}\t{reason}{done}")
     if not letters:
         click.echo(f"{topic} has no dead letters", err=True)
 
@@ -65,6 +68,8 @@ def show_letter(topic: str, number: str) -> None:
     click.echo(f"stood at:  {letter.topic} {letter.partition}/{letter.offset}")
     for role, reason in letter.reasons.items():
         click.echo(f"not read by {role}: {reason}")
+    if letter.replayed:
+        click.echo(f"replayed:  {letter.topic} {letter.replayed.replace('-', '/')}")
     click.echo(f"key:       {letter.key!r}")
     size = "too large to be kept here" if letter.value is None else f"{len(letter.value)} bytes"
     click.echo(f"value:     {size}")
@@ -75,7 +80,8 @@ def show_letter(topic: str, number: str) -> None:
 @dlq.command("replay")
 @TOPIC
 @click.argument("number")
-def replay_letter(topic: str, number: str) -> None:
+@click.option("--again", is_flag=True, help="also where it was replayed before; every fold ignores what it has met")
+def replay_letter(topic: str, number: str, again: bool) -> None:
     """Append a dead letter to TOPIC again, once this release can read it."""
 
     async def replay() -> None:
@@ -84,7 +90,7 @@ def replay_letter(topic: str, number: str) -> None:
         log = Log(settings.kafka)
         await log.start()
         try:
-            await dead_letters.DeadLetters(log).replay(letter)
+            await dead_letters.DeadLetters(log).replay(letter, again=again)
         finally:
             await log.stop()
 

@@ -1,6 +1,7 @@
-"""Dead letters: records that could not be read, kept beside their topic with the reason, until they are replayed.
+"""Dead letters: records that could not be read, kept beside their topic with the reason, and that they were replayed.
 
 Each role that meets such a record keeps it, since none knows of the others; whoever asks is shown one letter a record.
+A replay is told by a record behind the letter, which has its key and place and no value.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from infra import metrics
 from infra.ends import watermarks
 from schemas.envelope import Headers
 from schemas.topics import TOPICS
-from streams.domain.errors import NotFound, TooLarge, Unavailable
+from streams.domain.errors import NotFound, Rejected, TooLarge, Unavailable
 from streams.log import Log, kafka_settings
 from streams.records import recorded
 
@@ -26,7 +27,8 @@ HEADER = "fiks_dlq_"
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """The record as it was, where it stood, and by role why it could not be read. Its value is None where it was too
-    large to be kept once more; it still stands where it stood.
+    large to be kept once more; it still stands where it stood. ``replayed`` is the number of the place to which it was
+    appended again, the last one, None before that.
     """
 
     topic: str
@@ -36,6 +38,7 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    replayed: str | None = None
 
     @property
     def number(self) -> str:
@@ -51,14 +54,8 @@ class DeadLetters:
 
     async def append(self, role: str, record: ConsumerRecord[bytes, bytes], reason: str) -> None:
         """Keep the record on the dead-letter topic. May be repeated after a crash, with the same position."""
-        about = {
-            "role": role,
-            "reason": reason[:500],
-            "topic": record.topic,
-            "partition": str(record.partition),
-            "offset": str(record.offset),
-        }
-        headers = [*record.headers, *((HEADER + name, value.encode()) for name, value in about.items())]
+        said = {"role": role, "reason": reason[:500]}
+        headers = [*record.headers, *_about(record.topic, record.partition, record.offset, **said)]
         topic, key = TOPICS[record.topic].dead_letters, record.key or b""
         try:
             await self._log.send(topic, key, record.value, headers)
@@ -66,13 +63,19 @@ class DeadLetters:
             await self._log.send(topic, key, None, headers)
         metrics.DLQ_RECORDS.labels(record.topic, reason.partition(":")[0]).inc()
 
-    async def replay(self, letter: DeadLetter) -> None:
-        """Append the record to its topic again, as it was; every fold ignores what it has met before.
+    async def replay(self, letter: DeadLetter, *, again: bool = False) -> None:
+        """Append the record to its topic again, as it was, and tell that; every fold ignores what it has met before.
 
-        Raises Unreadable or NotYetKnown while this release cannot read it either: it would only come back.
+        Raises Unreadable or NotYetKnown while this release cannot read it either: it would only come back. Raises
+        Rejected when it was replayed before, unless it shall be ``again``.
         """
+        if letter.replayed and not again:
+            raise Rejected(f"{letter.number} was replayed before, it stands at {letter.replayed}; --again replays it")
         recorded(letter)
-        await self._log.send(letter.topic, letter.key or b"", letter.value, letter.headers)
+        key = letter.key or b""
+        at = await self._log.send(letter.topic, key, letter.value, letter.headers)
+        about = _about(letter.topic, letter.partition, letter.offset, replayed=f"{at.partition}-{at.offset}")
+        await self._log.send(TOPICS[letter.topic].dead_letters, key, None, about)
 
 
 def read_all(bootstrap: str, topic: str) -> list[DeadLetter]:
@@ -80,9 +83,17 @@ def read_all(bootstrap: str, topic: str) -> list[DeadLetter]:
     found: dict[str, DeadLetter] = {}
     for message in _messages(bootstrap, topic):
         letter = _letter(message)
-        known = found.get(letter.number)
-        found[letter.number] = replace(letter, reasons={**known.reasons, **letter.reasons}) if known else letter
+        if known := found.get(letter.number):
+            reasons, replayed = {**known.reasons, **letter.reasons}, letter.replayed or known.replayed
+            letter = replace(letter if letter.reasons else known, reasons=reasons, replayed=replayed)
+        found[letter.number] = letter
     return list(found.values())
+
+
+def _about(topic: str, partition: int, offset: int, **said: str) -> Headers:
+    """The headers of a record of a dead-letter topic: where the record stood, and what is said of it."""
+    where = {"topic": topic, "partition": str(partition), "offset": str(offset)}
+    return [(HEADER + name, value.encode()) for name, value in (said | where).items()]
 
 
 def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
@@ -123,8 +134,9 @@ def _letter(message: Message) -> DeadLetter:
         topic=about["topic"],
         partition=int(about["partition"]),
         offset=int(about["offset"]),
-        reasons={about["role"]: about["reason"]},
+        reasons={about["role"]: about["reason"]} if "role" in about else {},
         key=message.key(),
         value=message.value(),
         headers=[(name, value) for name, value in headers if not name.startswith(HEADER)],
+        replayed=about.get("replayed"),
     )

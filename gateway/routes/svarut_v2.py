@@ -11,11 +11,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.auth.demands import integration
+from gateway.auth.demands import integration, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
-from gateway.context import LOG, READS
+from gateway.context import CERTIFICATES, LOG, READS
 from gateway.faults import codes_in_words, in_words
 from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
 from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar, read_json
@@ -27,7 +27,7 @@ from gateway.said import said
 from gateway.uploads import receiving
 from schemas.errors import Unreadable
 from schemas.svarut import LestMeldt
-from streams.domain.errors import NotFound, Rejected
+from streams.domain.errors import NotFound, Rejected, TooLate
 from streams.domain.svarut import key_id_of
 from streams.domain.svarut_status import Status, status_v2
 
@@ -99,6 +99,12 @@ async def send(request: web.Request) -> web.Response:
     return as_json({"id": forsendelse_id})
 
 
+@routes.get("/forsendelse/publickey/hent", demands=open_to_all)
+async def public_key(request: web.Request) -> web.Response:
+    """The certificate that documents are encrypted for, PEM (contract 7.2). It is no secret; Dokumentlager's too."""
+    return web.Response(text=request.app[CERTIFICATES].certificate(), content_type="text/plain")
+
+
 @routes.get("/api/v2/kontoer/{kontoId}/forsendelser", demands=integration(SEND))
 async def find_by_referanse(request: web.Request) -> web.Response:
     """The forsendelser with a reference; none is an empty list (contract, trap 13)."""
@@ -138,12 +144,18 @@ async def hendelser(request: web.Request) -> web.Response:
 
 @routes.post("/api/v2/forsendelser/{forsendelseId}/lest", demands=integration(SEND))
 async def lest(request: web.Request) -> web.Response:
-    """The forsendelse was read in another system: answered once that shows at every gateway."""
+    """The forsendelse was read in another system: answered once that shows at every gateway.
+
+    Also where it is LEST already. Where reading it ends nothing (at the print supplier's, ended otherwise) it is 409:
+    the contract (3.2, 6.2) has no such transition, and whoever asks must not think that print was stopped.
+    """
     forsendelse_id = await _own_forsendelse(request)
     by = read_json(await request.read(), LestAv, request.charset)
     event = LestMeldt(forsendelse_id=forsendelse_id, **msgspec.structs.asdict(by))
     position = await request.app[LOG].append(event, said(request, event))
     await request.app[READS].settled(forsendelse_id, position)
+    if (status := await request.app[READS].status(forsendelse_id)) is not Status.LEST:
+        raise TooLate(f"Forsendelsen kan ikke settes som lest: den har status {status_v2(status)}")
     return web.Response(status=204)
 
 

@@ -12,6 +12,10 @@ class TooLarge(Rejected):
     """What was said is more than one event can hold. Nothing of it was accepted, nor will be."""
 
 
+class TooLate(Rejected):
+    """It would have been right earlier, but not as things stand."""
+
+
 class NotAuthenticated(Exception):
     """Who calls is not known: no valid token, integration or password."""
 

@@ -16,8 +16,10 @@ from aiohttp import web
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 
+from gateway.cli import cli
 from infra.keks import Keks
 from infra.kms import AwsKms, Vault, keks, signed
 from infra.local.ports import free_port
@@ -97,6 +99,22 @@ async def test_nobody_there_is_unavailable() -> None:
     ):
         with pytest.raises(Unavailable):
             await kms.encrypt(KEY)
+
+
+@pytest.mark.parametrize("host", ["kms", "localhost:4566", "127.0.0.1", "kms.amazonaws.com.example.no:1"])
+def test_a_region_that_nobody_names_is_told_in_one_line_before_anything_starts(host: str) -> None:
+    environment = {"AWS_REGION": None, "FIKS_STATE": None, "FIKS_KMS": f"aws+http://{host}/alias/fiks"}
+    done = CliRunner(env=environment).invoke(cli, ["keys", "rotate"])
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "AWS_REGION" in done.output
+    assert AwsKms(urlsplit(f"aws+http://{host}/k"), ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    "host", [f"{one}.amazonaws.com" for one in ("kms.eu-north-1", "kms-fips.eu-north-1", "vpce-1.kms.eu-north-1.vpce")]
+)
+def test_the_region_is_the_one_in_the_host_where_no_other_is_named(host: str) -> None:
+    assert AwsKms(urlsplit(f"aws+https://{host}/k"), {})._region == "eu-north-1"
 
 
 @pytest.mark.parametrize("token", [None, "session"])

@@ -58,6 +58,7 @@ class Callers:
         status = await self.status(self.other, sent)
         history = await self.history(self.other, sent)
         assert status in history
+        assert status != "MOTTATT"  # the 200 said that it is accepted
         if report_read:
             lest = {"fnr": "01010700066", "tidspunkt": datetime.now(UTC).isoformat()}
             await self.ask("POST", f"{self.one}/api/v2/forsendelser/{sent}/lest", 204, json=lest)

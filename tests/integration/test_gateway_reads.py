@@ -78,6 +78,12 @@ async def get(caller: Caller, path: str) -> tuple[int, Any, Any]:
         return answer.status, await answer.json(), answer.headers
 
 
+async def history(caller: Caller, forsendelse_id: UUID) -> list[str]:
+    status, said, _ = await get(caller, f"/api/v2/forsendelser/{forsendelse_id}/hendelser")
+    assert status == 200, said
+    return [one["hendelse"] for one in said["hendelser"]]
+
+
 async def lest(caller: Caller, forsendelse_id: UUID, **changes: Any) -> int:
     by = {"fnr": "01010700066", "tidspunkt": "2026-11-25T12:00:00.123456789+01:00", "eksterntSystemnavn": None}
     url = f"{caller.url}/api/v2/forsendelser/{forsendelse_id}/lest"
@@ -108,13 +114,31 @@ async def test_while_no_worker_has_read_it_nothing_is_said_to_be_missing(system:
     assert all(headers["Retry-After"] for _, _, headers in answers)
 
 
+async def test_what_was_accepted_is_shown_as_only_received_while_nobody_decides_and_no_longer(system: System) -> None:
+    reads, settings = system.other.app[READS], system.one.settings
+    async with workers.working(settings, "[one for one in ROLES if one != 'decider:svarut']"):
+        forsendelse_id = await send(system.one)
+        reads._patience = 60.0
+        assert await reads.konto_of(forsendelse_id)
+        reads._patience = 0.3
+        assert await statuser(system.other, forsendelse_id) == {forsendelse_id: "MOTTATT"}
+        assert await history(system.other, forsendelse_id) == ["Forsendelsen er mottatt"]
+        reads._patience = 60.0
+        asked = asyncio.gather(statuser(system.other, forsendelse_id), history(system.other, forsendelse_id))
+        async with workers.working(settings):
+            status, told = await asked
+    assert status == {forsendelse_id: "VARSLET"}
+    assert told[:2] == ["Forsendelsen er mottatt", "Forsendelsen er akseptert"]
+
+
 async def test_what_was_sent_is_found_at_once_through_another_gateway(working: System) -> None:
     async def once() -> None:
         forsendelse_id = await send(working.one)
-        assert list(await statuser(working.other, forsendelse_id)) == [forsendelse_id]
-        status, said, _ = await get(working.other, f"/api/v2/forsendelser/{forsendelse_id}/hendelser")
-        assert status == 200
-        assert said["hendelser"][0]["hendelse"] == "Forsendelsen er mottatt"
+        assert await statuser(working.other, forsendelse_id) != {forsendelse_id: "MOTTATT"}
+        assert (await history(working.other, forsendelse_id))[:2] == [
+            "Forsendelsen er mottatt",
+            "Forsendelsen er akseptert",
+        ]
 
     await asyncio.gather(*(once() for _ in range(40)))
 
@@ -123,10 +147,21 @@ async def test_what_was_said_to_be_read_is_read_at_once(working: System) -> None
     async def once() -> None:
         forsendelse_id = await send(working.one)
         assert await lest(working.one, forsendelse_id) == 204
+        assert await lest(working.other, forsendelse_id) == 204  # said again, it is so already
         for gateway in (working.other, working.one):
             assert await statuser(gateway, forsendelse_id) == {forsendelse_id: "LEST"}
 
     await asyncio.gather(*(once() for _ in range(20)))
+
+
+async def test_what_is_at_the_printers_cannot_be_said_to_be_read(working: System) -> None:
+    mottaker = {"navn": "Kari Nordmann", "poststed": "Oslo", "postnummer": "0192"}
+    forsendelse_id = await send(working.one, mottaker=mottaker)
+
+    answers = [await lest(gateway, forsendelse_id) for gateway in (working.one, working.other)]
+
+    assert answers == [409, 409]
+    assert await statuser(working.other, forsendelse_id) == {forsendelse_id: "SENDT_PRINT"}
 
 
 async def test_a_refused_forsendelse_is_avvist_and_its_history_says_why(working: System) -> None:
@@ -135,12 +170,11 @@ async def test_a_refused_forsendelse_is_avvist_and_its_history_says_why(working:
     path = f"/api/v2/kontoer/{working.one.konto_id}/forsendelser?eksternRef={reference}"
     _, found, _ = await get(working.other, path)
     [forsendelse_id] = map(UUID, found["forsendelseIds"])
-    while (got := await statuser(working.other, forsendelse_id)) == {forsendelse_id: "MOTTATT"}:
-        await asyncio.sleep(0.05)
-    _, said, _ = await get(working.other, f"/api/v2/forsendelser/{forsendelse_id}/hendelser")
 
-    assert (status, got) == (400, {forsendelse_id: "AVVIST"})
-    assert said["hendelser"][-1]["hendelse"] == "Forsendelsen er avvist. Kan ikke lagre tomt dokument"
+    assert (status, await statuser(working.other, forsendelse_id)) == (400, {forsendelse_id: "AVVIST"})
+    told = await history(working.other, forsendelse_id)
+    assert told[-1] == "Forsendelsen er avvist. Kan ikke lagre tomt dokument"
+    assert await lest(working.other, forsendelse_id) == 409
 
 
 async def test_references_are_found_oldest_first_and_none_is_an_empty_list(working: System) -> None:

@@ -316,6 +316,24 @@ async def test_a_search_by_name_opens_some_at_a_time_and_counts_all(
             assert await found(fra, antall) == (3, newest_first[fra : fra + antall])
 
 
+async def test_a_search_by_name_among_too_many_is_told_to_be_narrower(
+    lager: Lager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dokumenter, "MOST_NAMES", 2)
+    korrelasjonsid = str(uuid4())
+    for _ in range(3):
+        last = await lager.uploaded(dokumentnavn="a.pdf", korrelasjonsid=korrelasjonsid)
+    sok, criteria = f"{lager.konto}/dokumenter/sok", {"korrelasjonsid": korrelasjonsid}
+
+    refused = await lager.ask("POST", sok, json=criteria | {"dokumentnavn": "a"})
+    assert refused.status == 400
+    assert "fra, til eller korrelasjonsid" in refused.json["message"]
+    assert (await lager.ask("POST", sok, json=criteria)).json["totaltAntallTreff"] == 3
+    at = (await lager.ask("POST", sok, json=criteria)).json["dokumenter"][0]["opprettet"]
+    narrower = await lager.ask("POST", sok, json=criteria | {"dokumentnavn": "a", "fra": at})
+    assert [one["id"] for one in narrower.json["dokumenter"]] == [last]
+
+
 @pytest.mark.parametrize("when", [{"fra": "0001-01-01T00:00:00+14:00"}, {"til": "9999-12-31T23:59:59-14:00"}])
 async def test_a_search_by_a_time_that_no_calendar_has(lager: Lager, when: dict[str, str]) -> None:
     assert (await lager.ask("POST", f"{lager.konto}/dokumenter/sok", json=when)).status == 400

@@ -13,7 +13,6 @@ import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
@@ -131,12 +130,16 @@ public class Dokumentlager {
         }
     }
 
-    /** The same again and again, all at once, from threads that share one client. */
+    /** Each of the files, all at once, from threads that share one client. */
     private Object uploadMany(JsonNode ask) throws Exception {
         var threads = Executors.newFixedThreadPool(PARALLEL);
-        Callable<Object> one = () -> shown(upload(ask));
+        var uploads = new ArrayList<Callable<Object>>();
+        for (var file : ask.get("files")) {
+            var one = ((ObjectNode) ask.deepCopy()).set("file", file);
+            uploads.add(() -> shown(upload(one)));
+        }
         var sent = new ArrayList<>();
-        for (var future : threads.invokeAll(Collections.nCopies(ask.get("count").asInt(), one))) {
+        for (var future : threads.invokeAll(uploads)) {
             sent.add(future.get());
         }
         threads.shutdown();

@@ -27,6 +27,7 @@ from tests.support.published_client import DOKUMENTLAGER, Client, Failed
 
 NAVN = "Vedtak om løyve – ærlig talt (å).pdf"
 SEGMENT = 256 * 1024
+UP_TO_100_MB = [100_000_000, *(number * 500_000 for number in range(1, 20))]
 ENOUGH_TO_WAIT = 16 << 20
 """Bytes that no buffer between the gateway and a reader holds."""
 large = pytest.mark.skipif("TEST_LARGE" not in os.environ, reason="TEST_LARGE is not set")
@@ -148,16 +149,17 @@ async def test_what_the_client_itself_refuses_leaves_nothing(client: Client, kon
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("size", [5_000_000, pytest.param(100_000_000, marks=large)])
-async def test_twenty_at_once(client: Client, konto: Konto, size: int) -> None:
-    content, korrelasjonsid = some(size), str(uuid4())
+@pytest.mark.parametrize("sizes", [UP_TO_100_MB, pytest.param([100_000_000] * 20, marks=large)], ids=["some", "all"])
+async def test_twenty_at_once_of_100_mb(client: Client, konto: Konto, sizes: list[int]) -> None:
+    contents = {size: some(size) for size in sizes}
+    documents, korrelasjonsid = {size: konto.document(of) for size, of in contents.items()}, str(uuid4())
+    files = [documents[size]["file"] for size in sizes]
     for how in ("plain", "encrypted"):
-        asked = konto.document(content, korrelasjonsid=korrelasjonsid)
-        answers = await client.call("uploadMany", count=20, how=how, **asked)
-        ids = {answer["id"] for answer in answers}
-        assert len(ids) == 20
-        for id_ in ids:
-            assert await downloaded(client, id_) == measured(content)
+        asked = konto.document(b"", korrelasjonsid=korrelasjonsid, files=files)
+        answers = await client.call("uploadMany", how=how, **asked)
+        assert len({answer["id"] for answer in answers}) == 20
+        for answer, size in zip(answers, sizes, strict=True):
+            assert await downloaded(client, answer["id"]) == measured(contents[size])
     assert (await client.call("search", korrelasjonsid=korrelasjonsid, **konto.at))["totaltAntallTreff"] == 40
 
 

@@ -75,6 +75,16 @@ FAULTY = {
         "Feil under lesing av",
         ((Feilkode.UGYLDIG_PDF, "1"),),
     ),
+    "pdf without pages": Refused(
+        form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', pdf(pages=0))]),
+        "ingen sider",
+        ((Feilkode.UGYLDIG_PDF, "2"),),
+    ),
+    "giro page that is none": Refused(
+        form(metadata(dokumenter=[{"filnavn": "a.pdf", "mimeType": "application/pdf", "giroarkSider": [1, 3]}]), A),
+        "giroarkSider",
+        ((Feilkode.KAN_IKKE_SKRIVES_UT, "1"),),
+    ),
     "password": Refused(
         form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', pdf(password="hemmelig"))]),
         "passordbeskyttet",
@@ -102,7 +112,7 @@ FAULTY = {
     "said to be encrypted": Refused(
         form(metadata("a.pdf", "b.pdf", kryptert=True), [('filename="a.pdf"', b"0\x80\x06\x09"), AB[1]]),
         "kryptert",
-        ((Feilkode.MA_KRYPTERES, "2"),),
+        ((Feilkode.MA_KRYPTERES, "1"), (Feilkode.MA_KRYPTERES, "2")),
     ),
     "level 4 in clear": Refused(
         form(metadata("a.pdf", krevNiva4Innlogging=True), A), "kryptert", ((Feilkode.MA_KRYPTERES, None),)

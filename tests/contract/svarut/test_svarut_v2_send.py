@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificate
 
+from fiks_cms import Encryptor
 from gateway.auth.demands import silent_routes
 from gateway.context import BLOBS, LOG
 from gateway.seed import MOTTAR_SELV
@@ -20,6 +22,7 @@ from schemas.envelope import Recorded
 from schemas.svarut import Dokument
 from streams.domain.svarut import key_id_of
 from streams.sealing import opened_all
+from tests.support.cms import encrypt, key_pair
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
 
 PDF = pdf()
@@ -117,13 +120,57 @@ async def test_a_letter_without_documents_and_fields_that_nobody_knows(caller: C
     assert event.dokumenter == ()
 
 
-async def test_encrypted_documents_are_not_looked_into(caller: Caller) -> None:
-    body = form(metadata("a.pdf", kryptert=True, krevNiva4Innlogging=True), [('filename="a.pdf"', b"0\x80\x06\x09")])
+async def encrypted(caller: Caller, content: bytes) -> bytes:
+    """For whoever the address tells, as senders do (contract 7.2 and 11)."""
+    async with caller.session.get(f"{caller.url}/forsendelse/publickey/hent") as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        encryptor = Encryptor([load_pem_x509_certificate(await answer.read())])
+    return encryptor.update(content) + encryptor.finish()
 
-    event, _ = await sent(caller, body)
 
-    assert event.krev_niva4_innlogging
-    assert await content_of(caller, event.forsendelse_id, event.dokumenter[0]) == b"0\x80\x06\x09"
+@pytest.mark.parametrize("content", [PDF, pdf(pages=900)], ids=["a segment", "many"])
+async def test_encrypted_documents_are_kept_as_what_they_hold(caller: Caller, content: bytes) -> None:
+    envelope = await encrypted(caller, content)
+    body = form(metadata("a.pdf", kryptert=True, krevNiva4Innlogging=True), [('filename="a.pdf"', envelope)])
+
+    event, _ = await sent(caller, chunked(body, 7000))
+
+    [dokument] = event.dokumenter
+    assert (event.kryptert, event.dekryptert, event.krev_niva4_innlogging) == (True, True, True)
+    assert (dokument.storrelse, dokument.sha256) == (len(content), sha256(content).hexdigest())
+    assert await content_of(caller, event.forsendelse_id, dokument) == content
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda envelope: encrypt(PDF, key_pair("en annen")), "kryptert for oss"),
+        (lambda envelope: envelope[:-1], "kryptert for oss"),
+        (lambda envelope: envelope + b"0", "kryptert for oss"),
+        (lambda envelope: PDF, "kryptert for oss"),
+    ],
+    ids=["for another", "cut off", "something behind", "in clear"],
+)
+async def test_what_cannot_be_deciphered_is_refused_and_leaves_nothing(
+    caller: Caller, make: Callable[[bytes], bytes], message: str
+) -> None:
+    envelope, blobs = await encrypted(caller, PDF), caller.blobs
+    parts = [('filename="a.pdf"', envelope), ('filename="b.pdf"', make(envelope)), ('filename="c.pdf"', envelope)]
+
+    status, answer = await caller.send(form(metadata("a.pdf", "b.pdf", "c.pdf", kryptert=True), parts))
+
+    assert (status, answer["message"].count("dokument ")) == (400, 1)
+    assert message in answer["message"]
+    assert "(dokument 2)" in answer["message"]
+    assert caller.blobs == blobs
+
+
+async def test_what_an_envelope_holds_is_looked_into(caller: Caller) -> None:
+    faulty = {"passordbeskyttet": pdf(password="hemmelig"), "ikke en gyldig PDF": b"<html>", "tomt dokument": b""}
+    for message, content in faulty.items():
+        envelope = await encrypted(caller, content)
+        status, answer = await caller.send(form(metadata("a.pdf", kryptert=True), [('filename="a.pdf"', envelope)]))
+        assert (status, message in answer["message"]) == (400, True), answer
 
 
 async def test_the_mottakersystem_is_found_when_it_is_received(caller: Caller) -> None:
