@@ -56,6 +56,7 @@ from tests.support.gateway import ends_of, events_after
 from tests.support.records import records_on
 
 ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "09477211183", "01010700066", "15819000066", "25865400058"
+UNKNOWN = UUID(int=0xFFFF)
 KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autorisasjon", "/autorisasjon-update/api/v1"
 
 
@@ -427,6 +428,65 @@ async def test_root_is_told_what_it_holds(town: Town) -> None:
         [own] = await ask(who, "GET", f"{QUERY}/autorisasjoner", arvPrivilegier="true")
         assert (own["privilegiumNiva"], own["ressursNiva"]) == (1, 1)
     assert await ask(ROOT_FNR, "GET", f"{QUERY}/autorisasjoner", forelderRessurs=str(town.a)) == []
+
+
+async def test_root_is_a_resource_for_root_operators_alone(town: Town) -> None:
+    ask, operator = town.one.done, {"aktor": CLERK, "privilegium": "ADMIN"}
+    await ask(ROOT_FNR, "POST", f"{UPDATE}/ressurs/{ROOT}/tilganger", operator)
+    own = {"aktor": ROOT_FNR, "privilegium": "ADMIN"}
+    held = await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser/{ROOT}/tilganger")
+    assert {one["aktor"] for one in held} >= {ROOT_FNR, CLERK}
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser/{ROOT}/tilganger", aktor=ROOT_FNR) == [own]
+    shown = {"id": str(ROOT), "type": "ROOT", "navn": "ROOT"}
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser/{ROOT}") == shown | {"path": []}
+    assert shown | {"path": []} in await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser")
+    assert shown in (await ask(ROOT_FNR, "GET", f"{QUERY}/synlige", privilegier="ADMIN"))["ressurser"]
+    below = {one["id"] for one in await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/barn")}
+    assert {str(town.a), str(town.b)} <= below
+    assert str(ROOT) not in below
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/barn", type="SVARUT") == []
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/isLeaf") is False
+    asked = {"ressurser": [str(ROOT)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
+    [counted] = (await ask(ROOT_FNR, "POST", f"{QUERY}/ressurser/oversikt", asked))["ressurser"]
+    assert counted["antallPersoner"] == counted["antallTotalt"] == len(held)
+
+    for path in ("ressurser/{}", "{}/barn", "{}/isLeaf", "ressurser/{}/tilganger"):
+        root, nobodys = [await town.one.ask(ADMIN_A, "GET", f"{QUERY}/{path.format(id_)}") for id_ in (ROOT, UNKNOWN)]
+        assert root[0] == nobodys[0]
+        assert root[1]["message"].replace(str(ROOT), "") == nobodys[1]["message"].replace(str(UNKNOWN), "")
+    assert (await town.one.ask(ADMIN_A, "POST", f"{QUERY}/ressurser/oversikt", asked))[0] == 404
+    assert str(ROOT) not in {one["id"] for one in await ask(ADMIN_A, "GET", f"{QUERY}/ressurser")}
+
+
+NO_ORGANISATION: list[tuple[str, str, Any]] = [
+    ("GET", "tjenester", None),
+    ("GET", "tjenester/SVARUT", None),
+    ("POST", "tjenester/SVARUT/initialiser", None),
+    ("POST", "tjenester/SVARUT/konfigurer", None),
+    ("GET", "faktura", None),
+    ("PUT", "faktura", dict.fromkeys(("navn", "juridiskNavn", "referanse", "postnummer", "poststed"), "1")),
+    ("GET", "kontaktinformasjon", None),
+    ("GET", "integrasjoner", None),
+    ("GET", "integrasjoner/SVARUT", None),
+    ("PATCH", "", {"navn": "Rotvik"}),
+]
+
+
+async def test_root_is_no_organisation(town: Town) -> None:
+    before = len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon"))
+    root = f"{KONF}/organisasjoner/{ROOT}"
+    for method, path, body in NO_ORGANISATION:
+        said = body | {"orgnr": "310991007"} if path == "faktura" and body else body
+        status, answer = await town.one.ask(ROOT_FNR, method, f"{root}/{path}".rstrip("/"), said)
+        assert (status, answer["message"]) == (404, "Organisasjonen finnes ikke"), (method, path)
+    ny = {"autorisertOrgnr": "310991007", "navn": "Fagsystem", "fiksOrganisasjonUuid": str(ROOT)}
+    by_root = f"{KONF}/root/organisasjoner/{ROOT}"
+    assert (await town.one.ask(ROOT_FNR, "PATCH", by_root, {"intern": False, "navn": "Rotvik"}))[0] == 404
+    assert len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")) == before
+    assert (await town.one.ask(ROOT_FNR, "POST", f"{KONF}/integrasjoner", ny))[0] == 404
+    assert (await town.one.ask(ROOT_FNR, "PATCH", f"{UPDATE}/ressurs/{ROOT}", {"navn": "Rotvik"}))[0] == 404
+    known = town.one.memory.configuration.virksomhet(ROOT)
+    assert (known.organisasjon, known.tjenester, known.faktura, known.ressurser) == (None, {}, None, {})
 
 
 WRONG_FNR, WRONG_ORGNR = "01010700065", "310991006"
