@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -429,6 +430,20 @@ async def test_what_is_one_s_own_is_there_and_nobody_else_has_changed_it(
 
 def test_which_addresses_with_ids_are_open_to_all() -> None:
     assert {str(route) for route in ROUTES if route not in CLOSED} == OPEN.keys()
+
+
+async def test_an_account_without_a_key_is_as_one_that_nobody_has(
+    both: tuple[Everything, Everything], said: Said
+) -> None:
+    """The address is open to all, and some accounts are hidden from most."""
+    one, other = both
+    stranger, hidden = replace(one.callers[Caller.MANAGER], headers={}), other.ids["protokollkonto"]
+    without, nobodys = [
+        await told(stranger, "GET", f"/fiks-io/katalog/api/v1/kontoer/{id_}/offentligNokkel", Call(), [id_], said)
+        for id_ in (hidden, of_that_shape(hidden))
+    ]
+    assert without == nobodys
+    assert without.status == 404
 
 
 def parts_of(route: Route) -> Iterable[tuple[str, ...]]:
