@@ -356,6 +356,48 @@ async def test_who_administrates_several_organisations_says_it_in_each(town: Tow
     assert sorted(told, key=str) == sorted([kari, other], key=str)
 
 
+async def test_what_is_said_of_a_person_is_said_where_the_person_is_known_or_where_the_caller_says(town: Town) -> None:
+    ask, names = town.one.done, {"fnrs": [CLERK]}
+    await ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", {"aktor": ADMIN_A, "privilegium": "ADMIN"})
+    send = {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
+    await ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", send)
+    in_b = await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [in_b]  # A was told nothing of her
+    in_a = {"fnr": CLERK, "navn": "Kari i A"}
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer", in_a, fiksOrgId=str(town.a)) == in_a
+    for path, body in (("oppdater", {"fnr": CLERK}), (CLERK, {})):
+        said = body | {"tittel": f"Rådgiver {path}"}
+        in_b = await ask(ADMIN_A, "PATCH", f"{KONF}/personer/{path}", said, fiksOrgId=str(town.b))
+        told = await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names)
+        assert sorted(told, key=str) == sorted([in_a, in_b], key=str)
+    for of in (town.a, UNKNOWN):  # of others, as of nobody
+        query = {"fiksOrgId": str(of)}
+        assert (await town.one.ask(ADMIN_B, "POST", f"{KONF}/personer", in_a, **query))[0] == 403
+        said = {"fnr": CLERK, "navn": "x"}
+        assert (await town.one.ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", said, **query))[0] == 404
+    assert (await town.one.ask(ADMIN_A, "POST", f"{KONF}/personer", in_a, fiksOrgId="A"))[0] == 400
+
+
+async def test_the_name_that_is_answered_is_the_one_that_is_kept(town: Town) -> None:
+    ask, helper, names = town.one.done, "17708512036", {"fnrs": [CLERK]}
+    for name in ("Kari", "Kari Nordmann"):
+        kari = {"fnr": CLERK, "navn": name}
+        assert await ask(ADMIN_A, "POST", f"{KONF}/personer", kari) == kari
+        assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+    service = await town.svarut(ADMIN_A, town.a)
+    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", {"aktor": helper, "privilegium": "ADMIN"})
+    assert (await town.one.ask(helper, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "En annen"}))[0] == 403
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+
+
+async def test_what_is_said_of_root_operators_is_changed_by_them(town: Town) -> None:
+    root = f"{KONF}/root/personer"
+    changed = await town.one.done(ROOT_FNR, "PATCH", f"{root}/{ROOT_FNR}", {"tittel": "Operatør"})
+    assert changed == {"fnr": ROOT_FNR, "navn": "En administrator", "tittel": "Operatør"}
+    for who, of, status in ((ROOT_FNR, ADMIN_A, 404), (ROOT_FNR, "1", 400), (ADMIN_A, ADMIN_A, 403)):
+        assert (await town.one.ask(who, "PATCH", f"{root}/{of}", {"navn": "x"}))[0] == status
+
+
 async def test_the_administrator_of_a_service_sees_those_who_hold_something_there(town: Town) -> None:
     ask, helper = town.one.done, "17708512036"
     service = await town.svarut(ADMIN_A, town.a)

@@ -23,6 +23,7 @@ from aiohttp import web
 from gateway.app import add_routes
 from gateway.audit import AUDITOR
 from gateway.auth.demands import Caller, Demand, demand_of, open_to_all
+from gateway.digital_id import Kind, kind_of
 from gateway.issuer.people import PEOPLE
 from gateway.tus import CONTENT_TYPE
 from infra.masking import masked_text
@@ -71,6 +72,8 @@ NAMES = {
     "meldingsprotokoll": "no.ks.fiks.arkiv.v1",
 }
 """What in an address is no id but a word that means the same for all."""
+NOBODY = "01810110089"
+"""The number of a person whom no organisation knows."""
 OURS = ("/schema-registry/", "/openapi/")
 """Begin the addresses whose ids are the platform's own."""
 
@@ -94,6 +97,7 @@ DOKUMENT = Call(
     params={"kryptert": "false"},
 )
 PART = RESUMABLE | {"Content-Type": CONTENT_TYPE, "Upload-Offset": "0"}
+AS_PERSON = Call({"tittel": "Rådgiver"}, headers={"Lovhjemmel": "Kommuneloven"})
 NAVN, PEM, BESKRIVELSE = Call({"navn": "Et navn"}), Call({"pem": pem()}), Call({"beskrivelse": "Postmottak"})
 SYSTEM = {"navn": "Arkivet", "beskrivelse": "Et arkiv", "eposter": ["arkiv@example.no"], "offentlig": False}
 PARTS = [{"partNavn": "arkiv.full", "stottetProtokollVersjon": "v1"}]
@@ -171,6 +175,8 @@ CALLS: dict[str, Call] = {
         FAKTURA | {"orgnr": "310991007", "postnummer": "0150"}
     ),
     "PATCH /konfigurasjon/api/v1/root/organisasjoner/{orgId}": Call({"intern": False}),
+    "PATCH /konfigurasjon/api/v1/personer/{fnr}": AS_PERSON,
+    "PATCH /konfigurasjon/api/v1/root/personer/{fnr}": AS_PERSON,
     "PATCH /konfigurasjon/api/v1/integrasjoner/{integrasjonId}": NAVN,
     "PATCH /konfigurasjon/api/v1/root/integrasjoner/{integrasjonId}": Call({"global": False}),
     "POST /api/v2/kontoer/{kontoId}/forsendelser/": FORSENDELSE,
@@ -455,6 +461,8 @@ def of_that_shape(id_: str) -> str:
     """An id that nobody has."""
     if "-" in id_:
         return str(uuid4())
+    if kind_of(id_) is Kind.PERSON:
+        return NOBODY
     return id_[:-32] + uuid4().hex  # of an upload, which says first until when it lives
 
 
