@@ -587,6 +587,32 @@ BAD: dict[str, tuple[str, str, Any]] = {
         f"{KONF}/integrasjoner/{UUID(int=9)}",
         {"navn": "N" * 256},
     ),
+    "an integration named after a person": (
+        "POST",
+        f"{KONF}/integrasjoner",
+        {"autorisertOrgnr": "310991007", "navn": f"Fagsystem {CLERK}", "fiksOrganisasjonUuid": "{a}"},
+    ),
+    "an integration that is described by a person": (
+        "POST",
+        f"{KONF}/integrasjoner",
+        {"autorisertOrgnr": "310991007", "navn": "x", "beskrivelse": f"{CLERK[:6]} {CLERK[6:]}."}
+        | {"fiksOrganisasjonUuid": "{a}"},
+    ),
+    "a resource named after a person": ("PATCH", "{ressurs}", {"navn": f"Sak {CLERK}"}),
+    "an organisation named after a person": ("PATCH", "{org}", {"navn": f"Enk-{CLERK}"}),
+    "an organisation's mail for a person": ("PATCH", "{org}", {"epost": ["post@example.no", f"{CLERK}@example.no"]}),
+    "invoices for a person": (
+        "PUT",
+        "{org}/faktura",
+        {
+            "orgnr": "310991007",
+            "navn": "n",
+            "juridiskNavn": "n",
+            "referanse": CLERK,
+            "postnummer": "1",
+            "poststed": "p",
+        },
+    ),
     "a revocation of an unknown right": ("DELETE", "{ressurs}/tilganger?aktor=01010700066&privilegium=ALT", None),
     "a depth below none": ("GET", f"{QUERY}/autorisasjoner?maksDybde=-1", None),
     "a depth beyond all": ("GET", f"{QUERY}/autorisasjoner?maksDybde=99999999999", None),
