@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from gateway.aktorer import aktor, must_be_type, must_exist, named
 from gateway.auth.demands import Caller, integration, manager
 from gateway.auth.memory import MEMORY
-from gateway.auth.middleware import DEMANDED, demand_on
+from gateway.auth.middleware import DEMANDED, caught_up, demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
 from gateway.metadata import Kode, read_json
@@ -54,7 +54,7 @@ async def is_autorisert(request: web.Request) -> web.Response:
         privilegium = request.query["privilegium"]
     except (KeyError, ValueError):
         raise Unreadable("Oppgi aktor, privilegium og ressurs i adressen") from None
-    await request.app[MEMORY].catch_up()  # services ask here: what was answered anywhere counts
+    await caught_up(request)  # services ask here: what was answered anywhere counts
     request[DEMANDED] = ressurs_id
     if who != request[PRINCIPAL].holder and not _administrates(request, ressurs_id):
         raise NotAllowed(f"Du er ikke administrator for ressursen {ressurs_id}")
