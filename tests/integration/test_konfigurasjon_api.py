@@ -103,6 +103,7 @@ class Gateway:
     session: ClientSession
     memory: Memory
     names: Persons
+    auditor: Auditor
 
     async def ask(
         self, who: str, method: str, path: str, body: Any = None, *, law: str = "Kommuneloven § 24-1", **query: str
@@ -141,7 +142,7 @@ async def running(of: Backbone, names: Persons) -> AsyncIterator[Gateway]:
     await memory.start()
     async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
         await eventually(lambda: memory.ready)
-        yield Gateway(server, session, memory, names)
+        yield Gateway(server, session, memory, names, app[AUDITOR])
     await memory.stop()
 
 
@@ -278,6 +279,28 @@ async def test_a_look_up_without_a_law_is_refused_and_on_the_record(town: Town) 
     assert isinstance(event, TilgangNektet)
     assert (at.actor, event.rute) == (town.one.names.actor(ADMIN_A), f"POST {KONF}/personer/list")
     assert CLERK not in str((event, at))
+
+
+async def test_what_is_hidden_from_the_caller_is_refused_on_the_record(town: Town) -> None:
+    """Though it is answered as what is not there."""
+    machine = await town.integrasjon()
+    counted = {"ressurser": [str(town.a)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
+    attached = f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.b}"
+    attaching = f"{KONF}/integrasjoner/{{integrasjonId}}/tilknyttede-ressurser/{{ressursId}}"
+    switching = f"{UPDATE}/fiksorgs/{town.b}/aktorer/{machine}"
+    for method, path, body, answered, route, owner in (
+        ("POST", f"{QUERY}/ressurser/oversikt", counted, 404, f"{QUERY}/ressurser/oversikt", town.a),
+        ("PUT", attached, None, 404, attaching, town.b),
+        ("DELETE", attached, None, 404, attaching, town.b),
+        ("PATCH", switching, {"aktiv": False}, 400, f"{UPDATE}/fiksorgs/{{fiksOrgId}}/aktorer/{{aktor}}", town.b),
+    ):
+        marks = await ends_of(town.backbone.settings.kafka, "fiks.audit")
+        assert (await town.one.ask(ADMIN_B, method, path, body))[0] == answered
+        await asyncio.gather(*town.one.auditor._behind)
+        [(event, at)] = await events_after(town.backbone.settings.kafka, marks, "fiks.audit")
+        assert isinstance(event, TilgangNektet)
+        assert (at.actor, event.rute) == (town.one.names.actor(ADMIN_B), f"{method} {route}")
+        assert event.fiks_org_id == owner
 
 
 async def test_a_refusal_does_not_tell_which_services_another_organisation_has(town: Town) -> None:
