@@ -18,15 +18,10 @@ from tests.support.revoking import (
     deleted,
     of_another_organisation,
     reader,
+    status,
     with_another_password,
     without_the_right,
 )
-
-
-async def status(gateway: Lager, machine: Lager) -> int:
-    """What the gateway answers to the machine, which would like to know how many messages wait."""
-    asking = replace(gateway, headers=machine.headers)
-    return (await asking.ask("GET", f"/fiks-io/manuell/api/v1/kontoer/{KONTO}/meldinger/antall")).status
 
 
 async def until(gateway: Lager, machine: Lager, answered: int) -> None:
