@@ -511,7 +511,7 @@ async def test_root_is_a_resource_for_root_operators_alone(town: Town) -> None:
     assert str(ROOT) not in below
     assert await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/barn", type="SVARUT") == []
     assert await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/isLeaf") is False
-    asked = {"ressurser": [str(ROOT)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
+    asked = {"ressurser": [str(ROOT)], "privilegium": "ADMIN", "ressursType": "ROOT"}
     [counted] = (await ask(ROOT_FNR, "POST", f"{QUERY}/ressurser/oversikt", asked))["ressurser"]
     assert counted["antallPersoner"] == counted["antallTotalt"] == len(held)
 
