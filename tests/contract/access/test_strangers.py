@@ -303,6 +303,7 @@ NAMED = [
         lambda _, id_: Call({"fiksOrganisasjonUuid": id_, "navn": "Fagsystem", "autorisertOrgnr": "310991007"}),
         403,
     ),
+    Named("GET", "/audit-sok/api/v1/sok", "fiksOrgId", lambda _, id_: Call(params={"fiksOrganisasjon": id_}), 403),
     Named("POST", KONTOER, "fiksOrgId", lambda _, id_: Call({"konto": {"fiksOrgId": id_, "navn": "Konto"}}), 403),
     Named(
         *("POST", KONTOER, "ressursId"),
