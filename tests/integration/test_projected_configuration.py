@@ -163,7 +163,7 @@ async def test_the_tables_are_what_a_gateway_remembers_live_and_rebuilt(
 
 
 async def test_who_gave_a_right_to_whom_when_and_by_which_law_is_asked_as_readme_says(system: Backbone) -> None:
-    [query] = [sql for sql in re.findall("```sql\n(.*?)```", README.read_text(), re.DOTALL) if STEG in sql]
+    [query] = [sql for sql in re.findall("```sql\n(.*?)```", README.read_text(), re.DOTALL) if KOMMANDO in sql]
     letters, law, on, other = DeadLetters(system.log), "Kommuneloven § 24-1", uuid4(), "integrasjon:another"
     works = [Deciding(konfigurasjon, system.log, letters), Projecting([projected], letters, system.log.keys)]
     right = {"fiks_org_id": on, "aktor": INTEGRASJON, "ressurs_id": on}
