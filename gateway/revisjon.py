@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,12 +23,8 @@ TJENESTER = {"konfigurasjon": "fiks.konfigurasjon", "audit": "fiks.audit"}
 """The topics whose streams are organisations, by the service that they are of."""
 
 
-class Sortering(StrEnum):
-    """How hits are ordered. All are equally relevant, so by relevance the newest come first too."""
-
-    DATO_ASC = "DATO_ASC"
-    DATO_DESC = "DATO_DESC"
-    RELEVANS = "RELEVANS"
+SORTERING = {"DATO_ASC": "asc", "DATO_DESC": "desc", "RELEVANS": "desc"}
+"""How hits can be ordered by their time. All are equally relevant, so by relevance the newest come first too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +67,13 @@ class Revisjon:
             for topic in TJENESTER.values()
         )
 
-    async def sok(self, fiks_org_id: UUID, what: Kriterier, sortering: Sortering, fra: int, antall: int) -> Treff:
-        """All that the log has now. Raises Unavailable."""
+    async def sok(self, fiks_org_id: UUID, what: Kriterier, sortering: str, fra: int, antall: int) -> Treff:
+        """All that the log has now; ``sortering`` is one of ``SORTERING``. Raises Unavailable."""
         await self._konfigurasjon.caught_up(fiks_org_id)
         topics = [topic for name, topic in TJENESTER.items() if name in what.tjenester]
         args = (str(fiks_org_id), topics, what.term, what.fra, what.til, what.requester)
-        order = "asc" if sortering is Sortering.DATO_ASC else "desc"
         counted = await self._audit.rows(fiks_org_id, ANTALL, *args)
-        page = await self._audit.rows(fiks_org_id, SIDE.format(order=order), *args, fra, antall)
+        page = await self._audit.rows(fiks_org_id, SIDE.format(order=SORTERING[sortering]), *args, fra, antall)
         by_topic = {row["topic"]: row["antall"] for row in counted.rows}
         return Treff({name: by_topic.get(topic, 0) for name, topic in TJENESTER.items()}, page)
 

@@ -18,7 +18,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.dokumentlager import fresh, page_in
 from gateway.opened import as_opened
-from gateway.revisjon import REVISJON, TJENESTER, Kriterier, Sortering
+from gateway.revisjon import REVISJON, SORTERING, TJENESTER, Kriterier
 from gateway.routes import Routes
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
@@ -37,7 +37,9 @@ SERVICES = {name: uuid5(ROOT, name) for name in TJENESTER}
 async def sok(request: web.Request) -> web.Response:
     """What happened in an organisation that the caller administrates, and who did it."""
     query = request.query
-    of, sortering = _organisation(request), _sortering(query.get("sortering", Sortering.DATO_DESC))
+    of, sortering = _organisation(request), query.get("sortering", "DATO_DESC")
+    if sortering not in SORTERING:
+        raise Unreadable(f"sortering må være en av {', '.join(SORTERING)}")
     await demand_on(request, of)
     if "underRessurser" in query:
         raise Rejected("Det kan ikke søkes etter underRessurser: søk i hendelsene til kontoen eller dokumentet")
@@ -98,12 +100,6 @@ def _organisation(request: web.Request) -> UUID:
         return UUID(request.query["fiksOrganisasjon"])
     except (KeyError, ValueError):
         raise Unreadable("Oppgi fiksOrganisasjon i adressen, en UUID") from None
-
-
-def _sortering(said: str) -> Sortering:
-    if said not in Sortering.__members__:
-        raise Unreadable(f"sortering må være en av {', '.join(Sortering)}")
-    return Sortering(said)
 
 
 def _moment(query: Mapping[str, str], name: str) -> datetime | None:
