@@ -43,6 +43,7 @@ from gateway.registers.altinn import Altinn
 from gateway.registers.krr import KRR, Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.registers.matrikkel import connected
+from gateway.revisjon import REVISJON, Revisjon
 from gateway.routes import Routes
 from gateway.sporing import SPORING, Sporing
 from gateway.sporing import TOPIC as MELDING_TOPIC
@@ -233,6 +234,7 @@ def _reading(settings: Settings) -> Context:
             app[POLLING] = queues.polling
             queues.start()
             app[SPORING] = Sporing(pool, ends)
+            app[REVISJON] = Revisjon(pool, settings.kafka)
             yield
             await queues.stop()
 

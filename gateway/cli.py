@@ -49,6 +49,11 @@ COMMANDS = {
         "gateway.commands",
         "Make a new key pair for documents and tell it to senders; what comes for older ones is read all the same.",
     ),
+    "person-name": Entry(
+        GATEWAY,
+        "gateway.commands",
+        "Print what the log calls the person whose number is typed or comes on stdin.",
+    ),
     "issuer": Entry(
         GATEWAY,
         "gateway.commands",

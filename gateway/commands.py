@@ -30,6 +30,30 @@ def rotate_certificate() -> None:
     click.echo(f"New key pair: {key_folder(Settings()).rotate()}")
 
 
+@click.command("person-name")
+def person_name() -> None:
+    """Print what the log calls the person whose number is typed or comes on stdin.
+
+    No argument, since others on the machine see those. By that name the audit trail tells what happened about them.
+    """
+    import sys
+
+    from gateway.auth.persons import KEPT, persons
+    from gateway.digital_id import Kind, kind_of
+
+    settings = Settings()
+    if settings.person_key_file is None and not (settings.state / KEPT).exists():
+        raise click.ClickException(f"no key in {settings.state}: set FIKS_PERSON_KEY_FILE to that of the gateways")
+    if sys.stdin.isatty():
+        typed = click.prompt("Fødselsnummer", hide_input=True, err=True)
+    else:
+        typed = click.get_text_stream("stdin").read()
+    number = "".join(typed.split())
+    if kind_of(number) is not Kind.PERSON:
+        raise click.ClickException("that is no fødselsnummer or d-nummer")
+    click.echo(persons(settings).actor(number))
+
+
 @click.command()
 def issuer() -> None:
     """Run the test issuers, stand-ins for Maskinporten and ID-porten that vouch for anyone."""

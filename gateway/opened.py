@@ -18,19 +18,20 @@ async def as_opened(request: web.Request, said: Any) -> web.Response:
 
     Raises Unavailable when the keys cannot be read.
     """
-    texts = {text for text in _texts(said) if text.startswith(KEPT)}
+    texts = {text for text in texts_in(said) if text.startswith(KEPT)}
     return as_json(_with(said, await opened_texts(request.app[LOG].keys, texts)) if texts else said)
 
 
-def _texts(said: Any) -> Iterator[str]:
+def texts_in(said: Any) -> Iterator[str]:
+    """Every text in what is JSON, but for the names of fields."""
     if isinstance(said, str):
         yield said
     elif isinstance(said, dict):
         for one in said.values():
-            yield from _texts(one)
+            yield from texts_in(one)
     elif isinstance(said, list | tuple):
         for one in said:
-            yield from _texts(one)
+            yield from texts_in(one)
 
 
 def _with(said: Any, texts: dict[str, str]) -> Any:

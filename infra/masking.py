@@ -38,6 +38,13 @@ def masked_text(text: str) -> str:
     return _ID_OR_ELEVEN_DIGITS.sub(lambda found: found["id"] or MASK, text)
 
 
+def numbers_of_eleven(text: str) -> Iterator[str]:
+    """The digits of every number that ``masked_text`` masks."""
+    for found in _ID_OR_ELEVEN_DIGITS.finditer(text):
+        if not found["id"]:
+            yield re.sub("[ -]", "", found[0])
+
+
 def masked_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as JSON values that may be shown: by name where the name says so, else by what is in them."""
     return {masked_text(name): MASK if is_hidden(name) else masked(value) for name, value in fields.items()}

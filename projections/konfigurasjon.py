@@ -1,29 +1,32 @@
 """Who exists and who may what, as tables: the fold of every organisation's stream, exactly as gateways remember it.
 
 Never a hash of a password, and persons only as the log names them. The rows that a batch's events concern are made a
-``Configuration``, which meets the events, and is made rows again. Raise ``logic`` when the fold changes.
+``Configuration``, which meets the events, and is made rows again. What each event changed of who may what is a step, by
+the difference that it made; who asked for it stands with the command. Raise ``logic`` when the fold changes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar, get_args
 from uuid import UUID
 
-from projections.projection import Fold, Met, Needs, Projection, Row, Rows, sql_beside
+from projections.projection import Append, Fold, Met, Needs, Projection, Row, Rows, sql_beside, stream_id
 from schemas.catalogue import event_type
 from schemas.derive import fields_of
 from schemas.envelope import Envelope
 from schemas.errors import Unreadable
 from schemas.fiks_protokoll import ProtokollKontoOpprettet, Protokollpart
 from schemas.konfigurasjon import FakturaEndret, Organisasjonstype
+from schemas.konfigurasjon_commands import Command
 from streams.domain.configuration import Configuration, Stream
 from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.domain.fiks_io_konto import Adresse, FiksIoKonto
 from streams.domain.fiks_protokoll import FiksProtokoll, ProtokollKonto, ProtokollSystem, Tilgang
 from streams.domain.konfigurasjon import (
+    NOTHING,
     GlobalIntegrasjon,
     Integrasjon,
     KonfigurasjonEvent,
@@ -57,6 +60,9 @@ OF_AN_INTEGRATION = (
 )
 FAKTURA = [field.name for field, _ in fields_of(FakturaEndret)]
 NO_HASH = ""
+STEG, KOMMANDO = "konfigurasjon_rettighetssteg", "konfigurasjon_kommando"
+GITT, TATT, AV, PA = "GITT", "TATT", "AV", "PA"
+"""What a step is: a privilege given or taken, an actor switched off or on."""
 
 
 def needs(rows: Rows, met: Sequence[Met]) -> Needs:
@@ -91,17 +97,20 @@ def needs(rows: Rows, met: Sequence[Met]) -> Needs:
 
 def advance(rows: Rows, met: Sequence[Met]) -> Rows:
     """The rows after the events."""
-    configuration = Configuration()
+    configuration, steps = Configuration(), set[Row]()
     for stream in streams_of(rows):
         configuration.adopt(stream)
-    for event, at in met:
+    for one in met:
+        event, at = one
         assert at.position is not None
+        before = configuration.virksomhet(event.fiks_org_id)
         configuration.meet(event, at.cause, at.position.offset)
-    return rows_of(configuration.streams())
+        steps |= set(steps_of(one, before, configuration.virksomhet(event.fiks_org_id)))
+    return rows_of(configuration.streams()) | {STEG: steps}
 
 
 konfigurasjon = Projection(
-    "konfigurasjon", logic=3, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
+    "konfigurasjon", logic=4, topics=("fiks.konfigurasjon",), sql=sql_beside(__file__), fold=Fold(needs, advance)
 )
 
 
@@ -111,6 +120,57 @@ def said(event: Any, at: Envelope) -> tuple[Met]:
     if event_type(event).name != at.type:
         raise Unreadable(f"it calls itself {at.type}, but is {event_type(event).name}")
     return (Met(event, at),)
+
+
+def steps_of(met: Met, before: Virksomhet, after: Virksomhet) -> Iterator[Row]:
+    """The rows that tell what the event changed of who may what in its stream; none of an event without such effect."""
+    event, at = met
+    assert at.position is not None
+    _, partition, offset = at.position
+    told = (partition, at.id, at.time, at.type, at.causation_id)
+    if (aktor := _aktor(event, before, after)) is not None:
+        for nr, change in enumerate(_changes(aktor, before, after)):
+            yield (event.fiks_org_id, offset, nr, *told, aktor, *change)
+
+
+def _aktor(event: Any, before: Virksomhet, after: Virksomhet) -> str | None:
+    """The one whose rights the event may have changed."""
+    if (aktor := getattr(event, "aktor", None)) is not None:
+        return str(aktor)
+    system_id = getattr(event, "system_id", None)
+    system = _system(system_id, after) or _system(system_id, before)
+    integrasjon_id = system.integrasjon_id if system else getattr(event, "integrasjon_id", None)
+    return integrasjon_aktor(integrasjon_id) if integrasjon_id else None
+
+
+def _system(system_id: UUID | None, state: Virksomhet) -> ProtokollSystem | None:
+    return state.protokoll.systemer.get(system_id) if system_id else None
+
+
+def _changes(aktor: str, before: Virksomhet, after: Virksomhet) -> Iterator[Row]:
+    """What is another of an actor's rights: the change, the privilege, and the resource or the type of resources."""
+    for change, privilegium, on in _differing(before.rettigheter, after.rettigheter, aktor):
+        yield change, privilegium, on, None
+    for change, privilegium, on in _differing(before.typerettigheter, after.typerettigheter, aktor):
+        yield change, privilegium, None, on
+    if (aktor in before.inaktive) is not (aktor in after.inaktive):
+        yield PA if aktor in before.inaktive else AV, None, None, None
+
+
+def _differing(before: Any, after: Any, aktor: str) -> list[tuple[str, str, Any]]:
+    held, holds = before.get(aktor, {}), after.get(aktor, {})
+    changed = [on for on in held.keys() | holds.keys() if held.get(on) is not holds.get(on)]
+    taken = [(TATT, one, on) for on in changed for one in held.get(on, NOTHING) - holds.get(on, NOTHING)]
+    given = [(GITT, one, on) for on in changed for one in holds.get(on, NOTHING) - held.get(on, NOTHING)]
+    return sorted(taken + given, key=str)
+
+
+@konfigurasjon.on_envelope_of(*get_args(Command))
+def asked(at: Envelope) -> tuple[Append]:
+    """Who asked for what, when, and by which law, be it refused or not."""
+    assert at.position is not None
+    _, *place = at.position
+    return (Append(KOMMANDO, (*place, stream_id(at), at.id, at.time, at.type, at.actor, at.legal_basis)),)
 
 
 def rows_of(streams: Iterable[Stream]) -> Rows:

@@ -186,8 +186,40 @@ create table konfigurasjon_protokolltilgang (
     status text not null,
     primary key (fiks_org_id, konto_id, system_id)
 );
+-- What each event changed of who may what. arsak is the command that asked for it.
+create table konfigurasjon_rettighetssteg (
+    fiks_org_id uuid not null,
+    plass bigint not null,
+    nr integer not null,
+    partisjon integer not null,
+    hendelse_id text not null,
+    tidspunkt timestamptz not null,
+    type text not null,
+    arsak text,
+    aktor text not null,
+    endring text not null,
+    privilegium text,
+    ressurs_id uuid,
+    ressurstype text,
+    primary key (fiks_org_id, plass, nr)
+);
+-- Who asked for what. Refused commands are among them.
+create table konfigurasjon_kommando (
+    partisjon integer not null,
+    plass bigint not null,
+    fiks_org_id uuid not null,
+    hendelse_id text not null,
+    tidspunkt timestamptz not null,
+    type text not null,
+    aktor text,
+    lovhjemmel text,
+    primary key (partisjon, plass)
+);
 
 -- name: indexes
+create index if not exists konfigurasjon_kommando_id on konfigurasjon_kommando (hendelse_id);
+create index if not exists konfigurasjon_rettighetssteg_aktor on konfigurasjon_rettighetssteg (aktor, tidspunkt);
+create index if not exists konfigurasjon_rettighetssteg_ressurs on konfigurasjon_rettighetssteg (ressurs_id);
 create index if not exists konfigurasjon_ressurs_id on konfigurasjon_ressurs (id);
 create index if not exists konfigurasjon_integrasjon_id on konfigurasjon_integrasjon (id);
 create index if not exists konfigurasjon_rettighet_ressurs on konfigurasjon_rettighet (ressurs_id);

@@ -23,6 +23,7 @@ AS = {Caller.FOR_ORGANISATION: "på vegne av en organisasjon", Caller.INTEGRATIO
 
 _WAYS = web.RequestKey("ways", tuple)
 """The ways in that are still open to the caller."""
+_CAUGHT_UP = web.RequestKey("caught_up", bool)
 DEMANDED = web.RequestKey("demanded", UUID)
 """``request[DEMANDED]``: the resource on which the privilege that the route demands was asked for."""
 
@@ -46,7 +47,7 @@ def authenticate(callers: Callers) -> Middleware:
             raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
         principal = request[PRINCIPAL] = await callers.identify(request, demand)
         if principal.caller is Caller.MANAGER:  # what they look up and change was perhaps made at another gateway
-            await request.config_dict[MEMORY].catch_up()
+            await caught_up(request)
         open_ways = _high_enough(principal, demand)
         await callers.require_authority(principal)
         ways = request[_WAYS] = _with_legal_basis(request, open_ways)
@@ -117,10 +118,24 @@ async def demand_on_found(request: web.Request, found: Callable[[], UUID], on: s
     """The same on the resource that ``found`` tells by the memory, which may know of another once it has read more.
     ``on`` says which it is, where the caller named it.
     """
-    memory = request.config_dict[MEMORY]
-    moment = memory.moment
-    if not (_may_on(request, found()) or (await memory.has_moved_on(moment) and _may_on(request, found()))):
+    moment = request.config_dict[MEMORY].moment
+    if not (_may_on(request, found()) or (await _has_moved_on(request, moment) and _may_on(request, found()))):
         raise NotAllowed(f"Mangler privilegiet {' eller '.join(map(_in_words, _privileged_ways(request)))}{on}")
+
+
+async def caught_up(request: web.Request) -> None:
+    """Wait until the memory has all that the log had when the call came. It is waited for once in a call: a broker that
+    is silent says no more the second time.
+    """
+    if _CAUGHT_UP not in request:
+        request[_CAUGHT_UP] = True
+        await request.config_dict[MEMORY].catch_up()
+
+
+async def _has_moved_on(request: web.Request, since: int) -> bool:
+    """Whether the memory knows more than at that moment, now that it has all that the log had when the call came."""
+    await caught_up(request)
+    return request.config_dict[MEMORY].moment > since
 
 
 def _may_on(request: web.Request, ressurs_id: UUID) -> bool:

@@ -13,6 +13,8 @@ from infra.settings import Settings
 from streams.domain.errors import Rejected
 
 SHORTEST = 32
+KEPT = "person-key"
+"""The file of the state folder that keeps the key where no other is named."""
 
 
 class Persons:
@@ -34,7 +36,7 @@ def persons(settings: Settings) -> Persons:
     Raises Rejected when the file holds no such key, OSError when it cannot be read.
     """
     if settings.person_key_file is None:
-        return Persons(bytes.fromhex(kept(settings.state / "person-key", lambda: secrets.token_hex(SHORTEST))))
+        return Persons(bytes.fromhex(kept(settings.state / KEPT, lambda: secrets.token_hex(SHORTEST))))
     return Persons(_read(settings.person_key_file))
 
 

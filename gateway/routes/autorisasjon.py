@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from gateway.aktorer import aktor, must_be_type, must_exist, named
 from gateway.auth.demands import Caller, integration, manager
 from gateway.auth.memory import MEMORY
-from gateway.auth.middleware import DEMANDED, demand_on
+from gateway.auth.middleware import DEMANDED, caught_up, demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
 from gateway.metadata import Kode, read_json
@@ -33,6 +33,8 @@ BASE = "/autorisasjon-query/api/v1/autorisasjon"
 MOST = 1000
 """Rows in an answer, at most."""
 DEPTH = re.compile(r"[0-9]{1,9}")
+ROT = Ressurs(ROOT, ROOT, "ROOT", "ROOT", (ROOT,))
+"""The resource above all others, which lies in no organisation. Who may not administrate it does not see it."""
 
 
 class Oversikt(Struct, rename="camel", frozen=True):
@@ -52,7 +54,7 @@ async def is_autorisert(request: web.Request) -> web.Response:
         privilegium = request.query["privilegium"]
     except (KeyError, ValueError):
         raise Unreadable("Oppgi aktor, privilegium og ressurs i adressen") from None
-    await request.app[MEMORY].catch_up()  # services ask here: what was answered anywhere counts
+    await caught_up(request)  # services ask here: what was answered anywhere counts
     request[DEMANDED] = ressurs_id
     if who != request[PRINCIPAL].holder and not _administrates(request, ressurs_id):
         raise NotAllowed(f"Du er ikke administrator for ressursen {ressurs_id}")
@@ -71,7 +73,7 @@ async def autorisasjoner(request: web.Request) -> web.Response:
     inherited = _flag(query.get("arvPrivilegier"))
     found = [
         _autorisasjon(request, called, privilegium, ressurs, niva)
-        for ressurs in (*_root(above), *_below(request, above, deepest))
+        for ressurs in _below(request, above, deepest)
         if query.get("type") in (None, ressurs.type) and (who == holder or _administrates(request, ressurs.id))
         for privilegium, niva in _held(request, who, ressurs, inherited=inherited)
         if query.get("privilegium") in (None, privilegium)
@@ -92,12 +94,13 @@ async def oversikt(request: web.Request) -> web.Response:
     """How many hold a privilege on each resource, granted on it or on its type."""
     asked = read_json(await request.read(), Oversikt, request.charset)
     must_exist(asked.privilegium)
-    must_be_type(asked.ressurs_type)
+    if asked.ressurs_type != ROT.type:
+        must_be_type(asked.ressurs_type)
     left_out = {aktor(request, one) for one in asked.ekskluder_aktorer}
     await _told(request, left_out)  # what the count is without them tells what they hold
     counted = []
     for ressurs_id in asked.ressurser:
-        if not _administrates(request, ressurs_id) or (ressurs := _of(request).ressurs(ressurs_id)) is None:
+        if not _administrates(request, ressurs_id) or (ressurs := _known(request, ressurs_id)) is None:
             _hide(request, ressurs_id)
         granted = (*_granted(request, ressurs), *_granted_on_type(request, ressurs))
         held = {
@@ -141,7 +144,7 @@ async def is_leaf(request: web.Request) -> web.Response:
 @routes.get(f"{BASE}/ressurser/{{ressursId}}/tilganger", demands=manager(ADMIN))
 async def tilganger(request: web.Request) -> web.Response:
     """The rights granted on a resource itself: neither inherited ones nor those on its type."""
-    found = _of(request).ressurs(UUID(request.match_info["ressursId"]))
+    found = _known(request, UUID(request.match_info["ressursId"]))
     owner = found.fiks_org_id if found else ROOT
     who = aktor(request, request.query["aktor"]) if "aktor" in request.query else None
     granted = [(one, what) for one, what in (_granted(request, found) if found else ()) if who in (None, one)]
@@ -197,14 +200,20 @@ def _of(request: web.Request) -> Configuration:
     return request.app[MEMORY].configuration
 
 
+def _known(request: web.Request, ressurs_id: UUID) -> Ressurs | None:
+    return ROT if ressurs_id == ROOT else _of(request).ressurs(ressurs_id)
+
+
 def _administrates(request: web.Request, ressurs_id: UUID) -> bool:
     principal = request[PRINCIPAL]
     return principal.caller is Caller.MANAGER and request.app[MEMORY].may(principal.holder, ADMIN, ressurs_id)
 
 
 def _visible(request: web.Request) -> Iterator[Ressurs]:
-    """What the caller holds a right on, or on something above it, or on its type; organisation by organisation."""
+    """What the caller holds a right on, or on something above it, or on its type; ROOT, then by organisation."""
     configuration, holder = _of(request), request[PRINCIPAL].holder
+    if configuration.may(holder, ADMIN, ROOT):
+        yield ROT
     for fiks_org_id, virksomhet in configuration.virksomheter.items():
         if configuration.sees(holder, fiks_org_id):
             rules = configuration.administrates_by_root(holder, fiks_org_id)
@@ -217,7 +226,7 @@ def _visible(request: web.Request) -> Iterator[Ressurs]:
 def _below(request: web.Request, above: UUID, deepest: int | None) -> Iterator[Ressurs]:
     """What the caller sees at or below a resource, at most so many steps down."""
     for one in _visible(request):
-        way = (*one.sti, ROOT)
+        way = _way_up(one)
         if above in way and (deepest is None or way.index(above) <= deepest):
             yield one
 
@@ -239,8 +248,12 @@ def _hide(request: web.Request, ressurs_id: UUID) -> NoReturn:
 
 
 def _children(request: web.Request, ressurs: Ressurs) -> list[Ressurs]:
-    known = _of(request).virksomhet(ressurs.fiks_org_id).ressurser
-    return [one for one in known.values() if one.sti[1:2] == (ressurs.id,)]
+    return [one for one in _visible(request) if _way_up(one)[1:2] == (ressurs.id,)]
+
+
+def _way_up(ressurs: Ressurs) -> tuple[UUID, ...]:
+    """The resource itself, what lies above it, and ROOT."""
+    return ressurs.sti if ressurs is ROT else (*ressurs.sti, ROOT)
 
 
 def _granted(request: web.Request, ressurs: Ressurs) -> Iterator[tuple[str, str]]:
@@ -273,14 +286,9 @@ def _held(request: web.Request, who: str, ressurs: Ressurs, *, inherited: bool) 
     return dict.fromkeys(rows)
 
 
-def _root(above: UUID) -> tuple[Ressurs, ...]:
-    """The resource above all others, which lies in no organisation, if it is asked for."""
-    return (Ressurs(ROOT, ROOT, "ROOT", "ROOT", (ROOT,)),) if above == ROOT else ()
-
-
 def _niva(ressurs: Ressurs) -> int:
     """How far below ROOT a resource lies."""
-    return len(ressurs.sti) if ressurs.id != ROOT else 0
+    return len(_way_up(ressurs)) - 1
 
 
 def _autorisasjon(request: web.Request, called: str, privilegium: str, ressurs: Ressurs, niva: int) -> dict[str, Any]:

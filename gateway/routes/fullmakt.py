@@ -1,6 +1,7 @@
 """The Fullmakt API: whom the caller may act for. Contract: auth.md 5. The misspelling is the contract's.
 
-A person asks Altinn; an organisation that calls by an integration may act for itself, and for nobody else.
+A person asks Altinn. An organisation may act for itself and for nobody else, be it that it calls by an integration or
+that a person, who may, acts for it (``OnBehalfOf``): who may not is refused at the door.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.auth.demands import citizen, integration
+from gateway.auth.demands import citizen, for_organisation, integration
 from gateway.auth.principal import PRINCIPAL
 from gateway.fullmakt import FULLMAKTER, Fullmakt, Type
 from gateway.metadata import read_json
@@ -21,7 +22,7 @@ from schemas.errors import Unreadable
 routes = Routes()
 
 BASE = "/fullmakt/api/v1"
-ANYONE_KNOWN = citizen() | integration()
+ANYONE_KNOWN = citizen() | for_organisation() | integration()
 
 Aktor = Annotated[str, Meta(pattern=r"\A(?:[0-9]{11}|[0-9]{9})\Z")]
 ResourceIds = Annotated[tuple[Annotated[str, Meta(max_length=200)], ...], Meta(min_length=1, max_length=1000)]
@@ -46,25 +47,26 @@ class ForAllResources(Struct, rename="camel", frozen=True):
 async def everyone(request: web.Request) -> web.Response:
     """The caller, and every organisation that the caller may act for."""
     use_cache = _flag(request, "cache")
-    if (pid := request[PRINCIPAL].pid) is None:
-        return as_json((_organisation(request),))
-    return as_json(await request.app[FULLMAKTER].all_for(pid, use_cache))
+    if (orgnr := request[PRINCIPAL].on_whose_behalf) is not None:
+        return as_json((await _as_organisation(request, orgnr),))
+    return as_json(await request.app[FULLMAKTER].all_for(_pid(request), use_cache))
 
 
 @routes.get(f"{BASE}/meg", demands=ANYONE_KNOWN)
 async def myself(request: web.Request) -> web.Response:
     """The caller, with the name that Altinn knows."""
-    if (pid := request[PRINCIPAL].pid) is None:
-        return as_json(_organisation(request))
-    return as_json(await request.app[FULLMAKTER].own(pid))
+    if (orgnr := request[PRINCIPAL].on_whose_behalf) is not None:
+        return as_json(await _as_organisation(request, orgnr))
+    return as_json(await request.app[FULLMAKTER].own(_pid(request)))
 
 
 @routes.get(f"{BASE}/hasFullmakt", demands=ANYONE_KNOWN)
 async def has_fullmakt(request: web.Request) -> web.Response:
     """Whether the caller may act for ``aktor``."""
     use_cache, aktor = _flag(request, "useCache"), _aktor(request)
-    if (pid := request[PRINCIPAL].pid) is None:
-        return as_json(aktor == request[PRINCIPAL].orgnr)
+    if (orgnr := request[PRINCIPAL].on_whose_behalf) is not None:
+        return as_json(aktor == orgnr)
+    pid = _pid(request)
     return as_json(aktor == pid or await request.app[FULLMAKTER].may_act_for(pid, aktor, use_cache))
 
 
@@ -85,13 +87,24 @@ async def has_fullmakt_for_all_resources(request: web.Request) -> web.Response:
 async def _held(
     request: web.Request, aktor: str, resource_ids: tuple[str, ...], use_cache: bool = True
 ) -> dict[str, bool]:
-    if (pid := request[PRINCIPAL].pid) is None:
-        return dict.fromkeys(resource_ids, aktor == request[PRINCIPAL].orgnr)
-    return await request.app[FULLMAKTER].for_resources(pid, aktor, resource_ids, use_cache)
+    if request[PRINCIPAL].on_whose_behalf not in (None, aktor):
+        return dict.fromkeys(resource_ids, False)
+    if request[PRINCIPAL].pid is None:
+        return dict.fromkeys(resource_ids, True)
+    return await request.app[FULLMAKTER].for_resources(_pid(request), aktor, resource_ids, use_cache)
 
 
-def _organisation(request: web.Request) -> Fullmakt:
-    return Fullmakt(request[PRINCIPAL].orgnr or "", "", Type.ORGANISASJON)
+async def _as_organisation(request: web.Request, orgnr: str) -> Fullmakt:
+    """That organisation, with the name that Altinn has of it, if a person who may act for it asks."""
+    pid = request[PRINCIPAL].pid
+    known = await request.app[FULLMAKTER].all_for(pid) if pid is not None else ()
+    return next((one for one in known if one.aktor == orgnr), Fullmakt(orgnr, "", Type.ORGANISASJON))
+
+
+def _pid(request: web.Request) -> str:
+    pid = request[PRINCIPAL].pid
+    assert pid is not None  # who calls is a person where it is no organisation
+    return pid
 
 
 def _aktor(request: web.Request) -> str:

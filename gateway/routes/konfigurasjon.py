@@ -42,6 +42,7 @@ routes = Routes()
 
 BASE = "/konfigurasjon/api/v1"
 ORG = f"{BASE}/organisasjoner/{{fiksOrgId}}"
+MISSING = "Organisasjonen finnes ikke"
 AT_ONCE = 100
 """Organisations that may be asked for by id at once."""
 
@@ -191,11 +192,11 @@ async def initialiser(request: web.Request) -> web.Response:
 @routes.post(f"{BASE}/organisasjoner/{{orgId}}/tjenester/{{tjenesteKode}}/konfigurer", demands=manager(ADMIN))
 async def konfigurer(request: web.Request) -> web.Response:
     """The service is set up: said by an administrator of the service, or of the organisation."""
-    of, kode = _fiks_org_id(request), request.match_info["tjenesteKode"]
-    known = request.app[MEMORY].configuration.virksomhet(of).tjenester.get(kode)
-    await demand_on(request, known.ressurs_id if known else of)
+    named, kode = _id_in_path(request), request.match_info["tjenesteKode"]
+    known = request.app[MEMORY].configuration.virksomhet(named).tjenester.get(kode)
+    await demand_on(request, known.ressurs_id if known else named)
     one = _service(kode)
-    await decide(request, ConfigureTjeneste, of=of, tjeneste=one.kode)
+    await decide(request, ConfigureTjeneste, of=_fiks_org_id(request), tjeneste=one.kode)
     return as_json(_tjeneste_for(request, one))
 
 
@@ -310,11 +311,18 @@ def _with_kommunenr(found: Iterable[Organisasjon], kommunenr: list[str]) -> list
 
 
 def _fiks_org_id(request: web.Request) -> UUID:
+    """The organisation in the path. Raises NotFound for what is none, as ROOT is not."""
+    if (named := _id_in_path(request)) == ROOT:
+        raise NotFound(MISSING)
+    return named
+
+
+def _id_in_path(request: web.Request) -> UUID:
     text = request.match_info.get("fiksOrgId") or request.match_info["orgId"]
     try:
         return UUID(text)
     except ValueError:
-        raise NotFound("Organisasjonen finnes ikke") from None
+        raise NotFound(MISSING) from None
 
 
 def _organisasjon(request: web.Request) -> Organisasjon:

@@ -265,6 +265,8 @@ def _offered(request: web.Request) -> dict[UUID, GlobalIntegrasjon]:
 def _usable(request: web.Request) -> list[dict[str, Any]]:
     """What the organisation in the path may use."""
     of, memory = UUID(request.match_info["fiksOrgId"]), request.app[MEMORY]
+    if memory.organisasjon(of) is None:  # ROOT, as whose caller comes in
+        raise NotFound("Organisasjonen finnes ikke")
     own = memory.configuration.virksomhet(of).integrasjoner
     offered = [id_ for id_, one in _offered(request).items() if one.er_global and id_ not in own]
     return [_shown(request, id_, of) for id_ in (*own, *offered) if memory.integrasjon(id_)]

@@ -131,6 +131,18 @@ FOLLOWS: dict[type, type] = {
 
 IN_ROOT = (ClaimOrganisasjonsnummer, ChangeGlobalIntegrasjon, GrantTypePrivilegium, RevokeTypePrivilegium)
 OF_INTEGRASJON = (ChangeIntegrasjon, DeleteIntegrasjon, MakePassord)
+OF_ROOT = (
+    *IN_ROOT,
+    *OF_INTEGRASJON,
+    CreateRessurs,
+    GrantPrivilegium,
+    RevokePrivilegium,
+    ActivateAktor,
+    DeactivateAktor,
+    CreatePerson,
+    ChangePerson,
+)
+"""What there is to decide in the stream of ROOT, which is no organisation."""
 OF_RESSURS = (RenameRessurs, GrantPrivilegium, RevokePrivilegium, AttachRessurs)
 AktorCommand = GrantPrivilegium | RevokePrivilegium | ActivateAktor | DeactivateAktor
 GAINING = (RenameRessurs, GrantPrivilegium, AttachRessurs)
@@ -296,7 +308,7 @@ def _refused_aktor(state: Virksomhet, command: AktorCommand) -> Refused | None:
 
 def _missing(state: Virksomhet, command: Command) -> str | None:
     """What the command is about and is not there, or not any more; None when all is."""
-    if command.fiks_org_id != ROOT and state.organisasjon is None:
+    if not (isinstance(command, OF_ROOT) if command.fiks_org_id == ROOT else state.organisasjon):
         return "Organisasjonen finnes ikke"
     if isinstance(command, OF_RESSURS) and not _is_ressurs(state, command.fiks_org_id, command.ressurs_id):
         return f"Ressursen {command.ressurs_id} finnes ikke"

@@ -23,7 +23,6 @@ from statistics import quantiles
 from typing import Any
 from uuid import UUID, uuid5
 
-import asyncpg
 import uvloop
 from aiohttp import web
 
@@ -35,7 +34,6 @@ from gateway.auth.principal import PRINCIPAL, Principal
 from gateway.auth.snapshot import SnapshotFile
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
-from infra.migrate import migrate
 from infra.settings import Settings
 from schemas.envelope import Envelope, decided, fact
 from schemas.konfigurasjon import (
@@ -44,23 +42,22 @@ from schemas.konfigurasjon import (
     PrivilegieTildelt,
     RessursOpprettet,
 )
-from schemas.konfigurasjon_commands import GrantPrivilegium, RevokePrivilegium
+from schemas.konfigurasjon_commands import GrantPrivilegium
 from schemas.topics import TOPICS
 from streams import topics
-from streams.app import Worker
-from streams.dead_letters import DeadLetters
-from streams.deciding import Deciding
 from streams.domain.configuration import Configuration
 from streams.domain.errors import Unavailable
 from streams.domain.konfigurasjon import integrasjon_aktor
-from streams.domain.konfigurasjon_commands import konfigurasjon
 from streams.log import Log
 from tests.bench.accept import LOAD, ROUNDS, SERVER, accepting, load, medians, process, ready, request
 from tests.bench.arguments import asked
 from tests.bench.report import Report
-from tests.support.eventually import eventually
+from tests.support.dokumentlager import Lager, gateway_process, running_lager
+from tests.support.fiks_io_konto import give
+from tests.support.gateway import lasting_tokens
 from tests.support.issuer import running_issuer
-from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
+from tests.support.revoking import KONTO, RIGHT, reader, status, without_the_right
+from tests.support.stack import OwnKafka, temporary_folder
 
 NAMES = UUID("0d4a2f6e-3f0b-5c52-9a7e-64a1b0a0c001")
 ORGANISATIONS, INTEGRATIONS, GRANTS, ACCOUNTS = 500, 40, 25, 30
@@ -177,51 +174,42 @@ async def start_up(bootstrap: str, folder: Path) -> None:
     print(elapsed, worked, most, len(memory.configuration.virksomheter))
 
 
-async def revocation(report: Report, bootstrap: str, dsn: str, state: Path) -> None:
-    """From the command on the log to the refusal on both of two gateways."""
-    settings = Settings(kafka=bootstrap, postgres=dsn, state=state)
-    connection = await asyncpg.connect(dsn)
-    await migrate(connection)
-    await connection.close()
-    log, gateways = Log(bootstrap), [Memory(bootstrap) for _ in range(2)]
-    await log.start()
-    org, aktor = made(0, "revocation"), integrasjon_aktor(made(0, "integrasjon"))
-    admin = PrivilegieTildelt(fiks_org_id=org, aktor=ADMIN, ressurs_id=org, privilegium="ADMIN")
-    organisation = OrganisasjonOpprettet(fiks_org_id=org, navn="Kommune")
-    await log.append_all([(one, _fact(one, str(number))) for number, one in enumerate((organisation, admin))])
-    for one in gateways:
-        await one.start()
-    await eventually(lambda: all(one.ready for one in gateways))
-    worker = Worker(settings, [Deciding(konfigurasjon, log, DeadLetters(log))], group="bench")
-    await worker.start()
-
-    async def ask(command: type, name: str, may: bool) -> tuple[float, float]:
-        event = command(fiks_org_id=org, av=ADMIN, aktor=aktor, ressurs_id=org, privilegium="SVARUT.SEND")
-        about = _fact(event, name)
-        met: list[float] = []
-        async with gateways[0].expecting(about.id) as one, gateways[1].expecting(about.id) as other:
-            for outcome in (one, other):
-                outcome.add_done_callback(lambda _: met.append(time.perf_counter()))
-            begin = time.perf_counter()
-            await log.append(event, about)
-            await asyncio.gather(one, other)
-        assert all(memory.may(aktor, "SVARUT.SEND", org) is may for memory in gateways)
-        return met[0] - begin, met[1] - begin
-
-    await ask(GrantPrivilegium, "first", True)  # the worker has come so far then
-    took = []
-    for number in range(REVOCATIONS):
-        await ask(GrantPrivilegium, f"grant {number}", True)
-        took.append(await ask(RevokePrivilegium, f"revoke {number}", False))
-    await worker.stop()
-    for one in gateways:
-        await one.stop()
-    await log.stop()
-    cuts, apart = quantiles([both for _, both in took], n=100), quantiles([both - one for one, both in took], n=100)
-    report.add("revocation_p50", cuts[49] * 1000, "ms")
-    report.add("revocation_p99", cuts[98] * 1000, "ms")
+async def revocation(report: Report) -> None:
+    """From the call that takes a right at one gateway until a call by that right is refused, at both of two: processes
+    that are called all the while.
+    """
+    with lasting_tokens(), temporary_folder() as folder:
+        async with (
+            running_lager(folder) as (lager, _),
+            gateway_process(lager) as (one, _),
+            gateway_process(lager) as (other, _),
+        ):
+            administrator = await one.as_administrator()
+            machine = await reader(administrator, one)
+            took = [await revoked(administrator, machine, (one, other)) for _ in range(REVOCATIONS)]
+    both = quantiles([max(one) for one in took], n=100)
+    apart = quantiles([max(one) - min(one) for one in took], n=100)
+    report.add("revocation_p50", both[49] * 1000, "ms")
+    report.add("revocation_p99", both[98] * 1000, "ms")
     report.add("revocation_apart_p50", apart[49] * 1000, "ms")
     report.add("revocation_apart_p99", apart[98] * 1000, "ms")
+
+
+async def revoked(administrator: Lager, machine: Lager, gateways: Sequence[Lager]) -> list[float]:
+    """Seconds from the revocation's call to the first refusal of each gateway. The right is given back then."""
+
+    async def until_refused(gateway: Lager) -> float:
+        while await status(gateway, machine) == 200:
+            pass
+        return time.perf_counter()
+
+    begin = time.perf_counter()
+    refused = asyncio.gather(*map(until_refused, gateways))
+    await without_the_right(administrator, machine)
+    seconds = [at - begin for at in await refused]
+    await give(administrator, machine, RIGHT, str(KONTO))
+    assert {await status(gateway, machine) for gateway in gateways} == {200}
+    return seconds
 
 
 async def sending(report: Report, bootstrap: str, state: Path) -> None:
@@ -285,13 +273,11 @@ async def bench(folder: Path, organisations: int) -> Report:
     """Measure all there is."""
     report = Report("auth")
     decisions(report, organisations)
-    kafka, postgres = OwnKafka(folder, measured=True), OwnPostgres(folder)
+    await revocation(report)
+    kafka = OwnKafka(folder, measured=True)
     await kafka.start()
-    await postgres.start()
     topics.apply(kafka.bootstrap, 1)
     await sending(report, kafka.bootstrap, folder / "state")
-    await revocation(report, kafka.bootstrap, postgres.dsn, folder / "state")
-    await postgres.stop()
     begin = time.perf_counter()
     count = await fill(kafka.bootstrap, organisations)
     report.add("records", count, "records")

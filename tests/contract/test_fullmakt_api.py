@@ -132,6 +132,26 @@ async def test_an_organisation_may_act_for_itself_alone(api: Api) -> None:
     )
 
 
+async def test_who_acts_for_an_organisation_is_told_what_that_may_which_is_itself(api: Api) -> None:
+    """``OnBehalfOf`` asks whether the caller may: contract, auth.md 5."""
+    api.door.powers.held.add((ASE.pid, TESTVIK.orgnr))
+    acting = api.person(ASE.pid) | {"OnBehalfOf": TESTVIK.orgnr}
+    testvik = {"aktor": TESTVIK.orgnr, "navn": "TESTVIK KOMMUNE", "type": "ORGANISASJON"}
+    assert await api.get("/meg", acting) == (200, testvik)
+    assert await api.get("/alle", acting) == (200, [testvik])
+    for aktor, may in ((TESTVIK.orgnr, True), (ASE.pid, False), (PROVDAL.orgnr, False)):
+        assert await api.get(f"/hasFullmakt?aktor={aktor}", acting) == (200, may)
+        held = {"hasFullmaktForResouce": {RESSURS: may, "annet": False}}
+        assert await api.post(RESOURCES, acting, {"aktor": aktor, "resourceIds": [RESSURS, "annet"]}) == (200, held)
+        assert await api.post(ALL, acting, {"onBehalfOf": aktor, "resourceIds": [RESSURS]}) == (200, may)
+
+
+@pytest.mark.parametrize("path", ["/alle", "/meg", f"/hasFullmakt?aktor={PROVDAL.orgnr}"])
+async def test_who_may_not_act_for_the_organisation_is_told_so(api: Api, path: str) -> None:
+    status, body = await api.get(path, api.person(ASE.pid) | {"OnBehalfOf": PROVDAL.orgnr})
+    assert (status, PROVDAL.orgnr in body["message"]) == (403, True)
+
+
 @pytest.mark.parametrize("query", ["", "?aktor=", "?aktor=31099100", "?aktor=3109910070", "?aktor=x10991007"])
 async def test_an_aktor_is_a_number_of_nine_or_eleven_digits(api: Api, query: str) -> None:
     status, body = await api.get(f"/hasFullmakt{query}", api.person(ASE.pid))

@@ -217,3 +217,16 @@ async def test_who_is_refused_is_known_also_when_they_may_not_call_in_that_way(o
         (403, "Dette kallet kan ikke gjøres gjennom en integrasjon"),
     ]
     assert [one and one.actor for one in answered[-2:]] == [NAMED.actor(PID)] * 2
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_of_one_call_the_log_is_asked_once_what_it_has(open_door: Door, held: bool) -> None:
+    """A broker that is silent is waited for, and a second time it would say no more than the first."""
+    if held:
+        open_door.known.rights.add((NAMED.actor(PID), "ADMIN", ORG))
+    status, _ = await open_door.knock("GET", f"/managed/{ORG}", shown(open_door.person()))
+    assert (status, open_door.known.asked) == (200 if held else 403, 1)
+    open_door.known.asked = 0
+    open_door.known.rights.discard((HOLDER, "X", ORG))
+    status, _ = await open_door.knock("GET", MACHINE, shown(open_door.machine(), integration=True))
+    assert (status, open_door.known.asked) == (403, 1)

@@ -56,6 +56,7 @@ from tests.support.gateway import ends_of, events_after
 from tests.support.records import records_on
 
 ROOT_FNR, ADMIN_A, ADMIN_B, CLERK = "09477211183", "01010700066", "15819000066", "25865400058"
+UNKNOWN = UUID(int=0xFFFF)
 KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autorisasjon", "/autorisasjon-update/api/v1"
 
 
@@ -102,6 +103,7 @@ class Gateway:
     session: ClientSession
     memory: Memory
     names: Persons
+    auditor: Auditor
 
     async def ask(
         self, who: str, method: str, path: str, body: Any = None, *, law: str = "Kommuneloven § 24-1", **query: str
@@ -140,7 +142,7 @@ async def running(of: Backbone, names: Persons) -> AsyncIterator[Gateway]:
     await memory.start()
     async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
         await eventually(lambda: memory.ready)
-        yield Gateway(server, session, memory, names)
+        yield Gateway(server, session, memory, names, app[AUDITOR])
     await memory.stop()
 
 
@@ -279,6 +281,28 @@ async def test_a_look_up_without_a_law_is_refused_and_on_the_record(town: Town) 
     assert CLERK not in str((event, at))
 
 
+async def test_what_is_hidden_from_the_caller_is_refused_on_the_record(town: Town) -> None:
+    """Though it is answered as what is not there."""
+    machine = await town.integrasjon()
+    counted = {"ressurser": [str(town.a)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
+    attached = f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.b}"
+    attaching = f"{KONF}/integrasjoner/{{integrasjonId}}/tilknyttede-ressurser/{{ressursId}}"
+    switching = f"{UPDATE}/fiksorgs/{town.b}/aktorer/{machine}"
+    for method, path, body, answered, route, owner in (
+        ("POST", f"{QUERY}/ressurser/oversikt", counted, 404, f"{QUERY}/ressurser/oversikt", town.a),
+        ("PUT", attached, None, 404, attaching, town.b),
+        ("DELETE", attached, None, 404, attaching, town.b),
+        ("PATCH", switching, {"aktiv": False}, 400, f"{UPDATE}/fiksorgs/{{fiksOrgId}}/aktorer/{{aktor}}", town.b),
+    ):
+        marks = await ends_of(town.backbone.settings.kafka, "fiks.audit")
+        assert (await town.one.ask(ADMIN_B, method, path, body))[0] == answered
+        await asyncio.gather(*town.one.auditor._behind)
+        [(event, at)] = await events_after(town.backbone.settings.kafka, marks, "fiks.audit")
+        assert isinstance(event, TilgangNektet)
+        assert (at.actor, event.rute) == (town.one.names.actor(ADMIN_B), f"{method} {route}")
+        assert event.fiks_org_id == owner
+
+
 async def test_a_refusal_does_not_tell_which_services_another_organisation_has(town: Town) -> None:
     await town.svarut(ADMIN_A, town.a)
     refused = []
@@ -355,6 +379,48 @@ async def test_who_administrates_several_organisations_says_it_in_each(town: Tow
     assert sorted(told, key=str) == sorted([kari, other], key=str)
 
 
+async def test_what_is_said_of_a_person_is_said_where_the_person_is_known_or_where_the_caller_says(town: Town) -> None:
+    ask, names = town.one.done, {"fnrs": [CLERK]}
+    await ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", {"aktor": ADMIN_A, "privilegium": "ADMIN"})
+    send = {"aktor": CLERK, "privilegium": "SVARUT.SEND"}
+    await ask(ADMIN_B, "POST", f"{UPDATE}/ressurs/{town.b}/tilganger", send)
+    in_b = await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [in_b]  # A was told nothing of her
+    in_a = {"fnr": CLERK, "navn": "Kari i A"}
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer", in_a, fiksOrgId=str(town.a)) == in_a
+    for path, body in (("oppdater", {"fnr": CLERK}), (CLERK, {})):
+        said = body | {"tittel": f"Rådgiver {path}"}
+        in_b = await ask(ADMIN_A, "PATCH", f"{KONF}/personer/{path}", said, fiksOrgId=str(town.b))
+        told = await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names)
+        assert sorted(told, key=str) == sorted([in_a, in_b], key=str)
+    for of in (town.a, UNKNOWN):  # of others, as of nobody
+        query = {"fiksOrgId": str(of)}
+        assert (await town.one.ask(ADMIN_B, "POST", f"{KONF}/personer", in_a, **query))[0] == 403
+        said = {"fnr": CLERK, "navn": "x"}
+        assert (await town.one.ask(ADMIN_B, "PATCH", f"{KONF}/personer/oppdater", said, **query))[0] == 404
+    assert (await town.one.ask(ADMIN_A, "POST", f"{KONF}/personer", in_a, fiksOrgId="A"))[0] == 400
+
+
+async def test_the_name_that_is_answered_is_the_one_that_is_kept(town: Town) -> None:
+    ask, helper, names = town.one.done, "17708512036", {"fnrs": [CLERK]}
+    for name in ("Kari", "Kari Nordmann"):
+        kari = {"fnr": CLERK, "navn": name}
+        assert await ask(ADMIN_A, "POST", f"{KONF}/personer", kari) == kari
+        assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+    service = await town.svarut(ADMIN_A, town.a)
+    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", {"aktor": helper, "privilegium": "ADMIN"})
+    assert (await town.one.ask(helper, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "En annen"}))[0] == 403
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+
+
+async def test_what_is_said_of_root_operators_is_changed_by_them(town: Town) -> None:
+    root = f"{KONF}/root/personer"
+    changed = await town.one.done(ROOT_FNR, "PATCH", f"{root}/{ROOT_FNR}", {"tittel": "Operatør"})
+    assert changed == {"fnr": ROOT_FNR, "navn": "En administrator", "tittel": "Operatør"}
+    for who, of, status in ((ROOT_FNR, ADMIN_A, 404), (ROOT_FNR, "1", 400), (ADMIN_A, ADMIN_A, 403)):
+        assert (await town.one.ask(who, "PATCH", f"{root}/{of}", {"navn": "x"}))[0] == status
+
+
 async def test_the_administrator_of_a_service_sees_those_who_hold_something_there(town: Town) -> None:
     ask, helper = town.one.done, "17708512036"
     service = await town.svarut(ADMIN_A, town.a)
@@ -429,6 +495,65 @@ async def test_root_is_told_what_it_holds(town: Town) -> None:
     assert await ask(ROOT_FNR, "GET", f"{QUERY}/autorisasjoner", forelderRessurs=str(town.a)) == []
 
 
+async def test_root_is_a_resource_for_root_operators_alone(town: Town) -> None:
+    ask, operator = town.one.done, {"aktor": CLERK, "privilegium": "ADMIN"}
+    await ask(ROOT_FNR, "POST", f"{UPDATE}/ressurs/{ROOT}/tilganger", operator)
+    own = {"aktor": ROOT_FNR, "privilegium": "ADMIN"}
+    held = await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser/{ROOT}/tilganger")
+    assert {one["aktor"] for one in held} >= {ROOT_FNR, CLERK}
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser/{ROOT}/tilganger", aktor=ROOT_FNR) == [own]
+    shown = {"id": str(ROOT), "type": "ROOT", "navn": "ROOT"}
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser/{ROOT}") == shown | {"path": []}
+    assert shown | {"path": []} in await ask(ROOT_FNR, "GET", f"{QUERY}/ressurser")
+    assert shown in (await ask(ROOT_FNR, "GET", f"{QUERY}/synlige", privilegier="ADMIN"))["ressurser"]
+    below = {one["id"] for one in await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/barn")}
+    assert {str(town.a), str(town.b)} <= below
+    assert str(ROOT) not in below
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/barn", type="SVARUT") == []
+    assert await ask(ROOT_FNR, "GET", f"{QUERY}/{ROOT}/isLeaf") is False
+    asked = {"ressurser": [str(ROOT)], "privilegium": "ADMIN", "ressursType": "ROOT"}
+    [counted] = (await ask(ROOT_FNR, "POST", f"{QUERY}/ressurser/oversikt", asked))["ressurser"]
+    assert counted["antallPersoner"] == counted["antallTotalt"] == len(held)
+
+    for path in ("ressurser/{}", "{}/barn", "{}/isLeaf", "ressurser/{}/tilganger"):
+        root, nobodys = [await town.one.ask(ADMIN_A, "GET", f"{QUERY}/{path.format(id_)}") for id_ in (ROOT, UNKNOWN)]
+        assert root[0] == nobodys[0]
+        assert root[1]["message"].replace(str(ROOT), "") == nobodys[1]["message"].replace(str(UNKNOWN), "")
+    assert (await town.one.ask(ADMIN_A, "POST", f"{QUERY}/ressurser/oversikt", asked))[0] == 404
+    assert str(ROOT) not in {one["id"] for one in await ask(ADMIN_A, "GET", f"{QUERY}/ressurser")}
+
+
+NO_ORGANISATION: list[tuple[str, str, Any]] = [
+    ("GET", "tjenester", None),
+    ("GET", "tjenester/SVARUT", None),
+    ("POST", "tjenester/SVARUT/initialiser", None),
+    ("POST", "tjenester/SVARUT/konfigurer", None),
+    ("GET", "faktura", None),
+    ("PUT", "faktura", dict.fromkeys(("navn", "juridiskNavn", "referanse", "postnummer", "poststed"), "1")),
+    ("GET", "kontaktinformasjon", None),
+    ("GET", "integrasjoner", None),
+    ("GET", "integrasjoner/SVARUT", None),
+    ("PATCH", "", {"navn": "Rotvik"}),
+]
+
+
+async def test_root_is_no_organisation(town: Town) -> None:
+    before = len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon"))
+    root = f"{KONF}/organisasjoner/{ROOT}"
+    for method, path, body in NO_ORGANISATION:
+        said = body | {"orgnr": "310991007"} if path == "faktura" and body else body
+        status, answer = await town.one.ask(ROOT_FNR, method, f"{root}/{path}".rstrip("/"), said)
+        assert (status, answer["message"]) == (404, "Organisasjonen finnes ikke"), (method, path)
+    ny = {"autorisertOrgnr": "310991007", "navn": "Fagsystem", "fiksOrganisasjonUuid": str(ROOT)}
+    by_root = f"{KONF}/root/organisasjoner/{ROOT}"
+    assert (await town.one.ask(ROOT_FNR, "PATCH", by_root, {"intern": False, "navn": "Rotvik"}))[0] == 404
+    assert len(records_on(town.backbone.settings.kafka, "fiks.konfigurasjon")) == before
+    assert (await town.one.ask(ROOT_FNR, "POST", f"{KONF}/integrasjoner", ny))[0] == 404
+    assert (await town.one.ask(ROOT_FNR, "PATCH", f"{UPDATE}/ressurs/{ROOT}", {"navn": "Rotvik"}))[0] == 404
+    known = town.one.memory.configuration.virksomhet(ROOT)
+    assert (known.organisasjon, known.tjenester, known.faktura, known.ressurser) == (None, {}, None, {})
+
+
 WRONG_FNR, WRONG_ORGNR = "01010700065", "310991006"
 BAD: dict[str, tuple[str, str, Any]] = {
     "a person of a wrong number": ("POST", f"{KONF}/personer", {"fnr": WRONG_FNR, "navn": "Kari"}),
@@ -484,6 +609,32 @@ BAD: dict[str, tuple[str, str, Any]] = {
         "PATCH",
         f"{KONF}/integrasjoner/{UUID(int=9)}",
         {"navn": "N" * 256},
+    ),
+    "an integration named after a person": (
+        "POST",
+        f"{KONF}/integrasjoner",
+        {"autorisertOrgnr": "310991007", "navn": f"Fagsystem {CLERK}", "fiksOrganisasjonUuid": "{a}"},
+    ),
+    "an integration that is described by a person": (
+        "POST",
+        f"{KONF}/integrasjoner",
+        {"autorisertOrgnr": "310991007", "navn": "x", "beskrivelse": f"{CLERK[:6]} {CLERK[6:]}."}
+        | {"fiksOrganisasjonUuid": "{a}"},
+    ),
+    "a resource named after a person": ("PATCH", "{ressurs}", {"navn": f"Sak {CLERK}"}),
+    "an organisation named after a person": ("PATCH", "{org}", {"navn": f"Enk-{CLERK}"}),
+    "an organisation's mail for a person": ("PATCH", "{org}", {"epost": ["post@example.no", f"{CLERK}@example.no"]}),
+    "invoices for a person": (
+        "PUT",
+        "{org}/faktura",
+        {
+            "orgnr": "310991007",
+            "navn": "n",
+            "juridiskNavn": "n",
+            "referanse": CLERK,
+            "postnummer": "1",
+            "poststed": "p",
+        },
     ),
     "a revocation of an unknown right": ("DELETE", "{ressurs}/tilganger?aktor=01010700066&privilegium=ALT", None),
     "a depth below none": ("GET", f"{QUERY}/autorisasjoner?maksDybde=-1", None),

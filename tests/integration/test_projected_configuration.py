@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -16,8 +18,8 @@ from infra.database import Connection
 from projections import folding, versions
 from projections.compare import check
 from projections.editing import carry_out
+from projections.konfigurasjon import KOMMANDO, STEG, rows_of
 from projections.konfigurasjon import konfigurasjon as projected
-from projections.konfigurasjon import rows_of
 from projections.projecting import Projecting
 from projections.projection import Met, Rows
 from projections.rebuild import rebuild
@@ -29,9 +31,21 @@ from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding
 from streams.domain.konfigurasjon_commands import konfigurasjon
 from tests.support.backbone import Backbone, about
-from tests.support.eventually import eventually
-from tests.support.konfigurasjon import ADMIN_A, ADMIN_B, GENESIS, A, B, any_configuration_event, fold, met
+from tests.support.eventually import eventually, eventually_found
+from tests.support.konfigurasjon import (
+    ADMIN_A,
+    ADMIN_B,
+    GENESIS,
+    A,
+    B,
+    any_configuration_event,
+    fold,
+    grant,
+    met,
+    organisasjon,
+)
 
+README = Path(__file__).parent.parent.parent / "README.md"
 INTEGRASJON = f"integrasjon:{UUID(int=0x30)}"
 
 
@@ -80,7 +94,7 @@ async def test_the_rows_are_what_the_fold_says(
     assert projected.fold
     for begin in range(0, len(history), size):
         await carry_out(tables, await folding.edits(tables, described, projected.fold, history[begin : begin + size]))
-    assert await rows_in(tables, "konfigurasjon_v1") == folded(history)
+    assert _but_steps(await rows_in(tables, "konfigurasjon_v1")) == folded(history)
     await transaction.rollback()
 
 
@@ -127,19 +141,20 @@ async def test_the_tables_are_what_a_gateway_remembers_live_and_rebuilt(
         again = PrivilegieTildelt(fiks_org_id=A, aktor=INTEGRASJON, ressurs_id=A, privilegium="P3")
         await system.log.append(again, decided(again, because=asked[3], cause=0, source="test"))
         await system.until_projected("konfigurasjon")
-        shown = await _shown(system)
+        all_ = await _shown(system)
+        shown = _but_steps(all_)
         await eventually(lambda: _remembered(memory) == shown)
         connection, snapshot = [await asyncpg.connect(system.settings.postgres) for _ in range(2)]
         found = await check(connection, snapshot, system.settings.kafka, projected, 1, silent)
         assert (found.differing, found.differences) == (0, [])
-        assert found.rows == sum(map(len, shown.values()))
+        assert found.rows == sum(map(len, all_.values()))
         await tell(system, *grants(3, ADMIN_B, B))
         made = await rebuild(connection, system.settings.kafka, [projected], 1, silent)
         await tell(system, *grants(30))
         await eventually(lambda: memory.may(INTEGRASJON, "P29", A))
         await system.until_projected("konfigurasjon")
         assert made == {"konfigurasjon": 2}
-        shown = await _shown(system)
+        shown = _but_steps(await _shown(system))
         await eventually(lambda: _remembered(memory) == shown)
         for one in (connection, snapshot):
             await one.close()
@@ -148,6 +163,50 @@ async def test_the_tables_are_what_a_gateway_remembers_live_and_rebuilt(
         "select privilegium from read.konfigurasjon_rettighet where aktor = $1", INTEGRASJON
     )
     assert {row["privilegium"] for row in held} == {f"P{number}" for number in range(30)}
+
+
+async def test_who_gave_a_right_to_whom_when_and_by_which_law_is_asked_as_readme_says(system: Backbone) -> None:
+    [query] = [sql for sql in re.findall("```sql\n(.*?)```", README.read_text(), re.DOTALL) if KOMMANDO in sql]
+    letters, law, on, other = DeadLetters(system.log), "Kommuneloven § 24-1", uuid4(), "integrasjon:another"
+    works = [Deciding(konfigurasjon, system.log, letters), Projecting([projected], letters, system.log.keys)]
+    right = {"fiks_org_id": on, "aktor": INTEGRASJON, "ressurs_id": on}
+    async with system.worker(works):
+        await tell(system, organisasjon(on), grant(on, ADMIN_A, on))
+        given = GrantPrivilegium(**right, av=ADMIN_A, privilegium="SVARUT.SEND")
+        at = about(given, actor=ADMIN_A, legal_basis=law)
+        await system.log.append(given, at)
+        taken = RevokePrivilegium(**right, av=ADMIN_A, privilegium="SVARUT.SEND")
+        refused = GrantPrivilegium(**(right | {"aktor": other}), av=other, privilegium="SVARUT.SEND")
+        for event, by in ((refused, other), (taken, ADMIN_A)):
+            await system.log.append(event, about(event, actor=by))
+        connection = system.connection
+
+        async def found() -> list[Any]:
+            return await connection.fetch(query.replace("'…'", "$1"), on)
+
+        await eventually_found(lambda: _has_length(found, 3))
+        first, second, third = await found()
+    told = [(one["endring"], one["aktor"], one["privilegium"], one["av"], one["lovhjemmel"]) for one in (second, third)]
+    assert told == [
+        ("GITT", INTEGRASJON, "SVARUT.SEND", ADMIN_A, law),
+        ("TATT", INTEGRASJON, "SVARUT.SEND", ADMIN_A, None),
+    ]
+    assert (first["aktor"], first["endring"], first["av"]) == (ADMIN_A, "GITT", None)
+    assert second["tidspunkt"] == at.time
+    [at_log] = [
+        one
+        for one in system.records("fiks.konfigurasjon")
+        if (one.partition, one.offset) == (second["partisjon"], second["plass"])
+    ]
+    assert dict(at_log.headers)["ce_id"].decode() == second["hendelse_id"]
+
+
+async def _has_length(found: Callable[[], Awaitable[list[Any]]], length: int) -> bool:
+    return len(await found()) == length
+
+
+def _but_steps(rows: Rows) -> Rows:
+    return {name: lines for name, lines in rows.items() if name not in (STEG, KOMMANDO)}
 
 
 async def _shown(system: Backbone) -> Rows:

@@ -76,6 +76,7 @@ async def everything(lager: Lager, organisation: Organisation, pid: str) -> Ever
         **{"integrasjonId": integrasjon, "aktor": integrasjon, "korrelasjonsid": korrelasjonsid},
         "dokumentId": await machine.uploaded(korrelasjonsid=korrelasjonsid, eksponertFor=exposed),
         "opplastingId": (await tus.begun(machine, 10)).path.rpartition("/")[2],
+        "fnr": pid,
         "personId": await _person(administrator, own["dokumenter"]),
         "forsendelseId": await _letter(machine, own["konto"]),
         "meldingId": await _message(machine, own["fiks io konto"]),

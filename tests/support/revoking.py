@@ -53,3 +53,9 @@ async def reader(administrator: Lager, like: Lager) -> Lager:
     machine = await integrasjon(administrator, like)
     await give(administrator, machine, RIGHT, str(KONTO))
     return machine
+
+
+async def status(gateway: Lager, machine: Lager) -> int:
+    """What the gateway answers to the machine, which would like to know how many messages wait."""
+    asking = replace(gateway, headers=machine.headers)
+    return (await asking.ask("GET", f"/fiks-io/manuell/api/v1/kontoer/{KONTO}/meldinger/antall")).status

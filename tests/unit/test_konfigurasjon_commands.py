@@ -306,6 +306,17 @@ def test_nothing_lies_directly_below_root() -> None:
     refused(OF_ROOT, CreateRessurs(**asks, type="SVARUT"), Avslagsgrunn.UGYLDIG)
 
 
+ALSO_OF_ROOT = {cls for cls, _ in OF_ROOT_ALONE} | {ActivateAktor, DeactivateAktor}
+
+
+@pytest.mark.parametrize(("command", "says", "_"), [one for one in OF_ORGANISATION if one[0] not in ALSO_OF_ROOT])
+def test_root_is_no_organisation(command: type, says: dict[str, Any], _: bool) -> None:
+    own = {"ressurs_id": ROOT} if command in (RenameRessurs, AttachRessurs, DetachRessurs) else {}
+    for som_rot in (False, True):
+        decision = decided(OF_ROOT, command(fiks_org_id=ROOT, av=OPERATOR, som_rot=som_rot, **says | own))
+        assert isinstance(decision, KommandoAvvist), decision
+
+
 def test_every_type_of_resource_but_organisations_has_a_place_in_the_tree() -> None:
     assert LIES_BELOW.keys() == set(RESSURSTYPER) - {ORGANISASJON}
     assert {kode: LIES_BELOW[one.ressurs_type] for kode, one in TJENESTER.items()} == dict.fromkeys(

@@ -1,7 +1,8 @@
-"""What is described of the configuration and authorisation APIs is served, and nothing else of theirs is."""
+"""What the contract has of configuration, authorisation and Fullmakt is served, and nothing else of theirs is."""
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -25,7 +26,11 @@ def _nameless(path: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "prefixes"),
-    [("konfigurasjon", {"konfigurasjon"}), ("autorisasjon", {"autorisasjon-query", "autorisasjon-update"})],
+    [
+        ("konfigurasjon", {"konfigurasjon"}),
+        ("autorisasjon", {"autorisasjon-query", "autorisasjon-update"}),
+        ("audit-sok", {"audit-sok"}),
+    ],
 )
 def test_what_is_described_is_served_and_the_other_way_round(name: str, prefixes: set[str]) -> None:
     paths = json.loads(descriptions()[f"{name}-api-v1.json"])["paths"]
@@ -51,6 +56,16 @@ def test_the_header_for_the_legal_basis_is_described_exactly_where_it_is_demande
     assert demanding == described != set()
 
 
-def test_no_address_holds_the_number_of_a_person() -> None:
-    for name in ("konfigurasjon", "autorisasjon"):
-        assert "{fnr}" not in descriptions()[f"{name}-api-v1.json"]
+OPERATIONS = Path(__file__).parent.parent / "support" / "auth_operations.txt"
+NOT_SERVED = {
+    "POST /audit-index/api/v1/index": "it claims in an address what others did; our services say events",
+}
+"""Operations of the contract that are not served, and why."""
+
+
+def test_every_operation_of_the_contract_is_served_and_no_other() -> None:
+    of_contract = {line for line in OPERATIONS.read_text().splitlines() if not line.startswith("#")}
+    prefixes = {line.split("/")[1] for line in of_contract}
+    nameless = {tuple(_nameless(line).split(" ")) for line in of_contract - NOT_SERVED.keys()}
+    assert served(prefixes) == nameless
+    assert of_contract >= NOT_SERVED.keys()

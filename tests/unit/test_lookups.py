@@ -196,13 +196,70 @@ async def test_a_legal_basis_that_names_a_person_is_refused_and_on_no_log(gatewa
     assert CLERK not in str(gateway.log.said)
 
 
-@pytest.mark.parametrize(("call", "body"), [(LIST, {"fnrs": [CLERK]}), (CHANGE, {"fnr": CLERK, "navn": "Et annet"})])
+BY_QUERY = ("GET", "/konfigurasjon/api/v1/personer")
+BY_ADDRESS = ("PATCH", f"/konfigurasjon/api/v1/personer/{CLERK}")
+ROOT_BY_ADDRESS = ("PATCH", f"/konfigurasjon/api/v1/root/personer/{STRANGER}")
+
+
+async def test_persons_whose_numbers_stand_in_the_query_are_looked_up_like_others(gateway: Gateway) -> None:
+    assert await gateway.ask(ADMIN_A, BY_QUERY, fnr=CLERK) == await gateway.ask(ADMIN_A, LIST, {"fnrs": [CLERK]})
+    first, second = [(event, about.legal_basis) for event, about in gateway.log.said]
+    assert first == second
+    assert (await gateway.ask(ADMIN_A, BY_QUERY))[1] == []
+    assert (await gateway.ask(ADMIN_A, BY_QUERY, None, None, fnr=CLERK))[0] == 400  # no law
+    status, said = await gateway.ask(ADMIN_A, BY_QUERY, fnr="25865400059")
+    assert (status, said["message"]) == (400, "Nummeret i adressen er ikke et gyldig fødselsnummer eller d-nummer")
+
+
+@pytest.mark.parametrize(
+    ("who", "call", "answered", "route"),
+    [
+        (ADMIN_A, BY_ADDRESS, 200, "PATCH /konfigurasjon/api/v1/personer/{fnr}"),
+        (CLERK_B, BY_ADDRESS, 404, "PATCH /konfigurasjon/api/v1/personer/{fnr}"),
+        (ROOT_FNR, BY_ADDRESS, 404, "PATCH /konfigurasjon/api/v1/personer/{fnr}"),
+        (ROOT_FNR, ROOT_BY_ADDRESS, 200, "PATCH /konfigurasjon/api/v1/root/personer/{fnr}"),
+        (ROOT_FNR, (ROOT_BY_ADDRESS[0], ROOT_BY_ADDRESS[1].replace(STRANGER, CLERK)), 404, ""),
+        (ADMIN_A, ROOT_BY_ADDRESS, 403, "PATCH /konfigurasjon/api/v1/root/personer/{fnr}"),
+    ],
+)
+async def test_a_number_in_an_address_is_written_nowhere(
+    gateway: Gateway,
+    who: str,
+    call: tuple[str, str],
+    answered: int,
+    route: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, said = await gateway.ask(who, call, {})
+    assert status == answered
+    if status != 200:
+        assert not [fnr for fnr in (CLERK, STRANGER) if fnr in str(said)]
+    refused = [event.rute for event, _ in gateway.log.said if isinstance(event, TilgangNektet)]
+    assert refused in ([], [route])
+    without_a_law = await gateway.ask(who, call, {}, None)
+    assert without_a_law[0] == 400
+    everywhere = f"{gateway.log.said}{caplog.text}{capsys.readouterr()}{without_a_law}"
+    assert not [fnr for fnr in (CLERK, STRANGER) if fnr in everywhere]
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        (LIST, {"fnrs": [CLERK]}),
+        (CHANGE, {"fnr": CLERK, "navn": "Et annet"}),
+        (("PATCH", "/konfigurasjon/api/v1/personer/{fnr}"), {"navn": "Et annet"}),
+        (BY_QUERY, None),
+    ],
+)
 @pytest.mark.parametrize("law", [None, "", "  "])
 async def test_without_a_legal_basis_it_is_refused_on_the_record_and_nothing_is_shown_or_changed(
     gateway: Gateway, call: tuple[str, str], body: Any, law: str | None
 ) -> None:
-    status, said = await gateway.ask(ADMIN_A, call, body, law)
-    assert (status, said["status"], said["error"], said["path"]) == (400, 400, "Bad Request", call[1])
+    address = (call[0], call[1].replace("{fnr}", CLERK))
+    status, said = await gateway.ask(ADMIN_A, address, body, law)
+    path = call[1].replace("{fnr}", "***")
+    assert (status, said["status"], said["error"], said["path"]) == (400, 400, "Bad Request", path)
     assert "Lovhjemmel" in said["message"]
     assert {"timestamp", "errorId", "originalPath"} <= said.keys()
     assert CLERK not in str(said)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from projections import folding
-from projections.konfigurasjon import NO_HASH, konfigurasjon, rows_of, said, streams_of
+from projections.konfigurasjon import NO_HASH, STEG, konfigurasjon, rows_of, said, streams_of
 from projections.projection import Met, Row, Rows
 from schemas.errors import Unreadable
 from schemas.fiks_io_konto import (
@@ -95,7 +95,13 @@ class Tables:
         return found
 
     def there(self) -> Rows:
-        return {name: rows for name, rows in self.rows.items() if rows}
+        """All rows but the steps."""
+        return {name: rows for name, rows in self.rows.items() if rows and name != STEG}
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps in the order of each stream, by column."""
+        return [dict(zip(COLUMNS[STEG], row, strict=True)) for row in sorted(self.rows[STEG], key=lambda row: row[:3])]
 
 
 def expected(events: Iterable[Met]) -> Rows:
@@ -218,6 +224,48 @@ def test_rows_hold_all_of_a_stream_but_hashes(events: list[tuple[Any, int | None
         assert read.get(stream.fiks_org_id, Stream(stream.fiks_org_id, Virksomhet(), -1)) == _comparable(stream)
 
 
+@given(st.lists(told, max_size=40), st.integers(1, 12))
+async def test_the_steps_add_up_to_who_may_what(events: list[tuple[Any, int | None]], size: int) -> None:
+    """In whatever batches they were made; each changes something, and void decisions change nothing."""
+    all_, tables = history([*((one, None) for one in GENESIS), *events]), Tables()
+    for begin in range(0, len(all_), size):
+        await tables.carry(all_[begin : begin + size])
+    rights: dict[str, set[Row]] = {"rettighet": set(), "typerettighet": set(), "inaktiv_aktor": set()}
+    for one in tables.steps:
+        org, aktor, change = one["fiks_org_id"], one["aktor"], one["endring"]
+        if change in ("AV", "PA"):
+            held, right = rights["inaktiv_aktor"], (org, aktor)
+        else:
+            name, on = ("rettighet", "ressurs_id") if one["ressurs_id"] else ("typerettighet", "ressurstype")
+            held, right = rights[name], (org, aktor, one[on], one["privilegium"])
+        assert (right in held) is (change in ("TATT", "PA"))
+        held ^= {right}
+    assert rights == {name: tables.rows[f"konfigurasjon_{name}"] for name in rights}
+
+
+async def test_a_step_says_who_got_what_when_and_because_of_what() -> None:
+    tables = Tables()
+    event, at = met(grant(A, INTEGRASJON, UUID(int=1), "SVARUT.SEND"), 20, 19)
+    await tables.carry([*history((one, None) for one in GENESIS), Met(event, replace(at, causation_id="asked"))])
+    await tables.carry([met(event, 22, 21), met(AktorDeaktivert(fiks_org_id=A, aktor=INTEGRASJON), 24, 23)])
+    own = {"fiks_org_id": A, "partisjon": 0, "aktor": INTEGRASJON, "tidspunkt": WHEN, "ressurstype": None}
+    right = {"privilegium": "SVARUT.SEND", "ressurs_id": UUID(int=1)}
+    given = {
+        "plass": 20,
+        "nr": 0,
+        "arsak": "asked",
+        "hendelse_id": "20",
+        "type": "PrivilegieTildelt",
+        "endring": "GITT",
+    }
+    off = {"plass": 24, "arsak": None, "hendelse_id": "24", "type": "AktorDeaktivert"}
+    assert [one for one in tables.steps if one["aktor"] == INTEGRASJON] == [
+        own | right | given,
+        own | right | off | {"nr": 0, "endring": "TATT"},
+        own | off | {"nr": 1, "endring": "AV", "privilegium": None, "ressurs_id": None},
+    ]
+
+
 async def test_a_large_organisation_is_neither_read_nor_rewritten_for_one_event() -> None:
     tables = Tables()
     many = [ressurs(A, number, A) for number in range(100, 300)]
@@ -225,7 +273,7 @@ async def test_a_large_organisation_is_neither_read_nor_rewritten_for_one_event(
     await tables.carry(history((one, None) for one in (*GENESIS, *many, *grants)))
     tables.found = tables.written = 0
     await tables.carry([met(grant(A, "person:7", UUID(int=150)), 1_000)])
-    assert (tables.found, tables.written) == (4, 1)  # the organisation, two resources, what the actor held
+    assert (tables.found, tables.written) == (4, 2)  # the organisation, two resources, what the actor held; its step
 
 
 async def test_an_account_lies_below_the_service_that_was_made_in_an_earlier_batch() -> None:

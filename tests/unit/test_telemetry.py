@@ -32,7 +32,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from infra import logs, metrics, tracing
 from infra.logs import A_MINUTE, RateLimit
-from infra.masking import MASK, is_hidden, masked, masked_fields, masked_text
+from infra.masking import MASK, is_hidden, masked, masked_fields, masked_text, numbers_of_eleven
 from infra.tracing import LINKS, batch_span, current_traceparent, span
 from schemas.svarut import Adresse, LestMeldt
 
@@ -53,6 +53,12 @@ around = st.text(st.characters(exclude_categories=["Nd", "Cs"]), max_size=20)
 @given(before=around, number=fodselsnummer, after=around)
 def test_no_number_of_eleven_digits_is_ever_shown(before: str, number: str, after: str) -> None:
     assert masked_text(f"{before}{number}{after}") == f"{before}{MASK}{after}"
+
+
+@given(before=around, number=fodselsnummer, parted=st.sampled_from(["", " ", "-"]), after=around)
+def test_what_is_masked_is_found(before: str, number: str, parted: str, after: str) -> None:
+    text = f"{before}{number[:6]}{parted}{number[6:]}{after} {UUID(int=12345678901)}"
+    assert list(numbers_of_eleven(text)) == [number]
 
 
 @given(number=fodselsnummer, depth=st.integers(0, 3))

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.auth.memory import MEMORY
+from gateway.issuer.people import PEOPLE
 from tests.support.dokumentlager import Lager
-from tests.support.eventually import eventually_found
+from tests.support.eventually import eventually, eventually_found
+from tests.support.fiks_io_konto import done
 from tests.support.revoking import (
     KONTO,
     Loss,
@@ -15,15 +18,10 @@ from tests.support.revoking import (
     deleted,
     of_another_organisation,
     reader,
+    status,
     with_another_password,
     without_the_right,
 )
-
-
-async def status(gateway: Lager, machine: Lager) -> int:
-    """What the gateway answers to the machine, which would like to know how many messages wait."""
-    asking = replace(gateway, headers=machine.headers)
-    return (await asking.ask("GET", f"/fiks-io/manuell/api/v1/kontoer/{KONTO}/meldinger/antall")).status
 
 
 async def until(gateway: Lager, machine: Lager, answered: int) -> None:
@@ -33,6 +31,13 @@ async def until(gateway: Lager, machine: Lager, answered: int) -> None:
         return await status(gateway, machine) == answered
 
     await eventually_found(is_answered)
+
+
+async def until_read(gateway: Lager) -> None:
+    """Returns when the gateway has folded all that the log has now."""
+    memory = gateway.app[MEMORY]
+    ends = await memory._ends.now()
+    await eventually(lambda: memory._follower.has_passed(ends))
 
 
 @pytest.mark.parametrize(
@@ -58,9 +63,25 @@ async def test_every_gateway_refuses_who_was_taken_their_access(
     await lost(administrator, machine)
 
     assert await status(one, machine) == answered  # the gateway that answered the change knows it then
-    await until(other, machine, answered)
+    await until_read(other)
     for gateway in lagre:
         assert [await status(gateway, caller) for caller in (machine, stays)] == [answered, 200]
+
+
+async def test_a_manager_who_was_taken_the_right_is_refused_at_the_next_call_at_any_gateway(
+    lagre: tuple[Lager, Lager],
+) -> None:
+    """The gateway reads what the log has before it lets a manager in."""
+    one, other = lagre
+    administrator, manager = await one.as_administrator(), await other.as_person(PEOPLE[5].pid)
+    right = {"aktor": PEOPLE[5].pid, "privilegium": "ADMIN"}
+    rights = f"/autorisasjon-update/api/v1/ressurs/{KONTO}/tilganger"
+    held = f"/autorisasjon-query/api/v1/autorisasjon/ressurser/{KONTO}/tilganger"
+    for _ in range(5):
+        await done(administrator, "POST", rights, right)
+        assert (await manager.ask("GET", held)).status == 200
+        await done(administrator, "DELETE", rights, **right)
+        assert (await manager.ask("GET", held)).status == 403
 
 
 async def test_every_gateway_takes_the_new_password_and_no_more_the_old_one(lagre: tuple[Lager, Lager]) -> None:

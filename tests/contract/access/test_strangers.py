@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -22,6 +23,7 @@ from aiohttp import web
 from gateway.app import add_routes
 from gateway.audit import AUDITOR
 from gateway.auth.demands import Caller, Demand, demand_of, open_to_all
+from gateway.digital_id import Kind, kind_of
 from gateway.issuer.people import PEOPLE
 from gateway.tus import CONTENT_TYPE
 from infra.masking import masked_text
@@ -70,6 +72,8 @@ NAMES = {
     "meldingsprotokoll": "no.ks.fiks.arkiv.v1",
 }
 """What in an address is no id but a word that means the same for all."""
+NOBODY = "01810110089"
+"""The number of a person whom no organisation knows."""
 OURS = ("/schema-registry/", "/openapi/")
 """Begin the addresses whose ids are the platform's own."""
 
@@ -93,6 +97,7 @@ DOKUMENT = Call(
     params={"kryptert": "false"},
 )
 PART = RESUMABLE | {"Content-Type": CONTENT_TYPE, "Upload-Offset": "0"}
+AS_PERSON = Call({"tittel": "Rådgiver"}, headers={"Lovhjemmel": "Kommuneloven"})
 NAVN, PEM, BESKRIVELSE = Call({"navn": "Et navn"}), Call({"pem": pem()}), Call({"beskrivelse": "Postmottak"})
 SYSTEM = {"navn": "Arkivet", "beskrivelse": "Et arkiv", "eposter": ["arkiv@example.no"], "offentlig": False}
 PARTS = [{"partNavn": "arkiv.full", "stottetProtokollVersjon": "v1"}]
@@ -170,6 +175,8 @@ CALLS: dict[str, Call] = {
         FAKTURA | {"orgnr": "310991007", "postnummer": "0150"}
     ),
     "PATCH /konfigurasjon/api/v1/root/organisasjoner/{orgId}": Call({"intern": False}),
+    "PATCH /konfigurasjon/api/v1/personer/{fnr}": AS_PERSON,
+    "PATCH /konfigurasjon/api/v1/root/personer/{fnr}": AS_PERSON,
     "PATCH /konfigurasjon/api/v1/integrasjoner/{integrasjonId}": NAVN,
     "PATCH /konfigurasjon/api/v1/root/integrasjoner/{integrasjonId}": Call({"global": False}),
     "POST /api/v2/kontoer/{kontoId}/forsendelser/": FORSENDELSE,
@@ -296,6 +303,7 @@ NAMED = [
         lambda _, id_: Call({"fiksOrganisasjonUuid": id_, "navn": "Fagsystem", "autorisertOrgnr": "310991007"}),
         403,
     ),
+    Named("GET", "/audit-sok/api/v1/sok", "fiksOrgId", lambda _, id_: Call(params={"fiksOrganisasjon": id_}), 403),
     Named("POST", KONTOER, "fiksOrgId", lambda _, id_: Call({"konto": {"fiksOrgId": id_, "navn": "Konto"}}), 403),
     Named(
         *("POST", KONTOER, "ressursId"),
@@ -431,6 +439,20 @@ def test_which_addresses_with_ids_are_open_to_all() -> None:
     assert {str(route) for route in ROUTES if route not in CLOSED} == OPEN.keys()
 
 
+async def test_an_account_without_a_key_is_as_one_that_nobody_has(
+    both: tuple[Everything, Everything], said: Said
+) -> None:
+    """The address is open to all, and some accounts are hidden from most."""
+    one, other = both
+    stranger, hidden = replace(one.callers[Caller.MANAGER], headers={}), other.ids["protokollkonto"]
+    without, nobodys = [
+        await told(stranger, "GET", f"/fiks-io/katalog/api/v1/kontoer/{id_}/offentligNokkel", Call(), [id_], said)
+        for id_ in (hidden, of_that_shape(hidden))
+    ]
+    assert without == nobodys
+    assert without.status == 404
+
+
 def parts_of(route: Route) -> Iterable[tuple[str, ...]]:
     """Each of the ids in its address, those from each on, and all of them."""
     return dict.fromkeys(chain(((one,) for one in route.ids), (route.ids[at:] for at in range(len(route.ids)))))
@@ -440,6 +462,8 @@ def of_that_shape(id_: str) -> str:
     """An id that nobody has."""
     if "-" in id_:
         return str(uuid4())
+    if kind_of(id_) is Kind.PERSON:
+        return NOBODY
     return id_[:-32] + uuid4().hex  # of an upload, which says first until when it lives
 
 

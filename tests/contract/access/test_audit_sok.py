@@ -1,0 +1,114 @@
+"""The administrators of an organisation read its record: who did what there, in all that the log has when they ask."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import jsonschema
+import pytest
+
+from gateway.routes.docs import descriptions
+from gateway.seed import PROVDAL
+from schemas.konfigurasjon import ROOT
+from tests.support.dokumentlager import Lager
+from tests.support.fiks_io_konto import done, refused
+from tests.support.revoking import RIGHT, integrasjon
+
+SOK = "/audit-sok/api/v1/sok"
+DESCRIBED = json.loads(descriptions()["audit-sok-api-v1.json"])
+LAW = "Kommuneloven § 24-1"
+GIVEN = ["GrantPrivilegium", "PrivilegieTildelt"]
+
+
+async def searched(who: Lager, **query: Any) -> Any:
+    said = await done(who, "GET", SOK, **({"fiksOrganisasjon": str(who.fiks_org_id)} | query))
+    jsonschema.validate(said, {"$ref": "#/components/schemas/Sokeresultat", "components": DESCRIBED["components"]})
+    return said
+
+
+async def given(administrator: Lager, like: Lager) -> str:
+    """The call by which an integration got a right."""
+    machine, call = await integrasjon(administrator, like), uuid4().hex
+    right = {"aktor": machine.headers["IntegrasjonId"], "privilegium": RIGHT}
+    path = f"/autorisasjon-update/api/v1/ressurs/{administrator.fiks_org_id}/tilganger"
+    headers = {"X-Request-Id": call, "Lovhjemmel": LAW}
+    assert (await administrator.ask("POST", path, json=right, headers=headers)).status == 200
+    return call
+
+
+async def test_what_was_done_and_by_whom_is_found_by_the_call(lagre: tuple[Lager, Lager]) -> None:
+    administrator = await lagre[0].as_administrator()
+    call = await given(administrator, lagre[0])
+    found = await searched(administrator, requestIder=call, sortering="DATO_ASC")
+    assert [one["handling"] for one in found["treff"]] == GIVEN
+    assert found["antallTreff"] == 2
+    asked, decided = found["treff"]
+    assert (asked["orgNo"], asked["fiksOrg"]) == (administrator.organisation.orgnr, str(administrator.fiks_org_id))
+    assert decided["principal"] == "Fiks"
+    assert asked["principal"] not in ("Fiks", "")
+    assert {one["requestId"] for one in found["treff"]} == {call}
+    proof = json.loads(asked["payload"])
+    assert (proof["lovhjemmel"], proof["topic"]) == (LAW, "fiks.konfigurasjon")
+    [of] = found["aggregeringer"]["tjeneste"]
+    assert (of["visningsnavn"], of["antall"]) == ("konfigurasjon", 2)
+    by_service = await searched(administrator, requestIder=call, tjenester=of["id"])
+    assert by_service["antallTreff"] == 2
+    assert (await searched(administrator, requestIder=call, tjenester="audit"))["treff"] == []
+
+
+async def test_a_page_a_word_and_a_time(lagre: tuple[Lager, Lager]) -> None:
+    administrator = await lagre[0].as_administrator()
+    call = await given(administrator, lagre[0])
+    newest, oldest = [(await searched(administrator, requestIder=call, **{"fra": n, "antall": 1})) for n in (0, 1)]
+    assert [one["treff"][0]["handling"] for one in (newest, oldest)] == GIVEN[::-1]
+    assert (oldest["antallTreff"], oldest["forespurtFra"], oldest["forespurtAntall"]) == (2, 1, 1)
+    for term, count in (("privilegietildelt", 1), ("24-1", 2), ("%", 0)):
+        assert (await searched(administrator, requestIder=call, term=term))["antallTreff"] == count
+    at = newest["treff"][0]["tidspunkt"]
+    for when, count in (
+        ({"fraDato": at - 1, "tilDato": at + 1}, 2),
+        ({"fraDato": at + 60_000}, 0),
+        ({"tilDato": 0}, 0),
+    ):
+        assert (await searched(administrator, requestIder=call, **when))["antallTreff"] == count
+    assert (await searched(administrator, organisasjonsNummer=PROVDAL.orgnr))["antallTreff"] == 0
+
+
+async def test_who_searched_and_was_refused_is_on_the_record_too(lagre: tuple[Lager, Lager]) -> None:
+    one, _ = lagre
+    administrator, stranger = (
+        await one.as_administrator(),
+        await (await one.as_organisation(PROVDAL)).as_administrator(),
+    )
+    ours = {"fiksOrganisasjon": str(one.fiks_org_id)}
+    before = (await searched(administrator, term="TilgangNektet"))["antallTreff"]
+    said = await refused(stranger, 403, "GET", SOK, **ours)
+    assert str(one.fiks_org_id) not in said["message"]
+    found = await searched(administrator, term="TilgangNektet")
+    assert found["antallTreff"] == before + 1
+    assert found["treff"][0]["principal"] == "Innlogget person"  # of a stranger nothing is told
+    operator = await one.as_operator()
+    assert (await searched(operator, **ours))["antallTreff"] > 0
+    assert (await searched(operator, fiksOrganisasjon=str(ROOT)))["aggregeringer"]["fiksOrg"][0][
+        "visningsnavn"
+    ] == "ROOT"
+    await refused(administrator, 403, "GET", SOK, fiksOrganisasjon=str(ROOT))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"fiksOrganisasjon": ""},
+        {"fiksOrganisasjon": "x"},
+        {"sortering": "NYEST"},
+        {"fraDato": "i går"},
+        {"tilDato": "9" * 16},
+        {"antall": "0"},
+        {"underRessurser": str(ROOT)},
+    ],
+)
+async def test_what_cannot_be_asked_is_refused(lagre: tuple[Lager, Lager], query: dict[str, str]) -> None:
+    administrator = await lagre[0].as_administrator()
+    await refused(administrator, 400, "GET", SOK, **({"fiksOrganisasjon": str(administrator.fiks_org_id)} | query))
