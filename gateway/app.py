@@ -67,6 +67,10 @@ log = logger(__name__)
 DRAIN = 30.0
 """Seconds that running calls may take to end once the process is told to stop."""
 CUT_OFF = 1.0
+SILENCE = 75.0
+"""Seconds after which a connection is closed that has no call under way, or only the beginning of one's head: aiohttp's
+own hour would let strangers hold all that there may be.
+"""
 LARGEST_HEADER = 1 << 14
 CONNECT_TIMEOUT = 5.0
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
@@ -123,9 +127,7 @@ async def serve(settings: Settings) -> None:
     traffic, loop = app[TRAFFIC], asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, traffic.draining.set)
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=CUT_OFF, max_field_size=LARGEST_HEADER
-    )
+    runner = runner_of(app)
     await runner.setup()
     tune_garbage_collection()
     give_memory_back()
@@ -145,6 +147,18 @@ async def serve(settings: Settings) -> None:
     if consumers:
         await consumers
     await runner.cleanup()
+
+
+def runner_of(app: web.Application, shutdown_timeout: float = CUT_OFF) -> web.AppRunner:
+    """What serves the application over HTTP."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=shutdown_timeout,
+        keepalive_timeout=SILENCE,
+        max_field_size=LARGEST_HEADER,
+    )
 
 
 async def serve_amqp(app: web.Application, settings: Settings) -> Server | None:

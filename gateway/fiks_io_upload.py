@@ -28,6 +28,8 @@ from schemas.errors import Unreadable
 from streams.domain.dokumentlager import blob_of
 
 MOST_METADATA = 1 << 20
+MOST_ASIDE = 2 * MOST_METADATA
+"""Octets of a body beside the content, at most: the metadata, and what divides the parts."""
 DATA = "data"
 
 
@@ -89,7 +91,11 @@ class Innhold(Stored):
 
 
 def parts_of(request: web.Request) -> Multipart:
-    """The parts of a call. Raises Unreadable where it is no form."""
+    """The parts of a call. Raises Unreadable where it is no form, HTTPRequestEntityTooLarge where it says that it has
+    more than there can be: nobody sends for minutes what is then refused.
+    """
+    if (said := request.content_length or 0) > LARGEST + MOST_ASIDE:
+        raise web.HTTPRequestEntityTooLarge(max_size=LARGEST, actual_size=said)
     deadline = asyncio.get_running_loop().time() + LONGEST_CALL
     return Multipart(request.headers.get("Content-Type", ""), reader(request, deadline))
 

@@ -129,4 +129,6 @@ def _in_words(fault: str) -> str:
     at = found[1] if (found := _AT.search(fault)) else ""
     if missing := _MISSING.search(fault):
         return f"feltet {'.'.join(filter(None, (at, missing[1])))} mangler"
-    return f"feltet {at} har feil type, lengde eller format" if at else "JSON er ikke et objekt"
+    if at:
+        return f"feltet {at} har feil type, lengde eller format"
+    return f"JSON er ikke {'en liste' if 'Expected `array`' in fault else 'et objekt'}"

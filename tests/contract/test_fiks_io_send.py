@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from yarl import URL
 
 from gateway import fiks_io_upload
 from gateway.auth.login import person_token
@@ -238,6 +239,17 @@ async def test_more_than_the_most_is_too_large(sender: Sender, monkeypatch: pyte
     monkeypatch.setattr(fiks_io_upload, "LARGEST", 7_000_000)
 
     assert (await sender.send(java(sender.metadata(), bytes(7_000_001))))[0] == 413
+
+
+async def test_a_length_that_is_too_large_is_refused_before_the_body_comes(sender: Sender) -> None:
+    address = URL(sender.caller.url)
+    assert address.host and address.port
+    head = {"Host": address.host, "Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(6 << 30)}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (sender.headers | head).items())
+    reading, writing = await asyncio.open_connection(address.host, address.port)
+    writing.write(f"POST /fiks-io/api/v1/send HTTP/1.1\r\n{lines}\r\n".encode())
+    assert (await reading.readline()).split()[1] == b"413"
+    writing.close()
 
 
 # --- What is sent again ----------------------------------------------------------------------------------------------

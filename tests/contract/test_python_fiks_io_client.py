@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 import fiks_io
-from fiks_io import HttpError, KontoStatus, Lost, Metadata, MottattMelding, SendtMelding, Unavailable
+from fiks_io import Denied, HttpError, KontoStatus, Lost, Metadata, MottattMelding, SendtMelding
 from infra.local.stack import GATEWAYS
 from streams.domain.fiks_io import Status
 from tests.support.eventually import eventually_found
@@ -185,7 +185,7 @@ async def test_a_wrong_password_is_refused(post: Post, testvik: Konto) -> None:
     async with python_klient(post, testvik, integrasjonPassord="feil") as klient:
         with pytest.raises(HttpError, match="401"):
             await klient.send(UUID(testvik.konto_id), TYPE)
-        with pytest.raises(Unavailable, match="ACCESS_REFUSED"):
+        with pytest.raises(Denied, match="ACCESS_REFUSED"):
             async with klient.meldinger():
                 pytest.fail("it was let in")
 
@@ -194,7 +194,7 @@ async def test_the_account_of_another_organisation_is_not_one_s_own(post: Post, 
     async with python_klient(post, replace(testvik, konto_id=provdal.konto_id)) as klient:
         with pytest.raises(HttpError, match="403"):
             await klient.send(UUID(testvik.konto_id), TYPE)
-        with pytest.raises(Unavailable, match="ACCESS_REFUSED"):
+        with pytest.raises(Denied, match="ACCESS_REFUSED"):
             async with klient.meldinger():
                 pytest.fail("it was let in")
 

@@ -17,7 +17,7 @@ from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pypdf import PdfWriter
 
-from gateway.app import make_app
+from gateway.app import make_app, runner_of
 from gateway.auth.grant import token_for
 from gateway.auth.memory import MEMORY
 from gateway.auth.tokens import TOKENS
@@ -112,7 +112,7 @@ def lasting_tokens() -> Iterator[None]:
 @asynccontextmanager
 async def served(app: web.Application, port: int) -> AsyncIterator[None]:
     """The application, serving on a port of this machine."""
-    runner = web.AppRunner(app, shutdown_timeout=2)
+    runner = runner_of(app, shutdown_timeout=2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, reuse_port=True).start()
     try:

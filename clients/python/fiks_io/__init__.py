@@ -4,7 +4,7 @@ from fiks_cms import KeyPair
 from fiks_io.api import Integrasjon
 from fiks_io.client import PRODUKSJON, TEST, EgenKonto, FiksIO, Miljo, MottattMelding
 from fiks_io.container import Container
-from fiks_io.errors import FiksIOError, HttpError, Lost, Refused, Unavailable
+from fiks_io.errors import Denied, FiksIOError, HttpError, Lost, Refused, Unavailable
 from fiks_io.katalog import Konto, KontoStatus
 from fiks_io.maskinporten import Maskinporten, Token
 from fiks_io.melding import Metadata
@@ -16,6 +16,7 @@ __all__ = [
     "PRODUKSJON",
     "TEST",
     "Container",
+    "Denied",
     "EgenKonto",
     "FiksIO",
     "FiksIOError",

@@ -136,7 +136,7 @@ class FiksIO:
 
         At most ``prefetch`` of them are handed out and not settled. One that comes again and that ``is_handled`` knows
         is acknowledged, and not handed out. A connection that is lost is made again, for ever; but the first must
-        succeed: raises Unavailable, and what the token source raises.
+        succeed: raises Denied, Unavailable, and what the token source raises.
         """
         broker = Broker(self._miljo.amqp_host, self._miljo.amqp_port, self._integrasjon, self._token, self._tls)
         async with (

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from aiormq import Connection
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ProbableAuthenticationError
 from yarl import URL
 
 from fiks_io.api import Integrasjon
-from fiks_io.errors import Lost, Unavailable
+from fiks_io.errors import Denied, Lost, Unavailable
 from fiks_io.maskinporten import Token
 
 log = logging.getLogger(__name__)
@@ -63,10 +63,13 @@ Arrived = asyncio.Queue[DeliveredMessage | None]
 async def deliveries(broker: Broker, konto_id: UUID, prefetch: int) -> AsyncIterator[AsyncIterator[DeliveredMessage]]:
     """The messages of an account, for as long as they are wanted; at most ``prefetch`` of them are not settled.
 
-    Raises Unavailable, and what the token source raises, when the first connection fails; others are tried for ever.
+    Raises Denied, Unavailable, and what the token source raises, when the first connection fails; others are tried for
+    ever.
     """
     try:
         first = await _connected(broker, konto_id, prefetch)
+    except (ProbableAuthenticationError, ChannelAccessRefused) as fault:
+        raise Denied(str(fault)) from fault
     except (AMQPError, OSError, TimeoutError) as fault:
         raise Unavailable(f"{broker.host}:{broker.port} does not let us read the queue: {fault}") from fault
     reading = _Reading(first, lambda: _connected(broker, konto_id, prefetch))

@@ -23,6 +23,10 @@ class Unavailable(FiksIOError):
     """No whole answer came. Whether a message was accepted is not known: send it again, with its klient_melding_id."""
 
 
+class Denied(FiksIOError):
+    """The platform does not let the integration in, or not read the account. To try again does not help."""
+
+
 class Refused(FiksIOError):
     """The content is not whole, not signed, or not what was signed. Nothing of it was handed out."""
 
