@@ -1,7 +1,8 @@
 """The published client of Fiks IO for Java, unchanged, against the whole local system: what a vendor's code sees.
 
 One system for the module; 3.5.0 on the AMQP client that it asks for, then on the newest, and 3.6.3 for what is new in
-it. TEST_LARGE=1 adds 300 MB on the newer library; TEST_MINUTES=3 lets the traffic run for so long, where it is 20 seconds.
+it. TEST_LARGE=1 adds 300 MB on the newer library; TEST_MINUTES=3 lets the traffic run
+that long, which is 20 seconds else.
 """
 
 from __future__ import annotations
