@@ -16,6 +16,10 @@ from infra.keys import Keys
 from infra.sealed_blobs import opening
 from streams.domain.errors import Gone
 
+LONGEST_ENDING = 10
+LONGEST_NAME = 4000
+"""Octets of a name as a header has it; clients take 8 KiB of a header."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -50,7 +54,7 @@ def planned(asked: Mapping[str, str], dokument: Any, boundary: str) -> Plan:
 
 def headers_of(dokument: Any) -> dict[str, str]:
     """Never shown in place: what strangers upload must not run where persons are logged in."""
-    name = dokument["dokumentnavn"]
+    name = _fitting(dokument["dokumentnavn"])
     plain = "".join(one if one.isascii() and one not in '"\\' else "_" for one in name)
     return {
         "Content-Type": dokument["mimetype"],
@@ -60,6 +64,16 @@ def headers_of(dokument: Any) -> dict[str, str]:
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def _fitting(name: str) -> str:
+    """The name, cut before its ending where the header would be longer than clients take."""
+    stem, dot, ending = name.rpartition(".")
+    if len(ending) > LONGEST_ENDING:
+        stem, dot, ending = name, "", ""
+    while stem and len(quote(stem + dot + ending, safe="")) > LONGEST_NAME:
+        stem = stem[:-10]
+    return stem + dot + ending
 
 
 async def key_of(keys: Keys, dokument: Any) -> bytes:

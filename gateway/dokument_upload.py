@@ -137,7 +137,9 @@ def must_be_clean(skadevare: str | None) -> None:
 
 
 def _found(verdict: Verdict) -> str | None:
-    """What the scanner found. What is too large for it is let through; one that is down lets nothing through."""
+    """What the scanner found. What it did not look into, as it is down or that is too large for it, is not taken in."""
+    if verdict.outcome is Outcome.TOO_LARGE:
+        raise Rejected("Dokumentet er for stort til å bli undersøkt for skadevare, og tas derfor ikke imot")
     if verdict.outcome is Outcome.UNAVAILABLE:
         raise Unavailable("Dokumentet kan ikke undersøkes for skadevare akkurat nå; ingenting er tatt imot. Prøv igjen")
     return verdict.signature if verdict.outcome is Outcome.INFECTED else None

@@ -21,8 +21,13 @@ TOPIC, KONTO_TOPIC = "fiks.dokumentlager", "fiks.konfigurasjon"
 
 DOKUMENT = "select * from read.dokumentlager_dokument where dokument_id = $1"
 HENDELSER = """
-    select tidspunkt, type, aktor, detalj from read.dokumentlager_hendelse where dokument_id = $1 order by made
+    select tidspunkt, type, aktor, detalj from read.dokumentlager_hendelse h where dokument_id = $1
+    and not (type = 'DokumentDestruert' and exists (
+        select from read.dokumentlager_hendelse e
+        where (e.dokument_id, e.type) = (h.dokument_id, h.type) and e.made < h.made))
+    order by made
 """
+"""Who destroys a document may say so again, after all else was lost: the first counts."""
 LISTE = """
     select dokument_id, dokumentnavn, ukryptert_storrelse from read.dokumentlager_dokument
     where konto_id = $1 and status <> 'SLETTET' order by opprettet desc, dokument_id offset $2 limit $3

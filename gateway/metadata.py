@@ -59,6 +59,7 @@ Kontonavn = Annotated[str, Meta(pattern=rf"\A[{_LETTER}][{_LETTER} ]*[{_LETTER}]
 
 NUMBERS = {Kind.PERSON: "fødselsnummer eller d-nummer", Kind.ORGANISASJON: "organisasjonsnummer"}
 
+OUTSIDE = "no such time in UTC"
 _AT = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
@@ -89,7 +90,7 @@ def must_be_in_the_calendar(time: datetime | None) -> None:
     try:
         _ = time and time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("no such time in UTC") from None
+        raise ValueError(OUTSIDE) from None
 
 
 def _without_nulls(value: Any) -> Any:
@@ -129,6 +130,8 @@ def _in_words(fault: str) -> str:
     at = found[1] if (found := _AT.search(fault)) else ""
     if missing := _MISSING.search(fault):
         return f"feltet {'.'.join(filter(None, (at, missing[1])))} mangler"
+    if OUTSIDE in fault:
+        return f"{f'feltet {at}' if at else 'et tidspunkt'} ligger i UTC før år 1 eller etter år 9999"
     if at:
         return f"feltet {at} har feil type, lengde eller format"
     return f"JSON er ikke {'en liste' if 'Expected `array`' in fault else 'et objekt'}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg.exceptions import InternalClientError
@@ -39,13 +41,63 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
 )
 
 
+ANSWER = 15.0
+"""Seconds in which PostgreSQL must answer what is asked by a pool itself, the wait for a connection included. One that
+is frozen would say nothing for ever, and keep whoever asks waiting as long.
+"""
+
+
+class _Pool(asyncpg.Pool):
+    """Raises TimeoutError where no answer comes; the connection comes back by itself, should PostgreSQL do."""
+
+    async def fetch(self, *args: Any, **named: Any) -> Any:
+        return await _answered(super().fetch(*args, **named))
+
+    async def fetchrow(self, *args: Any, **named: Any) -> Any:
+        return await _answered(super().fetchrow(*args, **named))
+
+    async def fetchval(self, *args: Any, **named: Any) -> Any:
+        return await _answered(super().fetchval(*args, **named))
+
+    async def execute(self, *args: Any, **named: Any) -> Any:
+        return await _answered(super().execute(*args, **named))
+
+
+async def _answered(asking: Coroutine[Any, Any, Any]) -> Any:
+    """The answer, if it comes in time. Who asked is not waited for: a query that is cancelled asks PostgreSQL too."""
+    task = asyncio.create_task(asking)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        await asyncio.wait({task}, timeout=ANSWER)
+    finally:
+        if not task.done():
+            task.cancel()
+    if task.done():
+        return task.result()
+    raise TimeoutError("PostgreSQL does not answer")
+
+
 def pool_of(dsn: str, most: int, *, least: int = 1, timeout: float = 60) -> Pool:
     """Connections that give up rather than hold others up; await it, or enter it. ``timeout`` is that of connecting.
 
     Use it for statements and transactions alone: a connection comes back as it was left, which saves a round trip.
     """
-    return asyncpg.create_pool(
-        dsn, min_size=least, max_size=most, timeout=timeout, server_settings=SESSION, reset=_leave
+    return _Pool(
+        dsn,
+        init_size=None,
+        min_size=least,
+        max_size=most,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        connect=None,
+        setup=None,
+        init=None,
+        reset=_leave,
+        loop=None,
+        timeout=timeout,
+        server_settings=SESSION,
     )
 
 

@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from gateway import dokumenter
+from gateway.context import LOG
 from infra.crypto.segments import SEGMENT, sealed_size
+from schemas.dokumentlager import DokumentDestruert
+from schemas.envelope import fact
 from tests.support.dokumentlager import PROVDAL, Lager, form, said_of
 
 LARGE = os.urandom(3 * SEGMENT + 17)
@@ -426,3 +429,22 @@ async def test_of_another_organisation_nothing_can_be_had(lager: Lager) -> None:
     assert [(await stranger.ask(method, theirs)).status for method in ("GET", "DELETE")] == [404, 404]
     mixed = lager.konto.replace(str(lager.fiks_org_id), str(PROVDAL.id("organisasjon")))
     assert (await lager.ask("GET", f"{mixed}/dokumenter")).status == 404
+
+
+async def test_a_destruction_that_is_told_twice_is_shown_once(lager: Lager) -> None:
+    dokument_id = (await lager.upload(form(said_of(), b"x"))).json["id"]
+    address = f"{lager.konto}/dokumenter/{dokument_id}"
+    assert (await lager.ask("DELETE", address)).status == 200
+    while "destruert" not in str((await lager.ask("GET", address)).json["hendelser"]):
+        await asyncio.sleep(0.05)
+    destroyed = DokumentDestruert(dokument_id=UUID(dokument_id))
+    about = fact(destroyed, time=datetime.now(UTC), id=str(uuid4()), source="urn:test")
+    await lager.app[LOG].append(destroyed, about)
+    assert str((await lager.ask("GET", address)).json["hendelser"]).count("destruert") == 1
+
+
+async def test_a_name_as_long_as_may_be_can_be_downloaded(lager: Lager) -> None:
+    answer = await lager.upload(form(said_of(dokumentnavn="😀" * 996 + ".pdf"), b"x"))
+    got = await lager.download(answer.json["id"])
+    assert (got.status, got.body) == (200, b"x")
+    assert len(got.headers["Content-Disposition"]) < 6000 and got.headers["Content-Disposition"].endswith(".pdf")

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from gateway.context import SCANNER, TRAFFIC
 from infra.virus import Clamd
-from tests.support.clamd import EICAR, SIGNATURE, stand_in
+from tests.support.clamd import EICAR, LIMIT, SIGNATURE, stand_in
 from tests.support.dokumentlager import BOUNDARY, Lager, form, said_of
 from tests.support.eventually import eventually
 from tests.support.records import records_on
@@ -50,7 +50,7 @@ def ago(**much: int) -> str:
         ({"ttl": 60, "tilgjengeligTil": "2999-01-01T00:00:00Z"}, "ttl"),
         ({"ttl": None, "tilgjengeligTil": ago(hours=1)}, "passert"),
         ({"ttl": None, "tilgjengeligTil": "2999-01-01T00:00:00"}, "tilgjengeligTil"),
-        ({"ttl": None, "tilgjengeligTil": "9999-12-31T23:59:59-10:00"}, "JSON"),
+        ({"ttl": None, "tilgjengeligTil": "9999-12-31T23:59:59-10:00"}, "år 9999"),
         ({"ttl": 0}, "passert"),
         ({"ttl": 2**62}, "ttl"),
         ({"ttl": 2**63}, "ttl"),
@@ -222,6 +222,19 @@ async def test_who_shows_nothing_gets_nothing(lager: Lager) -> None:
     answer = await lager.session.get(f"{lager.url}/dokumentlager/nedlasting/{uuid4()}")
 
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="fiks"')
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+async def test_what_is_too_large_to_be_scanned_is_not_taken_in(
+    lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stand_in(tmp_path) as (address, _):
+        scanner = Clamd(address)
+        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
+
+        answer = await lager.upload(form(said_of(), EICAR + b"x" * LIMIT))
+
+        assert answer.status == 400 and "for stort til å bli undersøkt" in answer.json["message"]
 
 
 async def test_malware_is_told_of_and_never_handed_out(
