@@ -224,31 +224,28 @@ async def test_who_shows_nothing_gets_nothing(lager: Lager) -> None:
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="fiks"')
 
 
+@pytest_asyncio.fixture
+async def scanned(lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lager]:
+    """With a scanner."""
+    async with stand_in(tmp_path) as (address, _):
+        scanner = Clamd(address)
+        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
+        yield lager
+
+
 @pytest.mark.usefixtures("nothing_is_left")
-async def test_what_is_too_large_to_be_scanned_is_not_taken_in(
-    lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with stand_in(tmp_path) as (address, _):
-        scanner = Clamd(address)
-        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
-
-        answer = await lager.upload(form(said_of(), EICAR + b"x" * LIMIT))
-
-        assert answer.status == 400 and "for stort til å bli undersøkt" in answer.json["message"]
+async def test_what_is_too_large_to_be_scanned_is_not_taken_in(scanned: Lager) -> None:
+    answer = await scanned.upload(form(said_of(), EICAR + b"x" * LIMIT))
+    assert answer.status == 400 and "for stort til å bli undersøkt" in answer.json["message"]
 
 
-async def test_malware_is_told_of_and_never_handed_out(
-    lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with stand_in(tmp_path) as (address, _):
-        scanner = Clamd(address)
-        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
-        assert (await lager.upload(form(said_of(), b"rent"))).status == 201
-        korrelasjonsid = str(uuid4())
+async def test_malware_is_told_of_and_never_handed_out(scanned: Lager) -> None:
+    lager, korrelasjonsid = scanned, str(uuid4())
+    assert (await lager.upload(form(said_of(), b"rent"))).status == 201
 
-        answer = await lager.upload(form(said_of(korrelasjonsid=korrelasjonsid), b"x" * 70_000 + EICAR))
+    answer = await lager.upload(form(said_of(korrelasjonsid=korrelasjonsid), b"x" * 70_000 + EICAR))
 
-        assert answer.status == 400 and SIGNATURE in answer.json["message"]
+    assert answer.status == 400 and SIGNATURE in answer.json["message"]
     sok = {"korrelasjonsid": korrelasjonsid}
     [known] = (await lager.ask("POST", f"{lager.konto}/dokumenter/sok", json=sok)).json["dokumenter"]
     assert (await lager.download(known["id"])).status == 400
