@@ -130,10 +130,6 @@ class Access:
         return ressurs is not None and ressurs.type == KONTO and not self._memory.configuration.konto(konto_id).slettet
 
 
-def _proved(integrasjon: Integrasjon) -> tuple[str, str]:
-    return integrasjon.passord_hash, integrasjon.autorisert_orgnr
-
-
 def _text(octets: bytes) -> str:
     """As aiohttp gives a header, which the proofs are made for."""
     return octets.decode("utf-8", "surrogateescape")

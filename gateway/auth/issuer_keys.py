@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
@@ -87,9 +86,7 @@ class IssuerKeys:
         base = self._issuer.rstrip("/")
         try:
             return await self._get(f"{base}/{RFC8414}")
-        except ClientResponseError as fault:
-            if fault.status != HTTPStatus.NOT_FOUND:
-                raise
+        except (ClientResponseError, ValueError):  # a server that has one of the two may answer anything for the other
             return await self._get(f"{base}/{OPENID}")
 
     async def _get(self, url: str) -> Any:
@@ -101,7 +98,7 @@ def signing_keys(key_set: dict[str, Any]) -> dict[str, RSAKey]:
     """The RSA keys for signatures in a JWK set, by id; what is no such key is passed over."""
     keys = {}
     for key in key_set["keys"]:
-        if key.get("kty") == "RSA" and key.get("use", "sig") == "sig" and "kid" in key:
+        if isinstance(key, dict) and key.get("kty") == "RSA" and key.get("use", "sig") == "sig" and "kid" in key:
             try:
                 keys[str(key["kid"])] = RSAKey.import_key(key)
             except (JoseError, ValueError) as fault:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -22,6 +22,7 @@ from gateway.issuer.maskinporten import Maskinporten
 from infra.local.ports import free_port
 from streams.domain.errors import NotAuthenticated, Unavailable
 from tests.support.eventually import eventually
+from tests.support.gateway import served
 from tests.support.issuer import NO_IDPORTEN, rsa_key, running_issuer
 
 
@@ -88,7 +89,9 @@ def forged(issuer: Maskinporten) -> dict[str, str]:
     good = issuer.sign(about)
     head, body, signature = good.split(".")
     other_body = by_hand({}, claims(issuer, scope="ks:fiks ks:mer")).split(".")[1]
+    with_or_without_slash = issuer.name[:-1] if issuer.name.endswith("/") else f"{issuer.name}/"
     return {
+        "an issuer but for the slash": issuer.sign(claims(issuer, iss=with_or_without_slash)),
         "none": by_hand({"alg": "none", "kid": kid}, about),
         "None": by_hand({"alg": "None", "kid": kid}, about),
         "no algorithm": by_hand({"kid": kid}, about, rs256),
@@ -253,6 +256,26 @@ async def test_an_issuer_that_calls_itself_otherwise_is_not_believed(
         await IssuerKeys(address, session).key(str(rsa_key().kid))
 
 
+@pytest.mark.parametrize("other", [{"status": 403}, {"status": 404}, {"text": "<html>"}])
+async def test_an_issuer_that_has_the_one_document_may_answer_anything_for_the_other(
+    session: ClientSession, other: dict[str, Any]
+) -> None:
+    port = free_port()
+    name = f"http://127.0.0.1:{port}"
+    documents = {
+        f"/{issuer_keys.OPENID}": {"issuer": name, "jwks_uri": f"{name}/jwks"},
+        "/jwks": {"keys": [rsa_key().as_dict(private=False)]},
+    }
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(documents[request.path]) if request.path in documents else web.Response(**other)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with served(app, port):
+        assert await IssuerKeys(name, session).key(str(rsa_key().kid))
+
+
 def test_keys_that_are_not_for_rsa_signatures_are_passed_over() -> None:
     good = rsa_key().as_dict(private=False)
     others = [
@@ -260,5 +283,7 @@ def test_keys_that_are_not_for_rsa_signatures_are_passed_over() -> None:
         good | {"kid": "b", "use": "enc"},
         {"kty": "RSA", "kid": "c", "n": "!", "e": "AQAB"},
         {name: value for name, value in good.items() if name != "kid"},
+        "no key",
+        None,
     ]
     assert list(signing_keys({"keys": [*others, good]})) == [good["kid"]]
