@@ -8,7 +8,7 @@ from collections.abc import Iterator
 Dictionary = dict[bytes, bytes]
 """Names of entries, without the slash, and their values as they are written; a text comes as ``()``."""
 
-STREAM = re.compile(rb">>[\0\s]*stream\r?\n")
+STREAM = re.compile(rb">>[\0\s]*stream[ \t]*(?:\r\n?|\n)")
 """Where a dictionary ends that the bytes of a stream follow."""
 
 _TOKEN = re.compile(

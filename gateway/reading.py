@@ -7,6 +7,7 @@ caught up may say so.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Reading:
         self._patience = patience
         self._written: OrderedDict[str, tuple[Position, bool]] = OrderedDict()
         self._fresh = Freshness()
+        self._undecided_until = -math.inf
 
     def wrote(self, stream: UUID, position: Position, *, decided: bool = False) -> None:
         """This process has written to ``stream``: answers about it contain that, and when ``decided`` what followed."""
@@ -115,10 +117,15 @@ class Reading:
 
     async def follows(self, about: Iterable[UUID]) -> bool:
         """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection;
-        False when that is not known in time. Raises Unavailable.
+        False when that is not known in time, and then for as long, so that not all wait in vain. Raises Unavailable.
         """
-        ends = await self._ends_of(about)
-        return ends is not None and await self._followed(ends)
+        now, ends = asyncio.get_running_loop().time, await self._ends_of(about)
+        if ends is None or now() < self._undecided_until:
+            return False
+        if await self._followed(ends):
+            return True
+        self._undecided_until = now() + self._patience
+        return False
 
     async def _read(
         self, statement: str, *args: Any, about: Iterable[UUID] | None, enough: Callable[[Rows], bool]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
 from gateway.reading import PATIENCE, Answer, Reading, Rows
 from infra.database import Pool
 from infra.ends import Ends
+from streams.domain.errors import Unavailable
 from streams.domain.svarut_status import Status
 
 TOPIC = "fiks.svarut"
@@ -57,8 +59,11 @@ class Reads(Reading):
         that they are accepted; while nobody decides they are shown as they are, when patience has ended.
         """
         found = await ask()
-        waiting = list(received(found.rows))
-        return await ask() if waiting and await self.follows(waiting) else found
+        if waiting := list(received(found.rows)):
+            with suppress(Unavailable):
+                if await self.follows(waiting):
+                    return await ask()
+        return found
 
     async def with_referanse(self, konto_id: UUID, ekstern_referanse: str) -> Answer:
         """``forsendelse_id`` of those with this reference, the first received first."""

@@ -44,6 +44,8 @@ async def sok(request: web.Request) -> web.Response:
     if "underRessurser" in query:
         raise Rejected("Det kan ikke søkes etter underRessurser: søk i hendelsene til kontoen eller dokumentet")
     asked = query.getall("tjenester", [])
+    if any("\0" in one for one in (query.get("term", ""), *query.getall("requestIder", []))):
+        raise Unreadable("det kan ikke søkes etter tegnet NUL")
     kriterier = Kriterier(
         tjenester=[name for name, id_ in SERVICES.items() if not asked or {name, str(id_)} & set(asked)],
         term=query.get("term") or None,

@@ -123,7 +123,7 @@ async def test_what_was_accepted_is_shown_as_only_received_while_nobody_decides_
         reads._patience = 0.3
         assert await statuser(system.other, forsendelse_id) == {forsendelse_id: "MOTTATT"}
         assert await history(system.other, forsendelse_id) == ["Forsendelsen er mottatt"]
-        reads._patience = 60.0
+        reads._patience, reads._undecided_until = 60.0, 0.0
         asked = asyncio.gather(statuser(system.other, forsendelse_id), history(system.other, forsendelse_id))
         async with workers.working(settings):
             status, told = await asked

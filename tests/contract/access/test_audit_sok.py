@@ -106,6 +106,8 @@ async def test_who_searched_and_was_refused_is_on_the_record_too(lagre: tuple[La
         {"fraDato": "i går"},
         {"tilDato": "9" * 16},
         {"antall": "0"},
+        {"term": "\0"},
+        {"requestIder": "\0"},
         {"underRessurser": str(ROOT)},
     ],
 )
