@@ -32,8 +32,6 @@ AT_ONCE = 5_000
 MUCH = 100_000
 """Bytes for which the broker does not wait, however patient the reader is."""
 REVOKE_WAIT = 3.0
-LOOK_BACK = 5.0
-"""Seconds between two looks whether PostgreSQL still knows how far we came: one that was made anew does not."""
 ASIDE, AGAIN = 5.0, 30.0
 """Seconds that a reader stays out of its group, and those after which it leaves again: meanwhile the rest goes on."""
 
@@ -75,11 +73,6 @@ class Claim:
 
     def __post_init__(self) -> None:
         self.idle.set()
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether all that was read of it was carried."""
-        return self.next is not None and not self.busy and not self.waiting
 
     def take(self, most: int) -> list[ConsumerRecord[bytes, bytes]]:
         """The oldest records that wait, at most so many; they wait no more."""
@@ -166,28 +159,6 @@ class Reader(Service):
             if not (isinstance(fault, ConsumerStoppedError) and self.should_stop):
                 die("reader", fault)
 
-    @Service.task
-    async def _look_back(self) -> None:
-        while not self.should_stop and self._until is None:
-            await self.sleep(LOOK_BACK)
-            try:
-                await self.start_over_where_forgotten()
-            except asyncio.CancelledError:
-                raise
-            except BaseException as fault:
-                die("reader", fault)
-
-    async def start_over_where_forgotten(self) -> None:
-        """Read partitions again whose checkpoint lies before what was carried there: what it stood for is gone."""
-        idle = {claim: claim.next for claim in self.claims.values() if claim.live and claim.is_at_rest}
-        if not idle:
-            return
-        positions = await self._load([claim.partition for claim in idle])
-        for claim, was in idle.items():
-            if claim.live and claim.is_at_rest and claim.next == was and positions[claim.partition] < (was or 0):
-                log.warning("a checkpoint was lost; its partition is read again", at=claim.partition)
-                claim.next = None  # taken up in the next round
-
     def _shall_step_aside(self) -> bool:
         """Whether to leave the group for a while, so that a worker that can read on may take what this one cannot. Not
         again at once: all that this one can read pauses with it.
@@ -212,7 +183,7 @@ class Reader(Service):
         fetched = await self._consumer.getmany(*open_claims, timeout_ms=200, max_records=AT_ONCE)
         for partition, records in fetched.items():
             claim = open_claims[partition]
-            if claim.live and claim.next is not None:  # what was fetched before a revoke, or a look back, is nobody's
+            if claim.live:  # a fetch that ends after a revoke belongs to nobody
                 await self._receive(claim, records)
 
     def _wants_more(self, claim: Claim) -> bool:

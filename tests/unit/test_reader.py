@@ -71,14 +71,3 @@ async def test_a_fault_in_the_background_stops_the_process_and_an_end_does_not(m
     with pytest.raises(asyncio.CancelledError):
         await cancelled
     assert died == [("here", bug)]
-
-
-@pytest.mark.parametrize(
-    ("now", "busy", "again"), [(8, False, False), (5, False, True), (5, True, False), (9, False, False)]
-)
-async def test_what_the_checkpoint_forgot_is_read_again(now: int, busy: bool, again: bool) -> None:
-    reader, claim, _ = await reader_and_claim(now)
-    claim.next, claim.busy = 8, busy
-    reader.claims = {AT: claim}
-    await reader.start_over_where_forgotten()
-    assert claim.next == (None if again else 8)
