@@ -25,6 +25,7 @@ from pamqp import commands
 from pamqp.frame import marshal
 
 from fiks_io import (
+    Denied,
     EgenKonto,
     FiksIO,
     File,
@@ -311,7 +312,7 @@ async def test_the_first_connection_must_succeed(world: World) -> None:
         PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=SENDE_MOTTA)
     )
     async with world.klient() as klient:
-        with pytest.raises(Unavailable, match="ACCESS_REFUSED"):
+        with pytest.raises(Denied, match="ACCESS_REFUSED"):
             async with klient.meldinger():
                 pytest.fail("it was refused")
 

@@ -26,7 +26,13 @@ from infra.local.processes import Check, CommandFailed, Process, Running, run
 ERLANG = (
     "asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools ssl syntax-tools tftp tools"
 )
-PACKAGES = ("rabbitmq-server", "amqp-tools", "librabbitmq4", *(f"erlang-{one}" for one in f"{ERLANG} xmerl".split()))
+PACKAGES = (
+    "rabbitmq-server",
+    "amqp-tools",
+    "librabbitmq4",
+    "libpopt0",
+    *(f"erlang-{one}" for one in f"{ERLANG} xmerl".split()),
+)
 QUIET = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
 PATIENCE = 120.0
 
@@ -61,8 +67,8 @@ def user(name: str, password: str, *, reads: str = ".*", writes: str = ".*", con
 
 def amqp_consume(folder: Path) -> tuple[list[str], dict[str, str]]:
     """The command, and the environment that it needs."""
-    (library,) = folder.glob("usr/lib/*/librabbitmq.so.4")
-    return [str(folder / "usr/bin/amqp-consume")], os.environ | {"LD_LIBRARY_PATH": str(library.parent)}
+    libraries = {str(one.parent) for name in ("librabbitmq.so.4", "libpopt.so.0") for one in folder.glob(f"**/{name}")}
+    return [str(folder / "usr/bin/amqp-consume")], os.environ | {"LD_LIBRARY_PATH": ":".join(sorted(libraries))}
 
 
 @asynccontextmanager
