@@ -99,7 +99,7 @@ def with_personal(partitions: Iterable[Sequence[Record]], projections: Sequence[
     """The events, or views of them, of which some handler wants personal texts. Pure; raises as ``writes_of``.
 
     No projection of this release wants any: the tables keep what is personal sealed. One that does is opened a batch at
-    a time, so that its rebuild takes a quarter longer and not many times as long (`make bench NAME=rebuild`).
+    a time: one query for all of its keys. What that costs a rebuild, `make bench NAME=rebuild` tells.
     """
     found: Sealed = {}
     for records in partitions:
