@@ -6,7 +6,6 @@ Uses only what anyone may: the REST API, Kafka with the schema registry, the vie
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 from contextlib import suppress
@@ -30,6 +29,7 @@ from infra.settings import Settings
 from projections import versions
 from projections.commands import rebuild
 from projections.svarut_status import svarut_status
+from schemas.personal import SEALED
 from schemas.topics import TOPICS
 
 TOPIC = "fiks.svarut"
@@ -172,9 +172,10 @@ def _show_events(events: list[dict[str, Any]], shown: Shown) -> None:
     where = f"Kafka {TOPIC}, AvroDeserializer"
     shown.say("events on the log", where, "\n".join(types), types == FOLLOWS)
     documents = events[0]["event"]["dokumenter"] if events else []
-    measured = [(one["storrelse"], one["sha256"]) for one in documents]
-    same = measured == [(len(PDF), hashlib.sha256(PDF).hexdigest())]
-    shown.say("the document's size and SHA-256", where, str(measured), same)
+    measured = [one["storrelse"] for one in documents]
+    texts = [one[name] for one in documents for name in ("filnavn", "sha256")]
+    same = measured == [len(PDF)] and all(text.startswith(SEALED) for text in texts)
+    shown.say("the document's size, its name and SHA-256 sealed", where, str(measured), same)
 
 
 async def _show_audit(settings: Settings, id_: UUID, events: list[dict[str, Any]], shown: Shown) -> None:

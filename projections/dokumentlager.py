@@ -39,7 +39,7 @@ SLETTET = "(slettet)"
 """The name of a document that is deleted: what a personal field reads when its key is gone."""
 
 dokumentlager = Projection(
-    "dokumentlager", logic=4, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
+    "dokumentlager", logic=5, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
 )
 
 
@@ -72,7 +72,6 @@ class LastetOpp:
     sikkerhetsniva: int
     ukryptert_storrelse: int
     kryptert_storrelse: int
-    sha256: str
     tilgjengelig_til: datetime | None = None
     eksponert_for: tuple[Eksponert, ...] = ()
     lagre_nedlastinger: bool = True
@@ -117,7 +116,6 @@ def lastet_opp(event: LastetOpp, at: Envelope) -> tuple[Write, ...]:
         "sikkerhetsniva": event.sikkerhetsniva,
         "ukryptert_storrelse": event.ukryptert_storrelse,
         "kryptert_storrelse": event.kryptert_storrelse,
-        "sha256": event.sha256,
         "korrelasjonsid": event.korrelasjonsid,
         "blob": event.blob,
         "nokkel_id": event.nokkel_id,

@@ -11,7 +11,6 @@ create table dokumentlager_dokument (
     sikkerhetsniva int not null,
     ukryptert_storrelse bigint not null,
     kryptert_storrelse bigint not null,
-    sha256 text not null,
     korrelasjonsid uuid,
     blob text not null,
     nokkel_id text not null,

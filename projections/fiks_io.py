@@ -61,7 +61,6 @@ class Sendt:
     klient_korrelasjons_id: UUID | None = None
     headere: tuple[SealedHeader, ...] = ()
     storrelse: int = 0
-    sha256: str | None = None
     blob: str | None = None
     nokkel: str | None = None
     dokumentlager_id: UUID | None = None
@@ -100,7 +99,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
     return {TILSTAND: {(*key, *row) for key, row in states.items()}, STEG: steps}
 
 
-fiks_io = Projection("fiks_io", logic=3, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
+fiks_io = Projection("fiks_io", logic=4, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
 
 
 @fiks_io.on(MeldingSendt, reads=Sendt)

@@ -22,7 +22,6 @@ create table fiks_io_melding (
     header_navn text[] not null,
     header_verdi text[] not null,
     storrelse bigint not null,
-    sha256 text,
     blob text,
     nokkel text,
     dokumentlager_id uuid,

@@ -1,7 +1,9 @@
 """Whether one schema may follow another as its next version. Decides for two schemas; knows no files.
 
 Apache Avro decides whether the bytes fit (specification 1.11, Schema Resolution), both ways: new readers meet old
-events, and old readers new ones. Avro has no opinion on what a field means, so that may not change at all.
+events, and old readers new ones. Avro has no opinion on what a field means, so that may not change, but for one thing:
+a text may become personal, since its ciphertext takes the same place and those in the clear are read as they are
+(``schemas.personal``). What became personal stays so: who took it for clear would show what is sealed.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def _changes(new: dict[str, Schema], old: dict[str, Schema]) -> Iterator[str]:
     """What became of the properties of the records and fields that both have."""
     for place in sorted(new.keys() & old.keys()):
         for key in MEANING:
-            if new[place].get(key) != old[place].get(key):
+            if new[place].get(key) != old[place].get(key) and not (key == PERSONAL and new[place].get(key)):
                 yield f"{place}: {key} was {old[place].get(key)} and is {new[place].get(key)}"
         if VALUES in new[place] and (lost := _values(old[place]) - _values(new[place])):
             yield f"{place} does not take {', '.join(sorted(lost))} any more"

@@ -74,10 +74,11 @@ class EksponertFor:
 class DokumentLastetOpp:
     """A document has been received, its content stored. Contract 4.
 
-    ``ukryptert_storrelse`` and ``sha256`` are of the content itself, ``kryptert_storrelse`` is what lies at rest;
-    ``blob`` is its name in the blob store and ``nokkel_id`` that of its key. ``kryptert`` says that it came encrypted,
-    ``tilgjengelig_til`` until when it can be had, null for ever. ``skadevare`` is what a virus scanner found, null when
-    nothing was found or nobody looked. ``lagre_nedlastinger`` is false where downloads are not to be told.
+    ``ukryptert_storrelse`` and ``sha256`` (in hex, and sealed: who knows it can try what a short document says) are of
+    the content itself, ``kryptert_storrelse`` is what lies at rest; ``blob`` is its name in the blob store and
+    ``nokkel_id`` that of its key. ``kryptert`` says that it came encrypted, ``tilgjengelig_til`` until when it can be
+    had, null for ever. ``skadevare`` is what a virus scanner found, null when nothing was found or nobody looked.
+    ``lagre_nedlastinger`` is false where downloads are not to be told.
     """
 
     dokument_id: UUID
@@ -91,7 +92,7 @@ class DokumentLastetOpp:
     sikkerhetsniva: int
     ukryptert_storrelse: int
     kryptert_storrelse: int
-    sha256: str
+    sha256: Personal[str]
     kryptert: bool = False
     tilgjengelig_til: datetime | None = None
     eksponert_for: tuple[EksponertFor, ...] = ()

@@ -43,10 +43,10 @@ class MeldingSendt:
 
     ``ttl`` is in milliseconds, ``utloper`` the time at which it has passed. Content lies in the blob store as ``blob``,
     sealed under ``nokkel``, a key of this stream, or in Dokumentlager as ``dokumentlager_id``; ``storrelse`` and
-    ``sha256`` are of what the sender sent, 0 and null where that was nothing. ``klient_melding_id`` and
-    ``klient_korrelasjons_id`` are the sender's own ids where they are UUIDs; they stand among ``headere`` too, as they
-    were sent. ``plattform``: the platform itself sends it, because of ``svar_pa_melding``, whose type is
-    ``svar_til_type``.
+    ``sha256`` (sealed, as a document's) are of what the sender sent, 0 and null where that was nothing.
+    ``klient_melding_id`` and ``klient_korrelasjons_id`` are the sender's own ids where they are UUIDs; they stand among
+    ``headere`` too, as they were sent. ``plattform``: the platform itself sends it, because of ``svar_pa_melding``,
+    whose type is ``svar_til_type``.
     """
 
     mottaker_konto_id: UUID
@@ -64,7 +64,7 @@ class MeldingSendt:
     klient_korrelasjons_id: UUID | None = None
     headere: tuple[Header, ...] = ()
     storrelse: int = 0
-    sha256: str | None = None
+    sha256: Personal[str] | None = None
     blob: str | None = None
     nokkel: str | None = None
     dokumentlager_id: UUID | None = None

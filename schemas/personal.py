@@ -2,7 +2,7 @@
 
 A sealed text is text, so a sealed event fits the same schema: ``fiks1:``, the suffix of the name of the key, a colon,
 and what the cipher made of it, bound to the event's type, the field's path and the key id. Text without that beginning
-was put on the log before texts were sealed, and is taken as it is.
+was put on the log before texts were sealed, or before its field was personal, and is taken as it is.
 """
 
 from __future__ import annotations
@@ -60,9 +60,8 @@ def seal(event: T, place: Place, name: str, cipher: Cipher, within: str) -> T:
 
 
 def name_of_key(event: object, place: Place) -> str | None:
-    """The name of the key that the event is sealed under, None when it is not: all its texts are, or none."""
-    text = next(_texts(event), None)
-    return None if text is None else name_in(text, place)
+    """The name of the key that the event is sealed under, None when none of its texts is."""
+    return next((name for text in _texts(event) if (name := name_in(text, place)) is not None), None)
 
 
 def name_in(text: str, place: Place) -> str | None:
@@ -78,14 +77,17 @@ def name_in(text: str, place: Place) -> str | None:
 def opened(event: T, place: Place, ciphers: Mapping[str, Cipher]) -> T:
     """The event with every text opened, or ERASED when ``ciphers`` has no key of its name; one in the clear as it is.
 
-    Raises what the ciphers raise.
+    Of an event without its key no text is told: those in the clear are of fields that became personal later. Raises
+    what the ciphers raise.
     """
     if (name := name_of_key(event, place)) is None:
         return event
     if (cipher := ciphers.get(name)) is None:
         return map_personal(event, lambda _text, _path: ERASED)
     cut, open_ = len(_head(name, place)), cipher.open
-    return map_personal(event, lambda text, path: open_(text[cut:], place.at(path)))
+    return map_personal(
+        event, lambda text, path: open_(text[cut:], place.at(path)) if text.startswith(SEALED) else text
+    )
 
 
 def kept(event: T) -> T:

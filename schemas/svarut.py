@@ -82,12 +82,15 @@ class EkstraMetadata:
 
 @part
 class Dokument:
-    """A document as the gateway measured it. ``blob`` is its name in the blob store, None when nothing was kept."""
+    """A document as the gateway measured it. ``blob`` is its name in the blob store, None when nothing was kept.
+
+    ``sha256``, in hex, is sealed: who knows it can try what a short document says.
+    """
 
     filnavn: Personal[str]
     mime_type: str
     storrelse: int
-    sha256: str
+    sha256: Personal[str]
     blob: str | None
     skal_signeres: bool = False
     dokument_type: str | None = None

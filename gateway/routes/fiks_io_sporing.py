@@ -65,7 +65,6 @@ def _melding(row: Any) -> dict[str, Any]:
         "klientKorrelasjonsId": row["klient_korrelasjons_id"],
         "dokumentlagerId": row["dokumentlager_id"],
         "storrelse": row["storrelse"],
-        "sha256": row["sha256"],
         "sendt": row["sendt"],
         "ttl": row["ttl"],
         "utloper": row["utloper"],

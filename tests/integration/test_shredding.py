@@ -8,6 +8,8 @@ deleted is as it was.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -43,7 +45,10 @@ NAVN = "Ærlig hemmelighet.pdf"
 SECRET = b"Kari Nordmanns diagnose er hemmelig. "
 CONTENT = SECRET * 50_000
 """Seven segments, in every one of which the secret stands."""
+HASH = hashlib.sha256(CONTENT)
+"""By which anybody could try what the document said, were it short."""
 SHARDS = (SECRET[:12], SECRET[-12:], b"hemmelig", NAVN.encode(), NAVN.encode("utf-16-le"), FNR.encode())
+SHARDS += (HASH.digest(), HASH.hexdigest().encode(), base64.b64encode(HASH.digest()))
 VISIBLE = b"application/x-not-personal"
 """The type of the document, which is nobody's secret."""
 EXPOSED = [{"fnr": FNR, "type": "PERSON"}]

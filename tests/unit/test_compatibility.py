@@ -51,9 +51,9 @@ NO_WAY = {
 }
 
 OTHER_MEANING = {
-    "text that becomes personal": (
-        record(field("a", "string")),
+    "personal text that becomes open": (
         record(field("a", {"type": "string", "fiks.personal": True})),
+        record(field("a", "string")),
     ),
     "personal text in a part that becomes open": (
         record(field("a", ["null", {**PART, "fields": [field("navn", {"type": "string", "fiks.personal": True})]}])),
@@ -76,6 +76,14 @@ OTHER_MEANING = {
 }
 
 ALLOWED = {
+    "text that becomes personal": (
+        record(field("a", "string")),
+        record(field("a", {"type": "string", "fiks.personal": True})),
+    ),
+    "text in a part that becomes personal": (
+        record(field("a", ["null", PART])),
+        record(field("a", ["null", {**PART, "fields": [field("navn", {"type": "string", "fiks.personal": True})]}])),
+    ),
     "a value more": (
         record(field("a", {"type": "string", "fiks.values": ["A"]})),
         record(field("a", {"type": "string", "fiks.values": ["A", "B"]})),

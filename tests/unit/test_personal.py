@@ -93,6 +93,19 @@ def test_what_was_put_on_the_log_in_the_clear_opens_as_it_is(event: Any) -> None
     assert name_of_key(event, place_of(event)) is None
 
 
+@given(any_personal, st.data())
+def test_fields_that_became_personal_later_are_read_as_they_are_and_erased_with_the_rest(
+    event: Any, data: st.DataObject
+) -> None:
+    assume(len(texts(event)) > 1 and not any(text.startswith(SEALED) for text in texts(event)))
+    place, clear = place_of(event), iter(texts(event))
+    in_clear = iter(data.draw(st.lists(st.booleans(), min_size=len(texts(event)), max_size=len(texts(event)))))
+    mixed = map_personal(sealed(event), lambda text, _: next(clear) if next(in_clear) else (next(clear), text)[1])
+    assume(name_of_key(mixed, place) is not None)
+    assert opened(mixed, place, {place.key_id: KEY}) == event
+    assert opened(mixed, place, {}) == map_personal(event, lambda _text, _path: ERASED)
+
+
 @given(any_personal)
 def test_text_that_looks_sealed_is_sealed_like_any_other(event: Any) -> None:
     looks = map_personal(event, lambda text, _: f"{SEALED}:{text}")

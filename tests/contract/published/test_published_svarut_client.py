@@ -7,15 +7,25 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 from confluent_kafka import Consumer
 
+from infra.database import pool_of
+from infra.ends import Ends
+from infra.keys import Table
+from infra.kms import keks
+from infra.settings import Settings
 from schemas.codec import decode
+from schemas.personal import Place
 from schemas.svarut import ForsendelseMottatt
+from schemas.topics import NOKKEL
+from streams.domain.svarut import key_id_of
+from streams.log import Log
+from streams.sealing import opened_at
 from tests.support.local_system import System
 from tests.support.pdfs import pdf
 from tests.support.published_client import SVARUT, Client, Failed
@@ -104,13 +114,26 @@ async def test_documents_arrive_whole_and_under_their_own_names(client: Client, 
         dokumenter.append(about | {"file": str(file)})
     konto = system.testvik["kontoId"]
     id_ = await client.call("send", kontoId=konto, tittel="Fire filer", mottaker=PERSON, dokumenter=dokumenter)
-    event = await asyncio.to_thread(_read_event, system.addresses["kafka"], id_)
+    event = await opened(system, await asyncio.to_thread(_read_event, system.addresses["kafka"], id_))
     assert [
         (one.mime_type, one.storrelse, one.sha256, one.skal_ekskluderes_fra_utskrift) for one in event.dokumenter
     ] == [
         (mime_type, len(content), hashlib.sha256(content).hexdigest(), excluded)
         for mime_type, content, excluded in named.values()
     ]
+
+
+async def opened(system: System, event: ForsendelseMottatt) -> ForsendelseMottatt:
+    """The event with its personal texts in the clear, by the keys of the system."""
+    settings = Settings(state=system.files, kafka=system.addresses["kafka"])
+    log = Log(settings.kafka, keks(settings))
+    await log.start()
+    pool = await pool_of(system.addresses["postgres"], 1)
+    log.keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
+    [said] = await opened_at(log.keys, [(event, Place("ForsendelseMottatt", key_id_of(event.forsendelse_id)))])
+    await pool.close()
+    await log.stop()
+    return cast(ForsendelseMottatt, said)
 
 
 def _read_event(bootstrap: str, id_: str) -> ForsendelseMottatt:
