@@ -167,7 +167,7 @@ def _by(about: Envelope, fault: NotAuthenticated) -> Envelope:
     """The envelope with who it was, as far as a token showed."""
     if not isinstance(fault, NotProved):
         return about
-    return msgspec.structs.replace(about, actor=fault.shown.person, on_behalf_of=fault.shown.on_whose_behalf)
+    return msgspec.structs.replace(about, **fault.shown.by._replace(actor=fault.shown.person)._asdict())
 
 
 def _kaller(principal: Principal | None) -> Kaller:

@@ -11,7 +11,7 @@ from gateway.randomness import new_uuid
 from gateway.said import SOURCE
 from gateway.tally import Sum, Tally
 from schemas.audit import AutentiseringerFeilet, Kaller, TilgangerNektet, TilgangNektet
-from schemas.envelope import Envelope, fact
+from schemas.envelope import By, Envelope, fact
 from schemas.konfigurasjon import ROOT
 
 UNKNOWN_A_SECOND = 100
@@ -35,12 +35,11 @@ class Denied(NamedTuple):
     grunn: str
     rute: str
     kaller: Kaller
-    actor: str | None
-    on_behalf_of: str | None
+    by: By
 
     def rest(self) -> Denied:
         """What is still told apart when there are too many kinds: who it was, and nothing that a caller can vary."""
-        return self._replace(fiks_org_id=ROOT, grunn="", rute=OTHERS, on_behalf_of=None)
+        return self._replace(fiks_org_id=ROOT, grunn="", rute=OTHERS, by=self.by._replace(on_behalf_of=None))
 
 
 def unknown_callers() -> Tally[None]:
@@ -56,7 +55,7 @@ def denied_callers() -> Tally[Denied]:
 def kind_of(event: TilgangNektet, about: Envelope) -> Denied:
     """The kind of a refusal."""
     grunn = _PARTICULAR.sub("…", event.grunn)
-    return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.actor, about.on_behalf_of)
+    return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.by)
 
 
 def summed_unknown(counted: Sum[None]) -> tuple[object, Envelope]:
@@ -77,5 +76,4 @@ def summed_denied(counted: Sum[Denied]) -> tuple[object, Envelope]:
         fra=counted.begin,
         til=counted.end,
     )
-    by = {"actor": kind.actor, "on_behalf_of": kind.on_behalf_of}
-    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, **by)
+    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, by=kind.by)

@@ -1,6 +1,7 @@
 """What can be said of who asked and who was refused. Contract: auth.md 8. Persons are keyed hashes, never numbers.
 
-Who it was is ``ce_actor``, for whom ``ce_onbehalfof``, when ``ce_time``, by which law ``ce_legalbasis``. The call is
+Who it was is ``ce_actor``, for whom ``ce_onbehalfof``, when ``ce_time``, by which law ``ce_legalbasis``; how they came
+in ``ce_supplier``, ``ce_level`` and ``ce_integration``, as on every event that a caller brings about. The call is
 ``ce_correlationid``, which the caller was given as ``X-Request-Id``.
 """
 

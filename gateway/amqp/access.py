@@ -23,7 +23,7 @@ from gateway.auth.tokens import Tokens
 from gateway.randomness import new_uuid
 from gateway.said import SOURCE
 from infra.metrics import AMQP_LOGINS
-from schemas.envelope import Envelope, fact
+from schemas.envelope import NOBODY, Envelope, fact
 from streams.domain.errors import NotAllowed, NotAuthenticated, Unavailable
 from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from streams.domain.fiks_protokoll_oppslag import is_hidden
@@ -142,6 +142,5 @@ def _said(connection: str, principal: Principal | None, event: object) -> Envelo
         id=str(new_uuid()),
         source=SOURCE,
         correlation_id=connection,
-        actor=principal.actor if principal else None,
-        on_behalf_of=principal.on_whose_behalf if principal else None,
+        by=principal.by if principal else NOBODY,
     )

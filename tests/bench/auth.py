@@ -35,7 +35,7 @@ from gateway.auth.snapshot import SnapshotFile
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
 from infra.settings import Settings
-from schemas.envelope import Envelope, decided, fact
+from schemas.envelope import By, Envelope, decided, fact
 from schemas.konfigurasjon import (
     IntegrasjonOpprettet,
     OrganisasjonOpprettet,
@@ -114,7 +114,7 @@ def on_the_log(number: int) -> Iterator[tuple[object, Envelope]]:
 
 
 def _fact(event: object, name: str) -> Envelope:
-    return fact(event, time=WHEN, id=str(uuid5(NAMES, name)), source="urn:fiks:bench", actor=ADMIN)
+    return fact(event, time=WHEN, id=str(uuid5(NAMES, name)), source="urn:fiks:bench", by=By(ADMIN))
 
 
 async def fill(bootstrap: str, organisations: int) -> int:

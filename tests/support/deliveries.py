@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
+from schemas.envelope import By
 
 
 class Placed(NamedTuple):
@@ -77,12 +78,12 @@ class MemoryDeliveries:
         """How the leases of each message ended, in the order of the queue."""
         return [row.outcomes for row in self._queues[konto_id].rows]
 
-    def subscribe(self, konto_id: UUID, aktor: str, give: Give) -> MemorySubscription:
+    def subscribe(self, konto_id: UUID, by: By, give: Give) -> MemorySubscription:
         subscription = MemorySubscription(self, konto_id, give)
         self._queues[konto_id].turns.append(subscription)
         return subscription
 
-    async def get(self, konto_id: UUID, aktor: str) -> Got | None:
+    async def get(self, konto_id: UUID, by: By) -> Got | None:
         queue = self._queues[konto_id]
         if not queue.waiting:
             return None

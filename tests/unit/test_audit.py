@@ -34,7 +34,7 @@ from schemas.audit import (
     TilgangNektet,
 )
 from schemas.codec import encode
-from schemas.envelope import Envelope
+from schemas.envelope import By, Envelope
 from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
 from streams.domain.konfigurasjon import Integrasjon, Ressurs
 
@@ -167,9 +167,9 @@ async def test_what_a_token_showed_of_who_it_was_is_told_and_why_the_integration
     await gateway.call(lambda _: NotProved("feilet", PERSON, Arsak.FEIL_PASSORD))
     (one, by_machine), (two, by_person) = gateway.log.said
     assert (one.kaller, one.arsak) == (Kaller(orgnr="310992003", leverandor="310993999"), Arsak.ANNEN_ORGANISASJON)
-    assert (by_machine.actor, by_machine.on_behalf_of) == (None, "310992003")
+    assert by_machine.by == By(None, "310992003", "310993999")
     assert (two.kaller, two.arsak) == (Kaller(niva=4), Arsak.FEIL_PASSORD)
-    assert (by_person.actor, by_person.on_behalf_of) == ("person:ab", "310991007")
+    assert by_person.by == By("person:ab", "310991007", level=4)
 
 
 @pytest.mark.parametrize("claimed", ["hemmelig-passord", "12858010053", "x" * 5000, "æ"])
@@ -192,7 +192,14 @@ async def test_who_may_not_is_told_of_by_name_privilege_and_resource(gateway: Ga
         privilegier=("X", "Y"),
         ressurs_id=KONTO,
     )
-    assert (about.actor, about.on_behalf_of) == (f"integrasjon:{MASKIN}", "310992003")
+    assert about.by == By(f"integrasjon:{MASKIN}", "310992003", "310993999")
+
+
+async def test_a_person_through_an_integration_is_told_with_it(gateway: Gateway) -> None:
+    through = dataclasses.replace(PERSON, integrasjon_id=MASKIN, fiks_org_id=OWNER, orgnr="310992003")
+    await gateway.call(denied(through))
+    [(_, about)] = gateway.log.said
+    assert about.by == By("person:ab", "310991007", level=4, integration=f"integrasjon:{MASKIN}")
 
 
 async def test_a_person_is_a_hash_and_acts_for_an_organisation(gateway: Gateway) -> None:
@@ -310,7 +317,7 @@ async def test_one_caller_s_flood_of_refusals_is_told_by_who_what_how_many_and_w
         fra=begin,
         til=begin + timedelta(milliseconds=calls - 1),
     )
-    assert (about.actor, about.on_behalf_of, about.stream) == (f"integrasjon:{MASKIN}", "310992003", str(ROOT))
+    assert (about.by, about.stream) == (By(f"integrasjon:{MASKIN}", "310992003", "310993999"), str(ROOT))
     assert AUDIT_SUMMED._value.get() == summed + 9
 
 

@@ -51,6 +51,7 @@ async def test_what_was_done_and_by_whom_is_found_by_the_call(lagre: tuple[Lager
     assert {one["requestId"] for one in found["treff"]} == {call}
     proof = json.loads(asked["payload"])
     assert (proof["lovhjemmel"], proof["topic"]) == (LAW, "fiks.konfigurasjon")
+    assert (proof["niva"], proof["leverandor"], proof["integrasjon"]) == (4, None, None)
     [of] = found["aggregeringer"]["tjeneste"]
     assert (of["visningsnavn"], of["antall"]) == ("konfigurasjon", 2)
     by_service = await searched(administrator, requestIder=call, tjenester=of["id"])
