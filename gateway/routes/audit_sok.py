@@ -22,6 +22,7 @@ from gateway.revisjon import REVISJON, SORTERING, TJENESTER, Kriterier
 from gateway.routes import Routes
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
+from streams.domain.configuration import Configuration
 from streams.domain.errors import Rejected
 from streams.domain.rettigheter import ADMIN
 
@@ -60,7 +61,9 @@ async def sok(request: web.Request) -> web.Response:
     fra, antall = page_in(request)
     found = await request.app[REVISJON].sok(of, kriterier, sortering, fra, antall)
     aktorer = {row[column] for row in found.side.rows for column in ("actor", "integration")}
+    configuration = request.app[MEMORY].configuration
     words = await in_words(request, "audit", aktorer, of)
+    words |= {one: "Integrasjon" for one in aktorer if _is_stranger(configuration, one or "", of)}
     treff = [_treff(row, of, orgnr, words) for row in found.side.rows]
     counted = [_aggregert(SERVICES[name], name, count, bool(asked)) for name, count in found.antall.items() if count]
     total = sum(found.antall.values())
@@ -76,6 +79,15 @@ async def sok(request: web.Request) -> web.Response:
         },
     }
     return fresh(found.side, await as_opened(request, answer))
+
+
+def _is_stranger(configuration: Configuration, aktor: str, of: UUID) -> bool:
+    """Whether it is an integration of which the organisation knows nothing: neither its own nor ever offered to all."""
+    kind, _, id_ = aktor.partition(":")
+    if kind != "integrasjon" or of == ROOT:
+        return False
+    known = (configuration.virksomhet(of).integrasjoner, configuration.virksomhet(ROOT).globale)
+    return not any(UUID(id_) in one for one in known)
 
 
 def _treff(row: Any, of: UUID, orgnr: str | None, words: Mapping[str | None, str]) -> dict[str, Any]:

@@ -98,6 +98,18 @@ async def test_who_searched_and_was_refused_is_on_the_record_too(lagre: tuple[La
     await refused(administrator, 403, "GET", SOK, fiksOrganisasjon=str(ROOT))
 
 
+async def test_of_another_organisations_integration_that_was_refused_nothing_is_told_but_for_whom_it_called(
+    lagre: tuple[Lager, Lager],
+) -> None:
+    one, call = lagre[0], uuid4().hex
+    administrator, stranger = await one.as_administrator(), await one.as_organisation(PROVDAL)
+    assert (await stranger.ask("GET", f"{one.konto}/statistikk", headers={"X-Request-Id": call})).status == 403
+    [found] = (await searched(administrator, requestIder=call))["treff"]
+    assert (found["handling"], found["principal"], found["onBehalfOf"]) == (
+        *("TilgangNektet", "Integrasjon", PROVDAL.orgnr),
+    )
+
+
 @pytest.mark.parametrize(
     "query",
     [
