@@ -111,11 +111,13 @@ class Link(asyncio.Protocol):
         self._transport.abort()
 
     def recheck(self) -> None:
-        """The configuration has changed: close if the reader lost what the connection was given for."""
+        """The configuration has changed: close if the reader lost what the connection was given for, or may have."""
         if self.reader is None:
             return
         access, reader = self._host.access, self.reader
-        if not access.is_still(reader):
+        if not access.is_known:
+            self.close("tjenesten vet ikke lenger hvem som har tilgang: koble til igjen")
+        elif not access.is_still(reader):
             self.close("integrasjonen er trukket tilbake, eller har fått et nytt passord")
         elif not all(access.may_read(reader, consumer.konto_id) for consumer in self._session.consumers):
             self.close("integrasjonen kan ikke lenger lese kontoen")

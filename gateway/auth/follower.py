@@ -55,6 +55,7 @@ class Follower:
         self._next = dict.fromkeys(range(topic.partitions), 0)
         self._before: dict[int, bytes | Record] = {}
         self._ends: Mapping[int, int] | None = None
+        self._asked = float("-inf")
         self._level = dict.fromkeys(self._next, float("-inf"))
         self._waiting: dict[int, str] = {}
         self._trouble: str | None = None
@@ -134,8 +135,11 @@ class Follower:
                 self._next, self._before = dict.fromkeys(self._next, 0), {}
                 self._begin_again()
             if self._ends is None:
-                self._ends = _by_number(await consumer.end_offsets(self._at))
+                self._asked, self._ends = time.time(), _by_number(await consumer.end_offsets(self._at))
             await self._take_history(self._ends)
+            for number, end in self._ends.items():
+                if self._next[number] >= end:
+                    self._level[number] = max(self._level[number], self._asked)
             consumer.assign(self._at)
             for number, offset in self._next.items():
                 consumer.seek(self._at[number], offset)

@@ -223,6 +223,20 @@ async def test_who_loses_its_right_loses_the_connection(amqp: Amqp, event: Any, 
     assert (await raw.hear()).reply_code == 320
 
 
+async def test_while_it_is_not_known_who_may_what_nobody_keeps_a_connection_or_gets_one(
+    amqp: Amqp, connect: Connect
+) -> None:
+    raw = await connect(amqp)
+    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+    amqp.memory.is_current = False
+    assert (await raw.hear()).reply_code == 320
+    with pytest.raises(AMQPConnectionError, match="INTERNAL_ERROR"):
+        await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=amqp.secret)
+    amqp.memory.is_current = True
+    async with connected(amqp):
+        assert amqp.log.said == []
+
+
 async def test_an_account_of_a_system_that_is_hidden_is_as_one_that_there_is_not_and_its_owner_is_told(
     amqp: Amqp,
 ) -> None:

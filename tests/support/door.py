@@ -74,6 +74,10 @@ class Known(Memory):
     def ready(self) -> bool:
         return self.is_ready
 
+    @property
+    def is_current(self) -> bool:
+        return True
+
     async def catch_up(self) -> None:
         """There is nothing to wait for."""
         self.asked += 1
