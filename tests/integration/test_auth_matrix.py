@@ -255,6 +255,13 @@ def another_privilege(call: Call) -> dict[str, str]:
     return call.headers()
 
 
+def right_of_another_integration(call: Call) -> dict[str, str]:
+    """Of the same vendor, in the same organisation (trap 9)."""
+    own = {call.holder: f"integrasjon:{NOT_OFFERED}"}
+    call.give_instead(*((own.get(holder, holder), privilege) for holder, privilege in call.demanded))
+    return call.headers()
+
+
 def no_right_of_its_own(call: Call) -> dict[str, str]:
     """The right of the person alone."""
     call.give_instead(*(right for right in call.demanded if right[0] != call.holder))
@@ -329,6 +336,11 @@ def no_legal_basis(call: Call) -> dict[str, str]:
     return call.headers() | {"Lovhjemmel": " "}
 
 
+def no_password(call: Call) -> dict[str, str]:
+    """Another factor than the vendor's key (trap 8)."""
+    return {name: value for name, value in call.headers().items() if name != "IntegrasjonPassord"}
+
+
 def wrong_password(call: Call) -> dict[str, str]:
     return call.headers() | {"IntegrasjonPassord": "feil"}
 
@@ -344,10 +356,10 @@ HIDING = {
     *(f"/api/v2/forsendelser/{A_KONTO.konto_id}/{what}" for what in ("hendelser", "lest")),
 }
 """Where what somebody holds no right on is answered as what is not there, by 404: its id is all that the call names."""
-OF_RIGHTS = (no_right, revoked_right, another_privilege, other_organisations_right)
+OF_RIGHTS = (no_right, revoked_right, another_privilege, other_organisations_right, right_of_another_integration)
 OF_TWO = (no_right_of_its_own, no_right_of_the_person, rights_that_are_swapped)
 ANSWERS: dict[Fault, int] = {
-    **dict.fromkeys((*NOT_PROVED, wrong_password, other_consumer), 401),
+    **dict.fromkeys((*NOT_PROVED, no_password, wrong_password, other_consumer), 401),
     **dict.fromkeys((*OF_RIGHTS, *OF_TWO, wrong_level), 403),
     no_legal_basis: 400,
 }
@@ -369,7 +381,9 @@ def faults_of(call: Call) -> list[Fault]:
     if call.way.legal_basis:
         faults += [no_legal_basis]
     if call.through_integration:
-        faults += [wrong_password, other_consumer]
+        faults += [no_password, wrong_password, other_consumer]
+    if call.through_integration and call.way.privilege:
+        faults += [right_of_another_integration]
     return faults
 
 

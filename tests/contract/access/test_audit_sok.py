@@ -59,6 +59,30 @@ async def test_what_was_done_and_by_whom_is_found_by_the_call(lagre: tuple[Lager
     assert (await searched(administrator, requestIder=call, tjenester="audit"))["treff"] == []
 
 
+async def test_a_revocation_a_password_and_the_end_of_an_integration_are_on_the_record_with_who_did_it(
+    lagre: tuple[Lager, Lager],
+) -> None:
+    administrator = await lagre[0].as_administrator()
+    machine = await integrasjon(administrator, lagre[0])
+    aktor = machine.headers["IntegrasjonId"]
+    right = {"aktor": aktor, "privilegium": RIGHT}
+    rights = f"/autorisasjon-update/api/v1/ressurs/{administrator.fiks_org_id}/tilganger"
+    await done(administrator, "POST", rights, right)
+    integrasjoner = f"/konfigurasjon/api/v1/integrasjoner/{aktor}"
+    for method, path, query, told in (
+        ("DELETE", rights, right, ["RevokePrivilegium", "PrivilegieTrukketTilbake"]),
+        ("POST", f"{integrasjoner}/lagPassord", {}, ["MakePassord", "PassordLaget"]),
+        ("DELETE", integrasjoner, {}, ["DeleteIntegrasjon", "IntegrasjonSlettet"]),
+    ):
+        call = uuid4().hex
+        assert (await administrator.ask(method, path, params=query, headers={"X-Request-Id": call})).status < 300
+        found = (await searched(administrator, requestIder=call, sortering="DATO_ASC"))["treff"]
+        assert [one["handling"] for one in found] == told
+        asked, decided = found
+        assert (asked["principal"] != "Fiks", decided["principal"]) == (True, "Fiks")
+        assert json.loads(asked["payload"])["niva"] == 4
+
+
 async def test_a_page_a_word_and_a_time(lagre: tuple[Lager, Lager]) -> None:
     administrator = await lagre[0].as_administrator()
     call = await given(administrator, lagre[0])
