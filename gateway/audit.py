@@ -21,15 +21,7 @@ from gateway.auth.integrations import ID
 from gateway.auth.memory import Memory
 from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL, NotProved, Principal
-from gateway.refusals import (
-    denied_callers,
-    kind_of,
-    summed_denied,
-    summed_unknown,
-    told_singly,
-    unknown_callers,
-    unknown_kind,
-)
+from gateway.refusals import denied_callers, kind_of, summed, told_singly, unknown_callers, unknown_kind
 from gateway.said import said
 from gateway.summing import Clock, Summing
 from infra.logs import logger
@@ -59,8 +51,8 @@ class Auditor:
     def __init__(self, log: Log, memory: Memory, clock: Clock = lambda: datetime.now(UTC)) -> None:
         self._log, self._memory, self._clock = log, memory, clock
         self._singly = told_singly()
-        self._unknown = Summing(log, unknown_callers(), summed_unknown, clock)
-        self._denied = Summing(log, denied_callers(), summed_denied, clock)
+        self._unknown = Summing(log, unknown_callers(), summed, clock)
+        self._denied = Summing(log, denied_callers(), summed, clock)
         self._behind: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:

@@ -86,32 +86,12 @@ def kind_of(event: TilgangNektet, about: Envelope) -> Denied:
     return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.by)
 
 
-def summed_unknown(counted: Sum[Unknown]) -> tuple[object, Envelope]:
-    """What is said of authentication failures that were counted."""
-    kind = counted.kind
-    event = AutentiseringerFeilet(
-        fiks_org_id=kind.fiks_org_id,
-        antall=counted.count,
-        grunn=kind.grunn,
-        integrasjon_id=kind.integrasjon_id,
-        kaller=kind.kaller,
-        arsak=kind.arsak,
-        fra=counted.begin,
-        til=counted.end,
-    )
-    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, by=kind.by)
+SUMMED: dict[type, type] = {Unknown: AutentiseringerFeilet, Denied: TilgangerNektet}
 
 
-def summed_denied(counted: Sum[Denied]) -> tuple[object, Envelope]:
-    """What is said of refusals that were counted."""
-    kind = counted.kind
-    event = TilgangerNektet(
-        fiks_org_id=kind.fiks_org_id,
-        grunn=kind.grunn,
-        rute=kind.rute,
-        kaller=kind.kaller,
-        antall=counted.count,
-        fra=counted.begin,
-        til=counted.end,
-    )
-    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, by=kind.by)
+def summed(counted: Sum[Unknown] | Sum[Denied]) -> tuple[object, Envelope]:
+    """What is said of those that were counted: all that they have in common, and how many they were."""
+    says = counted.kind._asdict()
+    by = says.pop("by")
+    event = SUMMED[type(counted.kind)](**says, antall=counted.count, fra=counted.begin, til=counted.end)
+    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, by=by)
