@@ -27,6 +27,7 @@ from gateway.amqp.link import Link
 from gateway.amqp.queues import queue_of
 from gateway.auth.passwords import hashed
 from schemas.audit import AutentiseringFeilet, TilgangNektet
+from schemas.envelope import By
 from schemas.konfigurasjon import (
     ROOT,
     IntegrasjonSlettet,
@@ -42,6 +43,7 @@ from tests.support.amqp import (
     MASKIN,
     MELDING,
     ORG,
+    ORGNR,
     OTHER_QUEUE,
     PASSORD,
     QUEUE,
@@ -110,6 +112,15 @@ async def test_who_proves_itself_comes_in(amqp: Amqp) -> None:
         queue = await (await connection.channel()).get_queue(QUEUE)
         assert queue.declaration_result.message_count == 0
     assert amqp.log.said == []
+
+
+async def test_who_called_for_another_organisation_is_told_with_what_it_is_given(amqp: Amqp) -> None:
+    supplier = {"authority": "iso6523-actorid-upis", "ID": "0192:310993999"}
+    async with connected(amqp, f"{PASSORD} {amqp.token(supplier=supplier)}") as connection:
+        queue = await (await connection.channel()).get_queue(QUEUE, ensure=False)
+        await queue.consume(keeping([]))
+        await queue.get(fail=False)
+    assert amqp.queues.asked == [By(AKTOR, ORGNR, supplier="310993999")] * 2
 
 
 async def test_who_proves_nothing_is_refused_and_told_of(amqp: Amqp) -> None:
