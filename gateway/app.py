@@ -86,7 +86,7 @@ def make_app(settings: Settings) -> web.Application:
 
     What it depends on is started with it and may be away at that time.
     """
-    memory = Memory(settings.kafka, folder=settings.state / "memory")
+    memory = Memory(settings.kafka, folder=settings.state / "memory", lifetime=settings.memory_lifetime)
     session, named = ClientSession(), persons(settings)
     tokens = Tokens(settings.issuer, settings.idporten_issuer, session)
     maskinporten = Maskinporten(settings.issuer, session, lambda: client(settings))

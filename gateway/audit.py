@@ -21,7 +21,7 @@ from gateway.auth.integrations import ID
 from gateway.auth.memory import Memory
 from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL, NotProved, Principal
-from gateway.refusals import denied_callers, kind_of, summed_denied, summed_unknown, unknown_callers
+from gateway.refusals import denied_callers, kind_of, summed, told_singly, unknown_callers, unknown_kind
 from gateway.said import said
 from gateway.summing import Clock, Summing
 from infra.logs import logger
@@ -49,9 +49,10 @@ class Auditor:
     """Appends to ``log``. ``memory`` knows whose a resource is."""
 
     def __init__(self, log: Log, memory: Memory, clock: Clock = lambda: datetime.now(UTC)) -> None:
-        self._log, self._memory = log, memory
-        self._unknown = Summing(log, unknown_callers(), summed_unknown, clock)
-        self._denied = Summing(log, denied_callers(), summed_denied, clock)
+        self._log, self._memory, self._clock = log, memory, clock
+        self._singly = told_singly()
+        self._unknown = Summing(log, unknown_callers(), summed, clock)
+        self._denied = Summing(log, denied_callers(), summed, clock)
         self._behind: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
@@ -93,8 +94,6 @@ class Auditor:
 
     async def unknown(self, claimed: str, fault: NotAuthenticated, rute: str, say: Say) -> None:
         """Tell that it was not proved who called by ``rute``; ``claimed`` is the integration that it claimed to be."""
-        if not self._unknown.has_room(None):
-            return
         integrasjon_id = _uuid(claimed)
         grunn = str(fault) if integrasjon_id or not claimed else str(fault).replace(claimed, "?")
         known = self._memory.integrasjon(integrasjon_id) if integrasjon_id else None
@@ -106,7 +105,9 @@ class Auditor:
             kaller=_kaller(fault.shown) if isinstance(fault, NotProved) else None,
             arsak=fault.arsak if isinstance(fault, NotProved) else None,
         )
-        await self._tell(event, _by(say(event), fault))
+        about = _by(say(event), fault)
+        if self._singly.has_room(self._clock()) or self._unknown.has_room(unknown_kind(event, about)):
+            await self._tell(event, about)
 
     async def denied(
         self,
@@ -167,7 +168,7 @@ def _by(about: Envelope, fault: NotAuthenticated) -> Envelope:
     """The envelope with who it was, as far as a token showed."""
     if not isinstance(fault, NotProved):
         return about
-    return msgspec.structs.replace(about, actor=fault.shown.person, on_behalf_of=fault.shown.on_whose_behalf)
+    return msgspec.structs.replace(about, **fault.shown.by._replace(actor=fault.shown.person)._asdict())
 
 
 def _kaller(principal: Principal | None) -> Kaller:

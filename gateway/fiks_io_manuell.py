@@ -17,6 +17,7 @@ from asyncpg import Record as Row
 from gateway.amqp.deliveries import Deliveries, Outcome
 from gateway.leases import Leases, Taken, asking
 from gateway.settlement import Delivery, Settlement
+from schemas.envelope import By
 from streams.domain.errors import NotFound, Unavailable
 
 HELD = 5 * 60.0
@@ -26,15 +27,15 @@ PATIENCE = 10.0
 
 
 class Caller(NamedTuple):
-    """Who polls which account; ``aktor`` as the log names it."""
+    """Who polls which account."""
 
     konto_id: UUID
-    aktor: str
+    by: By
 
     @property
     def holder(self) -> UUID:
         """The caller as a holder of leases."""
-        return uuid5(self.konto_id, self.aktor)
+        return uuid5(self.konto_id, str(self.by.actor))
 
 
 class Shown(NamedTuple):
@@ -110,7 +111,7 @@ class Polling:
 
 def _shown(taken: Taken, caller: Caller) -> Shown:
     held, row = taken
-    return Shown(Delivery(held, caller.aktor, row["korrelasjon"]), row)
+    return Shown(Delivery(held, caller.by, row["korrelasjon"]), row)
 
 
 POLLING = AppKey("polling", Polling)

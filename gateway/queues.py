@@ -25,6 +25,7 @@ from infra.database import INFRASTRUCTURE, Pool
 from infra.ends import Ends
 from infra.logs import logger
 from infra.metrics import FIKS_IO_UNREADABLE, FIKS_IO_WAITED
+from schemas.envelope import By
 from schemas.errors import Unreadable
 from streams.domain.errors import Unavailable
 from streams.domain.fiks_io import fiks_io
@@ -63,8 +64,8 @@ STALE = 30.0
 class _Subscription:
     """A consumer of an account."""
 
-    def __init__(self, queues: Queues, konto_id: UUID, aktor: str, give: Give) -> None:
-        self._queues, self.konto_id, self.aktor, self.give = queues, konto_id, aktor, give
+    def __init__(self, queues: Queues, konto_id: UUID, by: By, give: Give) -> None:
+        self._queues, self.konto_id, self.by, self.give = queues, konto_id, by, give
         self.messages = self.octets = 0
 
     @property
@@ -117,19 +118,19 @@ class Queues:
 
     # --- The port -----------------------------------------------------------------------------------------------------
 
-    def subscribe(self, konto_id: UUID, aktor: str, give: Give) -> _Subscription:
-        subscription = _Subscription(self, konto_id, aktor, give)
+    def subscribe(self, konto_id: UUID, by: By, give: Give) -> _Subscription:
+        subscription = _Subscription(self, konto_id, by, give)
         self._turns[konto_id].append(subscription)
         self._changed.add(konto_id)
         return subscription
 
-    async def get(self, konto_id: UUID, aktor: str) -> Got | None:
+    async def get(self, konto_id: UUID, by: By) -> Got | None:
         await self._is_connected()
         await self._settlement.is_known(konto_id)
-        if (got := await self._get(konto_id, aktor)) is not None:
+        if (got := await self._get(konto_id, by)) is not None:
             return got
         await self._reading.caught_up(konto_id)
-        return await self._get(konto_id, aktor)
+        return await self._get(konto_id, by)
 
     async def count(self, konto_id: UUID) -> Count:
         await self._is_connected()
@@ -147,13 +148,13 @@ class Queues:
     async def settled(self) -> None:
         await self._settlement.settled()
 
-    async def _get(self, konto_id: UUID, aktor: str) -> Got | None:
+    async def _get(self, konto_id: UUID, by: By) -> Got | None:
         with asking():
             while taken := await self._leases.take({konto_id: 1}):
                 [(held, row)] = taken
                 if (melding := await self._opened(held, row)) is not None:
                     left = await self._leases.waiting(konto_id)
-                    return Got(self._lease(held, row, melding, aktor), left)
+                    return Got(self._lease(held, row, melding, by), left)
         return None
 
     # --- From consumers and notices -----------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ class Queues:
             if (consumer := self._next(held.konto_id, len(melding.body))) is None:
                 unwanted.append(held)
             else:
-                given[consumer].append(self._lease(held, row, melding, consumer.aktor))
+                given[consumer].append(self._lease(held, row, melding, consumer.by))
         for consumer, leases in given.items():
             consumer.give(leases)
         await self._put_back(unwanted)
@@ -260,8 +261,8 @@ class Queues:
             consumer.octets -= octets
         return consumer
 
-    def _lease(self, held: Held, row: Any, melding: Melding, aktor: str) -> Lease:
-        delivery = Delivery(held, aktor, row["korrelasjon"])
+    def _lease(self, held: Held, row: Any, melding: Melding, by: By) -> Lease:
+        delivery = Delivery(held, by, row["korrelasjon"])
         self._settlement.hand_out(delivery)
         if not row["sett"]:
             FIKS_IO_WAITED.observe((datetime.now(UTC) - row["sendt"]).total_seconds())

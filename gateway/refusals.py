@@ -9,18 +9,18 @@ from uuid import UUID
 
 from gateway.randomness import new_uuid
 from gateway.said import SOURCE
-from gateway.tally import Sum, Tally
-from schemas.audit import AutentiseringerFeilet, Kaller, TilgangerNektet, TilgangNektet
-from schemas.envelope import Envelope, fact
+from gateway.tally import Rate, Sum, Tally
+from schemas.audit import Arsak, AutentiseringerFeilet, AutentiseringFeilet, Kaller, TilgangerNektet, TilgangNektet
+from schemas.envelope import By, Envelope, fact
 from schemas.konfigurasjon import ROOT
 
 UNKNOWN_A_SECOND = 100
-"""Authentication failures that each process tells one by one within a second; more are told by their number."""
+"""Authentication failures that each process tells one by one within a second; of more, who it was and how many."""
 DENIED_OF_A_KIND = 5
 """Refusals of one caller, for one owner, by one route, for one reason, that are told one by one within ``WINDOW``."""
 WINDOW = timedelta(seconds=10)
 KINDS = 200
-"""Kinds of refusals that are told apart within ``WINDOW``; what comes beyond is told by its caller alone."""
+"""Kinds of refusals, and of failures, that are told apart within ``WINDOW``; beyond them the caller alone is."""
 OTHERS = "andre"
 """The route of those."""
 
@@ -35,17 +35,38 @@ class Denied(NamedTuple):
     grunn: str
     rute: str
     kaller: Kaller
-    actor: str | None
-    on_behalf_of: str | None
+    by: By
 
     def rest(self) -> Denied:
         """What is still told apart when there are too many kinds: who it was, and nothing that a caller can vary."""
-        return self._replace(fiks_org_id=ROOT, grunn="", rute=OTHERS, on_behalf_of=None)
+        return self._replace(fiks_org_id=ROOT, grunn="", rute=OTHERS, by=self.by._replace(on_behalf_of=None))
 
 
-def unknown_callers() -> Tally[None]:
-    """Counts authentication failures: nothing is known of who it was, so all are of one kind."""
-    return Tally(UNKNOWN_A_SECOND, timedelta(seconds=1), kinds=1, rest=lambda kind: kind)
+class Unknown(NamedTuple):
+    """What authentication failures have in common that are told by their number: what was claimed, and what a token
+    proved all the same.
+    """
+
+    fiks_org_id: UUID
+    grunn: str
+    integrasjon_id: UUID | None
+    kaller: Kaller | None
+    arsak: Arsak | None
+    by: By
+
+    def rest(self) -> Unknown:
+        """What is still told apart when there are too many kinds: what was proved, nothing that a caller can vary."""
+        return Unknown(ROOT, "", None, self.kaller, None, self.by._replace(on_behalf_of=None))
+
+
+def unknown_callers() -> Tally[Unknown]:
+    """Counts authentication failures, none of which is told by itself."""
+    return Tally(0, WINDOW, KINDS, Unknown.rest)
+
+
+def told_singly() -> Rate:
+    """How many authentication failures are told one by one."""
+    return Rate(UNKNOWN_A_SECOND, timedelta(seconds=1))
 
 
 def denied_callers() -> Tally[Denied]:
@@ -53,29 +74,24 @@ def denied_callers() -> Tally[Denied]:
     return Tally(DENIED_OF_A_KIND, WINDOW, KINDS, Denied.rest)
 
 
+def unknown_kind(event: AutentiseringFeilet, about: Envelope) -> Unknown:
+    """The kind of an authentication failure."""
+    grunn = _PARTICULAR.sub("…", event.grunn)
+    return Unknown(event.fiks_org_id, grunn, event.integrasjon_id, event.kaller, event.arsak, about.by)
+
+
 def kind_of(event: TilgangNektet, about: Envelope) -> Denied:
     """The kind of a refusal."""
     grunn = _PARTICULAR.sub("…", event.grunn)
-    return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.actor, about.on_behalf_of)
+    return Denied(event.fiks_org_id, grunn, event.rute, event.kaller, about.by)
 
 
-def summed_unknown(counted: Sum[None]) -> tuple[object, Envelope]:
-    """What is said of authentication failures that were counted."""
-    event = AutentiseringerFeilet(fiks_org_id=ROOT, antall=counted.count)
-    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE)
+SUMMED: dict[type, type] = {Unknown: AutentiseringerFeilet, Denied: TilgangerNektet}
 
 
-def summed_denied(counted: Sum[Denied]) -> tuple[object, Envelope]:
-    """What is said of refusals that were counted."""
-    kind = counted.kind
-    event = TilgangerNektet(
-        fiks_org_id=kind.fiks_org_id,
-        grunn=kind.grunn,
-        rute=kind.rute,
-        kaller=kind.kaller,
-        antall=counted.count,
-        fra=counted.begin,
-        til=counted.end,
-    )
-    by = {"actor": kind.actor, "on_behalf_of": kind.on_behalf_of}
-    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, **by)
+def summed(counted: Sum[Unknown] | Sum[Denied]) -> tuple[object, Envelope]:
+    """What is said of those that were counted: all that they have in common, and how many they were."""
+    says = counted.kind._asdict()
+    by = says.pop("by")
+    event = SUMMED[type(counted.kind)](**says, antall=counted.count, fra=counted.begin, til=counted.end)
+    return event, fact(event, time=datetime.now(UTC), id=str(new_uuid()), source=SOURCE, by=by)

@@ -53,7 +53,8 @@ WHERE = """
 """
 ANTALL = f"select topic, count(*) as antall {WHERE} group by topic"
 SIDE = f"""
-    select topic, partition, "offset", id, type, time, correlation_id, actor, on_behalf_of, legal_basis {WHERE}
+    select topic, partition, "offset", id, type, time, correlation_id, actor, on_behalf_of,
+           supplier, level, integration, legal_basis {WHERE}
     order by time {{order}}, topic, "offset" {{order}} offset $7 limit $8
 """
 

@@ -10,7 +10,7 @@ from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL
 from gateway.problems import REQUEST_ID
 from gateway.randomness import new_uuid
 from infra.tracing import current_traceparent
-from schemas.envelope import Envelope, fact
+from schemas.envelope import NOBODY, Envelope, fact
 
 SOURCE = "urn:fiks:gateway"
 
@@ -27,8 +27,7 @@ def said(request: web.Request, event: object, time: datetime | None = None) -> E
         id=str(new_uuid()),
         source=SOURCE,
         correlation_id=request[REQUEST_ID],
-        actor=principal and principal.actor,
-        on_behalf_of=principal and principal.on_whose_behalf,
+        by=principal.by if principal else NOBODY,
         legal_basis=request.get(LEGAL_BASIS),
         traceparent=current_traceparent(),
     )

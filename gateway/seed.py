@@ -30,7 +30,7 @@ from infra.kept import kept
 from infra.kms import keks
 from infra.settings import Settings
 from schemas.catalogue import event_type
-from schemas.envelope import fact
+from schemas.envelope import By, fact
 from schemas.fiks_io_konto import KontoAktivert, OffentligNokkelSatt
 from schemas.konfigurasjon import (
     ROOT,
@@ -228,7 +228,7 @@ async def seed(bootstrap: str, state: Path) -> int:
         _require_same_passwords(memory, known)
         missing = [*_missing(memory, of, persons(settings))]
         for number, event in enumerate(missing):
-            about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE, actor=SOURCE)
+            about = fact(event, time=datetime.now(UTC), id=_event_id(number, event), source=SOURCE, by=By(SOURCE))
             await log.append(event, about)
         return len(missing)
     finally:

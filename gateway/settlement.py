@@ -17,7 +17,7 @@ from gateway.said import SOURCE
 from infra.database import INFRASTRUCTURE
 from infra.logs import logger
 from infra.metrics import FIKS_IO_UNSAID
-from schemas.envelope import Position, fact
+from schemas.envelope import By, Position, fact
 from schemas.fiks_io import (
     MeldingAvvist,
     MeldingFact,
@@ -37,6 +37,7 @@ LOOK = 0.05
 """Seconds between two looks whether the table contains what was said."""
 PATIENCE = 10.0
 
+OURSELVES = By(SOURCE)
 RETURNS = {
     Outcome.REQUEUED: Returgrunn.TILBAKE,
     Outcome.LOST: Returgrunn.TAPT,
@@ -49,11 +50,12 @@ RETURNS = {
 class Delivery:
     """A message that is in a consumer's hands: the receipt by which it is settled, once.
 
-    ``korrelasjon`` is that of the call by which it was sent. ``told`` says on the log that it was handed out.
+    ``by`` is who has it, ``korrelasjon`` that of the call by which it was sent. ``told`` says on the log that it was
+    handed out.
     """
 
     held: Held
-    aktor: str | None
+    by: By
     korrelasjon: str | None
     told: asyncio.Task[Position] | None = None
     is_settled: bool = False
@@ -135,7 +137,7 @@ class Settlement:
 
         Who died may not have said that it was handed out; said twice it counts once.
         """
-        delivery = Delivery(abandoned.held, None, abandoned.korrelasjon)
+        delivery = Delivery(abandoned.held, OURSELVES, abandoned.korrelasjon)
         self.hand_out(delivery)
         self.settle(delivery, Outcome.RETURNED)
 
@@ -172,7 +174,7 @@ class Settlement:
             id=str(new_uuid()),
             source=SOURCE,
             correlation_id=korrelasjon,
-            actor=delivery.aktor or SOURCE,
+            by=delivery.by,
         )
         pause = FIRST_PAUSE
         while True:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+
+
+class Rate:
+    """Whether there is room for one more: there is for ``most`` in a window of ``length``."""
+
+    def __init__(self, most: int, length: timedelta) -> None:
+        self._most, self._length = most, length
+        self._begin, self._told = datetime.min.replace(tzinfo=UTC), 0
+
+    def has_room(self, now: datetime) -> bool:
+        """Whether this one has room; then it takes it."""
+        if now - self._begin >= self._length:
+            self._begin, self._told = now, 0
+        self._told += 1
+        return self._told <= self._most
 
 
 @dataclass(slots=True)

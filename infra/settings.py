@@ -180,6 +180,9 @@ class Settings(BaseSettings):
         default=None,
         description="JSON file {clientId, key: JWK with kid or x5c} of our client, by which we ask registers",
     )
+    memory_lifetime: float = Field(
+        default=300.0, ge=10, description="seconds in which a gateway that does not hear from the log lets callers in"
+    )
     fullmakt_lifetime: float = Field(
         default=300.0, ge=0, description="seconds in which an answer of Altinn is used again"
     )

@@ -6,7 +6,7 @@ from projections.projection import Append, Projection, Write, sql_beside
 from schemas.envelope import Envelope
 from schemas.topics import TOPICS
 
-audit = Projection("audit", logic=1, topics=tuple(TOPICS), sql=sql_beside(__file__))
+audit = Projection("audit", logic=2, topics=tuple(TOPICS), sql=sql_beside(__file__))
 
 
 @audit.on_every_event
@@ -23,6 +23,9 @@ def line(at: Envelope) -> tuple[Write]:
         at.causation_id,
         at.actor,
         at.on_behalf_of,
+        at.supplier,
+        at.level,
+        at.integration,
         at.legal_basis,
         at.source,
     )

@@ -11,6 +11,9 @@ create table audit (
     causation_id text,
     actor text,
     on_behalf_of text,
+    supplier text,
+    level smallint,
+    integration text,
     legal_basis text,
     source text not null,
     primary key (topic, partition, "offset")

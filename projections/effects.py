@@ -18,7 +18,7 @@ from asyncpg import Record as Row
 
 from infra.database import Connection
 from schemas.codec import decode
-from schemas.envelope import Envelope, Recorded, derived_id, fact
+from schemas.envelope import By, Envelope, Recorded, derived_id, fact
 from streams import checkpoints
 from streams.agents import Lot, NotOurs, check_no_gap
 from streams.dead_letters import DeadLetters
@@ -92,8 +92,7 @@ class Effecting(ABC):
             id=derived_id(because.id, f"{type(event).__name__}/{what}"),
             source=source,
             correlation_id=because.correlation_id,
-            actor=source,
-            on_behalf_of=because.on_behalf_of,
+            by=By(source, because.on_behalf_of),
             traceparent=because.traceparent,
         )
         return event, msgspec.structs.replace(made, causation_id=because.id)

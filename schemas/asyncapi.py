@@ -39,6 +39,9 @@ OPTIONAL_HEADERS: dict[str, Json] = {
     "ce_causationid": ID | {"description": "The id of the event that this one followed from."},
     "ce_actor": TEXT | {"description": "Who did it."},
     "ce_onbehalfof": TEXT | {"description": "On whose behalf it was done."},
+    "ce_supplier": TEXT | {"description": "Orgnr of the supplier that really called, where the token was delegated."},
+    "ce_level": {"enum": ["3", "4"], "description": "The level at which the person who did it had logged in."},
+    "ce_integration": TEXT | {"description": "The integration through which the person who did it called."},
     "ce_legalbasis": TEXT | {"description": "Lovhjemmel: the legal basis of the access."},
     "traceparent": TEXT | {"description": "W3C Trace Context."},
     "cause": {

@@ -1,6 +1,7 @@
 """What can be said of who asked and who was refused. Contract: auth.md 8. Persons are keyed hashes, never numbers.
 
-Who it was is ``ce_actor``, for whom ``ce_onbehalfof``, when ``ce_time``, by which law ``ce_legalbasis``. The call is
+Who it was is ``ce_actor``, for whom ``ce_onbehalfof``, when ``ce_time``, by which law ``ce_legalbasis``; how they came
+in ``ce_supplier``, ``ce_level`` and ``ce_integration``, as on every event that a caller brings about. The call is
 ``ce_correlationid``, which the caller was given as ``X-Request-Id``.
 """
 
@@ -50,10 +51,19 @@ class AutentiseringFeilet:
 
 @event(topic="fiks.audit", stream="fiks_org_id")
 class AutentiseringerFeilet:
-    """So many more failures within a second or so, in one gateway process, than are told one by one."""
+    """So many more failures as ``AutentiseringFeilet`` than are told one by one: of one reason, one claimed integration
+    and what was proved all the same, from ``fra`` to ``til``, in one gateway process. Where one process met too many
+    kinds at once, only what was proved is told apart, and ``grunn`` is empty.
+    """
 
     fiks_org_id: UUID
     antall: int
+    grunn: str = ""
+    integrasjon_id: UUID | None = None
+    kaller: Kaller | None = None
+    arsak: Arsak | None = None
+    fra: datetime | None = None
+    til: datetime | None = None
 
 
 @event(topic="fiks.audit", stream="fiks_org_id")

@@ -17,7 +17,10 @@ from schemas.catalogue import event_type
 Headers = list[tuple[str, bytes]]
 
 REQUIRED = ("ce_type", "ce_id", "ce_source", "ce_subject", "ce_time", "ce_correlationid")
-TEXTS = {*REQUIRED, "ce_causationid", "ce_actor", "ce_onbehalfof", "ce_legalbasis", "traceparent"} - {"ce_time"}
+WHO = ("ce_actor", "ce_onbehalfof", "ce_supplier", "ce_integration")
+TEXTS = {*REQUIRED, *WHO, "ce_causationid", "ce_legalbasis", "traceparent"} - {"ce_time"}
+LEVELS = {b"3": 3, b"4": 4}
+"""Levels of login, as they travel."""
 LONGEST = 1024
 """Bytes of a header, at most: what is longer is none of ours, and no index takes it."""
 DECISIONS = UUID("7b9c5e0a-3c0e-5f0e-9a3c-6d1f0f5b8a11")
@@ -30,6 +33,23 @@ class Position(NamedTuple):
     topic: str
     partition: int
     offset: int
+
+
+class By(NamedTuple):
+    """Who did something, as the log names them, and how they came in.
+
+    ``on_behalf_of`` is the orgnr that it was done for, ``supplier`` that of who really called where a token was
+    delegated, ``level`` that of a person's login (3 or 4), ``integration`` the one through which a person called.
+    """
+
+    actor: str | None = None
+    on_behalf_of: str | None = None
+    supplier: str | None = None
+    level: int | None = None
+    integration: str | None = None
+
+
+NOBODY = By()
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -48,10 +68,18 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     causation_id: str | None = None
     actor: str | None = None
     on_behalf_of: str | None = None
+    supplier: str | None = None
+    level: int | None = None
+    integration: str | None = None
     legal_basis: str | None = None
     traceparent: str | None = None
     cause: int | None = None
     position: Position | None = None
+
+    @property
+    def by(self) -> By:
+        """Who did it."""
+        return By(self.actor, self.on_behalf_of, self.supplier, self.level, self.integration)
 
     def headers(self) -> Headers:
         """The Kafka headers that carry this envelope. Its position is not among them: the log itself knows that."""
@@ -59,6 +87,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             ("ce_causationid", self.causation_id),
             ("ce_actor", self.actor),
             ("ce_onbehalfof", self.on_behalf_of),
+            ("ce_supplier", self.supplier),
+            ("ce_level", None if self.level is None else str(self.level)),
+            ("ce_integration", self.integration),
             ("ce_legalbasis", self.legal_basis),
             ("traceparent", self.traceparent),
             ("cause", None if self.cause is None else str(self.cause)),
@@ -87,6 +118,7 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
             raise ValueError("a header that no table takes")
     get = of.get
     causation, actor, on_behalf_of = get("ce_causationid"), get("ce_actor"), get("ce_onbehalfof")
+    supplier, level, integration = get("ce_supplier"), get("ce_level"), get("ce_integration")
     legal_basis, traceparent, cause = get("ce_legalbasis"), get("traceparent"), get("cause")
     return Envelope(
         type=of["ce_type"].decode(),
@@ -98,6 +130,9 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
         causation_id=None if causation is None else causation.decode(),
         actor=None if actor is None else actor.decode(),
         on_behalf_of=None if on_behalf_of is None else on_behalf_of.decode(),
+        supplier=None if supplier is None else supplier.decode(),
+        level=None if level is None else _level(level),
+        integration=None if integration is None else integration.decode(),
         legal_basis=None if legal_basis is None else legal_basis.decode(),
         traceparent=None if traceparent is None else traceparent.decode(),
         cause=None if cause is None else _offset(cause),
@@ -132,10 +167,17 @@ def _offset(value: bytes) -> int:
     raise ValueError("no offset")
 
 
+def _level(value: bytes) -> int:
+    if (level := LEVELS.get(value)) is not None:
+        return level
+    raise ValueError("no level of login")
+
+
 _READERS: dict[str, tuple[Callable[[bytes], object], str]] = {
     **dict.fromkeys(sorted(TEXTS), (bytes.decode, "UTF-8")),
     "ce_time": (_time, "a time"),
     "cause": (_offset, "an offset"),
+    "ce_level": (_level, "a level of login"),
 }
 
 
@@ -146,8 +188,7 @@ def fact(
     id: str,  # noqa: A002 - what CloudEvents calls it
     source: str,
     correlation_id: str | None = None,
-    actor: str | None = None,
-    on_behalf_of: str | None = None,
+    by: By = NOBODY,
     legal_basis: str | None = None,
     traceparent: str | None = None,
 ) -> Envelope:
@@ -160,8 +201,7 @@ def fact(
         stream=kind.stream(event),
         time=time,
         correlation_id=correlation_id or id,
-        actor=actor,
-        on_behalf_of=on_behalf_of,
+        **by._asdict(),
         legal_basis=legal_basis,
         traceparent=traceparent,
     )
@@ -169,6 +209,9 @@ def fact(
 
 def decided(event: object, *, because: Envelope, cause: int, source: str, traceparent: str | None = None) -> Envelope:
     """The envelope of a decision: its id, time and correlation are those of the event that it follows from.
+
+    Who decided is its actor; how the caller came in (supplier, level, integration) is told of the cause alone, as who
+    it was is.
 
     ``cause`` is the offset of the record that set the decision off (see ``Envelope.cause``).
     """

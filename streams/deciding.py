@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from infra.database import Connection
 from infra.metrics import DECISIONS
 from schemas.catalogue import key_of
-from schemas.envelope import Envelope, Recorded, decided, derived_id, fact
+from schemas.envelope import By, Envelope, Recorded, decided, derived_id, fact
 from streams import checkpoints
 from streams.agents import Lot, NotOurs, Record, check_no_gap
 from streams.dead_letters import DeadLetters
@@ -92,7 +92,7 @@ class Deciding:
         event_id = derived_id(stream, f"{deadline.name}@{deadline.due.isoformat()}")
         source = self._source
         return event, fact(
-            event, time=deadline.due, id=event_id, source=source, correlation_id=correlation, actor=source
+            event, time=deadline.due, id=event_id, source=source, correlation_id=correlation, by=By(source)
         )
 
     async def _lock(self, connection: Connection, partitions: Sequence[TopicPartition]) -> checkpoints.Positions:

@@ -23,7 +23,7 @@ from gateway.auth.tokens import Tokens
 from gateway.randomness import new_uuid
 from gateway.said import SOURCE
 from infra.metrics import AMQP_LOGINS
-from schemas.envelope import Envelope, fact
+from schemas.envelope import NOBODY, Envelope, fact
 from streams.domain.errors import NotAllowed, NotAuthenticated, Unavailable
 from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from streams.domain.fiks_protokoll_oppslag import is_hidden
@@ -55,8 +55,10 @@ class Access:
 
         What has begun is proved to its end, whoever still waits for it: the client's next attempt is answered at once.
         """
-        if not self._memory.ready:
-            raise ConnectionFault(Reply.INTERNAL_ERROR, "Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+        try:
+            self._memory.require()
+        except Unavailable as fault:
+            raise ConnectionFault(Reply.INTERNAL_ERROR, str(fault)) from fault
         if self._proving >= MOST_PROVING:
             raise ConnectionFault(Reply.INTERNAL_ERROR, "Mange logger inn samtidig: prøv igjen")
         began, outcome = perf_counter(), "CONNECTED"
@@ -75,7 +77,10 @@ class Access:
         return await self.login(str(reader.integrasjon.id).encode(), secret, RENEWAL)
 
     async def require(self, reader: Reader, konto_id: UUID, route: str) -> None:
-        """Demand that the reader may read the account. Raises ChannelFault: to whom it is hidden, it does not exist."""
+        """Demand that the reader may read the account. Raises ChannelFault: to whom it is hidden, it does not exist;
+        and Unavailable.
+        """
+        self._memory.require()
         moment = self._memory.moment
         if self.may_read(reader, konto_id):
             return
@@ -94,6 +99,11 @@ class Access:
     def may_read(self, reader: Reader, konto_id: UUID) -> bool:
         """Whether the reader may read the account just now."""
         return self._is_konto(konto_id) and self._memory.may(reader.principal.holder, SENDE_MOTTA, konto_id)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known just now who may what."""
+        return self._memory.is_current
 
     def is_still(self, reader: Reader) -> bool:
         """Whether the integration still has the password and the organisation that were proved."""
@@ -142,6 +152,5 @@ def _said(connection: str, principal: Principal | None, event: object) -> Envelo
         id=str(new_uuid()),
         source=SOURCE,
         correlation_id=connection,
-        actor=principal.actor if principal else None,
-        on_behalf_of=principal.on_whose_behalf if principal else None,
+        by=principal.by if principal else NOBODY,
     )

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
+from schemas.envelope import By
+
 
 class Outcome(StrEnum):
     """How a lease ended. All but the first two put the message back, in its old place in the order of the queue."""
@@ -93,14 +95,14 @@ class Subscription(Protocol):
 class Deliveries(Protocol):
     """The queues. Only ``get``, ``count`` and ``settled`` may have to wait for somebody.
 
-    ``aktor`` is how the log names who is given the messages.
+    ``by`` is who is given the messages.
     """
 
-    def subscribe(self, konto_id: UUID, aktor: str, give: Give) -> Subscription:
+    def subscribe(self, konto_id: UUID, by: By, give: Give) -> Subscription:
         """A new consumer of the account's queue. While the store is away it is simply given nothing."""
         ...
 
-    async def get(self, konto_id: UUID, aktor: str) -> Got | None:
+    async def get(self, konto_id: UUID, by: By) -> Got | None:
         """The first message that waits, leased; None when there is none. Raises Unavailable."""
         ...
 

@@ -17,6 +17,7 @@ from gateway.amqp.session import OCTETS, Session, State
 from gateway.randomness import new_hex
 from infra.logs import logger
 from infra.metrics import AMQP_CLOSED, AMQP_CONSUMERS, AMQP_SETTLED
+from schemas.envelope import By
 from streams.domain.errors import Unavailable
 
 log = logger(__name__)
@@ -110,11 +111,13 @@ class Link(asyncio.Protocol):
         self._transport.abort()
 
     def recheck(self) -> None:
-        """The configuration has changed: close if the reader lost what the connection was given for."""
+        """The configuration has changed: close if the reader lost what the connection was given for, or may have."""
         if self.reader is None:
             return
         access, reader = self._host.access, self.reader
-        if not access.is_still(reader):
+        if not access.is_known:
+            self.close("tjenesten vet ikke lenger hvem som har tilgang: koble til igjen")
+        elif not access.is_still(reader):
             self.close("integrasjonen er trukket tilbake, eller har fått et nytt passord")
         elif not all(access.may_read(reader, consumer.konto_id) for consumer in self._session.consumers):
             self.close("integrasjonen kan ikke lenger lese kontoen")
@@ -187,9 +190,9 @@ class Link(asyncio.Protocol):
             case _:
                 self._answering = self._loop.create_task(self._answer(action))
 
-    def _subscribe(self, consumer: Consumer, aktor: str) -> None:
+    def _subscribe(self, consumer: Consumer, by: By) -> None:
         give = partial(self._give, consumer)
-        self._subscriptions[consumer] = self._host.deliveries.subscribe(consumer.konto_id, aktor, give)
+        self._subscriptions[consumer] = self._host.deliveries.subscribe(consumer.konto_id, by, give)
         AMQP_CONSUMERS.inc()
 
     async def _answer(self, ask: Ask) -> None:
@@ -214,16 +217,16 @@ class Link(asyncio.Protocol):
             self._host.logged_in(self)
             return None
         assert self.reader is not None
-        aktor = self.reader.principal.actor
+        by = self.reader.principal.by
         match ask:
             case Renew(secret):
                 self.reader = await access.renew(self.reader, secret)
             case Consume(consumer):
                 await access.require(self.reader, consumer.konto_id, "AMQP basic.consume")
-                self._subscribe(consumer, aktor)
+                self._subscribe(consumer, by)
             case Get(_, konto_id):
                 await access.require(self.reader, konto_id, "AMQP basic.get")
-                return await deliveries.get(konto_id, aktor)
+                return await deliveries.get(konto_id, by)
             case Inspect(_, konto_id):
                 await access.require(self.reader, konto_id, "AMQP queue.declare")
                 return await deliveries.count(konto_id)

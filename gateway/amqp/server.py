@@ -131,6 +131,8 @@ class Server:
         while True:
             await asyncio.sleep(TICK)
             await self._visit(lambda link: link.tick(loop.time()))
+            if not self.access.is_known:
+                self._changed.set()
 
     async def _recheck(self) -> None:
         """Of what is folded in one go the last word counts: look once."""

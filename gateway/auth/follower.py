@@ -55,6 +55,7 @@ class Follower:
         self._next = dict.fromkeys(range(topic.partitions), 0)
         self._before: dict[int, bytes | Record] = {}
         self._ends: Mapping[int, int] | None = None
+        self._asked, self._has_history = float("-inf"), False
         self._level = dict.fromkeys(self._next, float("-inf"))
         self._waiting: dict[int, str] = {}
         self._trouble: str | None = None
@@ -89,9 +90,7 @@ class Follower:
     @property
     def caught_up(self) -> bool:
         """Whether all was received that was on the log when it was first reached, and no partition waits."""
-        if self._ends is None or self._waiting:
-            return False
-        return all(self._next[partition] >= end for partition, end in self._ends.items())
+        return self._has_history and not self._waiting
 
     @property
     def staleness(self) -> float:
@@ -134,7 +133,7 @@ class Follower:
                 self._next, self._before = dict.fromkeys(self._next, 0), {}
                 self._begin_again()
             if self._ends is None:
-                self._ends = _by_number(await consumer.end_offsets(self._at))
+                self._asked, self._ends = time.time(), _by_number(await consumer.end_offsets(self._at))
             await self._take_history(self._ends)
             consumer.assign(self._at)
             for number, offset in self._next.items():
@@ -167,7 +166,14 @@ class Follower:
         async with aclosing(history(self._bootstrap, self._at[0].topic, self._next, ends)) as past:
             async for records in past:
                 await self._take(records)
+                self._note_history(ends)
                 metrics.MEMORY_STALENESS.set(self.staleness)
+        self._note_history(ends)
+
+    def _note_history(self, ends: Mapping[int, int]) -> None:
+        """Once all is there that was, every partition is as it was when that was asked."""
+        if not self._has_history and all(self._next[number] >= end for number, end in ends.items()):
+            self._has_history, self._level = True, dict.fromkeys(self._level, self._asked)
 
     async def _round(self, consumer: AIOKafkaConsumer) -> None:
         # Always everything: records left in aiokafka hold back its next fetch.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
@@ -45,15 +46,21 @@ ENOUGH = 20_000
 class Memory:
     """Follows ``fiks.konfigurasjon`` from its beginning. One a process; start it in the loop that asks.
 
-    It goes on answering from what it knows while the broker is away; ``staleness`` then grows. With a ``folder`` it
-    begins with the snapshot that some process left there, and leaves one when it has come well past that.
+    It goes on answering from what it knows while the broker is away; ``staleness`` then grows, and after ``lifetime``
+    seconds nobody is to be let in by it. With a ``folder`` it begins with the snapshot that some process left there,
+    and leaves one when it has come well past that.
     """
 
     def __init__(
-        self, bootstrap: str, topic: Topic = TOPICS["fiks.konfigurasjon"], *, folder: Path | None = None
+        self,
+        bootstrap: str,
+        topic: Topic = TOPICS["fiks.konfigurasjon"],
+        *,
+        folder: Path | None = None,
+        lifetime: float = inf,
     ) -> None:
         self.configuration = Configuration()
-        self._bootstrap, self._topic = bootstrap, topic
+        self._bootstrap, self._topic, self._lifetime = bootstrap, topic, lifetime
         self._follower = Follower(bootstrap, topic, self._receive, self._fold, self._begin_again)
         self._received: list[tuple[Told, Record]] = []
         self._personal: list[bytes] = []
@@ -86,6 +93,18 @@ class Memory:
     def staleness(self) -> float:
         """Seconds since the memory was last known to agree with the log; infinite before it ever did."""
         return self._follower.staleness
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it has heard from the log lately: rights may be gone that it knows, if it has not."""
+        return self.staleness <= self._lifetime
+
+    def require(self) -> None:
+        """Raises Unavailable while it does not know who may what: at the start, and too long after the log spoke."""
+        if not self.ready:
+            raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+        if not self.is_current:
+            raise Unavailable("Tjenesten har for lenge ikke hørt fra loggen, og vet ikke hvem som har tilgang nå")
 
     @property
     def moment(self) -> int:

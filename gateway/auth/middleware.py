@@ -14,7 +14,7 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from infra.masking import masked_text
 from schemas.errors import Unreadable
-from streams.domain.errors import NotAllowed, NotFound, Rejected, Unavailable
+from streams.domain.errors import NotAllowed, NotFound, Rejected
 
 LOVHJEMMEL = "Lovhjemmel"
 LONGEST_BASIS = 500
@@ -43,8 +43,7 @@ def authenticate(callers: Callers) -> Middleware:
             raise NotAllowed("Ingen har sagt hvem som kan bruke denne adressen, så ingen kan")
         if demand == open_to_all:
             return await handler(request)
-        if not request.config_dict[MEMORY].ready:
-            raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+        request.config_dict[MEMORY].require()
         principal = request[PRINCIPAL] = await callers.identify(request, demand)
         if principal.caller is Caller.MANAGER:  # what they look up and change was perhaps made at another gateway
             await caught_up(request)

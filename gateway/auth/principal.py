@@ -9,6 +9,7 @@ from aiohttp.web import RequestKey
 
 from gateway.auth.demands import Caller
 from schemas.audit import Arsak
+from schemas.envelope import By
 from streams.domain.errors import NotAuthenticated
 
 
@@ -41,6 +42,12 @@ class Principal:
     def on_whose_behalf(self) -> str | None:
         """The orgnr that the call is made for. That of a person's token only owns the client they logged in by."""
         return self.orgnr if self.caller is Caller.INTEGRATION else self.on_behalf_of
+
+    @property
+    def by(self) -> By:
+        """Who did it and how they came in, as the envelope says it."""
+        through = self.integrasjon if self.person is not None and self.integrasjon_id is not None else None
+        return By(self.actor, self.on_whose_behalf, self.leverandor, self.niva, through)
 
     @property
     def integrasjon(self) -> str:

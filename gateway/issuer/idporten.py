@@ -19,7 +19,7 @@ from joserfc.jwk import RSAKey
 
 from gateway.auth.claims import ACR
 from gateway.issuer.assertion import Refused
-from gateway.issuer.authorization import Authorization
+from gateway.issuer.authorization import Authorization, read_authorization, read_return
 from gateway.issuer.clients import Clients, OidcClient
 from gateway.issuer.expiring import Expiring
 from gateway.issuer.maskinporten import party
@@ -28,6 +28,8 @@ from gateway.issuer.signing import Signer
 
 LIFETIME = 599
 TIME_TO_LOG_IN = 600.0
+PUSHED = "urn:ietf:params:oauth:request_uri:"
+PUSHED_FOR = 120.0
 CODE_LIFETIME = 60.0
 REFRESH_IDLE = 600.0
 AUTHORIZED_FOR = 7200.0
@@ -61,12 +63,30 @@ class IdPorten(Signer):
         super().__init__(key)
         self.name, self.clients = name, Clients()
         self._clock = clock
+        self._pushed: Expiring[Mapping[str, str]] = Expiring(clock)
         self._logins: Expiring[Authorization] = Expiring(clock)
         self._sessions: Expiring[Session] = Expiring(clock)
         self._codes: Expiring[Grant] = Expiring(clock)
         self._refresh_tokens: Expiring[Grant] = Expiring(clock)
         self._spent: Expiring[str] = Expiring(clock)
         self._revoked: Expiring[bool] = Expiring(clock)
+
+    def push(self, form: Mapping[str, Any], authorization: str = "") -> dict[str, Any]:
+        """Keep what a client asks for until it sends somebody to log in (RFC 9126). Raises Refused."""
+        said = {name: value for name, value in form.items() if isinstance(value, str)}
+        client = self.clients.authenticated(authorization, said)
+        pushed = said | {"client_id": client.id}
+        read_authorization(pushed, read_return(pushed, self.clients))
+        return {"request_uri": PUSHED + self._pushed.keep(pushed, PUSHED_FOR), "expires_in": int(PUSHED_FOR)}
+
+    def pushed(self, query: Mapping[str, str]) -> Mapping[str, str]:
+        """What is asked for by a query: what it says, or what its client has pushed, once. Raises Refused."""
+        if "request_uri" not in query:
+            return query
+        pushed = self._pushed.take(query["request_uri"].removeprefix(PUSHED))
+        if pushed is None or query.get("client_id") != pushed["client_id"]:
+            raise Refused("invalid_request", "request_uri er ikke kjent, for gammel, brukt før eller en annen klients")
+        return pushed
 
     def begin(self, asked: Authorization) -> str:
         """The id by which the login page goes on with what was asked for."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, TypeGuard
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from joserfc.jwk import RSAKey
 
@@ -80,6 +80,7 @@ class Maskinporten(Signer):
             "exp": now + LIFETIME,
             "jti": str(uuid4()),
             **_parties(client.orgnr, asked),
+            **_system_user(asked),
             **({"aud": asked["resource"]} if "resource" in asked else {}),
             **({"pid": asked["pid"]} if "pid" in asked else {}),
         }
@@ -90,16 +91,29 @@ def _is_time(value: Any) -> TypeGuard[int]:
 
 
 def _parties(orgnr: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Whom the token is for: the client's organisation, or the one that it acts for."""
-    consumer_org = asked.get("consumer_org")
-    if "iss_onbehalfof" in asked:
-        raise Refused("invalid_grant", "iss_onbehalfof is not supported here; ask with consumer_org (MP-011)")
-    if consumer_org is None:
+    """Whom the token is for: the client's organisation, or the one that it acts for, as delegated in Altinn or, the
+    older way, by ``iss_onbehalfof``. Raises Refused.
+    """
+    named = [name for name in ("consumer_org", "iss_onbehalfof") if asked.get(name) is not None]
+    if not named:
         return {"consumer": party(orgnr)}
-    if not ORGNR.fullmatch(str(consumer_org)):
-        raise Refused("invalid_grant", "consumer_org is no organisation number (MP-251)")
-    source = "https://tt02.altinn.no/"
-    return {"consumer": party(consumer_org), "supplier": party(orgnr), "delegation_source": source}
+    if len(named) > 1:
+        raise Refused("invalid_grant", "consumer_org and iss_onbehalfof exclude each other (MP-011)")
+    if not ORGNR.fullmatch(str(consumer := asked[named[0]])):
+        raise Refused("invalid_grant", f"{named[0]} is no organisation number (MP-251)")
+    source = {"delegation_source": "https://tt02.altinn.no/"} if named == ["consumer_org"] else {}
+    return {"consumer": party(consumer), "supplier": party(orgnr), **source}
+
+
+def _system_user(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The system user that a token is for, where one is asked for: the vendor stays its consumer. Raises Refused."""
+    if (details := asked.get("authorization_details")) is None:
+        return {}
+    match details:
+        case [{"type": "urn:altinn:systemuser", "systemuser_org": {"authority": str(), "ID": str()} as of}]:
+            user = {"systemuser_id": [str(uuid5(NAMESPACE_URL, of["ID"]))], "systemuser_org": of, "system_id": "test"}
+            return {"authorization_details": [{"type": "urn:altinn:systemuser", **user}]}
+    raise Refused("invalid_authorization_details", "there must be one, of an organisation's system user (MP-301)")
 
 
 def party(orgnr: str) -> dict[str, str]:

@@ -98,6 +98,7 @@ class IdPortenPages:
                 web.get("/.well-known/openid-configuration", self.discovery),
                 web.get("/jwks", self.jwks),
                 web.put("/clients/{client_id}", self.register),
+                web.post("/par", self.push),
                 web.get("/authorize", self.authorize),
                 web.post("/login", self.login),
                 web.post("/token", self.token),
@@ -109,6 +110,7 @@ class IdPortenPages:
     async def discovery(self, request: web.Request) -> web.Response:
         name = self._issuer.name
         endpoints = {"authorization": "authorize", "token": "token", "end_session": "logout"}
+        endpoints |= {"pushed_authorization_request": "par"}
         about = {f"{endpoint}_endpoint": f"{name}/{path}" for endpoint, path in endpoints.items()}
         supported = {
             "response_types": ["code"],
@@ -132,13 +134,17 @@ class IdPortenPages:
         self._issuer.clients.register(request.match_info["client_id"], registration)
         return web.Response(status=204)
 
+    async def push(self, request: web.Request) -> web.Response:
+        return _secret(self._issuer.push(await request.post(), request.headers.get("Authorization", "")), status=201)
+
     async def authorize(self, request: web.Request) -> web.Response:
         try:
-            back = read_return(request.query, self._issuer.clients)
+            query = self._issuer.pushed(request.query)
+            back = read_return(query, self._issuer.clients)
         except Refused as refused:
             return pages.message("Kan ikke logge inn", str(refused), 400)
         try:
-            asked = read_authorization(request.query, back)
+            asked = read_authorization(query, back)
         except Refused as refused:
             return self._refused(back, refused)
         session = self._issuer.session(request.cookies.get(COOKIE, ""), asked)
@@ -194,5 +200,5 @@ def _see_other(location: str) -> web.Response:
     return web.Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
 
 
-def _secret(answer: Mapping[str, Any]) -> web.Response:
-    return web.json_response(answer, headers={"Cache-Control": "no-store"})
+def _secret(answer: Mapping[str, Any], status: int = 200) -> web.Response:
+    return web.json_response(answer, status=status, headers={"Cache-Control": "no-store"})

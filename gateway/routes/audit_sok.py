@@ -22,6 +22,7 @@ from gateway.revisjon import REVISJON, SORTERING, TJENESTER, Kriterier
 from gateway.routes import Routes
 from schemas.errors import Unreadable
 from schemas.konfigurasjon import ROOT
+from streams.domain.configuration import Configuration
 from streams.domain.errors import Rejected
 from streams.domain.rettigheter import ADMIN
 
@@ -59,8 +60,11 @@ async def sok(request: web.Request) -> web.Response:
         kriterier = Kriterier(tjenester=[])
     fra, antall = page_in(request)
     found = await request.app[REVISJON].sok(of, kriterier, sortering, fra, antall)
-    principals = await in_words(request, "audit", {row["actor"] for row in found.side.rows}, of)
-    treff = [_treff(row, of, orgnr) | {"principal": principals[row["actor"]]} for row in found.side.rows]
+    aktorer = {row[column] for row in found.side.rows for column in ("actor", "integration")}
+    configuration = request.app[MEMORY].configuration
+    words = await in_words(request, "audit", aktorer, of)
+    words |= {one: "Integrasjon" for one in aktorer if _is_stranger(configuration, one or "", of)}
+    treff = [_treff(row, of, orgnr, words) for row in found.side.rows]
     counted = [_aggregert(SERVICES[name], name, count, bool(asked)) for name, count in found.antall.items() if count]
     total = sum(found.antall.values())
     answer = {
@@ -77,11 +81,23 @@ async def sok(request: web.Request) -> web.Response:
     return fresh(found.side, await as_opened(request, answer))
 
 
-def _treff(row: Any, of: UUID, orgnr: str | None) -> dict[str, Any]:
-    """A line of the trail, but for who did it."""
+def _is_stranger(configuration: Configuration, aktor: str, of: UUID) -> bool:
+    """Whether it is an integration of which the organisation knows nothing: neither its own nor ever offered to all."""
+    kind, _, id_ = aktor.partition(":")
+    if kind != "integrasjon" or of == ROOT:
+        return False
+    known = (configuration.virksomhet(of).integrasjoner, configuration.virksomhet(ROOT).globale)
+    return not any(UUID(id_) in one for one in known)
+
+
+def _treff(row: Any, of: UUID, orgnr: str | None, words: Mapping[str | None, str]) -> dict[str, Any]:
+    """A line of the trail; ``words`` are for its actors."""
     place = {name: row[name] for name in ("topic", "partition", "offset")}
-    proof = {"lovhjemmel": row["legal_basis"], "hendelseId": row["id"], **place}
+    through = None if row["integration"] is None else words[row["integration"]]
+    came_in = {"leverandor": row["supplier"], "niva": row["level"], "integrasjon": through}
+    proof = {"lovhjemmel": row["legal_basis"], **came_in, "hendelseId": row["id"], **place}
     return {
+        "principal": words[row["actor"]],
         "tidspunkt": (row["time"] - BEGINNING) // timedelta(milliseconds=1),
         "onBehalfOf": row["on_behalf_of"],
         "fiksOrg": of,

@@ -44,7 +44,7 @@ from gateway.routes import Routes, as_json
 from gateway.routes.fiks_io_adresser import Identifikator, Niva
 from gateway.routes.fiks_io_konto import Nokkel, nokkel_satt
 from schemas.errors import Unreadable
-from streams.domain.errors import NotFound, Unavailable
+from streams.domain.errors import NotFound
 from streams.domain.fiks_io_katalog import Katalogkonto, adresser_of, found, konto_of, usable_nokkel_of
 from streams.domain.fiks_io_konto import Adresse, clashes
 from streams.domain.sertifikater import feil, sertifikat
@@ -95,8 +95,7 @@ async def status(request: web.Request) -> web.Response:
 @routes.get(f"{KONTO}/offentligNokkel", demands=open_to_all)
 async def nokkel(request: web.Request) -> web.Response:
     """The certificate that content is encrypted for. One that must not be used is none: clients judge nothing."""
-    if not request.app[MEMORY].ready:
-        raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+    request.app[MEMORY].require()
     known = konto_of(configuration_of(request), uuid_in(request, "kontoId"))
     usable = usable_nokkel_of(known, datetime.now(UTC)) if known else None
     if usable is None:  # in the same words: whether there is such an account is not for all to know

@@ -130,7 +130,7 @@ def _caller(request: web.Request) -> Caller:
     konto_id = UUID(request.match_info["kontoId"])
     if konto_of(request.app[MEMORY].configuration, konto_id) is None:
         raise NotFound(f"Kontoen {konto_id} finnes ikke")
-    return Caller(konto_id, request[PRINCIPAL].actor)
+    return Caller(konto_id, request[PRINCIPAL].by)
 
 
 def _metadata(shown: Shown) -> dict[str, Any]:

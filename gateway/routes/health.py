@@ -28,8 +28,7 @@ async def ready(request: web.Request) -> web.Response:
     """
     if request.app[TRAFFIC].draining.is_set():
         raise Unavailable("Tjenesten er i ferd med å stoppe")
-    if not request.app[MEMORY].ready:
-        raise Unavailable("Tjenesten starter og kjenner ikke konfigurasjonen sin ennå")
+    request.app[MEMORY].require()
     if not request.app[TOKENS].ready:
         raise Unavailable("Tjenesten starter og har ikke fått nøklene til utstederne av access_token ennå")
     await request.app[ENDS].now()

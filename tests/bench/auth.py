@@ -20,11 +20,12 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import uvloop
 from aiohttp import web
+from pamqp import commands
 
 import gateway.app
 from gateway.auth.demands import Caller
@@ -35,7 +36,7 @@ from gateway.auth.snapshot import SnapshotFile
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
 from infra.settings import Settings
-from schemas.envelope import Envelope, decided, fact
+from schemas.envelope import By, Envelope, decided, fact
 from schemas.konfigurasjon import (
     IntegrasjonOpprettet,
     OrganisasjonOpprettet,
@@ -52,11 +53,12 @@ from streams.log import Log
 from tests.bench.accept import LOAD, ROUNDS, SERVER, accepting, load, medians, process, ready, request
 from tests.bench.arguments import asked
 from tests.bench.report import Report
+from tests.support.amqp_raw import Raw
 from tests.support.dokumentlager import Lager, gateway_process, running_lager
 from tests.support.fiks_io_konto import give
 from tests.support.gateway import lasting_tokens
 from tests.support.issuer import running_issuer
-from tests.support.revoking import KONTO, RIGHT, reader, status, without_the_right
+from tests.support.revoking import KONTO, RIGHT, consuming, reader, status, without_the_right
 from tests.support.stack import OwnKafka, temporary_folder
 
 NAMES = UUID("0d4a2f6e-3f0b-5c52-9a7e-64a1b0a0c001")
@@ -114,7 +116,7 @@ def on_the_log(number: int) -> Iterator[tuple[object, Envelope]]:
 
 
 def _fact(event: object, name: str) -> Envelope:
-    return fact(event, time=WHEN, id=str(uuid5(NAMES, name)), source="urn:fiks:bench", actor=ADMIN)
+    return fact(event, time=WHEN, id=str(uuid5(NAMES, name)), source="urn:fiks:bench", by=By(ADMIN))
 
 
 async def fill(bootstrap: str, organisations: int) -> int:
@@ -175,8 +177,8 @@ async def start_up(bootstrap: str, folder: Path) -> None:
 
 
 async def revocation(report: Report) -> None:
-    """From the call that takes a right at one gateway until a call by that right is refused, at both of two: processes
-    that are called all the while.
+    """From the call that takes a right at one gateway until a call by that right is refused, and the live connections
+    over AMQP that lean on it are closed, at both of two: processes that are called all the while.
     """
     with lasting_tokens(), temporary_folder() as folder:
         async with (
@@ -187,29 +189,51 @@ async def revocation(report: Report) -> None:
             administrator = await one.as_administrator()
             machine = await reader(administrator, one)
             took = [await revoked(administrator, machine, (one, other)) for _ in range(REVOCATIONS)]
-    both = quantiles([max(one) for one in took], n=100)
-    apart = quantiles([max(one) - min(one) for one in took], n=100)
-    report.add("revocation_p50", both[49] * 1000, "ms")
-    report.add("revocation_p99", both[98] * 1000, "ms")
-    report.add("revocation_apart_p50", apart[49] * 1000, "ms")
-    report.add("revocation_apart_p99", apart[98] * 1000, "ms")
+    for name, milliseconds in (
+        ("revocation", [max(one.refused) for one in took]),
+        ("revocation_apart", [max(one.refused) - min(one.refused) for one in took]),
+        ("revocation_amqp", [max(one.closed) for one in took]),
+    ):
+        parts = quantiles(milliseconds, n=100)
+        report.add(f"{name}_p50", parts[49], "ms")
+        report.add(f"{name}_p99", parts[98], "ms")
 
 
-async def revoked(administrator: Lager, machine: Lager, gateways: Sequence[Lager]) -> list[float]:
-    """Seconds from the revocation's call to the first refusal of each gateway. The right is given back then."""
+class Revoked(NamedTuple):
+    """Milliseconds from the call that takes a right, of each gateway: to its first refusal of a call, and until its
+    connection over AMQP is closed.
+    """
+
+    refused: list[float]
+    closed: list[float]
+
+
+async def revoked(administrator: Lager, machine: Lager, gateways: Sequence[Lager]) -> Revoked:
+    """How long it takes until the right is gone. It is given back then."""
+
+    def since(begin: float) -> float:
+        return (time.perf_counter() - begin) * 1000
 
     async def until_refused(gateway: Lager) -> float:
         while await status(gateway, machine) == 200:
             pass
-        return time.perf_counter()
+        return since(begin)
 
+    async def until_closed(consumer: Raw) -> float:
+        assert isinstance(await consumer.hear(), commands.Connection.Close)
+        return since(begin)
+
+    consumers = [await consuming(gateway.settings.amqp_port or 0, machine) for gateway in gateways]
     begin = time.perf_counter()
     refused = asyncio.gather(*map(until_refused, gateways))
+    closed = asyncio.gather(*map(until_closed, consumers))
     await without_the_right(administrator, machine)
-    seconds = [at - begin for at in await refused]
+    took = Revoked(await refused, await closed)
+    for consumer in consumers:
+        await consumer.drop()
     await give(administrator, machine, RIGHT, str(KONTO))
     assert {await status(gateway, machine) for gateway in gateways} == {200}
-    return seconds
+    return took
 
 
 async def sending(report: Report, bootstrap: str, state: Path) -> None:

@@ -16,7 +16,7 @@ from infra.crypto.wrapping import wrap
 from infra.partitions import partition_of
 from schemas.catalogue import event_type
 from schemas.codec import encode
-from schemas.envelope import Headers, decided, derived_id, fact
+from schemas.envelope import By, Headers, decided, derived_id, fact
 from schemas.personal import Place, seal
 from schemas.svarut import (
     Adresse,
@@ -106,7 +106,7 @@ def records(stream: str, partition: int, offset: int, number: int, key: bytes) -
     bodies = [encode(seal(letter, place, place.key_id, FieldCipher(key), first_id))]
     bodies += [body.replace(str(TEMPLATE).encode(), stream.encode()) for body in _bodies]
     time = _time + timedelta(milliseconds=number)
-    first = fact(letter, time=time, id=first_id, source="urn:bench", actor="urn:bench")
+    first = fact(letter, time=time, id=first_id, source="urn:bench", by=By("urn:bench"))
     akseptert = decided(ForsendelseAkseptert(forsendelse_id=id_), because=first, cause=offset, source="urn:fiks")
     sendt = decided(
         ForsendelseSendtAltinn(forsendelse_id=id_, lesefrist=_time),

@@ -27,6 +27,7 @@ from gateway.amqp.link import Link
 from gateway.amqp.queues import queue_of
 from gateway.auth.passwords import hashed
 from schemas.audit import AutentiseringFeilet, TilgangNektet
+from schemas.envelope import By
 from schemas.konfigurasjon import (
     ROOT,
     IntegrasjonSlettet,
@@ -42,6 +43,7 @@ from tests.support.amqp import (
     MASKIN,
     MELDING,
     ORG,
+    ORGNR,
     OTHER_QUEUE,
     PASSORD,
     QUEUE,
@@ -110,6 +112,15 @@ async def test_who_proves_itself_comes_in(amqp: Amqp) -> None:
         queue = await (await connection.channel()).get_queue(QUEUE)
         assert queue.declaration_result.message_count == 0
     assert amqp.log.said == []
+
+
+async def test_who_called_for_another_organisation_is_told_with_what_it_is_given(amqp: Amqp) -> None:
+    supplier = {"authority": "iso6523-actorid-upis", "ID": "0192:310993999"}
+    async with connected(amqp, f"{PASSORD} {amqp.token(supplier=supplier)}") as connection:
+        queue = await (await connection.channel()).get_queue(QUEUE, ensure=False)
+        await queue.consume(keeping([]))
+        await queue.get(fail=False)
+    assert amqp.queues.asked == [By(AKTOR, ORGNR, supplier="310993999")] * 2
 
 
 async def test_who_proves_nothing_is_refused_and_told_of(amqp: Amqp) -> None:
@@ -221,6 +232,20 @@ async def test_who_loses_its_right_loses_the_connection(amqp: Amqp, event: Any, 
     await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
     amqp.memory.meet(event)
     assert (await raw.hear()).reply_code == 320
+
+
+async def test_while_it_is_not_known_who_may_what_nobody_keeps_a_connection_or_gets_one(
+    amqp: Amqp, connect: Connect
+) -> None:
+    raw = await connect(amqp)
+    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+    amqp.memory.is_current = False
+    assert (await raw.hear()).reply_code == 320
+    with pytest.raises(AMQPConnectionError, match="INTERNAL_ERROR"):
+        await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=amqp.secret)
+    amqp.memory.is_current = True
+    async with connected(amqp):
+        assert amqp.log.said == []
 
 
 async def test_an_account_of_a_system_that_is_hidden_is_as_one_that_there_is_not_and_its_owner_is_told(

@@ -17,13 +17,14 @@ import pytest
 import pytest_asyncio
 
 from gateway.amqp.deliveries import Deliveries, Lease, Melding, Outcome, Receipt, Subscription
+from schemas.envelope import By
 from streams import topics
 from tests.support.deliveries import MemoryDeliveries
 from tests.support.eventually import eventually
 from tests.support.queues import post
 from tests.support.stack import own_database, temporary_folder
 
-AKTOR = "integrasjon:00000000-0000-0000-0000-000000000009"
+BY = By("integrasjon:00000000-0000-0000-0000-000000000009")
 HOUR = timedelta(hours=1)
 MANY, MUCH = 1000, 2**30
 
@@ -89,7 +90,7 @@ class Consumer:
     taken: list[Lease] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.subscription: Subscription = self.deliveries.subscribe(self.konto_id, AKTOR, self.taken.extend)
+        self.subscription: Subscription = self.deliveries.subscribe(self.konto_id, BY, self.taken.extend)
 
     def want(self, messages: int = MANY, octets: int = MUCH) -> None:
         self.subscription.want(messages, octets)
@@ -110,7 +111,7 @@ class Consumer:
 async def rest(queues: Queues) -> list[tuple[bytes, bool]]:
     """What waits in the queue, in order, and whether it is redelivered; it is leased from now on."""
     found = []
-    while (got := await queues.gateways[0].get(queues.konto, AKTOR)) is not None:
+    while (got := await queues.gateways[0].get(queues.konto, BY)) is not None:
         found.append((got.lease.melding.body, got.lease.redelivered))
     return found
 
@@ -197,7 +198,7 @@ async def test_how_a_lease_ends_says_whether_the_message_comes_again(
 async def test_redelivered_once_is_redelivered_for_ever(queues: Queues) -> None:
     await queues.put(queues.konto, [b"a"])
     for outcome in (Outcome.RETURNED, Outcome.UNSEEN):
-        got = await queues.gateways[0].get(queues.konto, AKTOR)
+        got = await queues.gateways[0].get(queues.konto, BY)
         assert got
         queues.gateways[0].settle([got.lease.receipt], outcome)
         await queues.gateways[0].settled()
@@ -227,9 +228,9 @@ async def test_what_is_settled_is_settled(queues: Queues) -> None:
 
 
 async def test_one_message_is_got_and_the_rest_is_counted(queues: Queues) -> None:
-    assert await queues.gateways[0].get(queues.konto, AKTOR) is None
+    assert await queues.gateways[0].get(queues.konto, BY) is None
     await queues.put(queues.konto, [b"a", b"b"])
-    got = await queues.gateways[0].get(queues.konto, AKTOR)
+    got = await queues.gateways[0].get(queues.konto, BY)
     assert got
     assert (got.lease.melding.body, got.left) == (b"a", 1)
 

@@ -17,7 +17,7 @@ from gateway.auth.claims import PersonToken
 from gateway.auth.login import LOGIN, person_token, tokens
 from gateway.auth.tokens import Tokens
 from gateway.digital_id import Kind, kind_of
-from gateway.issuer.idporten import AUTHORIZED_FOR, CODE_LIFETIME, REFRESH_IDLE, IdPorten, s256
+from gateway.issuer.idporten import AUTHORIZED_FOR, CODE_LIFETIME, PUSHED_FOR, REFRESH_IDLE, IdPorten, s256
 from gateway.issuer.people import PEOPLE, is_synthetic
 from streams.domain.errors import NotAuthenticated, Rejected
 from tests.support.issuer import rsa_key, running_issuers
@@ -34,6 +34,16 @@ def basic(client: str, secret: str) -> str:
 
 
 OWN = basic(CLIENT, SECRET)
+ASKED = {
+    "response_type": "code",
+    "client_id": CLIENT,
+    "redirect_uri": BACK,
+    "scope": "openid ks:fiks",
+    "state": "s&t",
+    "nonce": "n",
+    "code_challenge": s256(VERIFIER),
+    "code_challenge_method": "S256",
+}
 
 
 class Clock:
@@ -59,19 +69,16 @@ class Browser:
 
     async def authorize(self, **changes: str | None) -> tuple[int, dict[str, str], str]:
         """Status, what the client is told in the redirect, and the page."""
-        asked = {
-            "response_type": "code",
-            "client_id": CLIENT,
-            "redirect_uri": BACK,
-            "scope": "openid ks:fiks",
-            "state": "s&t",
-            "nonce": "n",
-            "code_challenge": s256(VERIFIER),
-            "code_challenge_method": "S256",
-        }
-        params = {name: value for name, value in (asked | changes).items() if value is not None}
+        params = {name: value for name, value in (ASKED | changes).items() if value is not None}
         async with self.session.get(f"{self.issuer.name}/authorize", params=params, allow_redirects=False) as answer:
             return answer.status, told(answer.headers.get("Location")), await answer.text()
+
+    async def push(self, auth: str | None = OWN, **changes: str) -> tuple[int, dict[str, Any]]:
+        """Push what is asked for (RFC 9126)."""
+        headers = {"Authorization": auth} if auth else {}
+        form = ASKED | changes
+        async with self.session.post(f"{self.issuer.name}/par", data=form, headers=headers) as answer:
+            return answer.status, await answer.json()
 
     async def pick(self, page: str, pid: str = PID, niva: str = "4") -> tuple[int, dict[str, str], str]:
         found = LOGIN.search(page)
@@ -263,6 +270,31 @@ async def test_a_public_client_does_not_refresh(browser: Browser) -> None:
     await browser.register(None)
     answer = (await browser.redeem(await browser.code(), None, client_id=CLIENT))[1]
     assert "access_token" in answer and "refresh_token" not in answer
+
+
+ONLY_CLIENT: dict[str, None] = dict.fromkeys(ASKED.keys() - {"client_id"})
+
+
+async def test_what_was_pushed_is_asked_for_by_its_request_uri_once_and_not_for_long(browser: Browser) -> None:
+    status, pushed = await browser.push()
+    assert status == 201
+    _, _, page = await browser.authorize(**ONLY_CLIENT, request_uri=pushed["request_uri"])
+    code = (await browser.pick(page))[1]["code"]
+    assert (await browser.redeem(code))[0] == 200
+    assert (await browser.authorize(**ONLY_CLIENT, request_uri=pushed["request_uri"]))[:2] == (400, {})
+    late = (await browser.push())[1]["request_uri"]
+    browser.clock.later += PUSHED_FOR
+    assert (await browser.authorize(**ONLY_CLIENT, request_uri=late))[:2] == (400, {})
+
+
+async def test_only_the_client_itself_pushes_and_uses_what_was_pushed(browser: Browser) -> None:
+    assert (await browser.push(basic(CLIENT, "galt")))[1]["error"] == "invalid_client"
+    assert (await browser.push(redirect_uri="https://annen.test/"))[1]["error"] == "invalid_request"
+    assert (await browser.push(code_challenge_method="plain"))[1]["error"] == "invalid_request"
+    uri = (await browser.push())[1]["request_uri"]
+    await browser.register(client=f"{CLIENT}-annen")
+    asked = ONLY_CLIENT | {"request_uri": uri, "client_id": f"{CLIENT}-annen"}
+    assert (await browser.authorize(**asked))[:2] == (400, {})
 
 
 async def test_who_has_logged_in_is_not_asked_again_but_for_a_higher_level(browser: Browser) -> None:

@@ -100,6 +100,28 @@ async def test_what_is_asked_for_more_is_in_the_token(issuer: Maskinporten, sess
     assert (token["aud"], token["pid"]) == ("https://api.x", "01810199999")
 
 
+async def test_who_calls_for_another_in_the_old_way_is_the_supplier_as_well(
+    issuer: Maskinporten, session: ClientSession
+) -> None:
+    about = claims(ORGNR, issuer.name, "ks:fiks", iss_onbehalfof="310992003")
+    token = await granted(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
+    assert (token["consumer"]["ID"], token["supplier"]["ID"]) == ("0192:310992003", f"0192:{ORGNR}")
+    assert "delegation_source" not in token
+
+
+async def test_a_system_user_s_token_is_let_in_as_its_vendor_s(issuer: Maskinporten, session: ClientSession) -> None:
+    asked = [{"type": "urn:altinn:systemuser", "systemuser_org": party("310992003")}]
+    about = claims(ORGNR, issuer.name, "ks:fiks", authorization_details=asked)
+    status, answer = await ask(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
+    assert status == 200
+    token = jwt.decode(answer["access_token"], rsa_key()).claims
+    [details] = token["authorization_details"]
+    assert (token["consumer"], details["systemuser_org"]) == (party(ORGNR), party("310992003"))
+    assert details.keys() == {"type", "systemuser_id", "systemuser_org", "system_id"}
+    proved = await Tokens(issuer.name, NO_IDPORTEN, session).verify(answer["access_token"])
+    assert (proved.consumer, proved.supplier) == (ORGNR, None)
+
+
 async def test_a_registered_key_is_as_good_as_a_certificate(issuer: Maskinporten, session: ClientSession) -> None:
     keys = {"keys": [KEY.as_dict(private=False)]}
     async with session.put(f"{issuer.name}clients/test-{ORGNR}/jwks", json=keys) as answer:
@@ -166,7 +188,10 @@ NOW = int(time.time())
         ({"scope": ""}, "MP-200"),
         ({"scope": "ks:fiks altinn:admin"}, "MP-200"),
         ({"consumer_org": "x"}, "MP-251"),
-        ({"iss_onbehalfof": "310992003"}, "MP-011"),
+        ({"iss_onbehalfof": "x"}, "MP-251"),
+        ({"iss_onbehalfof": "310992003", "consumer_org": "310992003"}, "MP-011"),
+        ({"authorization_details": []}, "MP-301"),
+        ({"authorization_details": [{"type": "urn:altinn:systemuser"}]}, "MP-301"),
         ({"iat": True, "exp": 100}, "MP-011"),
     ],
     ids=lambda said: re.sub(r"\d{10}", "time", str(said)),
@@ -176,7 +201,7 @@ async def test_refuses(issuer: Maskinporten, session: ClientSession, changes: di
     status, answer = await ask(issuer, session, assertion(about, KEY, x5c=CERTIFICATE))
     assert status in (400, 401)
     assert f"({code})" in answer["error_description"]
-    assert answer["error"] in ("invalid_grant", "invalid_client", "invalid_scope")
+    assert answer["error"] in ("invalid_grant", "invalid_client", "invalid_scope", "invalid_authorization_details")
 
 
 async def test_refuses_what_is_not_signed_by_its_certificate(issuer: Maskinporten, session: ClientSession) -> None:

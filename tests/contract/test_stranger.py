@@ -29,7 +29,7 @@ from gateway.routes import docs, schema_registry
 from schemas.asyncapi import document
 from schemas.catalogue import event_types
 from schemas.codec import encode
-from schemas.envelope import Envelope, fact
+from schemas.envelope import By, Envelope, fact
 from schemas.example import example
 
 GO = Path(__file__).parent / "go"
@@ -59,7 +59,7 @@ async def written(kafka: str) -> Written:
 
 def _envelope(event: object) -> Envelope:
     time = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-    return fact(event, time=time, id=str(uuid4()), source="/stranger", actor="Bodø kommune")
+    return fact(event, time=time, id=str(uuid4()), source="/stranger", by=By("Bodø kommune"))
 
 
 @pytest_asyncio.fixture(scope="module")

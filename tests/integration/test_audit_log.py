@@ -16,7 +16,6 @@ from gateway.refusals import DENIED_OF_A_KIND, UNKNOWN_A_SECOND
 from gateway.seed import PROVDAL, TESTVIK
 from schemas.audit import Arsak, AutentiseringerFeilet, AutentiseringFeilet, TilgangerNektet, TilgangNektet
 from schemas.envelope import Recorded
-from schemas.konfigurasjon import ROOT
 from streams.log import MESSAGE_TIMEOUT, SETTINGS
 from tests.support.backbone import Backbone
 from tests.support.gateway import Caller, ends_of, events_after, running_gateway
@@ -95,7 +94,8 @@ async def test_a_flood_is_bounded_and_every_failure_is_counted(caller: Caller) -
     assert sum(event.antall if isinstance(event, AutentiseringerFeilet) else 1 for event in events) == calls
     sums = [event for event in events if isinstance(event, AutentiseringerFeilet)]
     assert len(events) < calls
-    assert {event.fiks_org_id for event in sums} == {ROOT}
+    claimed = UUID(caller.headers["IntegrasjonId"])
+    assert {(event.fiks_org_id, event.integrasjon_id) for event in sums} == {(TESTVIK.id("organisasjon"), claimed)}
 
 
 async def test_the_audit_trail_has_who_was_refused(caller: Caller, system: Backbone) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -19,8 +18,9 @@ from gateway.auth.principal import LEGAL_BASIS, PRINCIPAL, Principal
 from gateway.issuer.maskinporten import party
 from gateway.routes import Routes
 from infra.settings import Settings
+from schemas.konfigurasjon import IntegrasjonSlettet, PassordLaget
 from streams.domain.errors import Rejected
-from tests.support.door import COMPANY, INTEGRASJON, NAMED, OTHER_VENDOR, PID, VENDOR, Door, door, shown
+from tests.support.door import COMPANY, INTEGRASJON, NAMED, NOT_OFFERED, OTHER_VENDOR, PID, VENDOR, Door, door, shown
 from tests.support.issuer import running_issuers
 
 ORG = UUID(int=0xA)
@@ -54,7 +54,7 @@ async def open_door() -> AsyncIterator[Door]:
         routes.add_to(made.app)
         made.app.on_response_prepare.append(_note)
         async with made.server:
-            made.known.rights.add((HOLDER, "X", ORG))
+            made.known.give(HOLDER, "X", ORG)
             yield made
 
 
@@ -74,19 +74,21 @@ def principal() -> Principal:
 
 
 async def test_an_integration_that_is_taken_away_is_refused_at_once(open_door: Door) -> None:
-    headers = shown(open_door.machine(), integration=True)
-    assert (await open_door.knock("GET", MACHINE, headers))[0] == 200
-    del open_door.known.integrasjoner[INTEGRASJON.id]
+    headers, known = shown(open_door.machine(), integration=True), open_door.known
+    stays = headers | {"IntegrasjonId": str(NOT_OFFERED)}
+    known.give(f"integrasjon:{NOT_OFFERED}", "X", ORG)
+    assert [(await open_door.knock("GET", MACHINE, one))[0] for one in (headers, stays)] == [200, 200]
+    known.meet(IntegrasjonSlettet(fiks_org_id=ORG, integrasjon_id=INTEGRASJON.id))
     status, body = await open_door.knock("GET", MACHINE, headers)
     assert (status, body["message"]) == (401, f"Autentisering feilet for integrasjon med id {INTEGRASJON.id}")
-    open_door.known.integrasjoner[INTEGRASJON.id] = INTEGRASJON
-    assert (await open_door.knock("GET", MACHINE, headers))[0] == 200
+    assert (await open_door.knock("GET", MACHINE, stays))[0] == 200
 
 
 async def test_a_new_password_counts_at_once_and_the_old_one_no_more(open_door: Door) -> None:
     headers = shown(open_door.machine(), integration=True)
     assert (await open_door.knock("GET", MACHINE, headers))[0] == 200
-    open_door.known.integrasjoner[INTEGRASJON.id] = replace(INTEGRASJON, passord_hash=hashed("nytt"))
+    about = {"fiks_org_id": ORG, "integrasjon_id": INTEGRASJON.id}
+    open_door.known.meet(PassordLaget(**about, passord_hash=hashed("nytt")))
     assert (await open_door.knock("GET", MACHINE, headers))[0] == 401
     assert (await open_door.knock("GET", MACHINE, headers | {"IntegrasjonPassord": "nytt"}))[0] == 200
 
@@ -94,12 +96,12 @@ async def test_a_new_password_counts_at_once_and_the_old_one_no_more(open_door: 
 async def test_a_privilege_that_is_taken_away_is_missed_at_once(open_door: Door) -> None:
     headers = shown(open_door.machine(), integration=True)
     assert (await open_door.knock("GET", MACHINE, headers))[0] == 200
-    open_door.known.rights.clear()
+    open_door.known.take(HOLDER, "X", ORG)
     assert (await open_door.knock("GET", MACHINE, headers))[0] == 403
 
 
 async def test_nothing_is_refused_and_nobody_let_in_before_the_configuration_is_known(open_door: Door) -> None:
-    open_door.known.ready = False
+    open_door.known.is_ready = False
     for token in (open_door.machine(), open_door.person()):
         assert (await open_door.knock("GET", MACHINE, shown(token, integration=True)))[0] == 503
 
@@ -139,7 +141,7 @@ async def test_what_is_no_organisation_is_not_asked_about(open_door: Door, orgnr
 
 
 async def test_a_manager_acts_neither_for_an_organisation_nor_through_an_integration(open_door: Door) -> None:
-    open_door.known.rights.add((NAMED.actor(PID), "ADMIN", ORG))
+    open_door.known.give(NAMED.actor(PID), "ADMIN", ORG)
     path = f"/managed/{ORG}"
     assert (await open_door.knock("GET", path, shown(open_door.person())))[0] == 200
     assert (await open_door.knock("GET", path, shown(open_door.person(), OnBehalfOf=COMPANY)))[0] == 403
@@ -223,10 +225,10 @@ async def test_who_is_refused_is_known_also_when_they_may_not_call_in_that_way(o
 async def test_of_one_call_the_log_is_asked_once_what_it_has(open_door: Door, held: bool) -> None:
     """A broker that is silent is waited for, and a second time it would say no more than the first."""
     if held:
-        open_door.known.rights.add((NAMED.actor(PID), "ADMIN", ORG))
+        open_door.known.give(NAMED.actor(PID), "ADMIN", ORG)
     status, _ = await open_door.knock("GET", f"/managed/{ORG}", shown(open_door.person()))
     assert (status, open_door.known.asked) == (200 if held else 403, 1)
     open_door.known.asked = 0
-    open_door.known.rights.discard((HOLDER, "X", ORG))
+    open_door.known.take(HOLDER, "X", ORG)
     status, _ = await open_door.knock("GET", MACHINE, shown(open_door.machine(), integration=True))
     assert (status, open_door.known.asked) == (403, 1)

@@ -40,6 +40,7 @@ async def test_it_is_ready_when_it_has_met_what_was_there_and_goes_on(own: Topic
         assert not memory.ready
         assert memory.staleness == float("inf")
         await eventually(lambda: memory.ready)
+        assert memory.staleness < float("inf"), "what it has met, it met when it asked how much there was"
         assert all(memory.ressurs(one) for one in before)
         after = await own.konto()
         await eventually(lambda: memory.ressurs(after) is not None)

@@ -17,6 +17,7 @@ from gateway.amqp.deliveries import Got, Outcome
 from gateway.queues import Queues
 from projections.compare import check
 from projections.fiks_io import fiks_io as table
+from schemas.envelope import By, Position, read_envelope
 from schemas.fiks_io import Header
 from streams import topics
 from streams.domain.fiks_io import key_id_of, stream_of
@@ -26,7 +27,7 @@ from tests.support.queues import Post, gateway, post
 from tests.support.records import Record, records_on
 from tests.support.stack import own_database, temporary_folder
 
-AKTOR = "integrasjon:00000000-0000-0000-0000-000000000009"
+BY = By("integrasjon:00000000-0000-0000-0000-000000000009", supplier="310993999")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -40,7 +41,7 @@ async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
 
 async def got(queues: Queues, konto_id: UUID) -> Got:
     """The next message of the account, once there is one."""
-    while (found := await queues.get(konto_id, AKTOR)) is None:
+    while (found := await queues.get(konto_id, BY)) is None:
         await asyncio.sleep(0.05)
     return found
 
@@ -65,10 +66,18 @@ async def test_what_is_acknowledged_is_destroyed_and_nobody_hears(office: Post) 
     await queues.settled()
     await until(office, sent.melding_id, "MeldingSendt", "MeldingLevert", "MeldingKvittert", "MeldingDestruert")
     assert await office.status(sent.melding_id) == "KVITTERT"
+    by = (BY.actor, BY.supplier)
+    assert who_of(office, stream_of(konto, sent.melding_id)) == {"MeldingLevert": by, "MeldingKvittert": by}
     assert not (office.system.settings.state / "blobs" / str(sent.blob)).exists()
     key_id = key_id_of(stream_of(konto, sent.melding_id))
     await eventually_found(lambda: _is_erased(office, key_id))
-    assert await queues.get(sent.avsender_konto_id, AKTOR) is None
+    assert await queues.get(sent.avsender_konto_id, BY) is None
+
+
+def who_of(office: Post, stream: str) -> dict[str, tuple[str | None, str | None]]:
+    """Who did what in the stream, and for whom they called, where somebody did."""
+    events = [read_envelope(one.headers, Position(*one[:3])) for one in log_of(office)]
+    return {one.type: (one.actor, one.supplier) for one in events if one.stream == stream and one.supplier}
 
 
 async def _is_erased(office: Post, key_id: str) -> bool:
@@ -125,7 +134,7 @@ async def test_the_third_failure_ends_it_and_is_told_to_its_sender(office: Post)
     told = (await got(queues, sent.avsender_konto_id)).lease.melding.headers
     assert (told["type"], told["svar-til"]) == ("no.ks.fiks.kvittering.serverfeil.v1", str(sent.melding_id))
     assert await office.status(sent.melding_id) == "FEILET"
-    assert await queues.get(konto, AKTOR) is None
+    assert await queues.get(konto, BY) is None
 
 
 async def test_what_is_rejected_is_told_to_nobody(office: Post) -> None:
@@ -133,14 +142,14 @@ async def test_what_is_rejected_is_told_to_nobody(office: Post) -> None:
     sent = await office.send(konto)
     queues.settle([(await got(queues, konto)).lease.receipt], Outcome.REJECTED)
     await until(office, sent.melding_id, "MeldingSendt", "MeldingLevert", "MeldingAvvist", "MeldingDestruert")
-    assert await queues.get(sent.avsender_konto_id, AKTOR) is None
+    assert await queues.get(sent.avsender_konto_id, BY) is None
 
 
 async def test_a_message_of_the_platforms_never_leads_to_another(office: Post) -> None:
     konto, [queues] = uuid4(), office.gateways
     sent = await office.send(konto, ttl=timedelta(seconds=1), plattform=True)
     await until(office, sent.melding_id, "MeldingSendt", "MeldingsfristPassert", "MeldingUtlopt", "MeldingDestruert")
-    assert await queues.get(sent.avsender_konto_id, AKTOR) is None
+    assert await queues.get(sent.avsender_konto_id, BY) is None
 
 
 async def test_what_is_in_hand_does_not_expire_there_but_does_when_it_comes_back(office: Post) -> None:
@@ -220,7 +229,7 @@ async def test_what_a_dead_gateway_had_is_taken_over_and_is_no_attempt(
     konto = uuid4()
     sent = await office.send(konto)
     async with gateway(office.system, office.blobs) as dying:
-        subscription = dying.subscribe(konto, AKTOR, lambda leases: None)
+        subscription = dying.subscribe(konto, BY, lambda leases: None)
         subscription.want(5, 5)
         await eventually_found(lambda: _has(office, sent.melding_id, "LEVERT"))
     async with gateway(office.system, office.blobs) as heir:

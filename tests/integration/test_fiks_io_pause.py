@@ -11,12 +11,13 @@ import pytest
 import pytest_asyncio
 
 from gateway.amqp.deliveries import Lease, Outcome, Subscription
+from schemas.envelope import By
 from streams import topics
 from tests.support.eventually import eventually, eventually_found
 from tests.support.queues import Post, post
 from tests.support.stack import own_database, temporary_folder
 
-AKTOR = "integrasjon:00000000-0000-0000-0000-000000000001"
+BY = By("integrasjon:00000000-0000-0000-0000-000000000001")
 PAUSE = timedelta(seconds=3)
 """Long enough for a consumer to come while a message rests."""
 
@@ -33,7 +34,7 @@ async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
 
 def consume(office: Post, konto: UUID, gateway: int = 0) -> tuple[Subscription, list[Lease]]:
     taken: list[Lease] = []
-    subscription = office.gateways[gateway].subscribe(konto, AKTOR, taken.extend)
+    subscription = office.gateways[gateway].subscribe(konto, BY, taken.extend)
     subscription.want(10, 2**30)
     return subscription, taken
 

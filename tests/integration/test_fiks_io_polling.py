@@ -13,13 +13,14 @@ import pytest_asyncio
 from gateway.amqp.deliveries import Outcome
 from gateway.fiks_io_manuell import Caller, Polling, Shown
 from infra.blobs import Blobs
+from schemas.envelope import By
 from streams import topics
 from streams.domain.errors import NotFound, Unavailable
 from tests.support.eventually import eventually_found
 from tests.support.queues import Post, gateway, post
 from tests.support.stack import own_database, temporary_folder
 
-ME, OTHER = (f"integrasjon:00000000-0000-0000-0000-00000000000{number}" for number in (1, 2))
+ME, OTHER = (By(f"integrasjon:00000000-0000-0000-0000-00000000000{number}") for number in (1, 2))
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -24,7 +24,7 @@ from projections.projecting import Projecting
 from projections.projection import Met, Rows
 from projections.rebuild import rebuild
 from projections.tables import FEW, describe
-from schemas.envelope import Envelope, decided
+from schemas.envelope import By, Envelope, decided
 from schemas.konfigurasjon import PrivilegieTildelt
 from schemas.konfigurasjon_commands import Command, DeactivateAktor, GrantPrivilegium, RevokePrivilegium
 from streams.dead_letters import DeadLetters
@@ -173,12 +173,12 @@ async def test_who_gave_a_right_to_whom_when_and_by_which_law_is_asked_as_readme
     async with system.worker(works):
         await tell(system, organisasjon(on), grant(on, ADMIN_A, on))
         given = GrantPrivilegium(**right, av=ADMIN_A, privilegium="SVARUT.SEND")
-        at = about(given, actor=ADMIN_A, legal_basis=law)
+        at = about(given, by=By(ADMIN_A), legal_basis=law)
         await system.log.append(given, at)
         taken = RevokePrivilegium(**right, av=ADMIN_A, privilegium="SVARUT.SEND")
         refused = GrantPrivilegium(**(right | {"aktor": other}), av=other, privilegium="SVARUT.SEND")
         for event, by in ((refused, other), (taken, ADMIN_A)):
-            await system.log.append(event, about(event, actor=by))
+            await system.log.append(event, about(event, by=By(by)))
         connection = system.connection
 
         async def found() -> list[Any]:

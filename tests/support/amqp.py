@@ -88,7 +88,7 @@ class Remembering:
     """A memory that is told by the test, not by the log."""
 
     def __init__(self) -> None:
-        self.ready, self.moment = True, 0
+        self.ready, self.is_current, self.moment = True, True, 0
         self.configuration = Configuration()
         self._told: list[Callable[[], None]] = []
 
@@ -100,6 +100,10 @@ class Remembering:
 
     def tell(self, changed: Callable[[], None]) -> None:
         self._told.append(changed)
+
+    def require(self) -> None:
+        if not self.ready or not self.is_current:
+            raise Unavailable("It does not know")
 
     async def has_moved_on(self, since: int) -> bool:
         """Never: a test that changes something changes it here."""

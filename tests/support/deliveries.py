@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
+from schemas.envelope import By
 
 
 class Placed(NamedTuple):
@@ -61,6 +62,8 @@ class MemoryDeliveries:
 
     def __init__(self) -> None:
         self._queues: dict[UUID, Queue] = defaultdict(Queue)
+        self.asked: list[By] = []
+        """Who has asked for messages."""
 
     def queue(self, konto_id: UUID) -> Queue:
         return self._queues[konto_id]
@@ -77,12 +80,14 @@ class MemoryDeliveries:
         """How the leases of each message ended, in the order of the queue."""
         return [row.outcomes for row in self._queues[konto_id].rows]
 
-    def subscribe(self, konto_id: UUID, aktor: str, give: Give) -> MemorySubscription:
+    def subscribe(self, konto_id: UUID, by: By, give: Give) -> MemorySubscription:
+        self.asked.append(by)
         subscription = MemorySubscription(self, konto_id, give)
         self._queues[konto_id].turns.append(subscription)
         return subscription
 
-    async def get(self, konto_id: UUID, aktor: str) -> Got | None:
+    async def get(self, konto_id: UUID, by: By) -> Got | None:
+        self.asked.append(by)
         queue = self._queues[konto_id]
         if not queue.waiting:
             return None

@@ -224,9 +224,9 @@ async def _is_at_work(postgres: str) -> bool:
 
 @asynccontextmanager
 async def gateway_process(lager: Lager) -> AsyncIterator[tuple[Lager, asyncio.subprocess.Process]]:
-    """A gateway in a process of its own beside that of ``lager``, and the same caller of it."""
-    own = lager.settings.model_copy(update={"gateway_port": free_port()})
-    told = ("kafka", "postgres", "state", "issuer", "idporten_issuer", "issuer_port", "gateway_port")
+    """A gateway, of AMQP too, in a process of its own beside that of ``lager``, and the same caller of it."""
+    own = lager.settings.model_copy(update={"gateway_port": free_port(), "amqp_port": free_port()})
+    told = ("kafka", "postgres", "state", "issuer", "idporten_issuer", "issuer_port", "gateway_port", "amqp_port")
     environment = os.environ | {f"FIKS_{name.upper()}": str(getattr(own, name)) for name in told}
     program = "import asyncio; from gateway.app import serve; from infra.settings import Settings; "
     process = await asyncio.create_subprocess_exec(

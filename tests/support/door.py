@@ -1,4 +1,4 @@
-"""The door of the gateway with nothing behind it: rights and powers of attorney that a test changes at will."""
+"""The door of the gateway with nothing behind it: a memory that folds what a test says, and powers of attorney."""
 
 from __future__ import annotations
 
@@ -16,50 +16,98 @@ from aiohttp.typedefs import Middleware
 from gateway.auth.callers import Callers
 from gateway.auth.claims import ACR
 from gateway.auth.integrations import Integrations
-from gateway.auth.memory import MEMORY
+from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords, hashed
 from gateway.auth.persons import PERSONS, Persons
 from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import party
 from gateway.problems import problems
-from streams.domain.configuration import Configuration
+from schemas.catalogue import event_type
+from schemas.codec import encode
+from schemas.konfigurasjon import (
+    ROOT,
+    GlobalIntegrasjonEndret,
+    IntegrasjonOpprettet,
+    OrganisasjonOpprettet,
+    PrivilegieTildelt,
+    PrivilegieTrukketTilbake,
+)
 from streams.domain.konfigurasjon import Integrasjon
 from tests.support.issuer import Issuers
+from tests.support.records import Record
 
 VENDOR, OTHER_VENDOR, COMPANY = "310991007", "310992003", "310993999"
 PID = "12858010053"
-INTEGRASJON = Integrasjon(UUID(int=0xA1), UUID(int=0xA), VENDOR, "Fagsystem", hashed("riktig"))
+OURS, OTHERS = UUID(int=0xA), UUID(int=0xB)
+"""What calls are about, and what another organisation owns."""
+INTEGRASJON = Integrasjon(UUID(int=0xA1), OURS, VENDOR, "Fagsystem", hashed("riktig"))
+NOT_OFFERED = UUID(int=0xA2)
+"""Another integration of ``OURS``."""
 ACR_BELOW = {3: "idporten-loa-low", 4: ACR[3]}
 NAMED = Persons(bytes(32))
 
 
-@dataclass
-class Known:
-    """What the gateway's memory would know."""
+class Known(Memory):
+    """A gateway's memory, folding the events that the test hands to it: it follows no log.
 
-    ready: bool = True
-    integrasjoner: dict[UUID, Integrasjon] = field(default_factory=lambda: {INTEGRASJON.id: INTEGRASJON})
-    rights: set[tuple[str, str, UUID]] = field(default_factory=set)
-    configuration: Configuration = field(default_factory=Configuration)
-    moment: int = 0
-    asked: int = 0
-    """How often it was asked for all that the log has."""
+    ``OURS`` and ``OTHERS`` are organisations. ``INTEGRASJON`` and ``NOT_OFFERED`` are of the former; the latter may use
+    the first of them too.
+    """
 
-    async def has_moved_on(self, since: int) -> bool:
-        """Never: a test that changes something changes it here."""
-        await self.catch_up()
-        return self.moment > since
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+        self.is_ready = True
+        self.asked = 0
+        """How often it was asked for all that the log has."""
+        one = INTEGRASJON
+        about = {"autorisert_orgnr": one.autorisert_orgnr, "navn": one.navn, "passord_hash": one.passord_hash}
+        self.meet(
+            OrganisasjonOpprettet(fiks_org_id=OURS, orgnr=COMPANY, navn="Vår kommune"),
+            OrganisasjonOpprettet(fiks_org_id=OTHERS, orgnr=OTHER_VENDOR, navn="Annen kommune"),
+            IntegrasjonOpprettet(fiks_org_id=OURS, integrasjon_id=one.id, **about),
+            IntegrasjonOpprettet(fiks_org_id=OURS, integrasjon_id=NOT_OFFERED, **about),
+            GlobalIntegrasjonEndret(fiks_org_id=ROOT, integrasjon_id=one.id, er_global=True),
+        )
+
+    @property
+    def ready(self) -> bool:
+        return self.is_ready
+
+    @property
+    def is_current(self) -> bool:
+        return True
 
     async def catch_up(self) -> None:
         """There is nothing to wait for."""
         self.asked += 1
 
-    def integrasjon(self, integrasjon_id: UUID) -> Integrasjon | None:
-        return self.integrasjoner.get(integrasjon_id)
+    def meet(self, *events: Any) -> None:
+        """Fold the events, read as from the log."""
+        for event in events:
+            kind, value = event_type(event), encode(event)
+            offset, headers = self.moment, [("ce_type", kind.name.encode())]
+            self._follower._take_one(Record(kind.topic, 0, offset, kind.stream(event).encode(), value, headers))  # type: ignore[arg-type]
+        self._fold()
 
-    def may(self, aktor: str, privilegium: str, ressurs_id: UUID) -> bool:
-        return (aktor, privilegium, ressurs_id) in self.rights
+    def give(self, aktor: str, privilegium: str, on: UUID) -> None:
+        """Grant it on an organisation, or on ROOT."""
+        self.meet(PrivilegieTildelt(fiks_org_id=on, aktor=aktor, ressurs_id=on, privilegium=privilegium))
+
+    def take(self, aktor: str, privilegium: str, on: UUID) -> None:
+        """Revoke that."""
+        self.meet(PrivilegieTrukketTilbake(fiks_org_id=on, aktor=aktor, ressurs_id=on, privilegium=privilegium))
+
+    @property
+    def rights(self) -> set[tuple[str, str, UUID]]:
+        """Who holds which privilege on which resource, by grants."""
+        return {
+            (aktor, privilegium, on)
+            for one in self.configuration.virksomheter.values()
+            for aktor, held in one.rettigheter.items()
+            for on, privilegier in held.items()
+            for privilegium in privilegier
+        }
 
 
 @dataclass
@@ -120,5 +168,5 @@ async def door(issuers: Issuers, *behind: Middleware) -> AsyncIterator[Door]:
         tokens = Tokens(issuers.maskinporten.name, issuers.idporten.name, session)
         callers = Callers(tokens, Integrations(known, Passwords()), NAMED, powers)  # type: ignore[arg-type]
         app = web.Application(middlewares=[problems, authenticate(callers), *behind])
-        app[MEMORY], app[PERSONS] = known, NAMED  # type: ignore[misc]
+        app[MEMORY], app[PERSONS] = known, NAMED
         yield Door(known, powers, issuers, app, TestServer(app, host="127.0.0.1"), session)

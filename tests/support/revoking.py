@@ -1,15 +1,22 @@
-"""How an administrator of Testvik takes a machine its access to the seeded account of Fiks IO, by the API."""
+"""How an administrator of Testvik takes a machine its access to the seeded account of Fiks IO, by the API, and how
+the machine notices: by HTTP and over AMQP.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from pamqp import commands
+
+from gateway.amqp.queues import queue_of
 from gateway.seed import TESTVIK
+from tests.support.amqp_raw import Raw
 from tests.support.dokumentlager import Lager
 from tests.support.fiks_io_konto import done, give, take
 
 KONTO = TESTVIK.id("fiks io konto")
+QUEUE = queue_of(KONTO)
 RIGHT = "SVARINN.SENDE_MOTTA"
 INTEGRASJONER = "/konfigurasjon/api/v1/integrasjoner"
 Loss = Callable[[Lager, Lager], Awaitable[object]]
@@ -59,3 +66,21 @@ async def status(gateway: Lager, machine: Lager) -> int:
     """What the gateway answers to the machine, which would like to know how many messages wait."""
     asking = replace(gateway, headers=machine.headers)
     return (await asking.ask("GET", f"/fiks-io/manuell/api/v1/kontoer/{KONTO}/meldinger/antall")).status
+
+
+async def logged_in(port: int, machine: Lager) -> tuple[Raw, object]:
+    """A connection, and what the login was answered with."""
+    raw, token = await Raw.connected(port), machine.headers["Authorization"].removeprefix("Bearer ")
+    secret = f"{machine.headers['IntegrasjonPassord']} {token}"
+    return raw, await raw.log_in(machine.headers["IntegrasjonId"], secret)
+
+
+async def consuming(port: int, machine: Lager) -> Raw:
+    """A connection with a consumer, once the gateway has heard of the integration and its right."""
+    while True:
+        raw, answer = await logged_in(port, machine)
+        if isinstance(answer, commands.Connection.OpenOk):
+            await raw.ask(commands.Channel.Open(), 1)
+            if isinstance(await raw.ask(commands.Basic.Consume(queue=QUEUE), 1), commands.Basic.ConsumeOk):
+                return raw
+        await raw.drop()

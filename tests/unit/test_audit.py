@@ -34,7 +34,7 @@ from schemas.audit import (
     TilgangNektet,
 )
 from schemas.codec import encode
-from schemas.envelope import Envelope
+from schemas.envelope import By, Envelope
 from streams.domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
 from streams.domain.konfigurasjon import Integrasjon, Ressurs
 
@@ -167,9 +167,9 @@ async def test_what_a_token_showed_of_who_it_was_is_told_and_why_the_integration
     await gateway.call(lambda _: NotProved("feilet", PERSON, Arsak.FEIL_PASSORD))
     (one, by_machine), (two, by_person) = gateway.log.said
     assert (one.kaller, one.arsak) == (Kaller(orgnr="310992003", leverandor="310993999"), Arsak.ANNEN_ORGANISASJON)
-    assert (by_machine.actor, by_machine.on_behalf_of) == (None, "310992003")
+    assert by_machine.by == By(None, "310992003", "310993999")
     assert (two.kaller, two.arsak) == (Kaller(niva=4), Arsak.FEIL_PASSORD)
-    assert (by_person.actor, by_person.on_behalf_of) == ("person:ab", "310991007")
+    assert by_person.by == By("person:ab", "310991007", level=4)
 
 
 @pytest.mark.parametrize("claimed", ["hemmelig-passord", "12858010053", "x" * 5000, "æ"])
@@ -192,7 +192,14 @@ async def test_who_may_not_is_told_of_by_name_privilege_and_resource(gateway: Ga
         privilegier=("X", "Y"),
         ressurs_id=KONTO,
     )
-    assert (about.actor, about.on_behalf_of) == (f"integrasjon:{MASKIN}", "310992003")
+    assert about.by == By(f"integrasjon:{MASKIN}", "310992003", "310993999")
+
+
+async def test_a_person_through_an_integration_is_told_with_it(gateway: Gateway) -> None:
+    through = dataclasses.replace(PERSON, integrasjon_id=MASKIN, fiks_org_id=OWNER, orgnr="310992003")
+    await gateway.call(denied(through))
+    [(_, about)] = gateway.log.said
+    assert about.by == By("person:ab", "310991007", level=4, integration=f"integrasjon:{MASKIN}")
 
 
 async def test_a_person_is_a_hash_and_acts_for_an_organisation(gateway: Gateway) -> None:
@@ -253,7 +260,7 @@ async def test_a_flood_is_told_one_by_one_and_then_by_its_number(
     monkeypatch.setattr(summing, "INTERVAL", 0.05)
     for _ in range(UNKNOWN_A_SECOND + 7):
         await gateway.call(not_known())
-    gateway.clock.now += timedelta(seconds=1)
+    gateway.clock.now += WINDOW
     await _until_summed(gateway, UNKNOWN_A_SECOND + 7)
     assert _failures(gateway.log.events) == UNKNOWN_A_SECOND + 7
     assert sum(isinstance(event, AutentiseringFeilet) for event in gateway.log.events) == UNKNOWN_A_SECOND
@@ -268,7 +275,7 @@ async def test_a_sum_waits_for_a_log_that_is_away(gateway: Gateway, monkeypatch:
     gateway.log.away, gateway.log.refused = True, 0
     for _ in range(5):
         await gateway.call(not_known())
-    gateway.clock.now += timedelta(seconds=1)
+    gateway.clock.now += WINDOW
     while gateway.log.refused < 2:
         await asyncio.sleep(0.01)
     gateway.log.away = False
@@ -280,7 +287,62 @@ async def test_what_is_not_told_yet_is_told_when_the_gateway_stops(gateway: Gate
     for _ in range(UNKNOWN_A_SECOND + 3):
         await gateway.call(not_known())
     await gateway.auditor.stop()
-    assert gateway.log.events[-1] == AutentiseringerFeilet(fiks_org_id=ROOT, antall=3)
+    assert gateway.log.events[-1] == AutentiseringerFeilet(
+        fiks_org_id=ROOT,
+        antall=3,
+        grunn="Klarte ikke å validere access_token: feil utsteder",
+        fra=gateway.clock.now,
+        til=gateway.clock.now,
+    )
+
+
+async def test_of_a_flood_who_it_was_is_told_as_far_as_it_is_known(gateway: Gateway) -> None:
+    """A claimed integration, a token that holds, and a person who has logged in, each with their number."""
+    text = f"Autentisering feilet for integrasjon med id {MASKIN}"
+    vendor = Principal(Caller.INTEGRATION, orgnr="310992003", leverandor="310993999")
+    for _ in range(UNKNOWN_A_SECOND):
+        await gateway.call(not_known())
+    for number in range(1, 4):
+        for _ in range(number):
+            fault = (
+                NotAuthenticated(text)
+                if number == 1
+                else NotProved(text, vendor, Arsak.FEIL_PASSORD)
+                if number == 2
+                else NotProved("Her må en integrasjon kalle", PERSON)
+            )
+            await gateway.call(lambda _, fault=fault: fault, **({"IntegrasjonId": str(MASKIN)} if number < 3 else {}))
+    await gateway.auditor.stop()
+    sums = [(event, about.by) for event, about in gateway.log.said if isinstance(event, AutentiseringerFeilet)]
+    about = {"grunn": "Autentisering feilet for integrasjon med id …", "integrasjon_id": MASKIN, "fiks_org_id": OWNER}
+    when = {"fra": gateway.clock.now, "til": gateway.clock.now}
+    kaller, by = Kaller(orgnr="310992003", leverandor="310993999"), By(None, "310992003", "310993999")
+    assert sums == [
+        (AutentiseringerFeilet(antall=1, **about, **when), By()),
+        (AutentiseringerFeilet(antall=2, kaller=kaller, arsak=Arsak.FEIL_PASSORD, **about, **when), by),
+        (
+            AutentiseringerFeilet(
+                antall=3, fiks_org_id=ROOT, grunn="Her må en integrasjon kalle", kaller=Kaller(niva=4), **when
+            ),
+            By("person:ab", "310991007", level=4),
+        ),
+    ]
+
+
+async def test_who_claims_ever_other_integrations_fills_neither_log_nor_memory_and_is_told_by_what_is_proved(
+    gateway: Gateway,
+) -> None:
+    vendor = Principal(Caller.INTEGRATION, orgnr="310992003")
+    for number in range(UNKNOWN_A_SECOND + KINDS + 30):
+        claimed = str(UUID(int=1000 + number))
+        fault = NotProved(f"Autentisering feilet for integrasjon med id {claimed}", vendor, Arsak.UKJENT_INTEGRASJON)
+        await gateway.call(lambda _, fault=fault: fault, IntegrasjonId=claimed)
+    await gateway.auditor.stop()
+    sums = [(event, about) for event, about in gateway.log.said if isinstance(event, AutentiseringerFeilet)]
+    assert len(sums) == KINDS + 1
+    [(rest, about)] = [one for one in sums if one[0].antall > 1]
+    assert (rest.antall, rest.grunn, rest.integrasjon_id, rest.kaller) == (30, "", None, Kaller(orgnr="310992003"))
+    assert about.by == By()
 
 
 async def test_what_could_not_be_told_at_the_end_is_counted(gateway: Gateway) -> None:
@@ -310,7 +372,7 @@ async def test_one_caller_s_flood_of_refusals_is_told_by_who_what_how_many_and_w
         fra=begin,
         til=begin + timedelta(milliseconds=calls - 1),
     )
-    assert (about.actor, about.on_behalf_of, about.stream) == (f"integrasjon:{MASKIN}", "310992003", str(ROOT))
+    assert (about.by, about.stream) == (By(f"integrasjon:{MASKIN}", "310992003", "310993999"), str(ROOT))
     assert AUDIT_SUMMED._value.get() == summed + 9
 
 

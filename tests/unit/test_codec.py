@@ -205,13 +205,18 @@ def _records(schema: Any) -> Iterator[tuple[str, Any]]:
 
 POSITION = Position("fiks.svarut", 3, 14)
 texts = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
-OPTIONAL = {"causation_id", "actor", "on_behalf_of", "legal_basis", "traceparent"}
+OPTIONAL = {"causation_id", "legal_basis", "traceparent", "actor", "on_behalf_of", "supplier", "integration"}
 times = st.datetimes(timezones=st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m))))
 
 envelopes = st.builds(
     Envelope,
     **{one.name: st.none() | texts if one.name in OPTIONAL else texts for one in fields(Envelope)}
-    | {"time": times, "cause": st.none() | st.integers(0, 2**63 - 1), "position": st.just(POSITION)},
+    | {
+        "time": times,
+        "level": st.sampled_from([None, 3, 4]),
+        "cause": st.none() | st.integers(0, 2**63 - 1),
+        "position": st.just(POSITION),
+    },
 )
 
 
@@ -250,6 +255,8 @@ ABOUT = Envelope(
         ("ce_correlationid", ..., "ce_correlationid is missing"),
         ("ce_time", b"i gaar", "ce_time is not a time"),
         ("ce_time", b"0001-01-01T00:00:00+01:00", "ce_time is not a time"),
+        ("ce_level", b"2", "ce_level is not a level of login"),
+        ("ce_level", b"04", "ce_level is not a level of login"),
         ("cause", b"x", "cause is not an offset"),
         ("cause", b"9223372036854775808", "cause is not an offset"),
         ("cause", b"-1", "cause is not an offset"),

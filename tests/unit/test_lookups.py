@@ -53,7 +53,7 @@ KONTO, EMPTY = UUID(int=0x40), UUID(int=0x41)
 class Folded(Memory):
     """A memory that a test feeds."""
 
-    ready = True  # type: ignore[assignment]
+    ready = is_current = True  # type: ignore[assignment]
 
     async def catch_up(self) -> None:
         """There is no log that it could be behind of."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tally import Sum, Tally
+from gateway.tally import Rate, Sum, Tally
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MOST, LENGTH, KINDS = 3, timedelta(seconds=10), 4
@@ -94,3 +94,15 @@ def test_a_silent_window_makes_room_for_another_kind() -> None:
     assert tallied.has_room(("b", 8), START + LENGTH)
     taken = tallied.take(START + 2 * LENGTH)
     assert [(one.kind, one.count) for one in taken] == [(("b", -1), 1)]
+
+
+@given(st.lists(st.integers(0, 3000).map(lambda milliseconds: timedelta(milliseconds=milliseconds)), max_size=200))
+def test_a_rate_has_room_for_so_many_in_each_window_and_then_anew(pauses: list[timedelta]) -> None:
+    rate, now, begin, taken = Rate(MOST, LENGTH), START, START - LENGTH, 0
+    for pause in pauses:
+        now += pause
+        if now - begin >= LENGTH:
+            begin, taken = now, 0
+        taken += (had_room := rate.has_room(now))
+        assert had_room or taken == MOST
+        assert taken <= MOST

@@ -51,11 +51,36 @@ async def test_what_was_done_and_by_whom_is_found_by_the_call(lagre: tuple[Lager
     assert {one["requestId"] for one in found["treff"]} == {call}
     proof = json.loads(asked["payload"])
     assert (proof["lovhjemmel"], proof["topic"]) == (LAW, "fiks.konfigurasjon")
+    assert (proof["niva"], proof["leverandor"], proof["integrasjon"]) == (4, None, None)
     [of] = found["aggregeringer"]["tjeneste"]
     assert (of["visningsnavn"], of["antall"]) == ("konfigurasjon", 2)
     by_service = await searched(administrator, requestIder=call, tjenester=of["id"])
     assert by_service["antallTreff"] == 2
     assert (await searched(administrator, requestIder=call, tjenester="audit"))["treff"] == []
+
+
+async def test_a_revocation_a_password_and_the_end_of_an_integration_are_on_the_record_with_who_did_it(
+    lagre: tuple[Lager, Lager],
+) -> None:
+    administrator = await lagre[0].as_administrator()
+    machine = await integrasjon(administrator, lagre[0])
+    aktor = machine.headers["IntegrasjonId"]
+    right = {"aktor": aktor, "privilegium": RIGHT}
+    rights = f"/autorisasjon-update/api/v1/ressurs/{administrator.fiks_org_id}/tilganger"
+    await done(administrator, "POST", rights, right)
+    integrasjoner = f"/konfigurasjon/api/v1/integrasjoner/{aktor}"
+    for method, path, query, told in (
+        ("DELETE", rights, right, ["RevokePrivilegium", "PrivilegieTrukketTilbake"]),
+        ("POST", f"{integrasjoner}/lagPassord", {}, ["MakePassord", "PassordLaget"]),
+        ("DELETE", integrasjoner, {}, ["DeleteIntegrasjon", "IntegrasjonSlettet"]),
+    ):
+        call = uuid4().hex
+        assert (await administrator.ask(method, path, params=query, headers={"X-Request-Id": call})).status < 300
+        found = (await searched(administrator, requestIder=call, sortering="DATO_ASC"))["treff"]
+        assert [one["handling"] for one in found] == told
+        asked, decided = found
+        assert (asked["principal"] != "Fiks", decided["principal"]) == (True, "Fiks")
+        assert json.loads(asked["payload"])["niva"] == 4
 
 
 async def test_a_page_a_word_and_a_time(lagre: tuple[Lager, Lager]) -> None:
@@ -95,6 +120,18 @@ async def test_who_searched_and_was_refused_is_on_the_record_too(lagre: tuple[La
         "visningsnavn"
     ] == "ROOT"
     await refused(administrator, 403, "GET", SOK, fiksOrganisasjon=str(ROOT))
+
+
+async def test_of_another_organisations_integration_that_was_refused_nothing_is_told_but_for_whom_it_called(
+    lagre: tuple[Lager, Lager],
+) -> None:
+    one, call = lagre[0], uuid4().hex
+    administrator, stranger = await one.as_administrator(), await one.as_organisation(PROVDAL)
+    assert (await stranger.ask("GET", f"{one.konto}/statistikk", headers={"X-Request-Id": call})).status == 403
+    [found] = (await searched(administrator, requestIder=call))["treff"]
+    assert (found["handling"], found["principal"], found["onBehalfOf"]) == (
+        *("TilgangNektet", "Integrasjon", PROVDAL.orgnr),
+    )
 
 
 @pytest.mark.parametrize(

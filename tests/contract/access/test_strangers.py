@@ -2,7 +2,8 @@
 
 Every route is asked for what another organisation has, and for ids of the same shape that nobody has: status, headers,
 body and events must be the same. Who asks holds all rights in their own organisation, every part of an address that is
-not asked about is their own, and all that a body must say is right.
+not asked about is their own, and all that a body must say is right. Every list, search and count is looked through for
+ids of the other organisation, and must be the same after it has made more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gateway.audit import AUDITOR
 from gateway.auth.demands import Caller, Demand, demand_of, open_to_all
 from gateway.digital_id import Kind, kind_of
 from gateway.issuer.people import PEOPLE
+from gateway.seed import ADMINISTRATORS
 from gateway.tus import CONTENT_TYPE
 from infra.masking import masked_text
 from schemas.envelope import Envelope
@@ -32,7 +34,8 @@ from streams.log import Log
 from tests.support import dokumentlager, gateway
 from tests.support.certificates import pem
 from tests.support.dokumentlager import Lager
-from tests.support.everything import Everything, two_organisations
+from tests.support.eventually import eventually_found
+from tests.support.everything import Everything, everything, two_organisations
 from tests.support.fiks_io import AS_JAVA, java, specification
 from tests.support.tus import RESUMABLE, metadata_of
 
@@ -74,6 +77,39 @@ NAMES = {
 """What in an address is no id but a word that means the same for all."""
 NOBODY = "01810110089"
 """The number of a person whom no organisation knows."""
+SHOWS_LESS = {
+    **{
+        ("FOR_ORGANISATION", f"GET /dokumentlager/nedlasting/{what}"): (404, "it is exposed to the person alone")
+        for what in ("niva4/{dokumentId}", "{dokumentId}", "{dokumentId}/metadata")
+    },
+    **{
+        ("MANAGER", f"GET {what}"): (403, "it is about all organisations, for root")
+        for what in ("/autorisasjon-query/api/v1/autorisasjon/typeTilganger", "/dokumentlager-stats/api/v1/stats")
+    },
+    **{
+        (kind, "GET /fiks-io/katalog/api/v1/lookup"): (404, "nobody has that address")
+        for kind in ("INTEGRATION", "INTEGRATION_PERSON", "MANAGER")
+    },
+}
+"""What shows nothing to callers of a kind, about what is their own: the status, and why."""
+OFFERED = {
+    f"GET /konfigurasjon/api/v1/organisasjoner/{{fiksOrgId}}/integrasjoner{which}": {"fiksOrgId", "orgId"}
+    for which in ("", "/{tag}")
+}
+"""What may be told of another: whose an integration is that root offers to all (a field that the contract demands)."""
+OF_ITSELF = {
+    "GET /audit-sok/api/v1/sok": "who asks is on the record",
+    "GET /dokumentlager/api/v1/{fiksOrgId}/kontoer/{kontoId}/dokumenter/{dokumentId}": "who asks downloads it, too",
+}
+"""What changes since it was asked for, and why."""
+COUNTED = {
+    "GET /dokumentlager-stats/api/v1/kontoer/{kontoId}/stats",
+    "GET /dokumentlager-stats/api/v1/organisasjoner/{fiksOrgId}/stats",
+    "GET /dokumentlager/api/v1/{fiksOrgId}/kontoer/{kontoId}/statistikk",
+    "GET /fiks-io/manuell/api/v1/kontoer/{kontoId}/meldinger/antall",
+    "POST /dokumentlager/api/v1/{fiksOrgId}/kontoer/{kontoId}/dokumenter/sok",
+}
+"""Some that must change for whom it is about, when more is there."""
 OURS = ("/schema-registry/", "/openapi/")
 """Begin the addresses whose ids are the platform's own."""
 
@@ -202,23 +238,32 @@ class Route(NamedTuple):
 
 
 def routes() -> Iterator[Route]:
-    """All routes of the gateway that take an id in their address."""
+    """All routes of the gateway, but those of the platform's own ids."""
     app = web.Application()
     add_routes(app)
     for route in app.router.routes():
         assert route.resource is not None
         found = route.resource.get_info()
-        if route.method == "HEAD" or "formatter" not in found or found["formatter"].startswith(OURS):
+        if route.method == "HEAD" or route.resource.canonical.startswith(OURS):
             continue  # HEAD is answered by the handler of GET
-        ids = tuple(name for name in found["pattern"].groupindex if name not in NAMES)
+        ids = tuple(name for name in (found["pattern"].groupindex if "pattern" in found else ()) if name not in NAMES)
         demand = demand_of(route.handler)
         assert demand is not None
-        if ids:
-            yield Route(route.method, found["formatter"], ids, demand)
+        yield Route(route.method, route.resource.canonical, ids, demand)
 
 
-ROUTES = list(routes())
+ALL = list(routes())
+ROUTES = [route for route in ALL if route.ids]
 CLOSED = [route for route in ROUTES if route.demand != open_to_all]
+SEARCHES = ("sok", "/list", "/oversikt", "/organisasjoner", "/matchendeAdresser", "Resources")
+"""What the addresses end with where POST only reads."""
+READING = [
+    route
+    for route in ALL
+    if route.demand != open_to_all and "/root/" not in route.path and "/neste/" not in route.path
+    if route.method == "GET" or (route.method == "POST" and route.path.endswith(SEARCHES))
+]
+"""Everything that shows something and changes nothing. What is below root shows all organisations to root alone."""
 
 
 class Told(NamedTuple):
@@ -433,6 +478,104 @@ async def test_what_is_one_s_own_is_there_and_nobody_else_has_changed_it(
     for own in both:
         answer = await ask(own, kind, route, {}, said)
         assert answer.status == 200, answer
+
+
+def named_by(route: Route, own: Everything) -> Call:
+    """All that the call names beside its address, of one's own."""
+    law, ids, pid = {"Lovhjemmel": "Kommuneloven"}, own.ids, own.ids["fnr"]
+    orgnr = own.callers[Caller.MANAGER].organisation.orgnr
+    match route.path.removeprefix("/autorisasjon-query/api/v1/autorisasjon").removeprefix("/konfigurasjon/api/v1"):
+        case "/isAutorisert":
+            return Call(params={"aktor": ids["aktor"], "privilegium": "SVARUT.SEND", "ressurs": ids["konto"]})
+        case "/autorisasjoner":
+            return Call(params={"forelderRessurs": ids["fiksOrgId"]})
+        case "/ressurser/oversikt":
+            return Call({"ressurser": [ids["konto"]], "privilegium": "SVARUT.SEND", "ressursType": "SVARUT_KONTO"})
+        case "/ressurser":
+            return Call(params={"type": "SVARUT_KONTO"})
+        case "/personer":
+            return Call(params={"fnr": pid}, headers=law)
+        case "/personer/list":
+            return Call({"fnrs": [pid]}, headers=law)
+        case "/organisasjoner" if route.method == "POST":
+            return Call({"ids": [ids["fiksOrgId"]]})
+        case "/audit-sok/api/v1/sok":
+            return Call(params={"fiksOrganisasjon": ids["fiksOrgId"], "antall": "100"})
+        case "/api/v2/kontoer/{kontoId}/forsendelser/status-sok":
+            return Call({"forsendelseIds": [ids["forsendelseId"]]})
+        case "/fullmakt/api/v1/hasFullmakt":
+            return Call(params={"aktor": orgnr})
+        case "/fullmakt/api/v1/hasFullmaktForResources":
+            return Call({"aktor": orgnr, "resourceIds": ["en-ressurs"]})
+        case "/fullmakt/api/v1/hasFullmaktForAllResources":
+            return Call({"onBehalfOf": orgnr, "resourceIds": ["en-ressurs"]})
+        case "/fiks-io/katalog/api/v1/matchendeAdresser":
+            return Call({"identifikator": [], "meldingType": [], "sikkerhetsnivaer": []})
+        case "/fiks-io/katalog/api/v1/lookup":
+            return Call(
+                params={"identifikator": "ORG_NO.310991007", "meldingProtokoll": "en.protokoll", "sikkerhetsniva": "3"}
+            )
+        case _:
+            return call_of(route, own)
+
+
+async def shown_to(own: Everything, said: Said, route: Route) -> dict[tuple[str, str], Told]:
+    """What the route shows to each kind of caller of ``own``, about what is their own."""
+    path = route.path.format(**NAMES | {name: own.named(route.path, name) for name in route.ids})
+    kinds = dict.fromkeys(way.caller for way in route.demand.ways)
+    call = named_by(route, own)
+    return {
+        (kind.name, str(route)): await told(own.callers[kind], route.method, path, call, (), said) for kind in kinds
+    }
+
+
+@pytest.mark.parametrize("route", READING, ids=str)
+async def test_no_list_search_or_count_holds_an_id_of_another_organisation(
+    both: tuple[Everything, Everything], said: Said, route: Route
+) -> None:
+    for own, others in (both, both[::-1]):
+        for (kind, _), answer in (await shown_to(own, said, route)).items():
+            assert answer.status == SHOWS_LESS.get((kind, str(route)), (200,))[0]
+            told_all = f"{answer.body} {answer.headers}"
+            found = {name for name, id_ in secrets_of(others, own).items() if id_ in told_all}
+            assert found <= OFFERED.get(str(route), set())
+
+
+async def test_what_another_organisation_does_changes_nothing_that_one_is_shown(
+    both: tuple[Everything, Everything], said: Said
+) -> None:
+    """Counts hold no ids. That each id is shown to its owner tells that the test above looks for the right ones."""
+    own, others = both
+
+    async def all_shown(whose: Everything) -> dict[tuple[str, str], Told]:
+        return {key: one for route in READING for key, one in (await shown_to(whose, said, route)).items()}
+
+    rounds = [await all_shown(own)]
+
+    async def is_settled() -> bool:
+        rounds.append(await all_shown(own))
+        return differing(*rounds[-2:]) == OF_ITSELF.keys()
+
+    await eventually_found(is_settled)
+    of_others = await all_shown(others)
+    lager = others.callers[Caller.INTEGRATION]
+    await everything(lager, lager.organisation, others.ids["fnr"])
+    now_of_others, now = await all_shown(others), await all_shown(own)
+    assert differing(of_others, now_of_others) >= COUNTED
+    assert differing(rounds[-1], now) <= OF_ITSELF.keys()
+    shown = " ".join(one.body for one in now.values())
+    assert {name for name, id_ in secrets_of(own, others).items() if id_ not in shown} <= {"opplastingId"}
+
+
+def differing(one: Mapping[tuple[str, str], Told], other: Mapping[tuple[str, str], Told]) -> set[str]:
+    """The routes that told one thing and then another."""
+    return {key[1] for key, answer in one.items() if other[key] != answer}
+
+
+def secrets_of(one: Everything, other: Everything) -> dict[str, str]:
+    """The ids and numbers that the other shall never see."""
+    every = {**one.ids, "administrator": ADMINISTRATORS[one.callers[Caller.MANAGER].organisation].pid}
+    return {name: id_ for name, id_ in every.items() if id_ not in other.ids.values()}
 
 
 def test_which_addresses_with_ids_are_open_to_all() -> None:

@@ -13,24 +13,21 @@ from dataclasses import replace
 import pytest
 from pamqp import commands
 
-from gateway.amqp.queues import queue_of
 from gateway.app import serve_amqp
 from infra.local.ports import free_port
-from tests.support.amqp_raw import Raw
 from tests.support.dokumentlager import Lager
 from tests.support.revoking import (
     INTEGRASJONER,
-    KONTO,
     Loss,
+    consuming,
     deactivated,
     deleted,
+    logged_in,
     of_another_organisation,
     reader,
     with_another_password,
     without_the_right,
 )
-
-QUEUE = queue_of(KONTO)
 
 
 @asynccontextmanager
@@ -42,24 +39,6 @@ async def serving(gateway: Lager) -> AsyncIterator[int]:
         yield server.port
     finally:
         await server.stop(grace=0)
-
-
-async def logged_in(port: int, machine: Lager) -> tuple[Raw, object]:
-    """A connection, and what the login was answered with."""
-    raw, token = await Raw.connected(port), machine.headers["Authorization"].removeprefix("Bearer ")
-    secret = f"{machine.headers['IntegrasjonPassord']} {token}"
-    return raw, await raw.log_in(machine.headers["IntegrasjonId"], secret)
-
-
-async def consuming(port: int, machine: Lager) -> Raw:
-    """A connection with a consumer, once the gateway has heard of the integration and its right."""
-    while True:
-        raw, answer = await logged_in(port, machine)
-        if isinstance(answer, commands.Connection.OpenOk):
-            await raw.ask(commands.Channel.Open(), 1)
-            if isinstance(await raw.ask(commands.Basic.Consume(queue=QUEUE), 1), commands.Basic.ConsumeOk):
-                return raw
-        await raw.drop()
 
 
 @pytest.mark.parametrize(

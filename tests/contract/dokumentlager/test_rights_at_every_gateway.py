@@ -16,10 +16,10 @@ from pamqp import commands
 from gateway.auth.follower import Record
 from gateway.auth.memory import MEMORY
 from gateway.seed import TESTVIK
-from tests.contract.dokumentlager.test_amqp_revoked import QUEUE, logged_in, serving
+from tests.contract.dokumentlager.test_amqp_revoked import serving
 from tests.support.dokumentlager import Lager, form, said_of
 from tests.support.fiks_io_konto import done, give
-from tests.support.revoking import INTEGRASJONER, KONTO, RIGHT, integrasjon
+from tests.support.revoking import INTEGRASJONER, KONTO, QUEUE, RIGHT, integrasjon, logged_in
 
 QUERY = "/autorisasjon-query/api/v1/autorisasjon"
 NY_KONTO = {"navn": "Byggesak", "tags": []}

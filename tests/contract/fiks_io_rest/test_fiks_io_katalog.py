@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from gateway.context import DELIVERIES
 from gateway.issuer.people import PEOPLE
 from gateway.routes.docs import descriptions
+from schemas.envelope import By
 from streams.domain.errors import Unavailable
 from tests.support.certificates import certificate, expired, key, pem
 from tests.support.dokumentlager import Answer
@@ -82,7 +83,7 @@ async def test_the_status_counts_what_waits_and_who_listens(io: Io) -> None:
     for _ in range(2):
         kind = {"Content-Type": AS_JAVA}
         assert (await io.b_machine.ask("POST", "/fiks-io/api/v1/send", data=body, headers=kind)).status == 202
-    subscription = io.a.app[DELIVERIES].subscribe(UUID(konto_id), "test", lambda _: None)
+    subscription = io.a.app[DELIVERIES].subscribe(UUID(konto_id), By("test"), lambda _: None)
     status = await done(io.b_machine, "GET", f"{KATALOG}/kontoer/{konto_id}/status")
     must_be("KontoStatusApiModel", status)
     assert (status["antallKonsumenter"], status["antallUavhentedeMeldinger"]) == (1, 2)

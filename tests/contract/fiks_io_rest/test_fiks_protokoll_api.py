@@ -18,6 +18,7 @@ from gateway.context import DELIVERIES
 from gateway.routes.docs import descriptions
 from schemas.audit import TilgangNektet
 from schemas.codec import decode
+from schemas.envelope import By
 from streams.domain.errors import Unavailable
 from streams.domain.fiks_io import dokumentlager_konto_of
 from tests.support.certificates import expired, pem
@@ -229,7 +230,7 @@ async def test_a_system_shows_its_password_once_and_how_its_queues_are(io: Io, m
     konto_id = await system.konto("arkiv.full")
     for _ in range(2):
         assert await sent(system, await system.konto("klient.full"), konto_id) == 202
-    subscription = io.a.app[DELIVERIES].subscribe(UUID(konto_id), "test", lambda _: None)
+    subscription = io.a.app[DELIVERIES].subscribe(UUID(konto_id), By("test"), lambda _: None)
     konto = next(one for one in (await said(system.machine, "GET", system.path))["kontoer"] if one["id"] == konto_id)
     assert konto["metrikk"] == {"meldingerPaKo": 2, "antallKonsumenter": 1}
     assert konto["parter"] == [{"navn": "arkiv.full", "protokollnavn": ARKIV, "protokollversjon": "v1"}]
