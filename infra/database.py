@@ -38,6 +38,7 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
     asyncpg.SerializationError,
     asyncpg.UndefinedTableError,  # tables that somebody dropped: a rebuild brings them back
     asyncpg.InvalidSchemaNameError,
+    asyncpg.InvalidCatalogNameError,  # a database that is being made anew
 )
 
 

@@ -33,6 +33,8 @@ CONCURRENCY = 4
 """Batches, of different partitions, that one role carries at the same time."""
 TICK = 1.0
 """Seconds between two looks at the deadlines."""
+LOOK_BACK = 5.0
+"""Seconds between two looks whether PostgreSQL still knows how far a role has come."""
 SHOW = 5.0
 """Seconds between two looks at the numbers that /metrics tells."""
 
@@ -118,6 +120,10 @@ class Worker(Service):
         async def run(claims: Any) -> None:
             await serve(claims, carrier, offer)
 
+        async def look_back() -> None:
+            await carrier.look_back(reader.claims.values())
+
+        every(self._app, LOOK_BACK, f"checkpoints of {work.role}", look_back)
         self._app.agent(channel, name=work.role, concurrency=CONCURRENCY)(run)
         if self.settings.metrics_port is not None:
             every(self._app, SHOW, f"numbers of {work.role}", Gauges(work.role, reader).show)
