@@ -89,7 +89,7 @@ class Reading:
         self._patience = patience
         self._written: OrderedDict[str, tuple[Position, bool]] = OrderedDict()
         self._fresh = Freshness()
-        self._undecided_until = -math.inf
+        self._undecided_until: dict[int, float] = {}
 
     def wrote(self, stream: UUID, position: Position, *, decided: bool = False) -> None:
         """This process has written to ``stream``: answers about it contain that, and when ``decided`` what followed."""
@@ -116,16 +116,17 @@ class Reading:
             raise Unavailable("Siste nytt er ikke klart for lesing ennå. Prøv igjen")
 
     async def follows(self, about: Iterable[UUID]) -> bool:
-        """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection;
-        False when that is not known in time, and then for as long, so that not all wait in vain. Raises Unavailable.
+        """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection.
+
+        Where that is not known of a partition in time, it is not waited for there for as long again, so that not all
+        wait in vain. False when it is known of none of them. Raises Unavailable.
         """
-        now, ends = asyncio.get_running_loop().time, await self._ends_of(about)
-        if ends is None or now() < self._undecided_until:
-            return False
-        if await self._followed(ends):
-            return True
-        self._undecided_until = now() + self._patience
-        return False
+        now, ends = asyncio.get_running_loop().time, await self._ends_of(about) or {}
+        awaited = [one for one in ends if now() >= self._undecided_until.get(one, -math.inf)]
+        followed = await asyncio.gather(*(self._followed({one: ends[one]}) for one in awaited))
+        undecided = {one for one, is_known in zip(awaited, followed, strict=True) if not is_known}
+        self._undecided_until |= dict.fromkeys(undecided, now() + self._patience)
+        return any(followed)
 
     async def _read(
         self, statement: str, *args: Any, about: Iterable[UUID] | None, enough: Callable[[Rows], bool]
