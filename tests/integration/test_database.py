@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from uuid import uuid4
 
 import psutil
 import pytest
 
+from gateway.leases import Leases
 from infra.database import pool_of
 from tests.support.stack import OwnPostgres, temporary_folder
 
@@ -31,6 +33,10 @@ async def test_who_asks_one_that_is_frozen_is_told_so(monkeypatch: pytest.Monkey
             for _ in range(3):  # more often than there are connections
                 with pytest.raises(TimeoutError):
                     await pool.fetch("select 1")
+            leases = Leases(pool, uuid4())
+            for asking in (leases.release([], [uuid4()]), leases.adopt(uuid4())):
+                with pytest.raises(TimeoutError):
+                    await asking
         for one in family:
             one.send_signal(signal.SIGCONT)
         assert await asyncio.gather(*(pool.fetchval("select 1") for _ in range(3))) == [1, 1, 1]
