@@ -134,13 +134,16 @@ class Worker(Service):
 
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
         async def look() -> None:
+            for partition, records in reader.behind().items():
+                claim = reader.claims[partition]
+                claim.has_caught_up |= claim.is_at_rest and records == 0
             while any([await expired(partition) for partition in await carrier.attempt(work.overdue) or ()]):
                 pass  # there may be more than are appended at once, and each partition has its turn
 
         async def expired(partition: TopicPartition) -> bool:
             claim = reader.claims.get(partition)
-            if claim is None or not claim.live:
-                return False
+            if claim is None or not claim.live or not claim.has_caught_up:
+                return False  # what is read again, since it was forgotten, may have been settled further on
             return bool(await carrier.attempt(partial(work.expire, partition=partition)))
 
         every(self._app, TICK, f"deadlines of {work.role}", look)

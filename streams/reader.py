@@ -68,6 +68,8 @@ class Claim:
     """The offset of the record that must come next; None until the checkpoint was loaded."""
     carried: int = 0
     """The offset below which all was carried, as far as this worker knows."""
+    has_caught_up: bool = False
+    """Whether all that the log had was read once, since the checkpoint was loaded: only then it is known what runs."""
     live: bool = True
     busy: bool = False
     waiting: deque[ConsumerRecord[bytes, bytes]] = field(default_factory=deque)
@@ -87,7 +89,7 @@ class Claim:
 
     def start_over(self) -> None:
         """Read again from where the checkpoint is by then. Not while records are carried that were taken before."""
-        self.next = None
+        self.next, self.has_caught_up = None, False
         self.waiting.clear()
 
     def block(self, offset: int) -> None:
