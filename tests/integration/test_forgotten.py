@@ -61,46 +61,32 @@ class Server:
         await connection.close()
 
 
-async def lost(_system: Backbone, server: Server) -> None:
-    await server.lose()
+Happens = Callable[[Server], Awaitable[None]]
+FORGETS = pytest.mark.parametrize("happens", [Server.lose, Server.restore])
 
 
-async def restored(_system: Backbone, server: Server) -> None:
-    await server.restore()
-
-
-@pytest.mark.parametrize("happens", [lost, restored])
-async def test_a_database_that_forgot_is_filled_again_without_a_new_record_or_a_restart(
-    system: Backbone, happens: Callable[[Backbone, Server], Awaitable[None]]
-) -> None:
-    server = Server(system)
-    old = await used(system, server, happens)
-    async with working(system):
-        ids = [*old, *await system.send(MANY), *await overdue(system, 3)]
-        await is_all_there(system, ids)
+@FORGETS
+async def test_what_a_database_forgot_comes_back_by_itself(system: Backbone, happens: Happens) -> None:
+    async with filled(system, happens) as (server, ids):
         kept, gone = await keys_of(system)
         before = await known(system)
 
-        await happens(system, server)
+        await happens(server)
 
         await is_all_there(system, ids)
         await eventually_found(lambda: are_known(system, kept, gone))
         await eventually_found(lambda: is_known(system, before))
 
 
-@pytest.mark.parametrize("happens", [lost, restored])
+@FORGETS
 async def test_what_comes_as_the_database_forgot_is_decided_once_and_old_keys_are_not_passed_over(
-    system: Backbone, happens: Callable[[Backbone, Server], Awaitable[None]]
+    system: Backbone, happens: Happens
 ) -> None:
-    server = Server(system)
-    old = await used(system, server, happens)
-    async with working(system):
-        ids = [*old, *await system.send(MANY)]
-        await is_all_there(system, ids)
+    async with filled(system, happens) as (server, ids):
         kept, gone = await keys_of(system)
         sending = asyncio.create_task(keep_sending(system, until := asyncio.Event()))
 
-        await happens(system, server)
+        await happens(server)
 
         until.set()
         ids += [*await sending, *await system.send(MANY), *(late := await overdue(system, 3))]
@@ -109,6 +95,21 @@ async def test_what_comes_as_the_database_forgot_is_decided_once_and_old_keys_ar
     said = Counter((one.key, dict(one.headers)["ce_type"]) for one in distinct(system))
     assert {said[str(one).encode(), b"ForsendelseAkseptert"] for one in ids} == {1}
     assert {said[str(one).encode(), b"FristUtlopt"] for one in late} == {1}
+
+
+@asynccontextmanager
+async def filled(system: Backbone, happens: Happens) -> AsyncIterator[tuple[Server, list[UUID]]]:
+    """A worker that has carried some letters, and before them, where a backup will be put back, what that knows."""
+    server, ids = Server(system), list[UUID]()
+    if happens is Server.restore:
+        async with working(system):
+            ids += await system.send(MANY)
+            await is_all_there(system, ids)
+        await server.back_up()
+    async with working(system):
+        ids += [*await system.send(MANY), *await overdue(system, 3)]
+        await is_all_there(system, ids)
+        yield server, ids
 
 
 @asynccontextmanager
@@ -125,17 +126,6 @@ async def working(system: Backbone) -> AsyncIterator[None]:
             worker.terminate()
         print((await log).decode()[-20_000:])
         await worker.wait()
-
-
-async def used(system: Backbone, server: Server, happens: Any) -> list[UUID]:
-    """Where a backup will be put back: some letters, which the backup knows."""
-    if happens is not restored:
-        return []
-    async with working(system):
-        ids = await system.send(MANY)
-        await is_all_there(system, ids)
-    await server.back_up()
-    return ids
 
 
 async def overdue(system: Backbone, count: int) -> list[UUID]:
