@@ -39,6 +39,9 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
     asyncpg.UndefinedTableError,  # tables that somebody dropped: a rebuild brings them back
     asyncpg.InvalidSchemaNameError,
     asyncpg.InvalidCatalogNameError,  # a database that is being made anew
+    asyncpg.PostgresSystemError,  # its disk fails, or is gone
+    asyncpg.DataCorruptedError,
+    asyncpg.IndexCorruptedError,
 )
 
 
