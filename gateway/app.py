@@ -25,13 +25,15 @@ from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
+from gateway.auth.remembered import Remembered
 from gateway.auth.tokens import TOKENS, Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
+from gateway.dokument_utlevering import DAMAGED, MOST_DAMAGED
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
 from gateway.fiks_io_manuell import POLLING
 from gateway.fullmakt import FULLMAKTER, Fullmakter
-from gateway.malformed import answer_as_elsewhere
+from gateway.malformed import NAME, answer_as_elsewhere
 from gateway.matrikkel import EIERE
 from gateway.opplasting_slutt import MAKING
 from gateway.opplastinger import OPPLASTINGER, Opplastinger
@@ -105,9 +107,9 @@ def make_app(settings: Settings) -> web.Application:
     app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE] = scanner(settings.clamd), settings.minside
     app[EIERE] = connected(settings, maskinporten, session)
-    app[TRAFFIC] = Traffic()
+    app[TRAFFIC], app[DAMAGED] = Traffic(), Remembered(MOST_DAMAGED)
     app.cleanup_ctx.extend([_started, _reading(settings)])
-    app.on_response_prepare.append(name_protocol)
+    app.on_response_prepare.extend([name_protocol, name_server])
     app.on_cleanup.append(lambda _: session.close())
     add_routes(app)
     return app
@@ -224,6 +226,11 @@ async def name_protocol(request: web.Request, response: web.StreamResponse) -> N
     resource = request.match_info.route.resource
     if resource and "/opplastinger" in resource.canonical:
         response.headers.setdefault("Tus-Resumable", TUS_VERSION)
+
+
+async def name_server(_request: web.Request, response: web.StreamResponse) -> None:
+    """An answer does not tell which libraries made it, in which versions."""
+    response.headers["Server"] = NAME
 
 
 async def _started(app: web.Application) -> AsyncIterator[None]:

@@ -22,7 +22,11 @@ MOST_EXPOSED = 5000
 HIGHEST_NIVA = 4
 
 _TOKEN = r"[A-Za-z0-9!#$&^_.+\-]{1,127}"  # noqa: S105  RFC 6838, 4.2: names of types, no secret
-Mimetype = Annotated[str, Meta(pattern=rf"\A{_TOKEN}/{_TOKEN}(?:\s*;[\x20-\x7e]*)?\Z", max_length=255)]
+_QUOTED = r'"(?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"'
+Mimetype = Annotated[
+    str, Meta(pattern=rf"\A{_TOKEN}/{_TOKEN}(?:\s*;(?:[\x20-\x21\x23-\x7e]|{_QUOTED})*)?\Z", max_length=255)
+]
+"""What follows on the type may be of any form, but what is quoted ends."""
 Dokumentnavn = Annotated[str, Meta(pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f]+\Z", max_length=1000)]
 Number = Annotated[str, Meta(pattern=r"\A[0-9]{1,5}\Z")]
 Named = Callable[[str], str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from aiohttp import web
 
 from gateway.auth.principal import PRINCIPAL
+from gateway.auth.remembered import Remembered
 from gateway.context import BLOBS, LOG
 from gateway.dokument_nedlasting import body, headers_of, key_of, planned
 from gateway.dokumenter import DOKUMENTER
@@ -29,6 +30,9 @@ from streams.domain.errors import Gone, NotAllowed, Rejected, Unavailable
 
 log = logger(__name__)
 
+DAMAGED = web.AppKey("damaged", Remembered[UUID, date])
+"""When it was last told of a document that it is damaged."""
+MOST_DAMAGED = 10_000
 Asked = Callable[[], Awaitable[Any]]
 """Finds the row of the document once more, as ``exposed`` does."""
 
@@ -129,7 +133,13 @@ async def _tell(request: web.Request, dokument: Any) -> None:
 
 
 async def _damaged(request: web.Request, dokument: Any) -> None:
-    event = DokumentSkadet(dokument_id=dokument["dokument_id"])
+    """That it is damaged, which this process tells once a day of a document, however often it is asked for."""
+    event, told, now = DokumentSkadet(dokument_id=dokument["dokument_id"]), request.app[DAMAGED], datetime.now(UTC)
     log.error("what is stored of a document is not what was stored", dokument_id=event.dokument_id)
-    with suppress(Unavailable):
+    if told.get(event.dokument_id) == now.date():
+        return
+    told.put(event.dokument_id, now.date())
+    try:
         await request.app[LOG].append(event, said(request, event))
+    except Unavailable:
+        told.forget(event.dokument_id)

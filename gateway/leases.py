@@ -44,10 +44,11 @@ TAKE = """
     join read.fiks_io_melding m using (mottaker_konto_id, melding_id) order by m.mottaker_konto_id, m.plass
 """
 RELEASE = """
-    delete from lease l using unnest($2::uuid[], $3::uuid[]) as u (mottaker_konto_id, levering)
-    where l.holder = $1 and (l.mottaker_konto_id, l.levering) = (u.mottaker_konto_id, u.levering)
+    with released as (
+        delete from lease l using unnest($2::uuid[], $3::uuid[]) as u (mottaker_konto_id, levering)
+        where l.holder = $1 and (l.mottaker_konto_id, l.levering) = (u.mottaker_konto_id, u.levering))
+    select pg_notify('fiks_io', konto_id || ' 0') from unnest($4::uuid[]) as u (konto_id)
 """
-WAKE = "select pg_notify('fiks_io', konto_id || ' 0') from unnest($1::uuid[]) as u (konto_id)"
 RENEW = """
     insert into lease (mottaker_konto_id, melding_id, levering, holder)
     select *, $1 from unnest($2::uuid[], $3::uuid[], $4::uuid[]) on conflict do nothing
@@ -58,10 +59,10 @@ HELD = """
 """
 HOLDERS = "select holder from lease where until is null union select holder from consumers"
 ADOPT = """
-    with adopted as (update lease set holder = $2 where holder = $1 returning mottaker_konto_id, melding_id, levering)
+    with forgotten as (delete from consumers where holder = $1),
+    adopted as (update lease set holder = $2 where holder = $1 returning mottaker_konto_id, melding_id, levering)
     select adopted.*, korrelasjon from adopted left join read.fiks_io_melding using (mottaker_konto_id, melding_id)
 """
-FORGET = "delete from consumers where holder = $1"
 LEND = """
     update lease set holder = $4, until = now() + make_interval(secs => $5)
     where (mottaker_konto_id, levering, holder) = ($1, $2, $3)
@@ -152,11 +153,8 @@ class Leases:
 
     async def release(self, leases: Sequence[Held], wake: Sequence[UUID]) -> None:
         """Hold these no more, and tell all gateways that the accounts ``wake`` may have something again."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            columns = [one.konto_id for one in leases], [one.levering for one in leases]
-            await connection.execute(RELEASE, self.holder, *columns)
-            if wake:
-                await connection.execute(WAKE, list(wake))
+        columns = [one.konto_id for one in leases], [one.levering for one in leases]
+        await self._pool.execute(RELEASE, self.holder, *columns, list(wake))
 
     async def renew(self, leases: Sequence[Held]) -> None:
         """Hold these again, should PostgreSQL have forgotten them."""
@@ -203,9 +201,7 @@ class Leases:
 
     async def adopt(self, dead: UUID) -> list[Abandoned]:
         """Take over what a holder had that is no more."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(FORGET, dead)
-            return _abandoned(await connection.fetch(ADOPT, dead, self.holder))
+        return _abandoned(await self._pool.fetch(ADOPT, dead, self.holder))
 
     async def lend(self, held: Held, poller: UUID, seconds: float) -> bool:
         """Make what this holder has that of one who polls, for so long. False: it has one already, or this is gone."""

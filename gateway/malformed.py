@@ -15,6 +15,8 @@ from infra.logs import logger
 
 log = logger(__name__)
 
+NAME = "Fiks"
+"""What answers tell of the server; aiohttp would name itself and Python, with their versions."""
 TEXT = "Ugyldig innhold: kallet er ikke gyldig HTTP"
 
 
@@ -29,6 +31,7 @@ def _answer(
     if request.writer.output_size > 0:
         raise ConnectionError("an answer has begun already, so the connection can only be cut")
     response = error_message(request.path, HTTPStatus(status), TEXT)
+    response.headers["Server"] = NAME
     response.force_close()
     return response
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -45,23 +45,38 @@ class Answer:
     as_of: datetime | None
 
 
+class _Fresh(NamedTuple):
+    """At ``moment`` the log ended at ``end``, and by ``told`` the projection was there."""
+
+    moment: datetime
+    end: int
+    told: datetime
+
+
 class Freshness:
     """Up to when each partition was read, told from looks at where the log ends and where the projection is then.
 
-    A projection that is always a little behind still passes what was the end before: that is how fresh it is.
+    A projection that is always a little behind still passes what was the end before: that is how fresh it is. One that
+    was further when a look began forgot what it had read (its database was lost), and is as if it had never been seen.
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, datetime] = {}
+        self._known: dict[int, _Fresh] = {}
         self._ahead: dict[int, tuple[int, datetime]] = {}
 
-    def saw(self, partition: int, end: int, next_offset: int, moment: datetime) -> None:
-        """At ``moment`` or after it the log ended at ``end``, and after that the projection was at ``next_offset``."""
+    def saw(self, partition: int, end: int, next_offset: int, moment: datetime, now: datetime) -> None:
+        """At ``moment`` or after it the log ended at ``end``, and after that, until ``now``, the projection was at
+        ``next_offset``.
+        """
+        known = self._known.get(partition)
+        if known is not None and known.told <= moment and next_offset < known.end:
+            del self._known[partition]
+            self._ahead.pop(partition, None)
         past_end, since = self._ahead.setdefault(partition, (end, moment))
         if next_offset >= end:
-            self._is_fresh(partition, moment)
+            self._is_fresh(partition, _Fresh(moment, end, now))
         elif next_offset >= past_end:
-            self._is_fresh(partition, since)
+            self._is_fresh(partition, _Fresh(since, past_end, now))
         else:
             return
         del self._ahead[partition]
@@ -70,10 +85,12 @@ class Freshness:
         """The moment up to which everything on these partitions was read; None when that is not known."""
         if not partitions or not self._known.keys() >= set(partitions):
             return None
-        return min(self._known[one] for one in partitions)
+        return min(self._known[one].moment for one in partitions)
 
-    def _is_fresh(self, partition: int, moment: datetime) -> None:
-        self._known[partition] = max(moment, self._known.get(partition, moment))
+    def _is_fresh(self, partition: int, fresh: _Fresh) -> None:
+        known = self._known.get(partition)
+        if known is None or fresh.moment >= known.moment:
+            self._known[partition] = fresh
 
 
 class Reading:
@@ -89,7 +106,7 @@ class Reading:
         self._patience = patience
         self._written: OrderedDict[str, tuple[Position, bool]] = OrderedDict()
         self._fresh = Freshness()
-        self._undecided_until = -math.inf
+        self._undecided_until: dict[int, float] = {}
 
     def wrote(self, stream: UUID, position: Position, *, decided: bool = False) -> None:
         """This process has written to ``stream``: answers about it contain that, and when ``decided`` what followed."""
@@ -116,16 +133,17 @@ class Reading:
             raise Unavailable("Siste nytt er ikke klart for lesing ennå. Prøv igjen")
 
     async def follows(self, about: Iterable[UUID]) -> bool:
-        """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection;
-        False when that is not known in time, and then for as long, so that not all wait in vain. Raises Unavailable.
+        """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection.
+
+        Where that is not known of a partition in time, it is not waited for there for as long again, so that not all
+        wait in vain. False when it is known of none of them. Raises Unavailable.
         """
-        now, ends = asyncio.get_running_loop().time, await self._ends_of(about)
-        if ends is None or now() < self._undecided_until:
-            return False
-        if await self._followed(ends):
-            return True
-        self._undecided_until = now() + self._patience
-        return False
+        now, ends = asyncio.get_running_loop().time, await self._ends_of(about) or {}
+        awaited = [one for one in ends if now() >= self._undecided_until.get(one, -math.inf)]
+        followed = await asyncio.gather(*(self._followed({one: ends[one]}) for one in awaited))
+        undecided = {one for one, is_known in zip(awaited, followed, strict=True) if not is_known}
+        self._undecided_until |= dict.fromkeys(undecided, now() + self._patience)
+        return any(followed)
 
     async def _read(
         self, statement: str, *args: Any, about: Iterable[UUID] | None, enough: Callable[[Rows], bool]
@@ -156,7 +174,7 @@ class Reading:
         except INFRASTRUCTURE as fault:
             raise _away(fault) from fault
         for partition, next_offset in found.items():
-            self._fresh.saw(partition, ends[partition], next_offset, asked)
+            self._fresh.saw(partition, ends[partition], next_offset, asked, datetime.now(UTC))
         return all(found[partition] >= end for partition, end in ends.items())
 
     async def _wait_for_own(self, stream: str) -> None:

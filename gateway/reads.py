@@ -10,13 +10,18 @@ from uuid import UUID
 from gateway.reading import PATIENCE, Answer, Reading, Rows
 from infra.database import Pool
 from infra.ends import Ends
+from projections.svarut_status import Hendelse, that_counted
+from schemas.catalogue import event_type
+from schemas.svarut import ForsendelseLest
 from streams.domain.errors import Unavailable
 from streams.domain.svarut_status import Status
 
 TOPIC = "fiks.svarut"
+LEST = event_type(ForsendelseLest).name
 
 KONTO = "select konto_id from read.svarut_status where forsendelse_id = $1"
 STATUS = "select status from read.svarut_status where forsendelse_id = $1"
+WHOLE = "select * from read.svarut_hendelse where forsendelse_id = $1 order by made"
 STATUSER = """
     select forsendelse_id, status, sist_endret from read.svarut_status
     where konto_id = $1 and forsendelse_id = any($2::uuid[]) order by mottatt, forsendelse_id
@@ -43,6 +48,11 @@ class Reads(Reading):
         """Where the forsendelse is, of which there must be one (``konto_of``)."""
         answer = await self._read(STATUS, forsendelse_id, about=[forsendelse_id], enough=bool)
         return Status(answer.rows[0]["status"])
+
+    async def was_read(self, forsendelse_id: UUID) -> bool:
+        """Whether the forsendelse, of which there must be one, is LEST, or was until it was deleted."""
+        answer = await self._read(WHOLE, forsendelse_id, about=[forsendelse_id], enough=bool)
+        return LEST in {one.type for one in that_counted(Hendelse(*row) for row in answer.rows)}
 
     async def statuser(self, konto_id: UUID, ids: set[UUID]) -> Answer:
         """``forsendelse_id, status, sist_endret`` of those that the account sent."""

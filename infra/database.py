@@ -38,6 +38,10 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
     asyncpg.SerializationError,
     asyncpg.UndefinedTableError,  # tables that somebody dropped: a rebuild brings them back
     asyncpg.InvalidSchemaNameError,
+    asyncpg.InvalidCatalogNameError,  # a database that is being made anew
+    asyncpg.PostgresSystemError,  # its disk fails, or is gone
+    asyncpg.DataCorruptedError,
+    asyncpg.IndexCorruptedError,
 )
 
 

@@ -29,7 +29,7 @@ from streams.domain.errors import Rejected, Unavailable
 TIMEOUT = ClientTimeout(total=10)
 CONTEXT = {"fiks": "kek"}
 """What AWS KMS binds the ciphertext to, and what its audit log shows."""
-_AMAZON = re.compile(r"(?:^|\.)kms(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com$")
+_AMAZON = re.compile(r"(?:^|\.)kms(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$")
 THROTTLED = ("Throttling", "LimitExceeded", "KMSInternal", "DependencyTimeout", "KeyUnavailable")
 
 

@@ -63,7 +63,7 @@ DLQ_RECORDS = Counter(
     "Events dead-lettered; topic: where they stood; reason: the kind of fault",
     ["topic", "reason"],
 )
-DLQ_SIZE = Gauge("fiks_dlq_size", "Records in the dead-letter topic of this topic", ["topic"])
+DLQ_SIZE = Gauge("fiks_dlq_size", "Dead letters of this topic that were not replayed", ["topic"])
 REQUEST_SECONDS = Histogram(
     "fiks_request_seconds",
     "From the request's head to the end of the answer; route: the template, 'unknown' where none matched",

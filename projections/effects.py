@@ -20,7 +20,7 @@ from infra.database import Connection
 from schemas.codec import decode
 from schemas.envelope import By, Envelope, Recorded, derived_id, fact
 from streams import checkpoints
-from streams.agents import Lot, NotOurs, check_no_gap
+from streams.agents import Lot, check_follows
 from streams.dead_letters import DeadLetters
 from streams.domain.decider import Decider
 from streams.domain.errors import Unavailable
@@ -65,11 +65,11 @@ class Effecting(ABC):
 
     async def carry(self, connection: Connection, prepared: Met) -> None:
         """Do what follows from the records that were not met yet, and move past them."""
-        positions = await self._lock(connection, [lot.claim.partition for lot, _ in prepared])
+        positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot, _ in prepared])
         fresh: list[Recorded] = []
         for lot, events in prepared:
             at = positions[lot.claim.partition]
-            check_no_gap(self.role, lot.records, at)
+            check_follows(self.role, lot, at)
             fresh += [one for one in events if _offset(one.at) >= at]
         if fresh:
             await self.follow(connection, fresh)
@@ -79,7 +79,9 @@ class Effecting(ABC):
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record and move past it."""
         partition, record = lot.claim.partition, lot.records[0]
-        if (await self._lock(connection, [partition]))[partition] == record.offset:
+        at = (await checkpoints.lock(connection, self.role, [partition]))[partition]
+        check_follows(self.role, lot, at)
+        if at == record.offset:
             await self._dead_letters.append(self.role, record, reason)
             await checkpoints.move(connection, self.role, {partition: record.offset + 1})
 
@@ -100,13 +102,6 @@ class Effecting(ABC):
     def _wanted(self, record: LogRecord) -> Recorded | None:
         name = dict(record.headers).get("ce_type", b"").decode(errors="replace")
         return Recorded(decode(record.value, self.wanted[name]), envelope_of(record)) if name in self.wanted else None
-
-    async def _lock(self, connection: Connection, partitions: Iterable[TopicPartition]) -> checkpoints.Positions:
-        wanted = list(partitions)
-        positions = await checkpoints.lock(connection, self.role, wanted)
-        if len(positions) < len(wanted):
-            raise NotOurs
-        return positions
 
 
 def ends_of(events: Iterable[Envelope]) -> dict[int, int]:

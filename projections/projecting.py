@@ -26,7 +26,7 @@ from projections.versions import schema_of
 from schemas.codec import decode
 from schemas.envelope import Envelope, Position
 from schemas.errors import NotYetKnown, Unreadable
-from streams.agents import POISON, Lot, NotOurs, Record, check_no_gap
+from streams.agents import POISON, Lot, NotOurs, Record, check_follows
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
 from streams.records import envelope_of
@@ -163,10 +163,7 @@ class Projecting:
         """The lowest checkpoint of each partition among the projections."""
         columns = [[one.topic for one in partitions], [one.partition for one in partitions]]
         rows = await connection.fetch(self._load, list(self.projections), *columns)
-        positions = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-        if missing := [one for one in partitions if one not in positions]:
-            raise LookupError(f"there is no checkpoint for {missing[0]}; run `fiks migrate`")
-        return positions
+        return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
     async def prepare(self, lots: Sequence[Lot]) -> Prepared:
         """The writes of every projection, as if none had had these records; personal texts are opened all at once."""
@@ -238,7 +235,7 @@ class Projecting:
                 f"{projection.name} was built by logic {row['logic']}, this release has {projection.logic}: "
                 f"run `fiks rebuild {projection.name}`, or the release that matches"
             )
-        check_no_gap(projection.name, lot.records, row["next_offset"])
+        check_follows(projection.name, lot, row["next_offset"])
         return Target(projection, row["version"], lot, row["next_offset"])
 
     async def _tables_of(self, connection: Connection, target: Target) -> dict[str, Table]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
@@ -23,6 +24,7 @@ from infra.database import INFRASTRUCTURE, Connection, Pool
 from infra.logs import logger
 from infra.tracing import batch_span
 from schemas.errors import NotYetKnown, Unreadable
+from schemas.topics import NOKKEL
 from streams.domain.errors import Unavailable
 from streams.reader import Claim, Hole, die
 
@@ -51,6 +53,10 @@ DEAD_LETTER_LIMIT = 100
 
 class TooManyUnreadable(Exception):
     """A release that can read nothing must not empty a topic into its dead letters."""
+
+
+class Forgotten(Exception):
+    """The checkpoint lies before what was carried: the database was made anew, or is an older state of what it was."""
 
 
 class NotOurs(Exception):
@@ -96,7 +102,9 @@ class Work(Protocol[P]):
     """Seconds for which Kafka may keep records back until more have come: 0 where somebody waits for what follows."""
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where each partition is to be read from: the lowest position that still wants its records."""
+        """Where each partition is to be read from: the lowest position that still wants its records. Without those of
+        which there is no checkpoint.
+        """
 
     async def prepare(self, lots: Sequence[Lot]) -> P:
         """All that can be worked out before a transaction is open; waits for nothing but the keys of personal texts.
@@ -166,20 +174,49 @@ class Carrier:
         async for pause in _pauses():
             try:
                 async with self._pool.acquire(timeout=5) as connection:
-                    return await self.work.load(connection, partitions)
+                    positions = await self.work.load(connection, partitions)
+                if missing := [one for one in partitions if one not in positions]:
+                    raise Unavailable(f"there is no checkpoint for {missing[0]}; run `fiks migrate`")
+                return positions
             except PASSING as fault:
                 await pause(self.work.role, fault)
         raise AssertionError("unreachable")
 
     async def carry(self, claims: Sequence[Claim]) -> None:
-        """Carry the oldest records that wait on the claims. Raises Blocked when a newer release must read of them."""
+        """Carry the oldest records that wait on the claims. Raises Blocked when a newer release must read of them.
+
+        Where the database forgot what was carried, all of them are read again from their checkpoints.
+        """
         lots = [
             Lot(claim, claim.take(self.work.batch), list(claim.waiting))
             for claim in claims
             if claim.live and claim.waiting
         ]
         if lots:
-            await self._carry(sorted(lots, key=lambda lot: lot.at))
+            try:
+                await self._carry(sorted(lots, key=lambda lot: lot.at))
+            except Forgotten as fault:
+                self._start_over([lot.claim for lot in lots], str(fault))
+
+    async def look_back(self, claims: Iterable[Claim]) -> None:
+        """Read those again that are at rest and whose checkpoint lies before what was carried: on a partition where
+        nothing new comes no batch would find that.
+        """
+        carried = {claim: claim.carried for claim in claims if claim.is_at_rest}
+        if not carried:
+            return
+        positions = await self.attempt(partial(self.work.load, partitions=[one.partition for one in carried])) or {}
+        forgotten = [
+            claim for claim, at in carried.items() if claim.is_at_rest and positions.get(claim.partition, at) < at
+        ]
+        if forgotten:
+            self._start_over(forgotten, "found at rest")
+
+    def _start_over(self, claims: Sequence[Claim], why: str) -> None:
+        at = [f"{topic}/{number}" for topic, number in (claim.partition for claim in claims)]
+        log.warning("the database forgot what was carried: it is read again", role=self.work.role, at=at, why=why)
+        for claim in claims:
+            claim.start_over()
 
     async def attempt(self, action: Callable[[Connection], Awaitable[T]]) -> T | None:
         """Run ``action`` in a transaction, once: a timer comes again by itself. None when something was away."""
@@ -212,6 +249,7 @@ class Carrier:
                 with batch_span("carry", _traceparents(lots), role=self.work.role, events=count):
                     async with self._pool.acquire(timeout=5) as connection, connection.transaction():
                         await self.work.carry(connection, prepared)
+                _carried(lots)
                 self._set_aside_in_a_row = 0
                 metrics.CARRIED_SECONDS.labels(self.work.role).observe(time.time() - oldest / 1000)
                 return
@@ -263,6 +301,7 @@ class Carrier:
             try:
                 async with self._pool.acquire(timeout=5) as connection, connection.transaction():
                     await self.work.set_aside(connection, lot, reason)
+                _carried([lot])
                 log.error("a record was dead-lettered", role=self.work.role, at=lot.claim.partition, reason=reason)
                 return
             except NotYetKnown as fault:
@@ -287,12 +326,20 @@ async def _pauses() -> Any:
         seconds = min(2 * seconds, 1.0)
 
 
-def check_no_gap(name: str, records: Sequence[Record], next_offset: int) -> None:
-    """Raise Hole when the records begin beyond what was committed: something between was never applied."""
-    if records[0].offset > next_offset:
-        raise Hole(
-            f"{name}: the batch starts at {records[0].offset}, but only offsets below {next_offset} were applied"
-        )
+def check_follows(name: str, lot: Lot, next_offset: int) -> None:
+    """Raise Forgotten when the checkpoint, at ``next_offset``, lies before what was carried, and Hole when the records
+    begin beyond it all the same: something between was never applied.
+    """
+    first, carried, topic = lot.records[0].offset, lot.claim.carried, lot.claim.partition.topic
+    if next_offset < carried:
+        raise Forgotten(f"{name}: all below {carried} was carried, but the checkpoint is at {next_offset}")
+    if first > next_offset and topic != NOKKEL.name:  # a compacted topic has holes by nature
+        raise Hole(f"{name}: the batch starts at {first}, but only offsets below {next_offset} were applied")
+
+
+def _carried(lots: Iterable[Lot]) -> None:
+    for lot in lots:
+        lot.claim.carried = lot.records[-1].offset + 1
 
 
 def _traceparents(lots: Sequence[Lot]) -> Iterator[str | None]:

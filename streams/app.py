@@ -33,6 +33,8 @@ CONCURRENCY = 4
 """Batches, of different partitions, that one role carries at the same time."""
 TICK = 1.0
 """Seconds between two looks at the deadlines."""
+LOOK_BACK = 5.0
+"""Seconds between two looks whether PostgreSQL still knows how far a role has come."""
 SHOW = 5.0
 """Seconds between two looks at the numbers that /metrics tells."""
 
@@ -118,6 +120,10 @@ class Worker(Service):
         async def run(claims: Any) -> None:
             await serve(claims, carrier, offer)
 
+        async def look_back() -> None:
+            await carrier.look_back(reader.claims.values())
+
+        every(self._app, LOOK_BACK, f"checkpoints of {work.role}", look_back)
         self._app.agent(channel, name=work.role, concurrency=CONCURRENCY)(run)
         if self.settings.metrics_port is not None:
             every(self._app, SHOW, f"numbers of {work.role}", Gauges(work.role, reader).show)
@@ -128,13 +134,16 @@ class Worker(Service):
 
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
         async def look() -> None:
+            for partition, records in reader.behind().items():
+                claim = reader.claims[partition]
+                claim.has_caught_up |= claim.is_at_rest and records == 0
             while any([await expired(partition) for partition in await carrier.attempt(work.overdue) or ()]):
                 pass  # there may be more than are appended at once, and each partition has its turn
 
         async def expired(partition: TopicPartition) -> bool:
             claim = reader.claims.get(partition)
-            if claim is None or not claim.live:
-                return False
+            if claim is None or not claim.live or not claim.has_caught_up:
+                return False  # what is read again, since it was forgotten, may have been settled further on
             return bool(await carrier.attempt(partial(work.expire, partition=partition)))
 
         every(self._app, TICK, f"deadlines of {work.role}", look)

@@ -43,8 +43,15 @@ async def load(connection: Connection, name: str, partitions: Sequence[TopicPart
 
 
 async def lock(connection: Connection, name: str, partitions: Sequence[TopicPartition]) -> Positions:
-    """The next offset of each partition that has a row, which is locked until the transaction ends."""
-    return _positions(await connection.fetch(LOCK, name, VERSION, *_columns(partitions)))
+    """The next offset of each partition, whose row is locked until the transaction ends. One that has none, since the
+    database was made anew under a running worker, gets it: at 0.
+    """
+    columns = _columns(partitions)
+    rows = await connection.fetch(LOCK, name, VERSION, *columns)
+    if len(rows) < len(partitions):
+        await connection.execute(START, name, VERSION, *columns)
+        rows = await connection.fetch(LOCK, name, VERSION, *columns)
+    return _positions(rows)
 
 
 async def move(connection: Connection, name: str, positions: Positions, also: str = "", *args: Any) -> None:

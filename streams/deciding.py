@@ -16,7 +16,7 @@ from infra.metrics import DECISIONS
 from schemas.catalogue import key_of
 from schemas.envelope import By, Envelope, Recorded, decided, derived_id, fact
 from streams import checkpoints
-from streams.agents import Lot, NotOurs, Record, check_no_gap
+from streams.agents import Lot, Record, check_follows
 from streams.dead_letters import DeadLetters
 from streams.domain.decider import Decider, Decision, Journal, step
 from streams.journals import SAVE, Due, Journals, JournalStore
@@ -48,11 +48,11 @@ class Deciding:
 
     async def carry(self, connection: Connection, prepared: Met) -> None:
         """Fold the records that were not folded yet, append the decisions, save the journals."""
-        positions = await self._lock(connection, [lot.claim.partition for lot, _ in prepared])
+        positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot, _ in prepared])
         todo: Met = []
         for lot, events in prepared:
             at = positions[lot.claim.partition]
-            check_no_gap(self.role, lot.records, at)
+            check_follows(self.role, lot, at)
             if fresh := events[at - lot.records[0].offset :]:
                 todo.append((lot, fresh))
         if not todo:
@@ -68,7 +68,9 @@ class Deciding:
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record and move past it: its stream goes on without it."""
         partition, record = lot.claim.partition, lot.records[0]
-        if (await self._lock(connection, [partition]))[partition] == record.offset:
+        at = (await checkpoints.lock(connection, self.role, [partition]))[partition]
+        check_follows(self.role, lot, at)
+        if at == record.offset:
             await self._dead_letters.append(self.role, record, reason)
             await checkpoints.move(connection, self.role, {partition: record.offset + 1})
 
@@ -78,8 +80,7 @@ class Deciding:
 
     async def expire(self, connection: Connection, partition: TopicPartition) -> int:
         """Append the deadlines of the partition that have passed, guarded as every write is. Returns how many."""
-        if not await checkpoints.lock(connection, self.role, [partition]):
-            return 0
+        await checkpoints.lock(connection, self.role, [partition])
         due = await self._journals.due(connection, partition)
         if due:
             await self._log.append_all([self._expired(one) for one in due])
@@ -94,12 +95,6 @@ class Deciding:
         return event, fact(
             event, time=deadline.due, id=event_id, source=source, correlation_id=correlation, by=By(source)
         )
-
-    async def _lock(self, connection: Connection, partitions: Sequence[TopicPartition]) -> checkpoints.Positions:
-        positions = await checkpoints.lock(connection, self.role, partitions)
-        if len(positions) < len(partitions):
-            raise NotOurs
-        return positions
 
     def _fold(self, journals: Journals, met: Sequence[Recorded]) -> list[tuple[int, Decision]]:
         """Bring ``journals`` past the records. Returns the decisions, each with the offset that set it off."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from infra.metrics import AGENT_LAG, DLQ_SIZE, WORKER_CLAIMS
-from schemas.topics import TOPICS
+from schemas.topics import TOPICS, Topic
+from streams.dead_letters import read_all
+from streams.domain.errors import Unavailable
 from streams.reader import Reader
 
 
@@ -16,6 +20,7 @@ class Gauges:
     def __init__(self, role: str, reader: Reader) -> None:
         self._role, self._reader = role, reader
         self._shown: set[TopicPartition] = set()
+        self._sizes: dict[str, int] = {}
 
     async def show(self) -> None:
         """Set the gauges to what is so now. Dead letters stay as last shown while the broker is away."""
@@ -23,9 +28,18 @@ class Gauges:
         if self._reader.claims:
             try:
                 for topic in (TOPICS[name] for name in self._reader.topics if name in TOPICS):
-                    DLQ_SIZE.labels(topic.name).set(await self._reader.size(topic.dead_letters, topic.partitions))
-            except (KafkaError, ConsumerStoppedError):
+                    await self._show_letters(topic)
+            except (KafkaError, ConsumerStoppedError, Unavailable):
                 return
+
+    async def _show_letters(self, topic: Topic) -> None:
+        """How many wait for a replay. They are read when something was said of one, which is seldom."""
+        size = await self._reader.size(topic.dead_letters, topic.partitions)
+        if size == self._sizes.get(topic.name):
+            return
+        letters = await asyncio.to_thread(read_all, self._reader.bootstrap, topic.name) if size else []
+        DLQ_SIZE.labels(topic.name).set(sum(letter.replayed is None for letter in letters))
+        self._sizes[topic.name] = size
 
     def _show_claims(self) -> None:
         behind = self._reader.behind()

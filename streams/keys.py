@@ -23,7 +23,7 @@ from infra.logs import logger
 from schemas.personal import SUFFIX
 from schemas.topics import NOKKEL
 from streams import checkpoints
-from streams.agents import Lot, NotOurs, Record
+from streams.agents import Lot, Record, check_follows
 from streams.log import Log
 from streams.reader import Claim
 
@@ -102,22 +102,25 @@ class Following:
 
     async def carry(self, connection: Connection, prepared: Sequence[Lot]) -> None:
         """Apply the records that were not applied yet."""
-        positions = await self._lock(connection, [lot.claim.partition for lot in prepared])
+        positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot in prepared])
+        for lot in prepared:
+            check_follows(self.role, lot, positions[lot.claim.partition])
         fresh = [
             record for lot in prepared for record in lot.records if record.offset >= positions[lot.claim.partition]
         ]
         outcome = await self._outcome(connection, [said for one in fresh if (said := _said(one)) is not None])
         rows = [(name, generation_of(value), value) for name, value in sorted(outcome.put.items())]
         put = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
-        after = {lot.claim.partition: lot.records[-1].offset + 1 for lot in prepared}
+        after = {(at := lot.claim.partition): max(positions[at], lot.records[-1].offset + 1) for lot in prepared}
         await checkpoints.move(connection, self.role, after, WRITE, sorted(outcome.destroyed), *put)
         for lot in prepared:
             self._met(lot.claim.partition, lot.records[-1])
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Move past a record that PostgreSQL cannot take: it is no key of ours."""
-        [partition] = await self._lock(connection, [lot.claim.partition])
-        await checkpoints.move(connection, self.role, {partition: lot.records[0].offset + 1})
+        [(partition, at)] = (await checkpoints.lock(connection, self.role, [lot.claim.partition])).items()
+        check_follows(self.role, lot, at)
+        await checkpoints.move(connection, self.role, {partition: max(at, lot.records[0].offset + 1)})
 
     async def tend(self, claim: Claim, behind: int) -> None:
         """Put a mark behind what lies last, once that is old, so that its segment is closed; and where the partition
@@ -146,12 +149,6 @@ class Following:
         outcome = fold(records, before, alive)
         await asyncio.gather(*(say(self._log, name, None) for name in sorted(outcome.again)))
         return outcome
-
-    async def _lock(self, connection: Connection, partitions: Sequence[TopicPartition]) -> checkpoints.Positions:
-        positions = await checkpoints.lock(connection, self.role, partitions)
-        if len(positions) < len(partitions):
-            raise NotOurs
-        return positions
 
 
 def _said(record: Record) -> tuple[str, bytes | None] | None:

@@ -66,6 +66,10 @@ class Claim:
     partition: TopicPartition
     next: int | None = None
     """The offset of the record that must come next; None until the checkpoint was loaded."""
+    carried: int = 0
+    """The offset below which all was carried, as far as this worker knows."""
+    has_caught_up: bool = False
+    """Whether all that the log had was read once, since the checkpoint was loaded: only then it is known what runs."""
     live: bool = True
     busy: bool = False
     waiting: deque[ConsumerRecord[bytes, bytes]] = field(default_factory=deque)
@@ -74,9 +78,19 @@ class Claim:
     def __post_init__(self) -> None:
         self.idle.set()
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it is read on, and nothing of it is being carried."""
+        return self.live and self.next is not None and not self.busy
+
     def take(self, most: int) -> list[ConsumerRecord[bytes, bytes]]:
         """The oldest records that wait, at most so many; they wait no more."""
         return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+
+    def start_over(self) -> None:
+        """Read again from where the checkpoint is by then. Not while records are carried that were taken before."""
+        self.next, self.has_caught_up = None, False
+        self.waiting.clear()
 
     def block(self, offset: int) -> None:
         """Read no more from here on: the record at ``offset`` is for a newer release."""
@@ -183,7 +197,7 @@ class Reader(Service):
         fetched = await self._consumer.getmany(*open_claims, timeout_ms=200, max_records=AT_ONCE)
         for partition, records in fetched.items():
             claim = open_claims[partition]
-            if claim.live:  # a fetch that ends after a revoke belongs to nobody
+            if claim.live and claim.next is not None:  # what was fetched before a revoke, or to start over, is nobody's
                 await self._receive(claim, records)
 
     def _wants_more(self, claim: Claim) -> bool:
@@ -197,7 +211,7 @@ class Reader(Service):
         positions = await self._load([claim.partition for claim in claims])
         for claim in claims:
             if claim.live:
-                claim.next = positions[claim.partition]
+                claim.next = claim.carried = positions[claim.partition]
                 self._consumer.seek(claim.partition, claim.next)
 
     async def _receive(self, claim: Claim, records: list[ConsumerRecord[bytes, bytes]]) -> None:

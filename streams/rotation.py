@@ -7,8 +7,11 @@ Once nothing is wrapped with an old generation it can be dropped: then copies of
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from infra.database import Pool
+import asyncpg
+
+from infra.database import ANSWER, Pool
 from infra.keks import Keks
 from infra.keys import Table, say
 from streams.log import Log
@@ -39,7 +42,7 @@ class Rotation:
         """Drop the generations that wrap nothing any more, but for the newest. Returns their numbers."""
         await self._table.catch_up()
         known = await self._keks.generations()
-        used = {row["generation"] for row in await self._pool.fetch(USED)}
+        used = {row["generation"] for row in await self._read(USED)}
         if unused := known - used - {max(known)}:
             await self._keks.forget(unused)
         return unused
@@ -48,9 +51,15 @@ class Rotation:
         """Once through the table, after it has caught up: others may have wrapped with the old generation until now."""
         await self._table.catch_up()
         newest, last, count = max(await self._keks.generations()), "", 0
-        while rows := await self._pool.fetch(OLDER, last, newest, AT_ONCE):
+        while rows := await self._read(OLDER, last, newest, AT_ONCE):
             keys = await self._keks.unwrap({row["name"]: row["wrapped"] for row in rows})
             again = {name: await self._keks.wrap(name, key) for name, key in keys.items()}
             await asyncio.gather(*(say(self._log, name, wrapped) for name, wrapped in again.items()))
             last, count = rows[-1]["name"], count + len(rows)
         return count
+
+    async def _read(self, statement: str, *args: Any) -> list[asyncpg.Record]:
+        """The rows of a statement that may have to read the whole table, and has all the time that it takes."""
+        async with self._pool.acquire(timeout=ANSWER) as connection, connection.transaction():
+            await connection.execute("set local statement_timeout = 0")
+            return await connection.fetch(statement, *args)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
@@ -86,7 +87,7 @@ async def autorisasjoner(request: web.Request) -> web.Response:
 async def ressurser(request: web.Request) -> web.Response:
     """The resources that the caller sees."""
     kind = request.query.get("type")
-    return as_json([_ressurs(request, one) for one in _visible(request) if kind in (None, one.type)][:MOST])
+    return as_json([_ressurs(request, one) for one in _first(_visible(request), kind)])
 
 
 @routes.post(f"{BASE}/ressurser/oversikt", demands=manager())
@@ -131,14 +132,13 @@ async def ressurs(request: web.Request) -> web.Response:
 async def barn(request: web.Request) -> web.Response:
     """What lies directly below a resource."""
     kind = request.query.get("type")
-    found = [one for one in _children(request, _asked(request)) if kind in (None, one.type)]
-    return as_json([_ressurs(request, one) for one in found])
+    return as_json([_ressurs(request, one) for one in _first(_children(request, _asked(request)), kind)])
 
 
 @routes.get(f"{BASE}/{{ressurs}}/isLeaf", demands=manager() | integration())
 async def is_leaf(request: web.Request) -> web.Response:
     """Whether nothing lies below a resource."""
-    return as_json(not _children(request, _asked(request)))
+    return as_json(next(_children(request, _asked(request)), None) is None)
 
 
 @routes.get(f"{BASE}/ressurser/{{ressursId}}/tilganger", demands=manager(ADMIN))
@@ -211,16 +211,25 @@ def _administrates(request: web.Request, ressurs_id: UUID) -> bool:
 
 def _visible(request: web.Request) -> Iterator[Ressurs]:
     """What the caller holds a right on, or on something above it, or on its type; ROOT, then by organisation."""
-    configuration, holder = _of(request), request[PRINCIPAL].holder
-    if configuration.may(holder, ADMIN, ROOT):
+    if _of(request).may(request[PRINCIPAL].holder, ADMIN, ROOT):
         yield ROT
-    for fiks_org_id, virksomhet in configuration.virksomheter.items():
-        if configuration.sees(holder, fiks_org_id):
-            rules = configuration.administrates_by_root(holder, fiks_org_id)
-            held = virksomhet.rettigheter.get(holder, {})
-            for one in virksomhet.ressurser.values():
-                if rules or not held.keys().isdisjoint(one.sti) or any(configuration.by_type(holder, one)):
-                    yield one
+    for fiks_org_id, virksomhet in _of(request).virksomheter.items():
+        yield from filter(_sight(request, fiks_org_id), virksomhet.ressurser.values())
+
+
+def _sight(request: web.Request, fiks_org_id: UUID) -> Callable[[Ressurs], bool]:
+    """Which of the organisation's resources the caller sees."""
+    configuration, holder = _of(request), request[PRINCIPAL].holder
+    if not configuration.sees(holder, fiks_org_id):
+        return lambda _: False
+    rules = configuration.administrates_by_root(holder, fiks_org_id)
+    held = configuration.virksomhet(fiks_org_id).rettigheter.get(holder, {})
+    return lambda one: rules or not held.keys().isdisjoint(one.sti) or any(configuration.by_type(holder, one))
+
+
+def _first(ressurser: Iterable[Ressurs], kind: str | None) -> Iterable[Ressurs]:
+    """As many as are shown, of one type where that is asked for."""
+    return islice((one for one in ressurser if kind in (None, one.type)), MOST)
 
 
 def _below(request: web.Request, above: UUID, deepest: int | None) -> Iterator[Ressurs]:
@@ -234,10 +243,12 @@ def _below(request: web.Request, above: UUID, deepest: int | None) -> Iterator[R
 def _asked(request: web.Request) -> Ressurs:
     """The resource in the path. Raises NotFound also where the caller does not see it."""
     ressurs_id = _uuid(request.match_info["ressurs"])
-    for one in _visible(request):
-        if one.id == ressurs_id:
-            return one
-    _hide(request, ressurs_id)
+    found = _known(request, ressurs_id)
+    if found is ROT and _of(request).may(request[PRINCIPAL].holder, ADMIN, ROOT):
+        return ROT
+    if found is None or not _sight(request, found.fiks_org_id)(found):
+        _hide(request, ressurs_id)
+    return found
 
 
 def _hide(request: web.Request, ressurs_id: UUID) -> NoReturn:
@@ -247,8 +258,14 @@ def _hide(request: web.Request, ressurs_id: UUID) -> NoReturn:
     raise NotFound(missing) from NotAllowed(missing)
 
 
-def _children(request: web.Request, ressurs: Ressurs) -> list[Ressurs]:
-    return [one for one in _visible(request) if _way_up(one)[1:2] == (ressurs.id,)]
+def _children(request: web.Request, ressurs: Ressurs) -> Iterator[Ressurs]:
+    """What the caller sees directly below: of ROOT the organisations themselves, else resources of the same one."""
+    known = _of(request).virksomheter
+    if ressurs is ROT:
+        tops = (one.ressurser[id_] for id_, one in known.items() if id_ in one.ressurser)
+        return (one for one in tops if _sight(request, one.fiks_org_id)(one))
+    of = ressurs.fiks_org_id
+    return (one for one in filter(_sight(request, of), known[of].ressurser.values()) if one.sti[1:2] == (ressurs.id,))
 
 
 def _way_up(ressurs: Ressurs) -> tuple[UUID, ...]:

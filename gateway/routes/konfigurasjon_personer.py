@@ -76,7 +76,11 @@ class EndretPerson(Endring, frozen=True, kw_only=True):
 
 @routes.post(BASE, demands=manager())
 async def opprett(request: web.Request) -> web.Response:
-    """A person is known by this name from here on. Where another name was kept, it is this that is kept now."""
+    """A person is known by this name from here on. Where another name was kept, it is this that is kept now.
+
+    An administrator of a part of an organisation is not told whether that knows the person already: the answer is the
+    same, and what the organisation says stays. That it was asked is on the record.
+    """
     ny = read_json(await request.read(), NyPerson, request.charset)
     who, administered = request.app[PERSONS].actor(ny.fnr), _administered(request)
     if not administered:
@@ -84,14 +88,14 @@ async def opprett(request: web.Request) -> web.Response:
     known = {one.fiks_org_id: one for of in administered if (one := _person(request, of, who))}
     own = [of for of, one in known.items() if _administrates(request, one)]
     said_in = own or [of for of in administered if of not in known]
-    if not said_in:
-        raise NotAllowed("Personen er registrert av en annen administrator, som også må endre navnet")
+    for of in known.keys() - own:
+        await looked_up(request, *LOOKUP, [who], owner=of)
     for of in said_in:
         if of in known:
             await say_of_person(request, ChangePerson, of, who, navn=ny.navn)
         else:
             await say_of_person(request, CreatePerson, of, who, fnr=ny.fnr, navn=ny.navn)
-    kept = _person(request, said_in[0], who)
+    kept = _person(request, said_in[0], who) if said_in else None
     return await as_opened(request, {"fnr": ny.fnr, "navn": kept.navn if kept else ny.navn})
 
 

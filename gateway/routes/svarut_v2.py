@@ -146,15 +146,17 @@ async def hendelser(request: web.Request) -> web.Response:
 async def lest(request: web.Request) -> web.Response:
     """The forsendelse was read in another system: answered once that shows at every gateway.
 
-    Also where it is LEST already. Where reading it ends nothing (at the print supplier's, ended otherwise) it is 409:
-    the contract (3.2, 6.2) has no such transition, and whoever asks must not think that print was stopped.
+    Also where it is LEST already, or was until it was deleted. Where reading it ends nothing (at the print supplier's,
+    ended otherwise) it is 409: the contract (3.2, 6.2) has no such transition, and whoever asks must not think that
+    print was stopped.
     """
     forsendelse_id = await _own_forsendelse(request)
     by = read_json(await request.read(), LestAv, request.charset)
     event = LestMeldt(forsendelse_id=forsendelse_id, **msgspec.structs.asdict(by))
     position = await request.app[LOG].append(event, said(request, event))
     await request.app[READS].settled(forsendelse_id, position)
-    if (status := await request.app[READS].status(forsendelse_id)) is not Status.LEST:
+    if not await request.app[READS].was_read(forsendelse_id):
+        status = await request.app[READS].status(forsendelse_id)
         raise TooLate(f"Forsendelsen kan ikke settes som lest: den har status {status_v2(status)}")
     return web.Response(status=204)
 

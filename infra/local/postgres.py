@@ -70,6 +70,7 @@ class PostgresNode:
         _make_home(self.folder, account)
         if not (self.folder / "data").exists():
             await _initialise(self.folder.resolve(), self.passfile, account)
+            self._analysts_passfile.unlink(missing_ok=True)  # of a server that lost its data
         if not self._analysts_passfile.exists():
             await _let_in(ANALYST, self.folder.resolve() / "data", self._analysts_passfile, account)
 
@@ -95,6 +96,7 @@ class PostgresNode:
             argv=(str(binaries(account) / "bin/postgres"), "-D", str(data), "-p", str(self.port), *settings),
             port=self.port,
             prepare=self.prepare,
+            is_derived=True,
             ready=self.ready,
             account=account,
             # Fast shutdown; SIGTERM would wait for every client to leave.

@@ -41,6 +41,10 @@ class Process:
     """Where it must listen itself to be healthy: on a port that several share, an answer alone proves nothing."""
     ready: Check | None = None
     prepare: Preparation | None = None
+    is_derived: bool = False
+    """What it keeps can be made anew from what others keep: it is prepared before every start and not the first alone,
+    and the steps that need it are done again.
+    """
     step: bool = False
     account: Account | None = None
     cwd: Path = Path("/")

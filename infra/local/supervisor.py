@@ -5,6 +5,7 @@ Knows no product: it is given the list. What it sees it tells through `changed`.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -83,6 +84,8 @@ class Supervisor:
             running = self._start(process)
             try:
                 await self._bring_up(running)
+                if process.is_derived and self.conditions[process.name].restarts:
+                    await self._do_again(process)
             except (Died, TimeoutError) as error:
                 failures += 1
                 if running.exit_code is None:
@@ -97,6 +100,15 @@ class Supervisor:
             restarts = self.conditions[process.name].restarts + 1
             self._note(process, status="restarting", pid=None, restarts=restarts)
             await asyncio.sleep(back_off(failures))
+            if process.is_derived:
+                with suppress(StartFailed):  # then it does not start either, and is tried again
+                    await self._prepare(process)
+
+    async def _do_again(self, process: Process) -> None:
+        """The steps that need it: what they made may be lost with what it kept."""
+        for step in self._processes:
+            if step.step and process.name in step.needs:
+                await self._bring_up(self._start(step))
 
     async def _prepare(self, process: Process) -> None:
         if process.prepare is None:

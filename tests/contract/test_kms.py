@@ -113,8 +113,10 @@ def test_a_region_that_nobody_names_is_told_in_one_line_before_anything_starts(h
 @pytest.mark.parametrize(
     "host", [f"{one}.amazonaws.com" for one in ("kms.eu-north-1", "kms-fips.eu-north-1", "vpce-1.kms.eu-north-1.vpce")]
 )
-def test_the_region_is_the_one_in_the_host_where_no_other_is_named(host: str) -> None:
-    assert AwsKms(urlsplit(f"aws+https://{host}/k"), {})._region == "eu-north-1"
+@pytest.mark.parametrize(("region", "ending"), [("eu-north-1", ""), ("cn-northwest-1", ".cn")])
+def test_the_region_is_the_one_in_the_host_where_no_other_is_named(host: str, region: str, ending: str) -> None:
+    named = host.replace("eu-north-1", region) + ending
+    assert AwsKms(urlsplit(f"aws+https://{named}/k"), {})._region == region
 
 
 @pytest.mark.parametrize("token", [None, "session"])

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from prometheus_client import REGISTRY
 
 from gateway.cli import cli
 from schemas.codec import encode
 from schemas.topics import TOPICS
+from streams import dead_letters
+from streams.gauges import Gauges
 from tests.support.backbone import Backbone, about, mottatt
+from tests.support.eventually import eventually
 
 TOPIC = "fiks.svarut"
 
@@ -80,6 +84,12 @@ async def test_a_letter_that_was_replayed_says_so_and_is_replayed_twice_only_whe
     assert stands() == [first]
     assert (await dlq(system, tmp_path, "replay", TOPIC, "3-11", "--again")).exit_code == 0
     assert len(stands()) == 2
+    async with system.worker() as worker:  # the gauge that the alert looks at: of all that there is, what waits
+        gauges = Gauges("decider:svarut", worker.readers[0])
+        await eventually(lambda: bool(worker.readers[0].claims))
+        waiting = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.replayed is None]
+        await gauges.show()
+        assert REGISTRY.get_sample_value("fiks_dlq_size", {"topic": TOPIC}) == len(waiting)
     # A role that meets the record later, in a rebuild, makes nothing undone of it.
     await system.log.send(TOPICS[TOPIC].dead_letters, key, encode(event), headers)
     assert f"replayed: {stands()[1]}" in (await dlq(system, tmp_path, "list", TOPIC)).output

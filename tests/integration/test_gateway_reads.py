@@ -9,15 +9,22 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest_asyncio
 
 from gateway.app import make_app
 from gateway.auth.grant import token_for
 from gateway.auth.memory import MEMORY
-from gateway.context import READS
+from gateway.context import LOG, READS
+from gateway.reads import TOPIC
 from gateway.seed import MOTTAR_SELV, credentials
 from infra.local.ports import free_port
+from infra.partitions import partition_of
+from projections.freshness import position
+from schemas.svarut import PrintKvittert, Slettetype, SlettingBegjart
+from streams.domain.svarut_status import Status
 from tests.support import workers
+from tests.support.backbone import about
 from tests.support.eventually import eventually
 from tests.support.gateway import Caller, form, metadata, pdf, running_gateway, served
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
@@ -123,12 +130,42 @@ async def test_what_was_accepted_is_shown_as_only_received_while_nobody_decides_
         reads._patience = 0.3
         assert await statuser(system.other, forsendelse_id) == {forsendelse_id: "MOTTATT"}
         assert await history(system.other, forsendelse_id) == ["Forsendelsen er mottatt"]
-        reads._patience, reads._undecided_until = 60.0, 0.0
+        reads._patience = 60.0
+        reads._undecided_until.clear()
         asked = asyncio.gather(statuser(system.other, forsendelse_id), history(system.other, forsendelse_id))
         async with workers.working(settings):
             status, told = await asked
     assert status == {forsendelse_id: "VARSLET"}
     assert told[:2] == ["Forsendelsen er mottatt", "Forsendelsen er akseptert"]
+
+
+async def test_a_partition_where_nobody_decides_keeps_no_other_from_being_waited_for(system: System) -> None:
+    reads, settings = system.other.app[READS], system.one.settings
+    reads._undecided_until.clear()
+    async with workers.working(settings, "[one for one in ROLES if one != 'decider:svarut']"):
+        blocked, decided = [await send(system.one)], [await send(system.one)]
+        while (partition := partition_of(str(decided[0]), 12)) == partition_of(str(blocked[0]), 12):
+            decided = [await send(system.one)]
+        reads._patience = 60.0
+        assert await reads.konto_of(blocked[0])
+        assert await reads.konto_of(decided[0])
+        connection = await asyncpg.connect(settings.postgres)
+        end = (await reads._ends.now())[partition]
+        told = """
+            insert into checkpoint values ('decider:svarut', 1, $1, $2, $3)
+            on conflict (name, version, topic, partition) do update set next_offset = $3
+        """
+        was = await position(connection, "decider:svarut", TOPIC, partition)  # type: ignore[arg-type]
+        await connection.execute(told, TOPIC, partition, end)
+        reads._patience = 0.3
+        assert not await reads.follows(blocked)
+        assert await reads.follows(decided)
+        assert await reads.follows([*blocked, *decided]), "what can be known is waited for"
+        reads._patience = 60.0
+        assert not await reads.follows(blocked), "nobody waits in vain once more"
+        await connection.execute(told, TOPIC, partition, was)
+        await connection.close()
+        reads._undecided_until.clear()
 
 
 async def test_what_was_sent_is_found_at_once_through_another_gateway(working: System) -> None:
@@ -152,6 +189,21 @@ async def test_what_was_said_to_be_read_is_read_at_once(working: System) -> None
             assert await statuser(gateway, forsendelse_id) == {forsendelse_id: "LEST"}
 
     await asyncio.gather(*(once() for _ in range(20)))
+
+
+async def test_what_was_read_before_it_was_deleted_was_read_and_what_was_not_was_not(working: System) -> None:
+    mottaker = {"navn": "Kari Nordmann", "poststed": "Oslo", "postnummer": "0192"}
+    read, printed = await send(working.one), await send(working.one, mottaker=mottaker)
+    assert await lest(working.one, read) == 204
+    reads, log = working.one.app[READS], working.one.app[LOG]
+    for fact in (
+        PrintKvittert(forsendelse_id=printed),
+        SlettingBegjart(forsendelse_id=printed, slettetype=Slettetype.ALLE),
+        SlettingBegjart(forsendelse_id=read, slettetype=Slettetype.ALLE),
+    ):
+        await reads.settled(fact.forsendelse_id, await log.append(fact, about(fact)))
+    assert [await reads.status(one) for one in (read, printed)] == [Status.SLETTET] * 2
+    assert [await lest(working.other, one) for one in (read, printed)] == [204, 409]
 
 
 async def test_what_is_at_the_printers_cannot_be_said_to_be_read(working: System) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from infra.database import SESSION
 from infra.ends import Ends
 from infra.keys import FOLLOWER, Keys, Table, new_key, say
 from infra.kms import keks
@@ -153,6 +154,21 @@ async def test_rotation_wraps_every_key_anew_and_nothing_else(system: Backbone) 
         assert await rotation.retire() == {1}
         assert await other.get_many(ids) == made
         assert await keks(system.settings).unwrap(after) == made
+
+
+@pytest.mark.usefixtures("own_keks")
+async def test_a_table_that_takes_long_to_read_keeps_no_generation_from_being_retired(
+    system: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SESSION, "statement_timeout", "1s")
+    monkeypatch.setattr("infra.database.ANSWER", 1.5)
+    monkeypatch.setattr("streams.rotation.USED", "select 2 as generation, pg_sleep(2)")
+    async with following(system) as other:
+        assert other.table is not None
+        rotation = Rotation(keks(system.settings), system.log, other.table._pool, other.table)
+        await system.log.keys.create(new_id())
+        assert await keks(system.settings).add() == 2
+        assert await rotation.retire() == {1}
 
 
 async def _rows(system: Backbone) -> list[Any]:

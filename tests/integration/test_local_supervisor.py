@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -85,6 +86,32 @@ async def test_a_dead_one_is_restarted_and_the_others_are_left_alone(tmp_path: P
         await until(lambda: supervisor.conditions["one"].status == "healthy")
         assert supervisor.conditions["one"].restarts == 1
         assert supervisor.conditions["two"] == before["two"]
+
+
+async def test_what_can_be_made_anew_is_prepared_before_every_start_and_its_steps_follow(
+    tmp_path: Path, trace: Trace
+) -> None:
+    prepared = 0
+
+    async def prepare() -> None:
+        nonlocal prepared
+        prepared += 1
+
+    table = replace(trace.server("table"), prepare=prepare, is_derived=True)
+    log = replace(trace.server("log"), prepare=prepare)
+    steps = trace.step("migrate", needs=("table",)), trace.step("seed", needs=("log",))
+    async with supervised(tmp_path, table, log, *steps) as supervisor:
+        await until(lambda: supervisor.well)
+        assert prepared == 2
+        for name in ("table", "log"):
+            victim = supervisor.conditions[name].pid
+            assert victim
+            os.kill(victim, signal.SIGKILL)
+            await until(lambda name=name: supervisor.conditions[name].restarts == 1)  # type: ignore[misc]
+            await until(lambda name=name: supervisor.conditions[name].status == "healthy")  # type: ignore[misc]
+        await until(lambda: trace.lines().count("migrate") == 2)
+        await until(lambda: supervisor.conditions["migrate"].status == "done")
+    assert (prepared, trace.lines().count("seed")) == (3, 1)
 
 
 async def test_a_hanging_one_is_reported(tmp_path: Path, trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,16 +14,19 @@ import pytest
 from aiokafka import TopicPartition
 from confluent_kafka import Producer
 
+from infra.database import Connection
 from projections.projecting import Projecting
 from projections.projection import projections
 from schemas.codec import encode
+from schemas.envelope import Position
 from schemas.errors import NotYetKnown
 from schemas.svarut import Adresse, DokumenterNedlastet, LestMeldt, StansBegjart
 from schemas.topics import TOPICS
 from streams import dead_letters
 from streams.agents import Lot
 from streams.dead_letters import DeadLetters
-from streams.deciding import Deciding
+from streams.deciding import Deciding, Met
+from streams.domain.errors import Unavailable
 from streams.domain.svarut import svarut
 from streams.reader import Claim
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
@@ -79,6 +82,7 @@ async def test_one_look_appends_all_deadlines_that_have_passed(
         ids = [str(one) for one in await system.send(many, lesefrist_timer=0)]
         while await system.connection.fetchval(open_ones, ids) < many:
             await asyncio.sleep(0.05)
+        await system.until_quiet()
         await looks["deadlines of decider:svarut"]()
         assert await system.connection.fetchval(open_ones, ids) == 0
 
@@ -90,6 +94,41 @@ async def test_a_deadline_that_passes_is_an_event_and_is_decided_on(system: Back
         await system.until_projected("audit")
     assert "FristUtlopt" in types_of(system, ids[0])
     assert await system.connection.fetchval("select count(*) from frist where stream = $1", str(ids[0])) == 0
+
+
+async def test_a_deadline_is_not_appended_again_before_what_settled_it_was_read_again(
+    system: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with system.worker():
+        [id_] = await system.send(1, lesefrist_timer=0)
+        await system.until_status([id_], "SENDT_PRINT")
+    expired = types_of(system, id_)
+    settled = next(
+        Position(TOPIC, one.partition, one.offset)
+        for one in system.records()
+        if one.key == str(id_).encode() and dict(one.headers)["ce_type"] == b"FristUtlopt"
+    )
+    for forgotten in ("journal where decider", "frist where decider", "checkpoint where substr(name, 9)"):
+        await system.connection.execute(f"delete from {forgotten} = $1", "svarut")
+    looks: dict[str, Callable[[], Awaitable[None]]] = {}
+    monkeypatch.setattr("streams.app.every", lambda _app, _seconds, name, body: looks.update({name: body}))
+
+    class Reading(Deciding):
+        """Does not come to what settled the deadline."""
+
+        batch = 1
+
+        async def carry(self, connection: Connection, prepared: Met) -> None:
+            if any(one.at.position == settled for _, events in prepared for one in events):
+                raise Unavailable("not yet")
+            await super().carry(connection, prepared)
+
+    running = "select count(*) from frist where stream = $1 and due <= now() and not appended"
+    async with system.worker([Reading(svarut, system.log, DeadLetters(system.log))]):
+        while not await system.connection.fetchval(running, str(id_)):
+            await asyncio.sleep(0.05)
+        await looks["deadlines of decider:svarut"]()
+    assert types_of(system, id_) == expired
 
 
 async def test_workers_that_join_and_leave_lose_and_double_nothing(system: Backbone) -> None:

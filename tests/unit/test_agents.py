@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import NotYetKnown, Unreadable
-from streams.agents import Blocked, Carrier, Lot
+from streams.agents import Blocked, Carrier, Lot, check_follows
 from streams.domain.errors import Unavailable
 from streams.reader import Claim
 
@@ -48,8 +48,12 @@ class _Work:
     def __init__(self) -> None:
         self.carried: dict[int, list[int]] = {}
         self.aside: list[tuple[int, int]] = []
+        self.known: dict[int, int] = {}
         self.transactions = 0
         self.faults: list[Exception] = []
+
+    async def load(self, _connection: Any, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {one: self.known[one.partition] for one in partitions if one.partition in self.known}
 
     async def prepare(self, lots: Sequence[Lot]) -> Sequence[Lot]:
         for lot in lots:
@@ -64,6 +68,8 @@ class _Work:
         if self.faults:
             raise self.faults.pop()
         self.transactions += 1
+        for lot in prepared:
+            check_follows("test", lot, self.known.get(lot.at[1], lot.records[0].offset))
         for lot in prepared:
             self.carried.setdefault(lot.at[1], []).extend(record.offset for record in lot.records)
 
@@ -162,3 +168,34 @@ async def test_a_claim_that_another_took_along_keeps_nobody_waiting(monkeypatch:
         async with carrier.taking(claim) as taken:
             assert taken == ([] if number else claims)
     assert len(waits) == 1
+
+
+async def test_a_batch_whose_checkpoint_was_forgotten_is_read_again_from_there_with_what_is_beside_it() -> None:
+    work, claims = _Work(), claims_of([[GOOD], [GOOD, GOOD]])
+    for claim in claims:
+        claim.next = 2
+    claims[1].carried, work.known = 7, {1: 0}
+    await Carrier(work, _Pool()).carry(claims)  # type: ignore[arg-type]
+    assert work.carried == {}
+    assert [(claim.next, list(claim.waiting), claim.live) for claim in claims] == [(None, [], True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("known", "busy", "again"),
+    [({0: 8}, False, False), ({0: 5}, False, True), ({0: 5}, True, False), ({0: 9}, False, False), ({}, False, False)],
+    ids=["as it was", "forgotten", "being carried", "another was faster", "its projection was dropped"],
+)
+async def test_a_claim_at_rest_whose_checkpoint_was_forgotten_is_read_again(
+    known: dict[int, int], busy: bool, again: bool
+) -> None:
+    work, [claim] = _Work(), claims_of([[]])
+    claim.next = claim.carried = 8
+    claim.busy, work.known = busy, known
+    await Carrier(work, _Pool()).look_back([claim])  # type: ignore[arg-type]
+    assert claim.next == (None if again else 8)
+
+
+async def test_what_was_carried_is_remembered_by_the_claim() -> None:
+    work, claims = _Work(), claims_of([[GOOD, POISON, GOOD], [POISON]])
+    await Carrier(work, _Pool()).carry(claims)  # type: ignore[arg-type]
+    assert [claim.carried for claim in claims] == [3, 1]

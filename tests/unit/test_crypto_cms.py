@@ -216,11 +216,21 @@ def test_no_oracle_of_pkcs1_v15(damaged: Callable[[], bytes]) -> None:
         decryptor.finish()
 
 
-def test_damaged_oaep_is_not_readable() -> None:
-    damaged = recipients.recipient(PAIR.certificate, b"k" * 32)[:-256] + b"\1" * 256
-    short = recipients.recipient(PAIR.certificate, b"k" * 16)
-    assert read(envelope(CONTENT, recipients=[damaged])) is None
-    assert read(envelope(CONTENT, recipients=[short])) is None
+@pytest.mark.parametrize("gcm", [False, True])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        recipients.recipient(PAIR.certificate, b"k" * 32)[:-256] + b"\1" * 256,
+        recipients.recipient(PAIR.certificate, b"k" * 16),  # too short
+    ],
+)
+def test_damaged_oaep_is_not_readable_and_shows_at_the_end_like_damaged_content(damaged: bytes, gcm: bool) -> None:
+    message = envelope(CONTENT, recipients=[damaged], gcm=gcm)
+    assert read(message) is None
+    decryptor = Decryptor([PAIR])
+    assert len(decryptor.update(message)) > len(CONTENT) - 32
+    with pytest.raises(NotReadable):
+        decryptor.finish()
 
 
 def test_of_two_ways_to_the_same_key_oaep_is_taken() -> None:

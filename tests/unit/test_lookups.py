@@ -276,6 +276,23 @@ async def test_who_was_looked_for_and_not_shown_is_told_too(gateway: Gateway) ->
     assert gateway.told[1:] == [(ROOT, "konfigurasjon", "kontaktopplysninger", persons(CLERK_B), "IKKE_FUNNET")]
 
 
+async def test_an_administrator_of_a_part_is_not_told_that_the_organisation_knows_a_person_and_the_asking_is_told(
+    gateway: Gateway,
+) -> None:
+    gateway.server.app[MEMORY].meet(right(A, BY_TYPE, "ADMIN", EMPTY))
+    said = {"fnr": CLERK, "navn": "En annen"}
+    assert await gateway.ask(BY_TYPE, ("POST", "/konfigurasjon/api/v1/personer"), said, None) == (200, said)
+    assert gateway.told == [(A, "konfigurasjon", "kontaktopplysninger", persons(CLERK), "FUNNET")]
+    assert len(gateway.log.said) == 1, "nothing is said of the person"
+
+
+async def test_lists_of_resources_end(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autorisasjon, "MOST", 1)
+    for path in (f"{QUERY}/{ROOT}/barn", f"{QUERY}/{A}/barn", f"{QUERY}/ressurser"):
+        status, shown = await gateway.ask(ROOT_FNR, ("GET", path))
+        assert (status, len(shown)) == (200, 1)
+
+
 async def test_each_organisation_is_told_what_was_asked_of_its_own(gateway: Gateway) -> None:
     assert len((await gateway.ask(ROOT_FNR, LIST, {"fnrs": [CLERK, CLERK_B, STRANGER, ROOT_FNR]}))[1]) == 2
     told = {(of, utfall, *gjelder) for of, _, _, gjelder, utfall in gateway.told}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from streams.agents import check_no_gap
+from schemas.topics import NOKKEL
+from streams.agents import Forgotten, Lot, check_follows
 from streams.reader import Claim, Hole, Reader, or_die
 from tests.support.records import Record
 
@@ -47,9 +48,37 @@ async def test_a_hole_is_an_error(offsets: tuple[int, ...]) -> None:
 
 
 def test_a_batch_that_begins_beyond_the_checkpoint_is_an_error() -> None:
+    claim = Claim(AT, carried=5)
     with pytest.raises(Hole):
-        check_no_gap("svarut_status", records(7, 8), 5)
-    check_no_gap("svarut_status", records(5, 6), 6)
+        check_follows("svarut_status", Lot(claim, records(7, 8), []), 5)
+    check_follows("svarut_status", Lot(claim, records(5, 6), []), 6)
+
+
+@pytest.mark.parametrize("topic", ["t", NOKKEL.name])
+def test_a_checkpoint_before_what_was_carried_is_found_on_a_compacted_topic_too(topic: str) -> None:
+    lot = Lot(Claim(TopicPartition(topic, 0), carried=7), records(7, 8), [])
+    with pytest.raises(Forgotten):
+        check_follows("nokler", lot, 5)
+
+
+async def test_what_was_fetched_before_a_claim_starts_over_is_dropped_and_it_is_read_from_its_checkpoint() -> None:
+    reader, claim, ready = await reader_and_claim(5)
+    sought = []
+
+    class Consumer:
+        async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
+            claim.start_over()
+            return {AT: records(8, 9)}
+
+        def seek(self, _partition: TopicPartition, offset: int) -> None:
+            sought.append(offset)
+
+    claim.next = claim.carried = 8
+    reader.claims, reader._consumer = {AT: claim}, Consumer()
+    await reader._round()
+    assert (list(claim.waiting), claim.next, ready) == ([], None, [])
+    await reader._take_up([claim])
+    assert (sought, claim.next, claim.carried) == ([5], 5, 5)
 
 
 async def test_a_fault_in_the_background_stops_the_process_and_an_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -58,12 +59,28 @@ class _Gcm:
         return self._cipher.finalize_with_tag(tail[0].octets)
 
 
+class _Lost:
+    """Deciphers with a key that is none, and fails at the end: a damaged key shows where damaged content does, so that
+    neither an answer nor when it comes tells the two apart.
+    """
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def update(self, data: bytes) -> bytes:
+        return self._content.update(data)
+
+    def finish(self, tail: Sequence[Element]) -> bytes:
+        self._content.finish(tail)
+        raise NotBer
+
+
 def content(kind: bytes, algorithm: Element, recipients: Element, pairs: Sequence[KeyPair]) -> Content:
     name, parameters = algorithm
-    if kind == ENVELOPED_DATA:
-        return _Cbc(content_key(recipients, pairs, AES_CBC[name.octets]), parameters)
-    _check(kind == AUTH_ENVELOPED_DATA)
-    return _Gcm(content_key(recipients, pairs, AES_GCM[name.octets]), parameters)
+    _check(kind in (ENVELOPED_DATA, AUTH_ENVELOPED_DATA))
+    size, cipher = (AES_CBC[name.octets], _Cbc) if kind == ENVELOPED_DATA else (AES_GCM[name.octets], _Gcm)
+    key = content_key(recipients, pairs, size)
+    return cipher(key, parameters) if key else _Lost(cipher(secrets.token_bytes(size), parameters))
 
 
 def _check(holds: bool) -> None:

@@ -31,11 +31,12 @@ class KeyPair:
     key: RSAPrivateKey
 
 
-def content_key(recipients: Element, pairs: Sequence[KeyPair], size: int) -> bytes:
-    """The key of the content, which has ``size`` octets, by the first recipient that is one of ``pairs``.
+def content_key(recipients: Element, pairs: Sequence[KeyPair], size: int) -> bytes | None:
+    """The key of the content, which has ``size`` octets, by the first recipient that is one of ``pairs``. None if OAEP
+    shows that it was damaged; RSA PKCS#1 v1.5 never shows that.
 
     OAEP goes first: some senders address the same certificate in both ways. Raises NotBer, LookupError or ValueError
-    when there is none, and never because of what RSA PKCS#1 v1.5 deciphers to.
+    when there is none.
     """
     ours = [
         (_padding(info.parts[2]), info.parts[3].as_string(OCTET_STRING), pair.key)
@@ -47,10 +48,11 @@ def content_key(recipients: Element, pairs: Sequence[KeyPair], size: int) -> byt
     padding, wrapped, key = min(ours, key=lambda recipient: isinstance(recipient[0], PKCS1v15))
     if isinstance(padding, PKCS1v15):
         return _without_telling(key, wrapped, size)
-    unwrapped = key.decrypt(wrapped, padding)
-    if len(unwrapped) != size:
-        raise NotBer
-    return unwrapped
+    try:
+        unwrapped = key.decrypt(wrapped, padding)
+    except ValueError:
+        return None
+    return unwrapped if len(unwrapped) == size else None
 
 
 def recipient(certificate: x509.Certificate, key: bytes) -> bytes:

@@ -62,6 +62,8 @@ def ago(**much: int) -> str:
         ({"mimetype": None}, "mimetype"),
         ({"mimetype": "tekst"}, "mimetype"),
         ({"mimetype": "text/html\r\nX: y"}, "mimetype"),
+        ({"mimetype": 'text/html; charset="utf-8'}, "mimetype"),
+        ({"mimetype": 'text/html; charset="utf-8\\"'}, "mimetype"),
         ({"sikkerhetsniva": 2}, "sikkerhetsniva"),
         ({"sikkerhetsniva": 4}, "kryptert"),
         ({"korrelasjonsid": "nei"}, "korrelasjonsid"),

@@ -45,6 +45,7 @@ async def test_malformed_http_is_an_error_message(
     head, body = await _raw(caller, MALFORMED[name])
     assert head.startswith(b"HTTP/1.") and b" 400 " in head.split(b"\r\n")[0]
     assert b"application/json" in head
+    assert b"\r\nServer: Fiks" in head and b"aiohttp" not in head
     assert json.loads(body)["status"] == 400
     logged = caplog.text + "".join(capfd.readouterr())
     assert SECRET not in head + body
@@ -54,6 +55,7 @@ async def test_malformed_http_is_an_error_message(
 async def test_an_unknown_expectation_is_an_error_message(caller: Caller) -> None:
     async with caller.session.get(f"{caller.url}/healthz", headers={"Expect": "a miracle"}) as answer:
         assert (answer.status, (await answer.json())["status"]) == (417, 417)
+        assert answer.headers["Server"] == "Fiks"
 
 
 async def test_content_that_is_not_encoded_as_it_says_is_a_bad_request(caller: Caller) -> None:

@@ -14,6 +14,7 @@ import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
 from fiks_cms import Encryptor
+from fiks_cms.recipients import recipient
 from gateway.auth.demands import silent_routes
 from gateway.context import BLOBS, LOG
 from gateway.seed import MOTTAR_SELV
@@ -23,6 +24,7 @@ from schemas.svarut import Dokument
 from streams.domain.svarut import key_id_of
 from streams.sealing import opened_all
 from tests.support.cms import encrypt, key_pair
+from tests.support.cms import envelope as make_envelope
 from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
 
 PDF = pdf()
@@ -163,6 +165,26 @@ async def test_what_cannot_be_deciphered_is_refused_and_leaves_nothing(
     assert message in answer["message"]
     assert "(dokument 2)" in answer["message"]
     assert caller.blobs == blobs
+
+
+async def test_what_is_damaged_in_an_envelope_is_not_told(caller: Caller) -> None:
+    async with caller.session.get(f"{caller.url}/forsendelse/publickey/hent") as answer:
+        certificate = load_pem_x509_certificate(await answer.read())
+    damaged = recipient(certificate, b"k" * 32)[:-256] + b"\1" * 256
+    padding = bytearray(await encrypted(caller, PDF))
+    padding[-1 - 10 - 16] ^= 0xFF  # behind it: the last block, and five ends of contents
+    said = []
+    for envelope in (
+        padding,
+        make_envelope(PDF, recipients=[damaged]),
+        make_envelope(PDF, recipients=[damaged], gcm=True),
+        make_envelope(PDF, recipients=[recipient(certificate, b"k" * 32)], gcm=True),  # the tag
+    ):
+        body = form(metadata("a.pdf", kryptert=True), [('filename="a.pdf"', bytes(envelope))])
+        status, answer = await caller.send(body)
+        said.append((status, answer["message"]))
+    assert len(set(said)) == 1
+    assert said[0][0] == 400
 
 
 async def test_what_an_envelope_holds_is_looked_into(caller: Caller) -> None:
