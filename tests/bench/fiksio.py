@@ -1,4 +1,5 @@
-"""What the AMQP server can do: deliveries to one Java consumer, idle connections, logins, and very much that waits.
+"""Fiks IO: messages beside RabbitMQ (``messages``), then what the AMQP server can do: deliveries to one Java consumer,
+idle connections, logins, and very much that waits.
 
 Run: ``python -m tests.bench.fiksio``; ``ARGS=1000`` says how many idle connections. The server is a process of its own
 on the gateway's loop, over TLS; the clients share the machine with it. The consumer is amqp-client for Java with
@@ -31,6 +32,7 @@ from infra.settings import Settings
 from schemas.konfigurasjon import PrivilegieTildelt, RessursOpprettet
 from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from tests.bench.arguments import asked
+from tests.bench.messages import measure_messages
 from tests.bench.report import Report
 from tests.bench.waiting import measure_waiting, office, queues_of
 from tests.support.amqp import AKTOR, KONTO_ID, MELDING, ORG, QUEUE, certified, running_amqp
@@ -170,6 +172,7 @@ async def measure_connections(server: Served, folder: Path, report: Report, numb
 
 async def main(number: int) -> None:
     report = Report("fiksio")
+    await measure_messages(report)
     with temporary_folder() as folder:
         async with office(folder) as settings:
             async with served(folder, settings) as server:
@@ -185,4 +188,4 @@ if __name__ == "__main__":
         uvloop.run(serve(Path(sys.argv[2]), Settings(**json.loads(sys.argv[3])) if sys.argv[3:] else None))
     else:
         [connections] = asked("fiksio", "CONNECTIONS", "([1-9][0-9]*)?") or [IDLE]
-        asyncio.run(main(int(connections)))
+        uvloop.run(main(int(connections)))

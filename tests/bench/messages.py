@@ -2,7 +2,8 @@
 
 The whole system runs as processes of its own: Kafka, PostgreSQL, a worker, two gateways. The sender calls one of them
 by REST, the consumer reads at the other by AMQP. Beside it, in the same run, the same client publishes to a RabbitMQ
-that confirms (a durable queue, persistent messages) and consumes from it. Run: ``python -m tests.bench.messages``.
+that confirms (a durable queue, persistent messages) and consumes from it. Run: ``python -m tests.bench.messages``;
+``fiksio`` begins with the same.
 """
 
 from __future__ import annotations
@@ -65,13 +66,17 @@ class Arrivals:
         await message.channel.basic_ack(message.delivery_tag)
 
 
-async def bench() -> None:
+async def measure_messages(report: Report) -> None:
     """RabbitMQ first, so that its figures are there to compare with."""
-    report = Report("messages")
     async with by_rabbitmq() as (send, arrivals):
         await measure(report, "rabbitmq", send, arrivals)
     async with by_fiks_io() as (send, arrivals):
         await measure(report, "fiksio", send, arrivals, to="rabbitmq")
+
+
+async def main() -> None:
+    report = Report("messages")
+    await measure_messages(report)
     report.finish()
 
 
@@ -170,4 +175,4 @@ async def by_rabbitmq() -> AsyncIterator[tuple[Send, Arrivals]]:
 
 if __name__ == "__main__":
     asked("messages")
-    uvloop.run(bench())
+    uvloop.run(main())
