@@ -28,7 +28,7 @@ SEEN = (
     "status",
     "history",
     "events on the log",
-    "the document's size and SHA-256",
+    "the document's size, its name and SHA-256 sealed",
     "lines of the audit trail",
     r"dropped svarut_status_v\d+",
     "the same after the rebuild",
