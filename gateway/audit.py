@@ -106,7 +106,8 @@ class Auditor:
             arsak=fault.arsak if isinstance(fault, NotProved) else None,
         )
         about = _by(say(event), fault)
-        if self._singly.has_room(self._clock()) or self._unknown.has_room(unknown_kind(event, about)):
+        kind = unknown_kind(event, about, exists=known is not None)
+        if self._singly.has_room(self._clock()) or self._unknown.has_room(kind):
             await self._tell(event, about)
 
     async def denied(

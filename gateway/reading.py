@@ -235,6 +235,9 @@ class Reading:
             return await self._pool.fetch(statement, *args)
         except INFRASTRUCTURE as fault:
             raise _away(fault) from fault
+        except asyncpg.UndefinedColumnError as fault:  # tables that an older release made, or a newer one
+            log.error(f"run `fiks rebuild {self._projection}`, or the release that matches", fault=str(fault))
+            raise _away(fault) from fault
 
 
 def _away(fault: BaseException) -> Unavailable:

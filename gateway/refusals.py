@@ -74,10 +74,13 @@ def denied_callers() -> Tally[Denied]:
     return Tally(DENIED_OF_A_KIND, WINDOW, KINDS, Denied.rest)
 
 
-def unknown_kind(event: AutentiseringFeilet, about: Envelope) -> Unknown:
-    """The kind of an authentication failure."""
+def unknown_kind(event: AutentiseringFeilet, about: Envelope, exists: bool) -> Unknown:
+    """The kind of an authentication failure. Integrations that do not exist are told apart by nothing: whoever makes
+    them up could fill the kinds, and hide what is tried on others.
+    """
     grunn = _PARTICULAR.sub("…", event.grunn)
-    return Unknown(event.fiks_org_id, grunn, event.integrasjon_id, event.kaller, event.arsak, about.by)
+    claimed = event.integrasjon_id if exists else None
+    return Unknown(event.fiks_org_id, grunn, claimed, event.kaller, event.arsak, about.by)
 
 
 def kind_of(event: TilgangNektet, about: Envelope) -> Denied:

@@ -20,6 +20,7 @@ REQUIRED = ("ce_type", "ce_id", "ce_source", "ce_subject", "ce_time", "ce_correl
 WHO = ("ce_actor", "ce_onbehalfof", "ce_supplier", "ce_integration")
 TEXTS = {*REQUIRED, *WHO, "ce_causationid", "ce_legalbasis", "traceparent"} - {"ce_time"}
 LEVELS = {b"3": 3, b"4": 4}
+"""Of login. Others, of a newer release, read as none: they are shown, and nothing is decided by them."""
 """Levels of login, as they travel."""
 LONGEST = 1024
 """Bytes of a header, at most: what is longer is none of ours, and no index takes it."""
@@ -131,7 +132,7 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
         actor=None if actor is None else actor.decode(),
         on_behalf_of=None if on_behalf_of is None else on_behalf_of.decode(),
         supplier=None if supplier is None else supplier.decode(),
-        level=None if level is None else _level(level),
+        level=None if level is None else LEVELS.get(level),
         integration=None if integration is None else integration.decode(),
         legal_basis=None if legal_basis is None else legal_basis.decode(),
         traceparent=None if traceparent is None else traceparent.decode(),
@@ -167,17 +168,10 @@ def _offset(value: bytes) -> int:
     raise ValueError("no offset")
 
 
-def _level(value: bytes) -> int:
-    if (level := LEVELS.get(value)) is not None:
-        return level
-    raise ValueError("no level of login")
-
-
 _READERS: dict[str, tuple[Callable[[bytes], object], str]] = {
     **dict.fromkeys(sorted(TEXTS), (bytes.decode, "UTF-8")),
     "ce_time": (_time, "a time"),
     "cause": (_offset, "an offset"),
-    "ce_level": (_level, "a level of login"),
 }
 
 

@@ -134,9 +134,10 @@ class Worker(Service):
 
     def _watch_deadlines(self, work: Deciding, reader: Reader, carrier: Carrier) -> None:
         async def look() -> None:
-            for partition, records in reader.behind().items():
+            for partition, end in reader.ends().items():
                 claim = reader.claims[partition]
-                claim.has_caught_up |= claim.is_at_rest and records == 0
+                if claim.next is not None and claim.until is None:
+                    claim.until = end
             while any([await expired(partition) for partition in await carrier.attempt(work.overdue) or ()]):
                 pass  # there may be more than are appended at once, and each partition has its turn
 
@@ -144,7 +145,7 @@ class Worker(Service):
             claim = reader.claims.get(partition)
             if claim is None or not claim.live or not claim.has_caught_up:
                 return False  # what is read again, since it was forgotten, may have been settled further on
-            return bool(await carrier.attempt(partial(work.expire, partition=partition)))
+            return bool(await carrier.attempt(partial(work.expire, partition=partition, carried=claim.carried)))
 
         every(self._app, TICK, f"deadlines of {work.role}", look)
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from aiokafka import ConsumerRecord
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from infra import metrics
 from infra.ends import watermarks
+from infra.logs import logger
 from schemas.envelope import Headers
 from schemas.topics import TOPICS
 from streams.domain.errors import NotFound, Rejected, TooLarge, Unavailable
 from streams.log import Log, kafka_settings
 from streams.records import recorded
 
+log = logger(__name__)
+
 HEADER = "fiks_dlq_"
+WHERE = {HEADER + name for name in ("topic", "partition", "offset")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
     consumer = Consumer(kafka_settings(bootstrap) | {"group.id": "fiks.dlq", "enable.auto.commit": False})
     try:
         ends = {}
-        for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
+        for partition in _partitions(consumer, name):
             low, high = watermarks(consumer, TopicPartition(name, partition))
             if high > low:
                 ends[partition] = high
@@ -112,11 +117,21 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
                 raise Unavailable(f"the log stopped answering while {name} was read")
             for message in messages:
                 if message.error() is None:
-                    yield message
+                    if _is_ours(message):
+                        yield message
+                    else:
+                        log.error("no dead letter of ours", topic=name, at=(message.partition(), message.offset()))
                     if (message.offset() or 0) + 1 >= ends.get(message.partition() or 0, 0):
                         ends.pop(message.partition() or 0, None)
     finally:
         consumer.close()
+
+
+def _partitions(consumer: Consumer, name: str) -> list[int]:
+    try:
+        return list(consumer.list_topics(name, timeout=10).topics[name].partitions)
+    except KafkaException as fault:
+        raise Unavailable(f"the log does not answer: {fault}") from fault
 
 
 async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:
@@ -125,6 +140,10 @@ async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:
         if letter.number == number:
             return letter
     raise NotFound(f"{topic} has no dead letter {number}; `fiks dlq list {topic}` shows which there are")
+
+
+def _is_ours(message: Message) -> bool:
+    return {name for name, _ in cast(Headers, message.headers() or [])} >= WHERE
 
 
 def _letter(message: Message) -> DeadLetter:

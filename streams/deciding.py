@@ -78,9 +78,12 @@ class Deciding:
         """The partitions, whoever owns them, in which a deadline has passed."""
         return await self._journals.overdue(connection)
 
-    async def expire(self, connection: Connection, partition: TopicPartition) -> int:
-        """Append the deadlines of the partition that have passed, guarded as every write is. Returns how many."""
-        await checkpoints.lock(connection, self.role, [partition])
+    async def expire(self, connection: Connection, partition: TopicPartition, carried: int) -> int:
+        """Append the deadlines of the partition that have passed, guarded as every write is. Returns how many: none
+        where the checkpoint lies before what was ``carried``, since what was forgotten may have settled them.
+        """
+        if (await checkpoints.lock(connection, self.role, [partition]))[partition] < carried:
+            return 0
         due = await self._journals.due(connection, partition)
         if due:
             await self._log.append_all([self._expired(one) for one in due])

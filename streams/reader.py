@@ -68,8 +68,8 @@ class Claim:
     """The offset of the record that must come next; None until the checkpoint was loaded."""
     carried: int = 0
     """The offset below which all was carried, as far as this worker knows."""
-    has_caught_up: bool = False
-    """Whether all that the log had was read once, since the checkpoint was loaded: only then it is known what runs."""
+    until: int | None = None
+    """Where the log ended when that was first seen since the checkpoint was loaded."""
     live: bool = True
     busy: bool = False
     waiting: deque[ConsumerRecord[bytes, bytes]] = field(default_factory=deque)
@@ -77,6 +77,11 @@ class Claim:
 
     def __post_init__(self) -> None:
         self.idle.set()
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether all that the log had was carried since the checkpoint was loaded: only then it is known what runs."""
+        return self.until is not None and self.carried >= self.until
 
     @property
     def is_at_rest(self) -> bool:
@@ -89,7 +94,7 @@ class Claim:
 
     def start_over(self) -> None:
         """Read again from where the checkpoint is by then. Not while records are carried that were taken before."""
-        self.next, self.has_caught_up = None, False
+        self.next = self.until = None
         self.waiting.clear()
 
     def block(self, offset: int) -> None:
@@ -135,13 +140,18 @@ class Reader(Service):
 
     def behind(self) -> dict[TopicPartition, int]:
         """How many records of each claim no batch has taken up yet, as far as is known."""
+        found: dict[TopicPartition, int] = {}
+        for partition, end in self.ends().items():
+            claim = self.claims[partition]
+            if claim.next is not None:
+                found[partition] = end - claim.next + len(claim.waiting)
+        return found
+
+    def ends(self) -> dict[TopicPartition, int]:
+        """Where the log of each claim ended when it was last heard of; without those of which it never was."""
         assigned = self._consumer.assignment() if self.claims else set()
-        ends = {partition: self._consumer.highwater(partition) for partition in assigned & self.claims.keys()}
-        return {
-            partition: end - claim.next + len(claim.waiting)
-            for partition, claim in self.claims.items()
-            if claim.next is not None and (end := ends.get(partition)) is not None
-        }
+        known = {partition: self._consumer.highwater(partition) for partition in assigned & self.claims.keys()}
+        return {partition: end for partition, end in known.items() if end is not None}
 
     async def size(self, topic: str, partitions: int) -> int:
         """How many records a topic holds, if none is missing in it. Raises KafkaError."""

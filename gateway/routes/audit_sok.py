@@ -4,7 +4,7 @@ here what the event is called; the event itself stands on the log at the place t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -63,8 +63,9 @@ async def sok(request: web.Request) -> web.Response:
     aktorer = {row[column] for row in found.side.rows for column in ("actor", "integration")}
     configuration = request.app[MEMORY].configuration
     words = await in_words(request, "audit", aktorer, of)
-    words |= {one: "Integrasjon" for one in aktorer if _is_stranger(configuration, one or "", of)}
-    treff = [_treff(row, of, orgnr, words) for row in found.side.rows]
+    strangers = {one for one in aktorer if _is_stranger(configuration, one or "", of)}
+    words |= dict.fromkeys(strangers, "Integrasjon")
+    treff = [_treff(row, of, orgnr, words, strangers) for row in found.side.rows]
     counted = [_aggregert(SERVICES[name], name, count, bool(asked)) for name, count in found.antall.items() if count]
     total = sum(found.antall.values())
     answer = {
@@ -90,11 +91,15 @@ def _is_stranger(configuration: Configuration, aktor: str, of: UUID) -> bool:
     return not any(UUID(id_) in one for one in known)
 
 
-def _treff(row: Any, of: UUID, orgnr: str | None, words: Mapping[str | None, str]) -> dict[str, Any]:
-    """A line of the trail; ``words`` are for its actors."""
+def _treff(
+    row: Any, of: UUID, orgnr: str | None, words: Mapping[str | None, str], strangers: Set[str | None]
+) -> dict[str, Any]:
+    """A line of the trail; ``words`` are for its actors. How ``strangers`` came in is their own affair."""
     place = {name: row[name] for name in ("topic", "partition", "offset")}
     through = None if row["integration"] is None else words[row["integration"]]
     came_in = {"leverandor": row["supplier"], "niva": row["level"], "integrasjon": through}
+    if strangers & {row["actor"], row["integration"]}:
+        came_in = {}
     proof = {"lovhjemmel": row["legal_basis"], **came_in, "hendelseId": row["id"], **place}
     return {
         "principal": words[row["actor"]],

@@ -10,9 +10,11 @@ from click.testing import CliRunner, Result
 from prometheus_client import REGISTRY
 
 from gateway.cli import cli
+from infra.local.ports import free_port
 from schemas.codec import encode
 from schemas.topics import TOPICS
 from streams import dead_letters
+from streams.domain.errors import Unavailable
 from streams.gauges import Gauges
 from tests.support.backbone import Backbone, about, mottatt
 from tests.support.eventually import eventually
@@ -34,6 +36,16 @@ async def test_no_dead_letters_is_said_and_is_no_line(system: Backbone, tmp_path
     headers = [(f"fiks_dlq_{name}", value.encode()) for name, value in where.items()]
     await system.log.send(TOPICS[TOPIC].dead_letters, "1", b"x", headers)
     assert (await dlq(system, tmp_path, "list", TOPIC)).output == "3-7\taudit\tUnreadable: x\n"
+
+
+async def test_a_record_that_is_no_letter_of_ours_stops_nobody(system: Backbone) -> None:
+    await system.log.send(TOPICS["fiks.dokumentlager"].dead_letters, "1", b"x", [("hello", b"you")])
+    assert dead_letters.read_all(system.settings.kafka, "fiks.dokumentlager") == []
+
+
+def test_a_broker_that_is_away_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        dead_letters.read_all(f"127.0.0.1:{free_port()}", TOPIC)
 
 
 @pytest.mark.parametrize(

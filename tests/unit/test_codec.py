@@ -255,8 +255,6 @@ ABOUT = Envelope(
         ("ce_correlationid", ..., "ce_correlationid is missing"),
         ("ce_time", b"i gaar", "ce_time is not a time"),
         ("ce_time", b"0001-01-01T00:00:00+01:00", "ce_time is not a time"),
-        ("ce_level", b"2", "ce_level is not a level of login"),
-        ("ce_level", b"04", "ce_level is not a level of login"),
         ("cause", b"x", "cause is not an offset"),
         ("cause", b"9223372036854775808", "cause is not an offset"),
         ("cause", b"-1", "cause is not an offset"),

@@ -32,6 +32,17 @@ async def reader_and_claim(next_offset: int) -> tuple[Reader, Claim, list[Claim]
     return Reader("127.0.0.1:9", "g", ("t",), load, offer), Claim(AT, next=next_offset), ready
 
 
+def test_a_claim_has_caught_up_once_what_the_log_had_is_carried_however_much_comes_meanwhile() -> None:
+    claim = Claim(AT, next=9, carried=5, busy=True)
+    assert not claim.has_caught_up, "it is not known yet where the log ends"
+    claim.until = 7
+    assert not claim.has_caught_up
+    claim.carried = 7
+    assert claim.has_caught_up
+    claim.start_over()
+    assert not claim.has_caught_up
+
+
 async def test_records_in_order_wait_and_the_claim_is_offered_once() -> None:
     reader, claim, ready = await reader_and_claim(5)
     await reader._receive(claim, records(5, 6))
