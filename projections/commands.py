@@ -21,7 +21,7 @@ from projections import rebuild as rebuilding
 from projections.projection import Projection, projections
 from projections.worker import ROLES, work
 
-NAMES = click.argument("names", nargs=-1, required=True, type=click.Choice(sorted(projections())))
+NAMES = click.argument("names", nargs=-1, type=click.Choice(sorted(projections())))
 console = Console(stderr=True)
 
 
@@ -55,21 +55,34 @@ def worker(roles: tuple[str, ...]) -> None:
 
 @click.command()
 @NAMES
+@click.option("--outdated", is_flag=True, help="Those that an earlier release built, by other logic: after an upgrade.")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many to use.")
 @click.option("--check", is_flag=True, help="Compare a rebuilt version with the live one, row by row; switch nothing.")
 @click.option("--cancel", is_flag=True, help="Drop what an interrupted rebuild has built.")
-def rebuild(names: tuple[str, ...], processes: int, check: bool, cancel: bool) -> None:
+def rebuild(names: tuple[str, ...], outdated: bool, processes: int, check: bool, cancel: bool) -> None:
     """Rebuild projections from the log beside the live ones, then switch; reads go on all the time.
 
     Interrupt it at any time: the next run goes on where it stopped.
     """
-    chosen = [projections()[name] for name in names]
-    if cancel:
+    if bool(names) == outdated:
+        raise click.UsageError("Name the projections, or say --outdated.")
+    chosen = asyncio.run(_outdated()) if outdated else [projections()[name] for name in names]
+    if not chosen:
+        click.echo("every projection is as this release builds it")
+    elif cancel:
         asyncio.run(_cancel(chosen))
     elif check:
         sys.exit(asyncio.run(_check(chosen, processes)))
     else:
         asyncio.run(_rebuild(chosen, processes))
+
+
+async def _outdated() -> list[Projection]:
+    connection = await _connect(Settings())
+    try:
+        return [one for one in projections().values() if await versions.is_outdated(connection, one)]
+    finally:
+        await connection.close()
 
 
 async def _rebuild(chosen: list[Projection], count: int) -> None:

@@ -38,6 +38,12 @@ async def live(connection: Connection, projection: Projection) -> tuple[int, int
     return None if row is None else (row["live"], row["logic"])
 
 
+async def is_outdated(connection: Connection, projection: Projection) -> bool:
+    """Whether the live version was built by the logic of an earlier release."""
+    found = await live(connection, projection)
+    return found is not None and found[1] < projection.logic
+
+
 async def create(connection: Connection, projection: Projection, version: int) -> None:
     """Make the empty tables of a version, without secondary indexes."""
     schema = schema_of(projection.name, version)

@@ -68,12 +68,13 @@ class Stack:
     def processes(self) -> tuple[Process, ...]:
         """In the order in which they may start; they stop in the reverse."""
         issuer, gateway = self.settings.issuer, self.addresses()["gateway"]
-        system = ("topics", "migrate")
+        system = ("rebuild",)
         return (
             self.kafka.process(),
             self.postgres.process(),
             self._fiks("topics", "topics", "apply", needs=("kafka",), step=True),
             self._fiks("migrate", "migrate", needs=("postgres",), step=True),
+            self._fiks("rebuild", "rebuild", "--outdated", needs=("topics", "migrate"), step=True),
             self._fiks("seed", "seed", needs=("topics",), step=True),
             self._fiks(
                 "issuer",
