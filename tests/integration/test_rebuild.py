@@ -9,7 +9,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from click.testing import CliRunner
 
+from gateway.cli import cli
 from infra.database import Connection
 from projections import rebuild as rebuilding
 from projections import versions
@@ -168,3 +170,21 @@ async def test_a_release_with_other_logic_waits_until_it_has_been_rebuilt(
         assert not await system.statuser(ids)
         await operator.execute("update projection set logic = $1 where name = 'svarut_status'", STATUS.logic)
         await system.until_status(ids, "SENDT_ALTINN")
+
+
+@pytest.mark.usefixtures("operator")
+async def test_what_an_earlier_release_built_is_rebuilt_and_nothing_else(system: Backbone) -> None:
+    async with system.worker():
+        await system.until_status(ids := await system.send(3), "SENDT_ALTINN")
+    await system.connection.execute("update projection set logic = logic - 1 where name = 'svarut_status'")
+
+    first, again = [await asyncio.to_thread(CliRunner().invoke, cli, ["rebuild", "--outdated"]) for _ in range(2)]
+
+    assert (first.exit_code, first.stdout) == (0, "svarut_status is live as version 2\n")
+    assert (again.exit_code, again.stdout) == (0, "every projection is as this release builds it\n")
+    assert await system.statuser(ids) == {"SENDT_ALTINN": 3}
+
+
+@pytest.mark.parametrize("arguments", [[], ["audit", "--outdated"]])
+def test_which_to_rebuild_must_be_said_once(arguments: list[str]) -> None:
+    assert CliRunner().invoke(cli, ["rebuild", *arguments]).exit_code == 2
