@@ -27,7 +27,7 @@ class Stopped:
     async def begin(self, lager: Lager, dokument_id: str, **headers: str) -> None:
         before = serving()
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", lager.settings.gateway_port, limit=1024)
-        lines = [f"{name}: {value}\r\n" for name, value in (lager.headers | {"Host": "localhost"} | headers).items()]
+        lines = [f"{name}: {value}\r\n" for name, value in {**lager.headers, "Host": "localhost", **headers}.items()]
         self.writer.write(f"GET /dokumentlager/nedlasting/{dokument_id} HTTP/1.1\r\n{''.join(lines)}\r\n".encode())
         self.status = int((await self.reader.readline()).split()[1])
         [self.served] = serving() - before
