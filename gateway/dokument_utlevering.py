@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import timeout
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +35,8 @@ log = logger(__name__)
 DAMAGED = web.AppKey("damaged", Remembered[UUID, date])
 """When it was last told of a document that it is damaged."""
 MOST_DAMAGED = 10_000
+LONGEST_WRITE = 600.0
+"""Seconds that a caller may take to read enough that the next of the content can be written."""
 Asked = Callable[[], Awaitable[Any]]
 """Finds the row of the document once more, as ``exposed`` does."""
 
@@ -61,7 +65,7 @@ async def handed_out(request: web.Request, asked: Asked) -> web.StreamResponse:
     response = web.StreamResponse(status=plan.status, headers=plan.headers)
     response.content_length = plan.length
     await response.prepare(request)
-    await _send(request, response, dokument, first, chunks)
+    await _send(request, response, dokument, first, chunks, asked)
     return response
 
 
@@ -102,22 +106,47 @@ async def exposed(request: web.Request, dokument_id: UUID) -> Any:
 
 
 async def _send(
-    request: web.Request, response: web.StreamResponse, dokument: Any, first: bytes, rest: AsyncIterator[bytes]
+    request: web.Request,
+    response: web.StreamResponse,
+    dokument: Any,
+    first: bytes,
+    rest: AsyncIterator[bytes],
+    asked: Asked,
 ) -> None:
     """Send the content as fast as the caller takes it. What fails on the way can only be cut off."""
     try:
-        await response.write(first)
+        async with _patience():
+            await response.write(first)
         async for chunk in rest:
-            await response.write(chunk)
-        await response.write_eof()
+            async with _patience():
+                await response.write(chunk)
+        async with _patience():
+            await response.write_eof()
     except ConnectionError:
+        _abort(request)
         log.info("a download was given up", dokument_id=dokument["dokument_id"])
     except Exception as fault:
-        if request.transport is not None:
-            request.transport.abort()
+        _abort(request)
         log.error("a download was cut off", dokument_id=dokument["dokument_id"], exc_info=fault)
         if isinstance(fault, Tampered):
-            await _damaged(request, dokument)
+            with suppress(Gone):  # deleted on the way, it is not damaged
+                await asked()
+                await _damaged(request, dokument)
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Who stops reading has given up. Raises ConnectionAbortedError."""
+    try:
+        async with timeout(LONGEST_WRITE):
+            yield
+    except TimeoutError as fault:
+        raise ConnectionAbortedError(f"nothing was read for {LONGEST_WRITE} seconds") from fault
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def _tell(request: web.Request, dokument: Any) -> None:

@@ -14,6 +14,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from infra.blobs import SMALL, Blobs
+from infra.crypto.segments import HEADER_SIZE, KEY_SIZE, SEGMENT, Tampered
+from infra.sealed_blobs import opening, sealing
 from streams.domain.errors import NotFound, Unavailable
 from tests.support.chunks import chunks_of
 
@@ -93,6 +95,54 @@ async def test_what_is_put_can_be_got(store: Store, size: int) -> None:
     assert await read(store.blobs, "a1") == content
     assert await store.blobs.begin("a1", 10) == (content[:10], size)
     assert store.left() == ["a1"]
+
+
+KEY = bytes(KEY_SIZE)
+SEALED = os.urandom(2 * SEGMENT + 17)
+SEAM = (SEGMENT - 5, SEGMENT + 4)
+
+
+async def sealed(store: Store, name: str) -> bytes:
+    """What lies in the store as ``name``, once content has been sealed into it."""
+    await store.blobs.put(name, sealing(KEY, name, chunks_of(SEALED)))
+    return await read(store.blobs, name)
+
+
+async def put_instead(store: Store, name: str, lying: bytes) -> None:
+    await store.blobs.delete([name])  # what is put once is never overwritten
+    await store.blobs.put(name, chunks_of(lying))
+
+
+async def plain(store: Store, name: str, first: int = 0, last: int = len(SEALED) - 1) -> bytes:
+    return b"".join([part async for part in opening(store.blobs, KEY, name, len(SEALED), first, last)])
+
+
+async def test_sealed_content_is_opened_across_a_seam(store: Store) -> None:
+    await sealed(store, "a1")
+
+    first, last = SEAM
+    assert await plain(store, "a1", first, last) == SEALED[first : last + 1]
+    assert await plain(store, "a1") == SEALED
+
+
+async def test_sealed_content_with_a_flipped_bit_is_not_opened(store: Store) -> None:
+    lying = bytearray(await sealed(store, "a1"))
+    lying[HEADER_SIZE + SEGMENT + 100] ^= 1  # in the second segment
+    await put_instead(store, "a1", bytes(lying))
+
+    with pytest.raises(Tampered):
+        await plain(store, "a1", *SEAM)
+    assert await plain(store, "a1", 0, 9) == SEALED[:10], "the first segment is whole"
+
+
+@pytest.mark.parametrize("cut", [1, 17 + 16, SEGMENT])
+async def test_sealed_content_that_was_cut_is_not_opened(store: Store, cut: int) -> None:
+    lying = await sealed(store, "a1")
+    await put_instead(store, "a1", lying[:-cut])
+
+    for first, last in ((0, 9), SEAM, (0, len(SEALED) - 1)):
+        with pytest.raises(Tampered):
+            await plain(store, "a1", first, last)
 
 
 async def test_of_many_who_create_the_same_one_does(store: Store) -> None:

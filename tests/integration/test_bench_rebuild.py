@@ -26,6 +26,7 @@ def test_every_figure_is_measured(tmp_path: Path) -> None:
         "rebuild_one_process_vs_raw",
         "rebuild_two_processes_vs_one",
         "rebuild_one_process_vs_faust_topic_agent",
+        "rebuild_one_process_with_personal_texts",
     }
     assert compared <= set(figures)
     assert all(value > 0 for value in figures.values())

@@ -192,7 +192,13 @@ def form(metadata: bytes, content: bytes, *, end: bool = True) -> bytes:
 @asynccontextmanager
 async def running_lager(folder: Path) -> AsyncIterator[tuple[Lager, Lager]]:
     """The same caller of two gateways, with a worker behind them."""
-    kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
+    async with lager_on(folder, OwnKafka(folder), OwnPostgres(folder)) as callers:
+        yield callers
+
+
+@asynccontextmanager
+async def lager_on(folder: Path, kafka: OwnKafka, postgres: OwnPostgres) -> AsyncIterator[tuple[Lager, Lager]]:
+    """As ``running_lager``, on servers that a test can take away and must give back."""
     await asyncio.gather(kafka.start(), postgres.start())
     await prepare(postgres.dsn)
     async with running_gateway(kafka.bootstrap, folder / "state", postgres.dsn) as caller:
@@ -258,6 +264,7 @@ __all__ = [
     "Party",
     "form",
     "gateway_process",
+    "lager_on",
     "running_lager",
     "said_of",
     "working",

@@ -1,4 +1,4 @@
-"""What this process takes."""
+"""What a process takes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import resource
 from pathlib import Path
 
 
-def resident() -> int:
-    """Bytes of memory that this process has now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def resident(pid: int | None = None) -> int:
+    """Bytes of memory that this process, or that of ``pid``, has now."""
+    return int(Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1]) * resource.getpagesize()
