@@ -28,7 +28,7 @@ from infra.logs import logger
 from infra.metrics import DOWNLOADS_MISSED
 from schemas.dokumentlager import DokumentLastetNed, DokumentSkadet
 from streams.domain.dokumentlager import Status
-from streams.domain.errors import Gone, NotAllowed, Rejected, Unavailable
+from streams.domain.errors import Gone, NotAllowed, NotFound, Rejected, Unavailable
 
 log = logger(__name__)
 
@@ -129,7 +129,7 @@ async def _send(
         _abort(request)
         log.error("a download was cut off", dokument_id=dokument["dokument_id"], exc_info=fault)
         if isinstance(fault, Tampered):
-            with suppress(Gone):  # deleted on the way, it is not damaged
+            with suppress(Gone, Rejected, NotAllowed, NotFound, Unavailable):  # deleted on the way, it is not damaged
                 await asked()
                 await _damaged(request, dokument)
 
