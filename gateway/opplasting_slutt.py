@@ -70,7 +70,8 @@ def read_metadata(said_: Mapping[str, bytes], kryptert: bool) -> Metadata:
 async def made(request: web.Request, konto: Ressurs, upload: Opplasting) -> Ferdig:
     """The document of an upload that is whole. Who asks while this process is making it waits for the same.
 
-    Raises Unreadable or Rejected where it can be none, and then nothing is left; NotAllowed, Gone, NotFound and Unavailable.
+    Raises Unreadable or Rejected where it can be none, and then nothing is left; NotAllowed, Gone, NotFound
+    and Unavailable.
     """
     making = request.app[MAKING]
     if (task := making.get(upload.id)) is None:

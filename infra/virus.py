@@ -21,10 +21,10 @@ from infra.logs import logger
 log = logger(__name__)
 
 PATIENCE = 40.0
-"""Seconds for clamd to let us in, to take a chunk, and to hear that all is there and judge it: less than the 60 in which
-a client gives up."""
+"""Seconds for clamd to let us in, to take a chunk, and to hear that all is there and judge it: less than the 60 in
+which a client gives up."""
 LARGEST = 2**31 - 1
-"""Bytes. Clamd's engine looks at no larger file, and may say OK of one (its pull request 1041, issues 1274 and 1414)."""
+"""Bytes. Clamd's engine looks at no larger file, and may say OK of one (its issues 1274 and 1414)."""
 LONGEST_REPLY = 4096
 
 
