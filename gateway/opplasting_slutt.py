@@ -34,7 +34,7 @@ from schemas.codec import decode, encode
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.envelope import derived_id
 from schemas.errors import Unreadable
-from streams.domain.errors import Gone, NotFound, Unavailable
+from streams.domain.errors import Gone, NotFound, Rejected, Unavailable
 from streams.domain.konfigurasjon import Ressurs
 
 log = logger(__name__)
@@ -70,7 +70,8 @@ def read_metadata(said_: Mapping[str, bytes], kryptert: bool) -> Metadata:
 async def made(request: web.Request, konto: Ressurs, upload: Opplasting) -> Ferdig:
     """The document of an upload that is whole. Who asks while this process is making it waits for the same.
 
-    Raises Unreadable where it can be none, and then nothing is left; NotAllowed, Gone, NotFound and Unavailable.
+    Raises Unreadable or Rejected where it can be none, and then nothing is left; NotAllowed, Gone, NotFound
+    and Unavailable.
     """
     making = request.app[MAKING]
     if (task := making.get(upload.id)) is None:
@@ -97,7 +98,7 @@ async def _decided(request: web.Request, konto: Ressurs, upload: Opplasting) -> 
     received = Received(app[BLOBS], app[LOG].keys, app[SCANNER], new_uuid())
     try:
         mine = await _received(request, konto, upload, received)
-    except Unreadable:
+    except (Rejected, Unreadable):
         await received.discard()
         if not await opplastinger.decide(upload, GIVEN_UP):
             return None

@@ -2,7 +2,7 @@
 
 clamd says OK of what is larger than its MaxScanSize or MaxFileSize without having looked at it all, unless its
 configuration says ``AlertExceedsMax yes``; with that such content is TOO_LARGE here. So is what is larger than its
-StreamMaxLength.
+StreamMaxLength, and what is larger than LARGEST, whatever clamd says of it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from infra.logs import logger
 
 log = logger(__name__)
 
-PATIENCE = 30.0
-"""Seconds for clamd to let us in, to take a chunk, and to judge when all is there."""
+PATIENCE = 40.0
+"""Seconds for clamd to let us in, to take a chunk, and to hear that all is there and judge it: less than the 60 in
+which a client gives up."""
+LARGEST = 2**31 - 1
+"""Bytes. Clamd's engine looks at no larger file, and may say OK of one (its issues 1274 and 1414)."""
 LONGEST_REPLY = 4096
 
 
@@ -138,20 +141,24 @@ class _Stream:
         self._connection = connection
         self._patience = patience
         self._is_taken = True
+        self._size = 0
 
     async def begin(self) -> None:
         await self._send(b"zINSTREAM\0")
 
     async def feed(self, chunk: bytes) -> None:
+        self._size += len(chunk)
         if chunk:  # an empty one would end the stream
             await self._send(len(chunk).to_bytes(4))
             await self._send(chunk)
 
     async def verdict(self) -> Verdict:
-        await self._send(bytes(4))
+        if self._size > LARGEST:
+            return Verdict(Outcome.TOO_LARGE)
         reply = b""
         try:
             async with asyncio.timeout(self._patience):
+                await self._send(bytes(4))
                 while not reply.endswith(b"\0") and len(reply) < LONGEST_REPLY and (more := await self._receive()):
                     reply += more
         except OSError as fault:

@@ -81,6 +81,16 @@ async def test_what_clamd_has_not_looked_at_in_full_is_not_clean() -> None:
             assert await verdict(Clamd(addresses[0]), b"x" * (LIMIT - 1)) == Verdict(Outcome.TOO_LARGE)
 
 
+async def test_larger_than_its_engine_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever clamd replies."""
+    monkeypatch.setattr("infra.virus.LARGEST", 100)
+    with temporary_folder() as folder:
+        async with stand_in(folder) as addresses:
+            clamd = Clamd(addresses[0])
+            assert await verdict(clamd, b"x" * 60, b"x" * 40) == Verdict(Outcome.CLEAN)
+            assert await verdict(clamd, b"x" * 60, b"x" * 41) == Verdict(Outcome.TOO_LARGE)
+
+
 async def hangs(reader: StreamReader, writer: StreamWriter) -> None:
     await asyncio.sleep(60)
 

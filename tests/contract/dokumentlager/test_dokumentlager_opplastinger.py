@@ -6,25 +6,29 @@ import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway import opplasting_slutt
 from gateway.auth.memory import MEMORY
-from gateway.context import LOG
+from gateway.context import LOG, SCANNER
 from gateway.opplasting import PIECE, Opplasting
 from gateway.opplastinger import OPPLASTINGER
+from infra.virus import Clamd
 from schemas.dokumentlager import DokumentLastetOpp
 from streams.domain.errors import Unacknowledged, Unavailable
 from streams.domain.opplasting import LIFETIME
 from streams.sealing import opened_all
+from tests.support.clamd import EICAR, LIMIT, stand_in
 from tests.support.dokumentlager import PROVDAL, Answer, Lager, gateway_process
 from tests.support.gateway import ends_of, events_after
 from tests.support.tus import RESUMABLE, Upload, begun, create, metadata_of
@@ -490,6 +494,37 @@ async def test_one_that_cannot_be_deciphered_leaves_nothing(lager: Lager, korrel
     assert (await upload.head()).status == 410
     assert (left_of(lager, upload), await told(lager, korrelasjonsid)) == ({"utfall"}, [])
     assert len(lager.blobs - before) == 1
+
+
+@pytest_asyncio.fixture
+async def scanned(lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lager]:
+    """With a scanner."""
+    async with stand_in(tmp_path) as (address, _):
+        scanner = Clamd(address)
+        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
+        yield lager
+
+
+async def test_one_too_large_to_be_scanned_is_given_up(scanned: Lager, korrelasjonsid: str) -> None:
+    upload = await begun(scanned, LIMIT + 1, korrelasjonsid=korrelasjonsid)
+    assert (await upload.send(0, b"x" * (LIMIT + 1))).status == 400
+    assert (await upload.head()).status == 410
+    assert (left_of(scanned, upload), await told(scanned, korrelasjonsid)) == ({"utfall"}, [])
+
+
+async def test_an_infected_one_is_never_handed_out(scanned: Lager, korrelasjonsid: str) -> None:
+    upload = await begun(scanned, len(EICAR), korrelasjonsid=korrelasjonsid)
+    await upload.send(0, EICAR)
+    [event] = await told(scanned, korrelasjonsid)
+    assert (await scanned.download(str(event.event.dokument_id))).status == 400
+
+
+async def test_one_that_waits_for_the_scanner_stays_whole(lager: Lager, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload, scanner = await begun(lager, 3), Clamd("tcp://127.0.0.1:1")
+    with monkeypatch.context() as down:
+        down.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
+        assert [(await call).status for call in (upload.send(0, b"abc"), upload.head())] == [503, 503]
+    assert await downloaded(lager, await upload.head()) == b"abc"
 
 
 async def test_one_whose_time_has_passed_as_it_came(lager: Lager) -> None:
