@@ -6,15 +6,13 @@ import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +26,7 @@ from schemas.dokumentlager import DokumentLastetOpp
 from streams.domain.errors import Unacknowledged, Unavailable
 from streams.domain.opplasting import LIFETIME
 from streams.sealing import opened_all
-from tests.support.clamd import EICAR, LIMIT, stand_in
+from tests.support.clamd import EICAR, LIMIT
 from tests.support.dokumentlager import PROVDAL, Answer, Lager, gateway_process
 from tests.support.gateway import ends_of, events_after
 from tests.support.tus import RESUMABLE, Upload, begun, create, metadata_of
@@ -494,15 +492,6 @@ async def test_one_that_cannot_be_deciphered_leaves_nothing(lager: Lager, korrel
     assert (await upload.head()).status == 410
     assert (left_of(lager, upload), await told(lager, korrelasjonsid)) == ({"utfall"}, [])
     assert len(lager.blobs - before) == 1
-
-
-@pytest_asyncio.fixture
-async def scanned(lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lager]:
-    """With a scanner."""
-    async with stand_in(tmp_path) as (address, _):
-        scanner = Clamd(address)
-        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
-        yield lager
 
 
 async def test_one_too_large_to_be_scanned_is_given_up(scanned: Lager, korrelasjonsid: str) -> None:

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ import pytest_asyncio
 
 from gateway.context import SCANNER, TRAFFIC
 from infra.virus import Clamd
-from tests.support.clamd import EICAR, LIMIT, SIGNATURE, stand_in
+from tests.support.clamd import EICAR, LIMIT, SIGNATURE
 from tests.support.dokumentlager import BOUNDARY, Lager, form, said_of
 from tests.support.eventually import eventually
 from tests.support.records import records_on
@@ -224,15 +223,6 @@ async def test_who_shows_nothing_gets_nothing(lager: Lager) -> None:
     answer = await lager.session.get(f"{lager.url}/dokumentlager/nedlasting/{uuid4()}")
 
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="fiks"')
-
-
-@pytest_asyncio.fixture
-async def scanned(lager: Lager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lager]:
-    """With a scanner."""
-    async with stand_in(tmp_path) as (address, _):
-        scanner = Clamd(address)
-        monkeypatch.setattr(type(lager.app[SCANNER]), "scanning", lambda _self: scanner.scanning())
-        yield lager
 
 
 @pytest.mark.usefixtures("nothing_is_left")
