@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from gateway.amqp.deliveries import Outcome
@@ -78,7 +78,7 @@ class Settlement:
         self._saying: set[asyncio.Task[None]] = set()
         self._said: list[_Said] = []
         self._known: dict[UUID, Held] = {}
-        self._open: Counter[UUID] = Counter()
+        self._open: dict[UUID, set[UUID]] = {}
         self._returned: dict[UUID, Position] = {}
         self._let_go = asyncio.Condition()
 
@@ -126,11 +126,11 @@ class Settlement:
             return
         delivery.is_settled = True
         self._known[delivery.held.levering] = delivery.held
-        self._open[delivery.held.konto_id] += 1
+        self._open.setdefault(delivery.held.konto_id, set()).add(delivery.held.levering)
         task = asyncio.create_task(self._settle(delivery, outcome))
         self._saying.add(task)
         FIKS_IO_UNSAID.set(len(self._saying))
-        task.add_done_callback(self._is_said)
+        task.add_done_callback(partial(self._is_said, delivery.held))
 
     def give_back(self, abandoned: Abandoned) -> None:
         """Say of a message that another had, who is no more, that it was handed out and came back.
@@ -147,14 +147,19 @@ class Settlement:
             await asyncio.wait(set(self._saying))
 
     async def is_known(self, konto_id: UUID) -> None:
-        """Wait until the table contains what was settled here on the account, and what followed. Raises Unavailable."""
+        """Wait until the table contains what was settled here on the account before this was asked, and what followed.
+        Raises Unavailable.
+        """
+        asked = frozenset(self._open.get(konto_id, ()))
         try:
             async with asyncio.timeout(PATIENCE), self._let_go:
-                await self._let_go.wait_for(lambda: not self._open[konto_id])
+                await self._let_go.wait_for(lambda: asked.isdisjoint(self._open.get(konto_id, ())))
         except TimeoutError as fault:
             raise Unavailable("Køen er ikke klar ennå. Prøv igjen") from fault
-        if (position := self._returned.pop(konto_id, None)) is not None:
+        if (position := self._returned.get(konto_id)) is not None:
             await self._reading.settled(konto_id, position)
+            if self._returned.get(konto_id) == position:
+                del self._returned[konto_id]
 
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         if delivery.told:
@@ -162,7 +167,8 @@ class Settlement:
         position = await self._say(_event(delivery.held, outcome), delivery)
         returned = outcome in RETURNS
         if returned:
-            self._returned[delivery.held.konto_id] = position
+            konto_id = delivery.held.konto_id
+            self._returned[konto_id] = max(position, self._returned.get(konto_id, position))
         self._said.append(_Said(delivery.held, position, returned))
 
     async def _say(self, event: MeldingFact, delivery: Delivery) -> Position:
@@ -184,11 +190,12 @@ class Settlement:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _is_said(self, task: asyncio.Task[None]) -> None:
+    def _is_said(self, held: Held, task: asyncio.Task[None]) -> None:
         self._saying.discard(task)
         FIKS_IO_UNSAID.set(len(self._saying))
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("what became of a message cannot be said; its lease stays until this process ends", fault=fault)
+            self._close([held])
 
     async def _release(self) -> None:
         while True:
@@ -213,8 +220,15 @@ class Settlement:
         for one in done:
             self._known.pop(one.held.levering, None)
         async with self._let_go:
-            self._open -= Counter(one.held.konto_id for one in done)
+            self._close([one.held for one in done])
             self._let_go.notify_all()
+
+    def _close(self, settled: Iterable[Held]) -> None:
+        for konto_id, _, levering in settled:
+            of = self._open.get(konto_id, set())
+            of.discard(levering)
+            if not of:
+                self._open.pop(konto_id, None)
 
 
 def _event(held: Held, outcome: Outcome) -> MeldingFact:

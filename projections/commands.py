@@ -130,7 +130,7 @@ async def _connect(settings: Settings) -> asyncpg.Connection[asyncpg.Record]:
 
 @contextmanager
 def _progress(text: str) -> Iterator[rebuilding.Progress]:
-    """A bar with events carried, the rate so far and an estimate; one line a step where there is no terminal."""
+    """A bar with events carried, the time so far and an estimate; its last state alone where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task(text, total=0)

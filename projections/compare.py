@@ -12,6 +12,7 @@ from projections.projection import Projection
 from projections.rebuild import (
     Positions,
     Progress,
+    RebuildFailed,
     alone,
     cancel,
     end_offsets,
@@ -60,6 +61,11 @@ async def check(
     workers write on; the rebuild then stops exactly there.
     """
     await alone(connection, [projection])
+    if await connection.fetchval("select true from building where name = $1", projection.name):
+        raise RebuildFailed(
+            f"{projection.name} has a rebuild that is not done: finish it (`fiks rebuild {projection.name}`), or drop "
+            "what it has made (--cancel), before comparing"
+        )
     building = {projection: await prepare(connection, projection)}
     try:
         ends = end_offsets(bootstrap, topics_of([projection]))

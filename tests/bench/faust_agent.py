@@ -17,6 +17,7 @@ from projections.tables import Batch, describe
 from schemas.codec import decode
 from schemas.envelope import Position, read_envelope
 from tests.bench.events import TOPIC
+from tests.bench.report import FOLDER
 
 EVENTS = 100_000
 
@@ -34,6 +35,7 @@ async def _run(bootstrap: str, wanted: int) -> float:
         topic_disable_leader=True,
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
+        datadir=FOLDER / "faust",
     )
     topic = app.topic(TOPIC, value_serializer="raw", value_type=bytes, key_serializer="raw", key_type=bytes)
     connection = await asyncpg.connect(os.environ["FIKS_POSTGRES"])

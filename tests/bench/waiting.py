@@ -21,6 +21,7 @@ from infra.database import Connection
 from infra.settings import Settings
 from projections import versions
 from projections.fiks_io import fiks_io
+from schemas.envelope import By
 from streams import topics
 from tests.bench.report import Report
 from tests.support.backbone import backbone
@@ -35,7 +36,7 @@ SPREAD = [UUID(int=0x10000 + number) for number in range(5000)]
 TAKEN, GOT = 800, 50
 PREFETCH = 10
 MUCH = 1 << 20
-AKTOR = "integrasjon:00000000-0000-0000-0000-000000000009"
+BY = By("integrasjon:00000000-0000-0000-0000-000000000009")
 SECONDARY = "select indexname from pg_indexes where schemaname = 'fiks_io_v1' and indexname not like '%_pkey'"
 FILL = """
     with waiting as (
@@ -119,7 +120,7 @@ async def delivered(queues: Queues, accounts: Sequence[UUID], number: int) -> fl
             elif not enough.is_set():
                 consumer.want(PREFETCH, MUCH)
 
-        consumer = queues.subscribe(konto_id, AKTOR, give)
+        consumer = queues.subscribe(konto_id, BY, give)
         consumers.append(consumer)
         consumer.want(PREFETCH, MUCH)
 
@@ -138,7 +139,7 @@ async def got(queues: Queues, konto_id: UUID) -> list[float]:
     seconds, receipts = [], []
     for _ in range(GOT):
         began = time.perf_counter()
-        found = await queues.get(konto_id, AKTOR)
+        found = await queues.get(konto_id, BY)
         seconds.append(time.perf_counter() - began)
         assert found
         receipts.append(found.lease.receipt)

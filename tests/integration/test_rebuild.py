@@ -17,7 +17,7 @@ from projections import rebuild as rebuilding
 from projections import versions
 from projections.compare import check
 from projections.projection import projections
-from projections.rebuild import Positions, cancel, end_offsets, group_of, prepare, processes, reached
+from projections.rebuild import Positions, RebuildFailed, cancel, end_offsets, group_of, prepare, processes, reached
 from tests.support.backbone import Backbone
 
 STATUS = projections()["svarut_status"]
@@ -137,6 +137,14 @@ async def test_two_do_not_rebuild_the_same_at_once(system: Backbone, operator: C
         await rebuilding.rebuild(operator, system.settings.kafka, [STATUS, AUDIT], 1, silent)
     await other.close()
     await rebuilding.alone(operator, [AUDIT])
+
+
+async def test_comparing_leaves_what_an_interrupted_rebuild_has_made(system: Backbone, operator: Connection) -> None:
+    version, snapshot = await prepare(operator, STATUS), await asyncpg.connect(system.settings.postgres)
+    with pytest.raises(RebuildFailed, match="not done"):
+        await check(operator, snapshot, system.settings.kafka, STATUS, 1, silent)
+    await snapshot.close()
+    assert await prepare(operator, STATUS) == version
 
 
 async def test_what_an_interrupted_rebuild_has_made_can_be_dropped(system: Backbone, operator: Connection) -> None:
