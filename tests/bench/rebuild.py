@@ -176,7 +176,7 @@ def peer(name: str, bootstrap: str) -> float:
     out = subprocess.run(
         [sys.executable, "-m", "tests.bench.rebuild", "--peer", name, bootstrap],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     ).stdout
     return float(json.loads(out.splitlines()[-1]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
 
 import pytest
 
@@ -10,6 +12,20 @@ from infra.ends import Ends
 from schemas.topics import TOPICS
 from streams.domain.errors import Unavailable
 from tests.support.stack import OwnKafka
+
+
+async def test_the_first_question_of_a_client_is_answered_on_a_busy_machine(own_kafka: OwnKafka) -> None:
+    """One in ten of them timed out."""
+    busy = [multiprocessing.get_context("spawn").Process(target=spin, daemon=True) for _ in range(4)]
+    for process in busy:
+        process.start()
+    try:
+        for _ in range(30):
+            assert await Ends(own_kafka.bootstrap, TOPICS["fiks.svarut"]).now()
+    finally:
+        for process in busy:
+            process.kill()
+            process.join()
 
 
 async def test_the_ends_are_known_again_after_the_broker_was_killed(own_kafka: OwnKafka) -> None:
@@ -31,6 +47,13 @@ async def test_a_broker_that_is_silent_has_told_no_end(own_kafka: OwnKafka) -> N
     finally:
         own_kafka.resume()
     assert await answered(ends) == before
+
+
+def spin() -> None:
+    """Until the parent is gone."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        pass
 
 
 async def answered(ends: Ends) -> dict[int, int]:
