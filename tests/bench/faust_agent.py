@@ -28,6 +28,8 @@ def topic_agent(bootstrap: str) -> float:
 
 
 async def _run(bootstrap: str, wanted: int) -> float:
+    folder = FOLDER / "faust"
+    folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         "bench.faust",
         broker=f"kafka://{bootstrap}",
@@ -35,7 +37,7 @@ async def _run(bootstrap: str, wanted: int) -> float:
         topic_disable_leader=True,
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
-        datadir=FOLDER / "faust",
+        datadir=folder,
     )
     topic = app.topic(TOPIC, value_serializer="raw", value_type=bytes, key_serializer="raw", key_type=bytes)
     connection = await asyncpg.connect(os.environ["FIKS_POSTGRES"])
