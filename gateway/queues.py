@@ -98,6 +98,8 @@ class Queues:
         self._missing: dict[UUID, float] = {}
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
+        self._losses = 0
+        """How often the session was lost. What was leased before that may be another's by now, unknown to us."""
         self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -150,10 +152,14 @@ class Queues:
 
     async def _get(self, konto_id: UUID, by: By) -> Got | None:
         with asking():
+            losses = self._losses
             while taken := await self._leases.take({konto_id: 1}):
                 [(held, row)] = taken
                 if (melding := await self._opened(held, row)) is not None:
                     left = await self._leases.waiting(konto_id)
+                    if losses != self._losses:
+                        await self._put_back([held])
+                        raise Unavailable(UNREADABLE)
                     return Got(self._lease(held, row, melding, by), left)
         return None
 
@@ -203,13 +209,14 @@ class Queues:
             if not (wanted := self._wanted()):
                 self._wake.clear()
                 continue
+            losses = self._losses
             try:
                 taken = await self._leases.take(wanted)
             except INFRASTRUCTURE:
                 await asyncio.sleep(PAUSE)
                 self.look(wanted)
                 continue
-            self.look(await self._distribute(taken, wanted))
+            self.look(await self._distribute(taken, wanted, losses))
 
     def _wanted(self) -> dict[UUID, int]:
         """How many messages are wanted of some accounts where there may be some, which are not hungry any more."""
@@ -220,8 +227,10 @@ class Queues:
                 wanted[konto_id] = min(number, OF_ONE)
         return wanted
 
-    async def _distribute(self, taken: Sequence[Taken], wanted: dict[UUID, int]) -> set[UUID]:
-        """Give what was leased to those who want it. Returns the accounts that may have more."""
+    async def _distribute(self, taken: Sequence[Taken], wanted: dict[UUID, int], losses: int) -> set[UUID]:
+        """Give what was leased, after so many losses of the session, to those who want it. Returns the accounts that
+        may have more.
+        """
         self._taking |= {held.levering for held, _ in taken}
         room, fits = MUCH, []
         for number, (_, row) in enumerate(taken):
@@ -237,7 +246,7 @@ class Queues:
         for (held, row), melding in zip(fits, opened, strict=True):
             if melding is None:
                 continue
-            if (consumer := self._next(held.konto_id, len(melding.body))) is None:
+            if losses != self._losses or (consumer := self._next(held.konto_id, len(melding.body))) is None:
                 unwanted.append(held)
             else:
                 given[consumer].append(self._lease(held, row, melding, consumer.by))
@@ -312,6 +321,7 @@ class Queues:
                 await asyncio.sleep(PAUSE)
             finally:
                 self._connected.clear()
+                self._losses += 1
                 if session is not None:
                     session.terminate()
 

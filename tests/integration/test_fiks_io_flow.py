@@ -13,8 +13,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.amqp.deliveries import Got, Outcome
+from gateway.amqp.deliveries import Got, Lease, Outcome
 from gateway.queues import Queues
+from gateway.settlement import Delivery
+from infra.blobs import Blobs
 from projections.compare import check
 from projections.fiks_io import fiks_io as table
 from schemas.envelope import By, Position, read_envelope
@@ -27,6 +29,10 @@ from tests.support.queues import Post, gateway, post
 from tests.support.records import Record, records_on
 from tests.support.stack import own_database, temporary_folder
 
+DISCONNECT = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()
+"""
 BY = By("integrasjon:00000000-0000-0000-0000-000000000009", supplier="310993999")
 
 
@@ -37,6 +43,24 @@ async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
         patch.setattr("streams.domain.fiks_io.PAUSES", (timedelta(0),))
         async with own_database(postgres) as database, post(kafka, database, folder, gateways=1) as made:
             yield made
+
+
+class Slow(Blobs):
+    """The blobs of the office, from a store that answers when it is told to."""
+
+    def __init__(self, office: Post) -> None:
+        super().__init__((office.system.settings.state / "blobs").as_uri())
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def begin(self, name: str, length: int) -> tuple[bytes, int]:
+        self.asked.set()
+        await self.answers.wait()
+        return await super().begin(name, length)
+
+
+def id_of(lease: Lease) -> UUID:
+    assert isinstance(lease.receipt, Delivery)
+    return lease.receipt.held.melding_id
 
 
 async def got(queues: Queues, konto_id: UUID) -> Got:
@@ -270,6 +294,27 @@ async def test_leases_that_postgresql_forgot_cost_a_redelivery_and_no_message(
         assert (await got(queues, konto)).lease.redelivered
         queues.settle([first.lease.receipt], Outcome.ACKED)  # it had it in hand all the time
         await eventually_found(lambda: _has(office, sent.melding_id, "KVITTERT"))
+
+
+async def test_what_is_being_opened_while_postgresql_forgets_its_lease_is_not_handed_out(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another gateway may have handed it out meanwhile."""
+    konto, slow = uuid4(), Slow(office)
+    await office.send(konto, b"stort innhold")
+    given: list[UUID] = []
+    async with gateway(office.system, slow) as one:
+        subscription = one.subscribe(konto, BY, lambda leases: given.extend(map(id_of, leases)))
+        subscription.want(9, 999)
+        await slow.asked.wait()
+        await office.system.connection.execute("truncate lease")
+        await office.system.connection.execute(DISCONNECT)
+        async with gateway(office.system, office.blobs) as other:
+            assert not (await got(other, konto)).lease.redelivered
+            slow.answers.set()
+            later = await office.send(konto)
+            await eventually(lambda: later.melding_id in given)
+    assert given == [later.melding_id]
 
 
 async def test_what_waits_is_counted_as_far_as_anybody_needs_to_know(
