@@ -45,6 +45,14 @@ async def kill_postgres(system: System, chance: random.Random) -> None:
     await system.postgres.start()
 
 
+async def lose_postgres(system: System, chance: random.Random) -> None:
+    """PostgreSQL loses its disk: an empty database takes its place."""
+    await system.postgres.lose()
+    await asyncio.sleep(chance.uniform(0, 2))
+    await system.postgres.start()
+    await system.step("migrate")
+
+
 async def freeze_worker(system: System, chance: random.Random) -> None:
     """SIGSTOP of a worker for longer than its session: it wakes up believing that it owns what others now own."""
     node = chance.choice(system.workers)
@@ -74,6 +82,7 @@ FAULTS: tuple[Fault, ...] = (
     kill_gateway,
     kill_kafka,
     kill_postgres,
+    lose_postgres,
     freeze_worker,
     leave_and_join,
     join_and_leave,
