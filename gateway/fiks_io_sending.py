@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -24,7 +25,7 @@ from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
 from schemas.envelope import Position
 from schemas.fiks_io import MeldingSendt
 from schemas.personal import ERASED
-from streams.domain.errors import NotAllowed, Rejected, Unacknowledged, Unavailable
+from streams.domain.errors import NotAllowed, PerhapsAccepted, Rejected, Unacknowledged, Unavailable
 from streams.domain.fiks_io_katalog import Katalogkonto, konto_of
 from streams.domain.fiks_io_regler import IKKE_AKSEPTERT, Avslag, refusal
 from streams.sealing import opened_at
@@ -70,7 +71,8 @@ def fault_of(request: web.Request, mottaker_id: UUID, refused: Avslag) -> Reject
 async def tell(
     request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content | None, nokkel: str, now: datetime
 ) -> Position:
-    """Append the message, whose content nobody loses from then on. Raises Unavailable, and TooLarge.
+    """Append the message, whose content nobody loses from then on. Raises TooLarge; Unavailable where nothing was
+    accepted, and else PerhapsAccepted: on a 503 a published client sends it again by itself (contract 1.4).
 
     ``nokkel`` is the name of its key, by which its headers are sealed too: it is made if there is anything to seal.
     """
@@ -80,7 +82,8 @@ async def tell(
         await request.app[LOG].keys.create(nokkel)
     if content is not None and content.is_large:
         return await _tell_with_document(request, melding, innhold, content, now)
-    return await innhold.say(request.app[LOG].append(melding, said(request, melding, now)))
+    with _accepting():
+        return await innhold.say(request.app[LOG].append(melding, said(request, melding, now)))
 
 
 async def that_counts(request: web.Request, melding: MeldingSendt, position: Position) -> MeldingSendt:
@@ -116,8 +119,9 @@ async def _tell_with_document(
     await innhold.sealed_by(dokument.nokkel_id)
     await innhold.say(log.append(dokument, said(request, dokument, now)))
     try:
-        return await log.append(melding, said(request, melding, now))
-    except (Unacknowledged, asyncio.CancelledError):  # it may be on the log, and then its content must be there
+        with _accepting():
+            return await log.append(melding, said(request, melding, now))
+    except (PerhapsAccepted, asyncio.CancelledError):  # it may be on the log, and then its content must be there
         raise
     except BaseException:
         taken_back = DokumentslettingBegjart(
@@ -126,3 +130,13 @@ async def _tell_with_document(
         with suppress(Unavailable):  # then its time comes later
             await log.append(taken_back, said(request, taken_back))
         raise
+
+
+
+@contextmanager
+def _accepting() -> Iterator[None]:
+    """The message is on its way to the log from here on. Raises PerhapsAccepted."""
+    try:
+        yield
+    except Unacknowledged as fault:
+        raise PerhapsAccepted(str(fault)) from fault

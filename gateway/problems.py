@@ -19,7 +19,16 @@ from gateway.tus import CHECKSUM_MISMATCH, Refused
 from infra.logs import logger
 from infra.masking import masked_text
 from schemas.errors import Unreadable
-from streams.domain.errors import Gone, NotAllowed, NotAuthenticated, NotFound, Rejected, TooLate, Unavailable
+from streams.domain.errors import (
+    Gone,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    PerhapsAccepted,
+    Rejected,
+    TooLate,
+    Unavailable,
+)
 
 log = logger(__name__)
 
@@ -34,6 +43,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Gone: HTTPStatus.GONE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    PerhapsAccepted: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 HTTP_TEXTS = {
     404: "Adressen finnes ikke",

@@ -42,3 +42,7 @@ class Unavailable(Exception):
 
 class Unacknowledged(Unavailable):
     """The log did not acknowledge an event that was on its way: it may be there all the same."""
+
+
+class PerhapsAccepted(Exception):
+    """The log did not acknowledge what was asked for: whoever asks again may have asked for it twice."""
