@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
 from gateway.fiks_io_manuell import Polling
-from gateway.leases import CHANNEL, UNREADABLE, Held, Leases, Taken, alive, asking
+from gateway.leases import DEAD_FOR, UNREADABLE, Held, Leases, Life, Taken, alive, asking
 from gateway.meldinger import keys_of, melding_of
 from gateway.reading import Reading
 from gateway.settlement import Delivery, Settlement
@@ -53,8 +53,6 @@ ROUNDED = 0.005
 """Seconds by which a timer may be early."""
 TEND = 2.0
 """Seconds between two looks for leases that nobody minds."""
-DEAD_FOR = 5.0
-"""Seconds that a holder must be gone before its leases are taken over: it may be connecting again."""
 LAST_WORDS = 10.0
 """Seconds that the log has to take what is still to be said when we stop."""
 STALE = 30.0
@@ -97,6 +95,8 @@ class Queues:
         self._taking: set[UUID] = set()
         self._missing: dict[UUID, float] = {}
         self._wake = asyncio.Event()
+        self._life: Life | None = None
+        self._forfeited: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
 
@@ -148,12 +148,18 @@ class Queues:
     async def settled(self) -> None:
         await self._settlement.settled()
 
+    def tell(self, forfeited: Callable[[], None]) -> None:
+        self._forfeited.append(forfeited)
+
     async def _get(self, konto_id: UUID, by: By) -> Got | None:
         with asking():
             while taken := await self._leases.take({konto_id: 1}):
                 [(held, row)] = taken
                 if (melding := await self._opened(held, row)) is not None:
                     left = await self._leases.waiting(konto_id)
+                    if not self._is_alive:
+                        await self._put_back([held])
+                        raise Unavailable(UNREADABLE)
                     return Got(self._lease(held, row, melding, by), left)
         return None
 
@@ -197,7 +203,7 @@ class Queues:
         while True:
             await self._wake.wait()
             await self._connected.wait()
-            if self._settlement.unsaid > MOST_UNSAID:
+            if self._settlement.unsaid > MOST_UNSAID or not self._is_alive:
                 await asyncio.sleep(PAUSE)
                 continue
             if not (wanted := self._wanted()):
@@ -251,8 +257,8 @@ class Queues:
         return {konto_id for konto_id, number in wanted.items() if counted[konto_id] == number}
 
     def _next(self, konto_id: UUID, octets: int) -> _Subscription | None:
-        """Whose turn it is among those that want something."""
-        turns = self._turns.get(konto_id, [])
+        """Whose turn it is among those that want something; nobody's where the lease may be another's by now."""
+        turns = self._turns.get(konto_id, []) if self._is_alive else []
         consumer = next((one for one in turns if one.wants), None)
         if consumer is not None:
             turns.remove(consumer)
@@ -291,29 +297,41 @@ class Queues:
     async def _listen(self) -> None:
         """Hear of messages, and show that we live, on a session of its own.
 
-        Where PostgreSQL was away it may have forgotten the leases: they are told anew, and nothing is handed out before
-        the table knows all that is on the log, what was handed out before above all.
+        Where PostgreSQL was away it may have forgotten the leases: they are told anew, unless others have taken them
+        over meanwhile. Nothing is handed out before the table knows all that is on the log, what was handed out before
+        above all.
         """
         while True:
-            gone = asyncio.Event()
-            session = None
             try:
-                session = await alive(self._dsn, self._leases.holder)
-                session.add_termination_listener(lambda _, gone=gone: gone.set())
-                await session.add_listener(CHANNEL, self._heard)
-                await self._leases.renew(self._settlement.leases)
-                await self._reading.caught_up()
-                self._connected.set()
-                self.look(list(self._turns))
-                self._changed |= self._turns.keys()
-                await gone.wait()
+                async with alive(self._dsn, self._leases.holder, self._heard) as life:
+                    self._life = life
+                    if life.is_new:
+                        self._forfeit()
+                    else:
+                        await self._leases.renew(self._settlement.leases)
+                    await self._reading.caught_up()
+                    self._connected.set()
+                    self.look(list(self._turns))
+                    self._changed |= self._turns.keys()
+                    await life.ended()
                 log.warning("the queues cannot be read: the connection to PostgreSQL was lost")
             except AWAY:
                 await asyncio.sleep(PAUSE)
             finally:
+                self._life = None
                 self._connected.clear()
-                if session is not None:
-                    session.terminate()
+
+    def _forfeit(self) -> None:
+        """Others have taken us for dead, and hand out what we did."""
+        if self._settlement.leases:
+            log.warning("messages were taken over by another gateway: we said nothing for too long")
+        for tell in self._forfeited:
+            tell()
+
+    @property
+    def _is_alive(self) -> bool:
+        """Whether nobody can have taken us for dead."""
+        return self._life is not None and self._life.is_certain
 
     async def _is_connected(self) -> None:
         """Wait a little until the queues can be read. Raises Unavailable."""

@@ -106,6 +106,11 @@ class Link(asyncio.Protocol):
         self._session.close(Fault(Reply.CONNECTION_FORCED, why))
         self._work()
 
+    def forfeit(self) -> None:
+        """Close if something is in hand: others hand it out as well."""
+        if not self._session.idle:
+            self.close("meldingene deles ut av andre: koble til igjen")
+
     def abort(self) -> None:
         """Close without a word."""
         self._transport.abort()

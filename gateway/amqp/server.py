@@ -66,6 +66,7 @@ class Server:
         self._changed = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
         memory.tell(self._changed.set)
+        deliveries.tell(self._forfeit)
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> Self:
         """Listen. Without TLS only on the loopback address, for tests: raises ValueError elsewhere."""
@@ -123,6 +124,11 @@ class Server:
         del self._links[link]
         self._strangers.pop(link, None)
         AMQP_CONNECTIONS.dec()
+
+    def _forfeit(self) -> None:
+        """What consumers have in hand is handed out by others too."""
+        for link in list(self._links):
+            link.forfeit()
 
     # --- In the background --------------------------------------------------------------------------------------------
 

@@ -185,6 +185,11 @@ class Session:
         return self._out.asked is not None
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is in hand."""
+        return self._channels.idle
+
+    @property
     def consumers(self) -> list[Consumer]:
         """All consumers of the connection."""
         return self._channels.consumers

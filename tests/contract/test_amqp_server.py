@@ -384,6 +384,20 @@ async def test_heartbeats_come_and_who_sends_none_is_left(amqp: Amqp, connect: C
     assert amqp.queues.outcomes(KONTO_ID) == [["lost"]]
 
 
+async def test_what_is_anothers_by_now_costs_those_the_connection_who_have_something_in_hand(
+    amqp: Amqp, connect: Connect
+) -> None:
+    amqp.queues.put(KONTO_ID, MELDING)
+    busy, idle = await connect(amqp), await connect(amqp)
+    await busy.ask(commands.Basic.Get(queue=QUEUE), 1)
+    for forfeited in amqp.queues.forfeited:
+        forfeited()
+    while (frame := await busy.hear()).name != "Connection.Close":
+        pass
+    assert (frame.reply_code, amqp.queues.outcomes(KONTO_ID)) == (320, [["returned"]])
+    assert (await idle.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
 async def test_who_is_alive_but_deaf_is_closed_and_nobody_else(amqp: Amqp, connect: Connect) -> None:
     """In the watchdog's own time. The published client recovers from that, and not from the loss of its channel."""
     second, close = 2, commands.Channel.Close(200, "", 0, 0)
