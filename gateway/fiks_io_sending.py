@@ -132,7 +132,6 @@ async def _tell_with_document(
         raise
 
 
-
 @contextmanager
 def _accepting() -> Iterator[None]:
     """The message is on its way to the log from here on. Raises PerhapsAccepted."""

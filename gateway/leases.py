@@ -1,13 +1,16 @@
 """What a gateway holds of the queues, in PostgreSQL: taken with row locks that others pass over, kept as rows.
 
-A lease counts as long as its holder lives, which its session's advisory lock tells: no clock is compared. Who polls has
-no session: a gateway lends it a message until a time, by PostgreSQL's clock, and whoever gets its next call finds that.
+A lease counts as long as its holder lives, which its session's advisory lock tells: no clocks are compared. A holder
+that says nothing for ``SILENCE`` seconds has no session any more. Who polls has none at all: a gateway lends it a
+message until a time, by PostgreSQL's clock, and whoever gets its next call finds that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from time import monotonic
 from typing import NamedTuple
 from uuid import UUID
 
@@ -22,6 +25,14 @@ log = logger(__name__)
 CHANNEL = "fiks_io"
 """Where PostgreSQL tells that messages can be had: ``<account> <seconds until then>`` (projections/fiks_io.sql)."""
 UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
+BEAT, SILENCE = 2.0, 10.0
+"""Seconds between two signs of life of a holder, and without one until PostgreSQL ends its session."""
+DEAD_FOR = 5.0
+"""Seconds that a holder must be gone before its leases are taken over: it may be connecting again. So long after a sign
+of life it can be sure of them, however its session ended.
+"""
+ANSWER = 5.0
+"""Seconds in which a sign of life must be answered: else whoever gives it takes the session for lost."""
 MOST_COUNTED = 10_000
 """Messages of an account that are counted, leased ones among them: whoever asks costs no more, however many wait."""
 
@@ -57,10 +68,15 @@ HELD = """
     select mottaker_konto_id, melding_id, levering from lease
     where holder = $1 and since < now() - make_interval(secs => $2)
 """
-HOLDERS = "select holder from lease where until is null union select holder from consumers"
+HOLDERS = "select id from holder union select holder from lease where until is null union select holder from consumers"
+# The lock keeps the holder from coming back meanwhile; where it has come back, nothing is taken from it.
 ADOPT = """
-    with forgotten as (delete from consumers where holder = $1),
-    adopted as (update lease set holder = $2 where holder = $1 returning mottaker_konto_id, melding_id, levering)
+    with tried as materialized (select pg_try_advisory_xact_lock($3) as is_dead),
+    buried as (delete from holder where id = $1 and (select is_dead from tried)),
+    forgotten as (delete from consumers where holder = $1 and (select is_dead from tried)),
+    adopted as (
+        update lease set holder = $2 where holder = $1 and (select is_dead from tried)
+        returning mottaker_konto_id, melding_id, levering)
     select adopted.*, korrelasjon from adopted left join read.fiks_io_melding using (mottaker_konto_id, melding_id)
 """
 LEND = """
@@ -116,6 +132,7 @@ SAY_CONSUMERS = """
     on conflict (mottaker_konto_id, holder) do update set number = excluded.number
 """
 ALIVE = "select pg_advisory_lock($1)"
+BEGIN = "insert into holder (id) values ($1) on conflict do nothing"
 IS_ALIVE = "select not pg_try_advisory_xact_lock($1)"
 
 
@@ -193,15 +210,15 @@ class Leases:
 
     async def others(self) -> set[UUID]:
         """The other holders that anything is known of."""
-        return {row["holder"] for row in await self._pool.fetch(HOLDERS)} - {self.holder}
+        return {row["id"] for row in await self._pool.fetch(HOLDERS)} - {self.holder}
 
     async def is_alive(self, holder: UUID) -> bool:
         """Whether the holder's session is there."""
         return bool(await self._pool.fetchval(IS_ALIVE, _lock(holder)))
 
     async def adopt(self, dead: UUID) -> list[Abandoned]:
-        """Take over what a holder had that is no more."""
-        return _abandoned(await self._pool.fetch(ADOPT, dead, self.holder))
+        """Take over what a holder had that is no more; nothing where it is alive after all."""
+        return _abandoned(await self._pool.fetch(ADOPT, dead, self.holder, _lock(dead)))
 
     async def lend(self, held: Held, poller: UUID, seconds: float) -> bool:
         """Make what this holder has that of one who polls, for so long. False: it has one already, or this is gone."""
@@ -225,15 +242,62 @@ class Leases:
         return _abandoned(await self._pool.fetch(OVERDUE, self.holder))
 
 
-async def alive(dsn: str, holder: UUID) -> asyncpg.Connection[asyncpg.Record]:
-    """A session that shows that the holder lives, for as long as it is open. Raises as ``Leases``."""
-    connection = await asyncpg.connect(dsn, server_settings=SESSION, timeout=5)
+class Life:
+    """A session that shows that its holder lives, for as long as that says so.
+
+    ``is_new``: nobody had this holder for alive before, or its leases were taken over since.
+    """
+
+    def __init__(self, session: asyncpg.Connection[asyncpg.Record], since: float, is_new: bool) -> None:
+        self._session, self.is_new = session, is_new
+        self._gone = asyncio.Event()
+        self._until = since + DEAD_FOR
+        session.add_termination_listener(lambda _: self._gone.set())
+        self._beating = asyncio.create_task(self._beat())
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nobody can have taken over its leases: we may have stood still, and not have heard of that."""
+        return monotonic() < self._until
+
+    async def ended(self) -> None:
+        """Returns once the session is lost. Raises as ``Leases`` where that is how it shows."""
+        await asyncio.shield(self._beating)
+
+    async def end(self) -> None:
+        """Let go of it."""
+        self._beating.cancel()
+        await asyncio.gather(self._beating, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        while not self._gone.is_set():
+            begun = monotonic()
+            await self._session.execute("select", timeout=ANSWER)
+            self._until = begun + DEAD_FOR
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT):
+                    await self._gone.wait()
+
+
+@asynccontextmanager
+async def alive(dsn: str, holder: UUID, heard: Callable[..., None]) -> AsyncIterator[Life]:
+    """Be alive, and hear what is told on ``CHANNEL``. Raises as ``Leases``."""
+    milliseconds = f"{SILENCE * 1000:.0f}"
+    # The latter where it waits for us to take what it has told: it does not mind the former then.
+    bounds = {"idle_session_timeout": milliseconds, "tcp_user_timeout": milliseconds}
+    session = await asyncpg.connect(dsn, server_settings=SESSION | bounds, timeout=5)
     try:
-        await connection.execute(ALIVE, _lock(holder))
-    except BaseException:
-        connection.terminate()
-        raise
-    return connection
+        since = monotonic()
+        await session.execute(ALIVE, _lock(holder))
+        is_new = await session.execute(BEGIN, holder) != "INSERT 0 0"
+        await session.add_listener(CHANNEL, heard)
+        life = Life(session, since, is_new)
+        try:
+            yield life
+        finally:
+            await life.end()
+    finally:
+        session.terminate()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
 from gateway.fiks_io_manuell import Polling
-from gateway.leases import CHANNEL, UNREADABLE, Held, Leases, Taken, alive, asking
+from gateway.leases import DEAD_FOR, UNREADABLE, Held, Leases, Life, Taken, alive, asking
 from gateway.meldinger import keys_of, melding_of
 from gateway.reading import Reading
 from gateway.settlement import Delivery, Settlement
@@ -24,7 +24,7 @@ from infra.blobs import Blobs
 from infra.database import INFRASTRUCTURE, Pool
 from infra.ends import Ends
 from infra.logs import logger
-from infra.metrics import FIKS_IO_UNREADABLE, FIKS_IO_WAITED
+from infra.metrics import FIKS_IO_PUT_OFF, FIKS_IO_UNREADABLE, FIKS_IO_WAITED
 from schemas.envelope import By
 from schemas.errors import Unreadable
 from streams.domain.errors import Unavailable
@@ -38,10 +38,12 @@ ACCOUNTS, OF_ONE = 100, 50
 """Accounts that are looked at together, and messages that are leased of each, at most."""
 MUCH = 32 << 20
 """Octets of content that are opened together, at most, but for one message."""
+PROMPT, OPENING = 0.2, 20.0
+"""Seconds that all wait for the messages that were leased together to be opened, and an account for one of its own."""
 MOST_UNSAID = 5000
 """Facts that wait for the log; while there are more, nothing is handed out."""
 LATER = 30.0
-"""Seconds until a message is tried again whose content cannot be read."""
+"""Seconds until a message is tried again whose content cannot be read, or did not come."""
 LOOK = 10.0
 """Seconds between two looks at all accounts, were a notice lost."""
 AWAY: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
@@ -53,8 +55,6 @@ ROUNDED = 0.005
 """Seconds by which a timer may be early."""
 TEND = 2.0
 """Seconds between two looks for leases that nobody minds."""
-DEAD_FOR = 5.0
-"""Seconds that a holder must be gone before its leases are taken over: it may be connecting again."""
 LAST_WORDS = 10.0
 """Seconds that the log has to take what is still to be said when we stop."""
 STALE = 30.0
@@ -95,11 +95,14 @@ class Queues:
         self._hungry: dict[UUID, None] = {}
         self._changed: set[UUID] = set()
         self._taking: set[UUID] = set()
+        self._opening: dict[UUID, int] = {}
+        self._crowded: set[UUID] = set()
+        self._giving: set[asyncio.Task[None]] = set()
         self._missing: dict[UUID, float] = {}
         self._wake = asyncio.Event()
+        self._life: Life | None = None
+        self._forfeited: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
-        self._losses = 0
-        """How often the session was lost. What was leased before that may be another's by now, unknown to us."""
         self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -110,9 +113,9 @@ class Queues:
 
     async def stop(self) -> None:
         """Hand out nothing more. What is still leased is taken over by others."""
-        for task in self._running:
+        for task in (running := [*self._running, *self._giving]):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         with suppress(TimeoutError):  # while the log is away; what is not said is an attempt of nobody's
             async with asyncio.timeout(LAST_WORDS):
                 await self._settlement.settled()
@@ -150,14 +153,17 @@ class Queues:
     async def settled(self) -> None:
         await self._settlement.settled()
 
+    def tell(self, forfeited: Callable[[], None]) -> None:
+        self._forfeited.append(forfeited)
+
     async def _get(self, konto_id: UUID, by: By) -> Got | None:
         with asking():
-            losses = self._losses
+            life = self._life
             while taken := await self._leases.take({konto_id: 1}):
                 [(held, row)] = taken
                 if (melding := await self._opened(held, row)) is not None:
                     left = await self._leases.waiting(konto_id)
-                    if losses != self._losses:
+                    if not self._holds(life):
                         await self._put_back([held])
                         raise Unavailable(UNREADABLE)
                     return Got(self._lease(held, row, melding, by), left)
@@ -203,61 +209,91 @@ class Queues:
         while True:
             await self._wake.wait()
             await self._connected.wait()
-            if self._settlement.unsaid > MOST_UNSAID:
+            life = self._life
+            if self._settlement.unsaid > MOST_UNSAID or not self._holds(life):
                 await asyncio.sleep(PAUSE)
                 continue
             if not (wanted := self._wanted()):
                 self._wake.clear()
                 continue
-            losses = self._losses
             try:
                 taken = await self._leases.take(wanted)
             except INFRASTRUCTURE:
                 await asyncio.sleep(PAUSE)
                 self.look(wanted)
                 continue
-            self.look(await self._distribute(taken, wanted, losses))
+            await self._distribute(taken, wanted, life)
 
     def _wanted(self) -> dict[UUID, int]:
-        """How many messages are wanted of some accounts where there may be some, which are not hungry any more."""
-        wanted = {}
-        for konto_id in list(self._hungry)[:ACCOUNTS]:
+        """How many messages are wanted of some accounts where there may be some, which are not hungry any more. Those
+        of which some are still being opened wait for these, since each account has its order, or for room.
+        """
+        wanted: dict[UUID, int] = {}
+        for konto_id in [one for one in self._hungry if one not in self._opening and one not in self._crowded]:
+            if len(wanted) == ACCOUNTS:
+                break
             del self._hungry[konto_id]
             if number := sum(one.messages for one in self._turns.get(konto_id, ()) if one.wants):
                 wanted[konto_id] = min(number, OF_ONE)
         return wanted
 
-    async def _distribute(self, taken: Sequence[Taken], wanted: dict[UUID, int], losses: int) -> set[UUID]:
-        """Give what was leased, after so many losses of the session, to those who want it. Returns the accounts that
-        may have more.
+    async def _distribute(self, taken: Sequence[Taken], wanted: dict[UUID, int], life: Life | None) -> None:
+        """Give what was leased in that life to those who want it. Content that does not come holds up its own account
+        alone.
         """
         self._taking |= {held.levering for held, _ in taken}
-        room, fits = MUCH, []
-        for number, (_, row) in enumerate(taken):
-            room -= row["storrelse"] if row["blob"] is not None else 0
-            if room < 0 and number:
-                break
-            fits.append(taken[number])
-        with suppress(Unavailable):  # each is told by itself, then
-            await self._log.keys.get_many(set().union(*(keys_of(row) for _, row in fits)))
-        opened = await asyncio.gather(*(self._opened(held, row) for held, row in fits))
+        fits, unfit = self._fitting(taken)
+        names = set().union(*(keys_of(row) for messages in fits.values() for _, row in messages))
+        with suppress(Unavailable, TimeoutError):  # each is told by itself, then
+            async with asyncio.timeout(PROMPT):
+                await self._log.keys.get_many(names)
+        giving = [self._begin_to_give(messages, len(messages) == wanted[one], life) for one, messages in fits.items()]
+        await self._put_back(unfit)
+        if giving:
+            await asyncio.wait(giving, timeout=PROMPT)
+
+    def _fitting(self, taken: Sequence[Taken]) -> tuple[dict[UUID, list[Taken]], list[Held]]:
+        """What can be opened now, by account, and the rest: it waits until something else was given."""
+        fits: dict[UUID, list[Taken]] = defaultdict(list)
+        unfit = []
+        room = MUCH - sum(self._opening.values())
+        for held, row in taken:
+            size = _octets(row)
+            if held.konto_id in self._crowded or (size > room and room < MUCH):
+                self._crowded.add(held.konto_id)
+                unfit.append(held)
+            else:
+                room -= size
+                fits[held.konto_id].append((held, row))
+        return fits, unfit
+
+    def _begin_to_give(self, messages: Sequence[Taken], may_have_more: bool, life: Life | None) -> asyncio.Task[None]:
+        konto_id = messages[0][0].konto_id
+        self._opening[konto_id] = sum(_octets(row) for _, row in messages)
+        giving = asyncio.create_task(or_die("queues of messages", self._give(konto_id, messages, may_have_more, life)))
+        self._giving.add(giving)
+        giving.add_done_callback(self._giving.discard)
+        return giving
+
+    async def _give(self, konto_id: UUID, messages: Sequence[Taken], may_have_more: bool, life: Life | None) -> None:
+        """Open messages of one account, and give them in their order to those who want some."""
+        opened = await asyncio.gather(*(self._opened(held, row) for held, row in messages))
         given: dict[_Subscription, list[Lease]] = defaultdict(list)
-        unwanted = [held for held, _ in taken[len(fits) :]]
-        for (held, row), melding in zip(fits, opened, strict=True):
+        unwanted = []
+        for (held, row), melding in zip(messages, opened, strict=True):
             if melding is None:
                 continue
-            if losses != self._losses or (consumer := self._next(held.konto_id, len(melding.body))) is None:
+            if not self._holds(life) or (consumer := self._next(konto_id, len(melding.body))) is None:
                 unwanted.append(held)
             else:
                 given[consumer].append(self._lease(held, row, melding, consumer.by))
         for consumer, leases in given.items():
             consumer.give(leases)
         await self._put_back(unwanted)
-        self._taking -= {held.levering for held, _ in taken}
-        counted: dict[UUID, int] = defaultdict(int)
-        for held, _ in taken:
-            counted[held.konto_id] += 1
-        return {konto_id for konto_id, number in wanted.items() if counted[konto_id] == number}
+        self._taking -= {held.levering for held, _ in messages}
+        del self._opening[konto_id]
+        crowded, self._crowded = self._crowded, set()
+        self.look({konto_id} | crowded if may_have_more else crowded)
 
     def _next(self, konto_id: UUID, octets: int) -> _Subscription | None:
         """Whose turn it is among those that want something."""
@@ -280,12 +316,15 @@ class Queues:
     async def _opened(self, held: Held, row: Any) -> Melding | None:
         """The message; None if it cannot be had now: it stays leased for a while, so that nobody stumbles over it."""
         try:
-            return await melding_of(row, self._log.keys, self._blobs)
+            async with asyncio.timeout(OPENING):
+                return await melding_of(row, self._log.keys, self._blobs)
         except Unreadable as fault:
             FIKS_IO_UNREADABLE.inc()
             log.error("a message cannot be handed out", melding=str(held.melding_id), fault=str(fault))
-        except Unavailable as fault:
-            log.warning("a message cannot be handed out just now", melding=str(held.melding_id), fault=str(fault))
+        except (Unavailable, TimeoutError) as fault:
+            FIKS_IO_PUT_OFF.inc()
+            said = str(fault) or type(fault).__name__
+            log.warning("a message cannot be handed out just now", melding=str(held.melding_id), fault=said)
         self._missing[held.levering] = asyncio.get_running_loop().time() + LATER
         return None
 
@@ -294,36 +333,49 @@ class Queues:
         if unwanted:
             with suppress(*INFRASTRUCTURE):  # then it is put back as one that nobody knows
                 await self._leases.release(unwanted, sorted({held.konto_id for held in unwanted}))
+            self._taking -= {held.levering for held in unwanted}
 
     # --- In the background --------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         """Hear of messages, and show that we live, on a session of its own.
 
-        Where PostgreSQL was away it may have forgotten the leases: they are told anew, and nothing is handed out before
-        the table knows all that is on the log, what was handed out before above all.
+        Where PostgreSQL was away it may have forgotten the leases: they are told anew, unless others have taken them
+        over meanwhile. Nothing is handed out before the table knows all that is on the log, what was handed out before
+        above all.
         """
         while True:
-            gone = asyncio.Event()
-            session = None
             try:
-                session = await alive(self._dsn, self._leases.holder)
-                session.add_termination_listener(lambda _, gone=gone: gone.set())
-                await session.add_listener(CHANNEL, self._heard)
-                await self._leases.renew(self._settlement.leases)
-                await self._reading.caught_up()
-                self._connected.set()
-                self.look(list(self._turns))
-                self._changed |= self._turns.keys()
-                await gone.wait()
+                async with alive(self._dsn, self._leases.holder, self._heard) as life:
+                    self._life = life
+                    if life.is_new:
+                        self._forfeit()
+                    else:
+                        await self._leases.renew(self._settlement.leases)
+                    await self._reading.caught_up()
+                    self._connected.set()
+                    self.look(list(self._turns))
+                    self._changed |= self._turns.keys()
+                    await life.ended()
                 log.warning("the queues cannot be read: the connection to PostgreSQL was lost")
             except AWAY:
                 await asyncio.sleep(PAUSE)
             finally:
+                self._life = None
                 self._connected.clear()
-                self._losses += 1
-                if session is not None:
-                    session.terminate()
+
+    def _forfeit(self) -> None:
+        """Others have taken us for dead, and hand out what we did."""
+        if self._settlement.leases:
+            log.warning("messages were taken over by another gateway: we said nothing for too long")
+        for tell in self._forfeited:
+            tell()
+
+    def _holds(self, life: Life | None) -> bool:
+        """Whether what was leased in that life is certainly ours: nobody can have taken us for dead since, nor can
+        PostgreSQL have forgotten it.
+        """
+        return life is not None and life is self._life and life.is_certain
 
     async def _is_connected(self) -> None:
         """Wait a little until the queues can be read. Raises Unavailable."""
@@ -378,3 +430,8 @@ class Queues:
             del self._missing[held.levering]
             until = None
         return until is None and held.levering not in self._taking and not self._settlement.knows(held)
+
+
+def _octets(row: Any) -> int:
+    """How much content there is to open."""
+    return 0 if row["blob"] is None else int(row["storrelse"])

@@ -80,7 +80,7 @@ class Settlement:
         self._known: dict[UUID, Held] = {}
         self._open: dict[UUID, set[UUID]] = {}
         self._returned: dict[UUID, Position] = {}
-        self._let_go = asyncio.Condition()
+        self._closed = asyncio.Event()
 
     def start(self) -> None:
         """Let go of leases in the background."""
@@ -152,8 +152,9 @@ class Settlement:
         """
         asked = frozenset(self._open.get(konto_id, ()))
         try:
-            async with asyncio.timeout(PATIENCE), self._let_go:
-                await self._let_go.wait_for(lambda: asked.isdisjoint(self._open.get(konto_id, ())))
+            async with asyncio.timeout(PATIENCE):
+                while not asked.isdisjoint(self._open.get(konto_id, ())):
+                    await self._closed.wait()
         except TimeoutError as fault:
             raise Unavailable("Køen er ikke klar ennå. Prøv igjen") from fault
         if (position := self._returned.get(konto_id)) is not None:
@@ -212,23 +213,24 @@ class Settlement:
                 log.warning("leases cannot be let go of just now", fault=type(fault).__name__)
                 await asyncio.sleep(LONGEST_PAUSE)
                 continue
-            await self._forget(done)
+            self._forget(done)
 
-    async def _forget(self, done: Sequence[_Said]) -> None:
+    def _forget(self, done: Sequence[_Said]) -> None:
         gone = set(done)
         self._said = [one for one in self._said if one not in gone]
         for one in done:
             self._known.pop(one.held.levering, None)
-        async with self._let_go:
-            self._close([one.held for one in done])
-            self._let_go.notify_all()
+        self._close([one.held for one in done])
 
     def _close(self, settled: Iterable[Held]) -> None:
+        """Nobody waits for these any more."""
         for konto_id, _, levering in settled:
             of = self._open.get(konto_id, set())
             of.discard(levering)
             if not of:
                 self._open.pop(konto_id, None)
+        self._closed.set()
+        self._closed = asyncio.Event()
 
 
 def _event(held: Held, outcome: Outcome) -> MeldingFact:

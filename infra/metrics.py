@@ -109,6 +109,10 @@ FIKS_IO_UNREADABLE = Counter(
     "fiks_io_unreadable_total",
     "Messages of Fiks IO that were not handed out, since their content cannot be read",
 )
+FIKS_IO_PUT_OFF = Counter(
+    "fiks_io_put_off_total",
+    "Messages of Fiks IO that others of their account went before, since their content did not come; each time",
+)
 FIKS_IO_UNSAID = Gauge(
     "fiks_io_unsaid",
     "What became of messages of Fiks IO and is not on the log yet; it grows while the log is away",

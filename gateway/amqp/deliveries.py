@@ -119,3 +119,7 @@ class Deliveries(Protocol):
     async def settled(self) -> None:
         """Returns once everything that was settled so far is written down."""
         ...
+
+    def tell(self, forfeited: Callable[[], None]) -> None:
+        """Call this where all that was handed out here so far has come to be somebody else's to hand out."""
+        ...

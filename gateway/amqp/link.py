@@ -36,6 +36,7 @@ class Host(Protocol):
     def arrived(self, link: Link) -> None: ...
     def logged_in(self, link: Link) -> None: ...
     def left(self, link: Link) -> None: ...
+    def stood_still(self, now: float) -> bool: ...
 
 
 class Link(asyncio.Protocol):
@@ -67,7 +68,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         with self._spared():
-            self._session.receive(data, self._loop.time())
+            self._session.receive(data, self._awake())
         self._work()
 
     def pause_writing(self) -> None:
@@ -79,6 +80,9 @@ class Link(asyncio.Protocol):
         self._work()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        now = self._awake()
+        if exc is not None and not isinstance(exc, OSError):  # a fault of ours, by which the transport ended
+            self._session.excuse(now)
         self._session.lost()
         self._work()
         ended = self._session.ended
@@ -89,6 +93,7 @@ class Link(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """Time passes."""
+        self._awake()
         unread = self._transport.get_write_buffer_size()
         self._session.tick(now, reads=unread < self._unread)
         self._unread = unread
@@ -106,8 +111,14 @@ class Link(asyncio.Protocol):
         self._session.close(Fault(Reply.CONNECTION_FORCED, why))
         self._work()
 
+    def forfeit(self) -> None:
+        """Close if something is in hand: others hand it out as well."""
+        if not self._session.idle:
+            self.close("meldingene deles ut av andre: koble til igjen")
+
     def abort(self) -> None:
         """Close without a word."""
+        self._session.excuse(self._loop.time())
         self._transport.abort()
 
     def recheck(self) -> None:
@@ -121,6 +132,12 @@ class Link(asyncio.Protocol):
             self.close("integrasjonen er trukket tilbake, eller har fått et nytt passord")
         elif not all(access.may_read(reader, consumer.konto_id) for consumer in self._session.consumers):
             self.close("integrasjonen kan ikke lenger lese kontoen")
+
+    def _awake(self) -> float:
+        """What time it is. Where we stood still until now, the client could neither be heard nor hear of us."""
+        if self._host.stood_still(now := self._loop.time()):
+            self._session.excuse(now)
+        return now
 
     # --- From the queues ----------------------------------------------------------------------------------------------
 

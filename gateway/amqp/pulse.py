@@ -12,6 +12,8 @@ DEAF_LIMIT = 10.0
 """Without a consumer after its channel was closed."""
 STALL_LIMIT = 60.0
 """Until the client must have read something of what waits for it."""
+FORGIVEN = 10.0
+"""After a fault of ours, in which a client may still go away because of it."""
 
 
 class Due(Enum):
@@ -34,17 +36,30 @@ class Due(Enum):
 class Pulse:
     """When what happened last on one connection."""
 
-    __slots__ = ("_deaf", "_heard", "_since", "_spoke", "_stalled", "now")
+    __slots__ = ("_deaf", "_forgiven", "_heard", "_since", "_spoke", "_stalled", "now")
 
     def __init__(self, now: float) -> None:
         self.now = self._since = self._heard = self._spoke = now
         self._deaf: float | None = None
         self._stalled: float | None = None
+        self._forgiven = now
 
     @property
     def stalled(self) -> bool:
         """Whether so much waits to be written that nothing should be added."""
         return self._stalled is not None
+
+    @property
+    def forgiven(self) -> bool:
+        """Whether it is our own fault if the client goes away."""
+        return self.now < self._forgiven
+
+    def excuse(self, now: float) -> None:
+        """Until now we heard nothing of the client, nor did it of us, by a fault of ours."""
+        self.now = self._heard = now
+        if self._stalled is not None:
+            self._stalled = now
+        self._forgiven = now + FORGIVEN
 
     def hear(self, now: float) -> None:
         """The client has said something."""

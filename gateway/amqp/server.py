@@ -28,6 +28,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 BACKLOG = 2048
 TICK = 0.5
 """Seconds between two looks at a connection."""
+STANDSTILL = 2.0
+"""Seconds after such a look by which the next must be over: else we stood still, or this machine did."""
 HANDSHAKE = 10.0
 """Seconds that TLS may take."""
 GRACE = 20.0
@@ -64,8 +66,10 @@ class Server:
         self._strangers: dict[Link, None] = {}
         self._server: asyncio.Server
         self._changed = asyncio.Event()
+        self._looked = 0.0
         self._running: list[asyncio.Task[None]] = []
         memory.tell(self._changed.set)
+        deliveries.tell(self._forfeit)
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> Self:
         """Listen. Without TLS only on the loopback address, for tests: raises ValueError elsewhere."""
@@ -76,6 +80,7 @@ class Server:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Link(self), sock=_listening(host, port), ssl=context, ssl_handshake_timeout=limit, backlog=BACKLOG
         )
+        self._looked = asyncio.get_running_loop().time()
         self._running = [asyncio.create_task(self._keep_time()), asyncio.create_task(self._recheck())]
         log.info("AMQP is served", host=host, port=self.port)
         return self
@@ -124,13 +129,24 @@ class Server:
         self._strangers.pop(link, None)
         AMQP_CONNECTIONS.dec()
 
+    def _forfeit(self) -> None:
+        """What consumers have in hand is handed out by others too."""
+        for link in list(self._links):
+            link.forfeit()
+
+    def stood_still(self, now: float) -> bool:
+        """Whether the loop did nothing for so long that clients may have lost patience, and not all know of it yet."""
+        return now > self._looked + STANDSTILL
+
     # --- In the background --------------------------------------------------------------------------------------------
 
     async def _keep_time(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK)
+            now = loop.time()
             await self._visit(lambda link: link.tick(loop.time()))
+            self._looked = now
             if not self.access.is_known:
                 self._changed.set()
 

@@ -135,9 +135,13 @@ class Session:
             return self._pulse.closing()
         return self._pulse.open(self.tuned.heartbeat) if self.state is State.OPEN else self._pulse.login()
 
+    def excuse(self, now: float) -> None:
+        """We stood still, or are about to break off: should the client go away now, that is no fault of its own."""
+        self._pulse.excuse(now)
+
     def lost(self) -> None:
-        """The client is gone without a word: what it had in its hands has failed."""
-        self._channels.end(Outcome.LOST)
+        """The client is gone without a word: what it had in its hands has failed, unless the fault is ours."""
+        self._channels.end(self._loss)
         self._out.asked, self.state = None, State.OVER
 
     def drain(self) -> None:
@@ -183,6 +187,15 @@ class Session:
     def asking(self) -> bool:
         """Whether an answer is waited for: until then what the client sends is only kept."""
         return self._out.asked is not None
+
+    @property
+    def _loss(self) -> Outcome:
+        return Outcome.RETURNED if self._pulse.forgiven else Outcome.LOST
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in hand."""
+        return self._channels.idle
 
     @property
     def consumers(self) -> list[Consumer]:
@@ -246,7 +259,7 @@ class Session:
     def _on_connection(self, method: Method) -> None:
         match method:
             case commands.Connection.Close():
-                self._channels.end(Outcome.RETURNED if method.reply_code in ORDINARY else Outcome.LOST)
+                self._channels.end(Outcome.RETURNED if method.reply_code in ORDINARY else self._loss)
                 self._out.say(0, commands.Connection.CloseOk())
                 self.state = State.OVER
             case commands.Connection.StartOk() if self.state is State.LOGIN:

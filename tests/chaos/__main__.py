@@ -29,16 +29,18 @@ from projections.projection import projections
 from projections.svarut_status import Hendelse, that_counted
 from projections.sweeping import sweep
 from schemas.dokumentlager import DokumentLastetOpp
+from schemas.fiks_io import MeldingSendt
 from schemas.svarut import ForsendelseMottatt
 from schemas.topics import TOPICS
 from streams.domain.errors import Unavailable
+from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.records import recorded
 from tests.chaos.documents import judge_documents
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Call, Verdict, judge
 from tests.chaos.load import Load, caller
-from tests.chaos.messages import judge_messages
-from tests.chaos.post import Post, accounts
+from tests.chaos.messages import judge_large, judge_messages
+from tests.chaos.post import Post, accounts, take_each_once
 from tests.chaos.system import System, settings_of, system
 from tests.chaos.uploads import Uploads, faults
 from tests.support.backbone import TOPIC as SVARUT
@@ -69,6 +71,7 @@ async def chaos(rounds: int, seed: int) -> bool:
         path = f"/dokumentlager/api/v1/{known['fiksOrgId']}/kontoer/{known['dokumentkontoId']}/dokumenter/"
         documents = Uploads(hurt.urls(), headers, path, DOCUMENT_RATE, random.Random(seed))
         post = Post(hurt.urls(), hurt.amqp_ports, await accounts(settings), MESSAGE_RATE, random.Random(seed))
+        await take_each_once(settings, hurt.urls(), post.accounts[1].konto_id)
         stop = asyncio.Event()
         async with post.consuming():
             loading = asyncio.gather(load.run(stop), documents.run(stop), post.run(stop))
@@ -84,7 +87,7 @@ async def chaos(rounds: int, seed: int) -> bool:
                 node.start()
             ended = await until_ended(hurt)
         verdict = await verdict_on(hurt, load.calls)
-        verdict += await verdict_on_documents(hurt, documents, settings)
+        verdict += await verdict_on_documents(hurt, documents, post, settings)
         log = [recorded(one) for one in records_on(hurt.kafka.bootstrap, FIKS_IO)]
         verdict += judge_messages(post.sent, post.handed, log)
     if not ended:
@@ -149,7 +152,7 @@ async def verdict_on(hurt: System, calls: list[Call]) -> Verdict:
     return verdict
 
 
-async def verdict_on_documents(hurt: System, documents: Uploads, settings: Settings) -> Verdict:
+async def verdict_on_documents(hurt: System, documents: Uploads, post: Post, settings: Settings) -> Verdict:
     """Sweep, and compare all documents that the log names with what is there. The projections have caught up."""
     for node in hurt.gateways:
         await node.ready()
@@ -160,7 +163,7 @@ async def verdict_on_documents(hurt: System, documents: Uploads, settings: Setti
             await asyncio.sleep(1)
     await connection.close()
     documents.headers, _ = await caller(settings.issuer, settings.state)
-    records = [*records_on(hurt.kafka.bootstrap, SVARUT), *records_on(hurt.kafka.bootstrap, DOKUMENTLAGER)]
+    records = [one for topic in (SVARUT, DOKUMENTLAGER, FIKS_IO) for one in records_on(hurt.kafka.bootstrap, topic)]
     events = [recorded(one).event for one in records]
     # An event that the producer appended twice, as the broker died, is the same one.
     log = list({one.dokument_id: one for one in events if isinstance(one, DokumentLastetOpp)}.values())
@@ -168,7 +171,13 @@ async def verdict_on_documents(hurt: System, documents: Uploads, settings: Setti
     named |= {one.blob for event in events if isinstance(event, ForsendelseMottatt) for one in event.dokumenter}
     left = {file.name for file in (settings.state / "blobs").iterdir()}
     contents = await documents.contents([one.dokument_id for one in log])
-    return judge_documents(documents.made, log, contents, sorted(left - named))
+    of_messages = {dokumentlager_konto_of(one.konto_id) for one in post.accounts}
+    large = [one for one in log if one.konto_id in of_messages]
+    others = [one for one in log if one.konto_id not in of_messages]
+    verdict = judge_documents(documents.made, others, contents, sorted(left - named))
+    sent = [event for event in events if isinstance(event, MeldingSendt)]
+    print(f"messages by Dokumentlager {len(large)}")
+    return verdict + judge_large(post.sent, sent, large, contents)
 
 
 async def _swept(connection: Connection, blobs: Blobs, ends: Sequence[Ends]) -> bool:

@@ -12,6 +12,8 @@ Fault = Callable[[System, random.Random], Awaitable[None]]
 
 SESSION = 6.0
 """Seconds after which the group gives a silent worker's partitions to others."""
+TAKEN_OVER = 20.0
+"""Seconds after which another gateway hands out what a silent one had handed out."""
 
 
 async def kill_worker(system: System, chance: random.Random) -> None:
@@ -61,6 +63,14 @@ async def freeze_worker(system: System, chance: random.Random) -> None:
     node.resume()
 
 
+async def freeze_gateway(system: System, chance: random.Random) -> None:
+    """SIGSTOP of a gateway until another has handed out what its consumers had in hand."""
+    node = chance.choice(system.gateways)
+    node.pause()
+    await asyncio.sleep(TAKEN_OVER + chance.uniform(0.5, 2))
+    node.resume()
+
+
 async def leave_and_join(system: System, chance: random.Random) -> None:
     """SIGTERM of a worker, which then comes back."""
     node = chance.choice(system.workers)
@@ -84,6 +94,7 @@ FAULTS: tuple[Fault, ...] = (
     kill_postgres,
     lose_postgres,
     freeze_worker,
+    freeze_gateway,
     leave_and_join,
     join_and_leave,
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from schemas.dokumentlager import DokumentLastetOpp
 from schemas.envelope import Recorded
 from schemas.fiks_io import MeldingDestruert, MeldingFeilet, MeldingSendt, MeldingUtlopt
 from streams.domain.decider import Journal, step
@@ -25,9 +26,12 @@ NOTICES = {
 
 @dataclass(slots=True)
 class Sent:
-    """A send. ``klient_melding_id`` is the sender's own; ``answered`` the id of a 202, else None."""
+    """A send. ``klient_melding_id`` is the sender's own, which several share where the receiver takes each once.
+    ``sha256`` is that of content that goes by Dokumentlager; ``answered`` the id of a 202, else None.
+    """
 
     klient_melding_id: UUID
+    sha256: str | None = None
     answered: UUID | None = None
 
 
@@ -76,6 +80,30 @@ def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable
     return verdict
 
 
+def judge_large(
+    sent: Iterable[Sent],
+    log: Iterable[MeldingSendt],
+    documents: Iterable[DokumentLastetOpp],
+    contents: Mapping[UUID, str | None],
+) -> Verdict:
+    """Compare what was sent by Dokumentlager with what is there. ``documents`` are those of messages, ``contents`` the
+    SHA-256 of what came back of each, None where nothing did: so it is of one whose message was never taken.
+    """
+    verdict, large = Verdict(), {one.klient_melding_id: one.sha256 for one in sent if one.sha256 is not None}
+    for event in log:
+        if event.klient_melding_id not in large:
+            continue
+        came = contents.get(event.dokumentlager_id) if event.dokumentlager_id else None
+        if came is None:
+            verdict.lost.append(f"{event.melding_id} is on the log, its content is not there")
+        elif came != large[event.klient_melding_id]:
+            verdict.other.append(f"{event.melding_id} has another content than was sent")
+    known = {None, *large.values()}
+    strange = [one.dokument_id for one in documents if contents.get(one.dokument_id) not in known]
+    verdict.other += [f"document {one} of a message has content that was never sent" for one in strange]
+    return verdict
+
+
 def _begins(records: Sequence[Recorded], verdict: Verdict) -> bool:
     if isinstance(records[0].event, MeldingSendt):
         return True
@@ -84,7 +112,7 @@ def _begins(records: Sequence[Recorded], verdict: Verdict) -> bool:
 
 
 def _judge_sent(sent: Sequence[Sent], first: Mapping[UUID, list[Recorded]], verdict: Verdict) -> None:
-    """Every 202 is one message; every other call is one at most."""
+    """Every 202 is one message; every other call is one at most, and so are all that share an id of their sender's."""
     made: dict[UUID | None, list[UUID]] = defaultdict(list)
     for melding_id, records in first.items():
         made[records[0].event.klient_melding_id].append(melding_id)

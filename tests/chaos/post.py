@@ -1,8 +1,13 @@
-"""The load of messages in a chaos run: senders by any gateway, consumers of two accounts at both of them."""
+"""The load of messages in a chaos run: senders by any gateway, consumers of two accounts at both of them.
+
+The first account is sent large content at times, which goes by Dokumentlager. The second takes each klientMeldingId
+once, and at times is sent the same again.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 from collections.abc import AsyncIterator
@@ -20,6 +25,8 @@ from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from gateway.amqp.queues import queue_of
+from gateway.auth.login import person_token
+from gateway.seed import ADMINISTRATORS, ORGANISATIONS
 from infra.settings import Settings
 from tests.chaos.load import caller
 from tests.chaos.messages import Act, Handed, Sent
@@ -31,6 +38,11 @@ TTLS = (2_000, 30_000, 30_000)
 """Milliseconds. The first is short enough to run out while something is down."""
 ACTS = (Act.ACK,) * 14 + (Act.NACK, Act.REQUEUE, Act.REQUEUE, Act.REQUEUE, Act.DROP)
 PREFETCH = 10
+LARGE, LARGE_SHARE = 6_000_000, 0.03
+"""Octets of content that is not delivered with its message, and how many messages to the first account have such."""
+AGAIN_SHARE = 0.1
+"""How many messages to the second account are sent again."""
+KONTOER = "/fiks-io/konto/api/v1/kontoer"
 
 
 @dataclass(slots=True)
@@ -62,10 +74,7 @@ class Post:
         """Send until told to stop, then wait for the answers that are outstanding."""
         async with ClientSession(timeout=ClientTimeout(total=30)) as session, asyncio.TaskGroup() as under_way:
             while not stop.is_set():
-                sender, receiver = self.random.sample(self.accounts, 2)
-                one = Sent(UUID(bytes=self.random.randbytes(16), version=4))
-                self.sent.append(one)
-                under_way.create_task(self._send(session, one, sender, receiver.konto_id))
+                under_way.create_task(self._send(session, *self.random.sample(self.accounts, 2)))
                 await asyncio.sleep(self.random.expovariate(self.rate))
 
     @asynccontextmanager
@@ -81,20 +90,31 @@ class Post:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send(self, session: ClientSession, one: Sent, sender: Account, receiver: UUID) -> None:
+    async def _send(self, session: ClientSession, sender: Account, receiver: Account) -> None:
+        """Send a message, and perhaps again, as one does who is not sure that it arrived."""
+        first, chance = receiver is self.accounts[0], self.random.random()
+        is_large, is_sent_again = first and chance < LARGE_SHARE, not first and chance < AGAIN_SHARE
+        content = self.random.randbytes(LARGE if is_large else self.random.choice((0, 100, 20_000)))
+        klient_melding_id = UUID(bytes=self.random.randbytes(16), version=4)
         metadata = {
             "avsenderKontoId": str(sender.konto_id),
-            "mottakerKontoId": str(receiver),
+            "mottakerKontoId": str(receiver.konto_id),
             "meldingType": "no.ks.fiks.kaos.v1.melding",
             "ttl": self.random.choice(TTLS),
-            "headere": {"klientMeldingId": str(one.klient_melding_id), "klientKorrelasjonId": "kaos"},
+            "headere": {"klientMeldingId": str(klient_melding_id), "klientKorrelasjonId": "kaos"},
         }
-        form = body_of(metadata, self.random.randbytes(self.random.choice((0, 100, 20_000))))
-        url = f"{self.random.choice(self.urls)}/fiks-io/api/v1/send"
-        with suppress(*BROKEN):
-            async with session.post(url, data=form, headers=sender.headers) as answer:
-                if answer.status == 202:
-                    one.answered = UUID((await answer.json())["meldingId"])
+
+        async def call(after: float) -> None:
+            one = Sent(klient_melding_id, hashlib.sha256(content).hexdigest() if is_large else None)
+            self.sent.append(one)
+            await asyncio.sleep(after)
+            url = f"{self.random.choice(self.urls)}/fiks-io/api/v1/send"
+            with suppress(*BROKEN):
+                async with session.post(url, data=body_of(metadata, content), headers=sender.headers) as answer:
+                    if answer.status == 202:
+                        one.answered = UUID((await answer.json())["meldingId"])
+
+        await asyncio.gather(call(0), *([call(self.random.random())] if is_sent_again else []))
 
     async def _consume(self, account: Account, port: int) -> None:
         while True:
@@ -151,6 +171,18 @@ class Sockets(TCPTransportFactory):
     def drop(self) -> None:
         if self.writer is not None:
             self.writer.transport.abort()
+
+
+async def take_each_once(settings: Settings, urls: list[str], konto_id: UUID) -> None:
+    """Let the second account take each klientMeldingId once; returns when every gateway knows it."""
+    owner = ORGANISATIONS[1]
+    token = await person_token(settings.idporten_issuer, ADMINISTRATORS[owner].pid, 4, owner.orgnr)
+    async with ClientSession(headers={"Authorization": f"Bearer {token}"}, raise_for_status=True) as session:
+        async with session.put(f"{urls[0]}{KONTOER}/{konto_id}/unikKlientMeldingId/aktiver"):
+            pass
+        for url in urls:
+            async with session.get(f"{url}{KONTOER}/{konto_id}") as answer:
+                assert (await answer.json())["unikKlientMeldingId"]
 
 
 def body_of(metadata: dict[str, Any], content: bytes) -> FormData:

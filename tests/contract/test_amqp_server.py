@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -370,6 +371,24 @@ async def test_a_fault_of_ours_in_one_connection_does_not_reach_another(
     assert (await other.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
 
 
+async def test_a_fault_of_ours_by_which_the_transport_ends_is_no_attempt(
+    amqp: Amqp, monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    amqp.queues.put(KONTO_ID, MELDING)
+    raw = await connect(amqp)
+    await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
+    flush, faults = Link._flush, iter([ZeroDivisionError("feil")])
+
+    def failing_once(link: Link) -> None:
+        for fault in faults:
+            raise fault
+        flush(link)
+
+    monkeypatch.setattr(Link, "_flush", failing_once)
+    raw.say(commands.Basic.Qos(0, 1, False), 1)
+    await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["returned"]])
+
+
 # --- Time, limits, stopping ------------------------------------------------------------------------------------------
 
 
@@ -382,6 +401,58 @@ async def test_heartbeats_come_and_who_sends_none_is_left(amqp: Amqp, connect: C
         heard.append(frame.name)
     assert "Heartbeat" in heard
     assert amqp.queues.outcomes(KONTO_ID) == [["lost"]]
+
+
+def stand_still() -> None:
+    """Let the loop do nothing for as long as matters: the gateway's part, and the client's as well."""
+    asyncio.get_running_loop().call_soon(time.sleep, serving.STANDSTILL + 0.5)
+
+
+async def test_who_goes_away_while_we_stand_still_has_failed_at_nothing(amqp: Amqp, connect: Connect) -> None:
+    amqp.queues.put(KONTO_ID, MELDING)
+    raw = await connect(amqp)
+    await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
+    raw.writer.transport.abort()
+    stand_still()
+    await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["returned"]])
+
+
+@pytest.mark.parametrize("code", [200, 500])
+async def test_who_says_that_it_goes_away_since_we_stood_still_has_failed_at_nothing(
+    amqp: Amqp, connect: Connect, code: int
+) -> None:
+    """aiormq closes with 500 when it does not hear of us."""
+    amqp.queues.put(KONTO_ID, MELDING)
+    raw = await connect(amqp)
+    await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
+    raw.say(commands.Connection.Close(code, "reader unexpected closed", 0, 0))
+    stand_still()
+    await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["returned"]])
+
+
+async def test_nobody_is_left_for_what_we_did_not_hear_while_we_stood_still(amqp: Amqp, connect: Connect) -> None:
+    amqp.queues.put(KONTO_ID, MELDING)
+    raw = await connect(amqp, heartbeat=1)
+    await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
+    stand_still()
+    while (await raw.hear()).name != "Heartbeat":
+        pass
+    raw.say(commands.Basic.Ack(1), 1)
+    await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["acked"]])
+
+
+async def test_what_is_anothers_by_now_costs_those_the_connection_who_have_something_in_hand(
+    amqp: Amqp, connect: Connect
+) -> None:
+    amqp.queues.put(KONTO_ID, MELDING)
+    busy, idle = await connect(amqp), await connect(amqp)
+    await busy.ask(commands.Basic.Get(queue=QUEUE), 1)
+    for forfeited in amqp.queues.forfeited:
+        forfeited()
+    while (frame := await busy.hear()).name != "Connection.Close":
+        pass
+    assert (frame.reply_code, amqp.queues.outcomes(KONTO_ID)) == (320, [["returned"]])
+    assert (await idle.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
 
 
 async def test_who_is_alive_but_deaf_is_closed_and_nobody_else(amqp: Amqp, connect: Connect) -> None:
@@ -532,10 +603,14 @@ async def test_time_goes_on_for_others_when_one_connection_meets_a_fault(
     amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw, other = await connect(amqp), await connect(amqp, heartbeat=1)
+    amqp.queues.put(KONTO_ID, MELDING)
+    await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
     first = next(iter(amqp.server._links))
     monkeypatch.setattr("gateway.amqp.link.Link.tick", failing_for(first, Link.tick))
-    assert await raw.hear() is None
+    while await raw.hear() is not None:
+        pass
     assert (await other.hear()).name == "Heartbeat"
+    assert amqp.queues.outcomes(KONTO_ID) == [["returned"]], "that is no attempt of anybody's"
 
 
 def failing_for(one: Link, tick: Callable[[Link, float], None]) -> Callable[[Link, float], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -64,6 +64,8 @@ class MemoryDeliveries:
         self._queues: dict[UUID, Queue] = defaultdict(Queue)
         self.asked: list[By] = []
         """Who has asked for messages."""
+        self.forfeited: list[Callable[[], None]] = []
+        """Who is to be told where leases are another's."""
 
     def queue(self, konto_id: UUID) -> Queue:
         return self._queues[konto_id]
@@ -113,6 +115,9 @@ class MemoryDeliveries:
 
     async def settled(self) -> None:
         pass
+
+    def tell(self, forfeited: Callable[[], None]) -> None:
+        self.forfeited.append(forfeited)
 
     def look(self, konto_id: UUID) -> None:
         """Hand out what there is, once the loop comes to it: a queue in a database answers later, too."""

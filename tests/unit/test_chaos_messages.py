@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec.structs import replace as changed
 
+from gateway.fiks_io import Content, dokument_with
 from schemas.envelope import Position, Recorded, fact
 from schemas.fiks_io import MeldingDestruert, MeldingFeilet, MeldingKvittert, MeldingSendt, MeldingUtlopt
-from tests.chaos.messages import Act, Handed, Sent, judge_messages
+from tests.chaos.messages import Act, Handed, Sent, judge_large, judge_messages
 from tests.support.given_when_then import WHEN
 from tests.support.queues import sendt
 
@@ -54,7 +55,7 @@ def run() -> dict[str, Any]:
     ]
     handed = [Handed(one.melding_id, redelivered=False, act=Act.ACK) for one in (acked, told[0][0], told[1][0])]
     handed += [Handed(failed.melding_id, redelivered=number > 0, act=Act.REQUEUE) for number in range(3)]
-    sent = [Sent(one.klient_melding_id or uuid4(), one.melding_id) for one in (acked, expired, failed)]
+    sent = [Sent(one.klient_melding_id or uuid4(), answered=one.melding_id) for one in (acked, expired, failed)]
     return {"sent": sent, "handed": handed, "log": met(*events)}
 
 
@@ -72,13 +73,58 @@ def test_a_message_that_is_lost() -> None:
 
 def test_a_message_that_never_ends() -> None:
     one = message()
-    assert judged(log=met(one), sent=[Sent(one.klient_melding_id or uuid4(), one.melding_id)], handed=[]).lost
+    assert judged(log=met(one), sent=[Sent(one.klient_melding_id or uuid4(), answered=one.melding_id)], handed=[]).lost
 
 
 def test_a_call_that_was_taken_twice() -> None:
     one = message()
     events = [made for two in (one, changed(one, melding_id=uuid4())) for made in (two, *end_of(two, MeldingKvittert))]
     assert judged(log=met(*events), sent=[Sent(one.klient_melding_id or uuid4())], handed=[]).doubled
+
+
+def test_a_message_that_was_sent_again_is_the_first_one() -> None:
+    one = message()
+    log = met(one, changed(one, ttl=1), *end_of(one, MeldingKvittert))
+    acted = [Handed(one.melding_id, redelivered=False, act=Act.ACK)]
+    assert one.klient_melding_id
+    calls = [Sent(one.klient_melding_id, answered=id_) for id_ in (one.melding_id, one.melding_id, None)]
+    assert judged(log=log, sent=calls, handed=acted).clean
+    assert judged(log=log, sent=[*calls, Sent(one.klient_melding_id, answered=uuid4())], handed=acted).lost
+
+
+def large() -> dict[str, Any]:
+    """A clean run of one whose content goes by Dokumentlager, and of one whose content came that far alone."""
+    one = message(dokumentlager_id=UUID(int=2))
+    kept, alone = [dokument_with(Content(id_, "blob", 6_000_000, "0" * 64), one) for id_ in (UUID(int=2), UUID(int=3))]
+    return {
+        "sent": [Sent(one.klient_melding_id or uuid4(), "0" * 64, one.melding_id), Sent(uuid4(), "1" * 64)],
+        "log": [one, message()],
+        "documents": [kept, alone],
+        "contents": {kept.dokument_id: "0" * 64, alone.dokument_id: None},
+    }
+
+
+def test_a_clean_run_of_large_ones_is_clean() -> None:
+    assert judge_large(**large()).clean
+
+
+@pytest.mark.parametrize(("content", "kind"), [(None, "lost"), ("1" * 64, "other")])
+def test_a_message_whose_content_is_gone_or_anothers(content: str | None, kind: str) -> None:
+    run_ = large()
+    run_["contents"] |= {run_["documents"][0].dokument_id: content}
+    assert getattr(judge_large(**run_), kind)
+
+
+def test_a_message_without_the_content_that_came_with_it() -> None:
+    run_ = large()
+    run_["log"][0] = changed(run_["log"][0], dokumentlager_id=None)
+    assert judge_large(**run_).lost
+
+
+def test_a_document_of_a_message_that_nobody_sent() -> None:
+    run_ = large()
+    run_["contents"] |= {run_["documents"][1].dokument_id: "2" * 64}
+    assert judge_large(**run_).other
 
 
 @pytest.mark.parametrize("notices", [0, 2])

@@ -100,3 +100,15 @@ async def test_what_can_never_be_said_keeps_nobody_waiting(settling: Settlement,
     await settling.settled()
     await asyncio.sleep(0)
     await settling.is_known(KONTO)
+
+
+async def test_who_waits_for_what_can_never_be_said_is_woken(
+    settling: Settlement, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement, "PATIENCE", 1000.0)
+    table.broken = True
+    settle(settling)
+    asking = asyncio.create_task(settling.is_known(KONTO))
+    await asyncio.sleep(0)
+    assert not asking.done()
+    await asking

@@ -1,0 +1,115 @@
+"""Content that comes late or never holds up its own account, and no longer than it must."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from gateway.amqp.deliveries import Lease
+from gateway.queues import Queues
+from projections.fiks_io import fiks_io as table
+from schemas.envelope import By
+from schemas.fiks_io import MeldingSendt
+from streams import topics
+from tests.support.eventually import eventually
+from tests.support.queues import Post, gateway, post
+from tests.support.slow_store import SlowStore, slow_store
+from tests.support.stack import own_database, temporary_folder
+
+BY = By("integrasjon:00000000-0000-0000-0000-000000000009")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
+    topics.apply(kafka, 1)
+    with temporary_folder() as folder:
+        async with own_database(postgres) as database, post(kafka, database, folder, gateways=0) as made:
+            yield made
+
+
+@pytest_asyncio.fixture
+async def store(office: Post) -> AsyncIterator[SlowStore]:
+    async with slow_store(office.system.settings.state / "blobs") as made:
+        yield made
+
+
+def consume(queues: Queues, konto_id: UUID) -> list[Lease]:
+    """What a consumer that wants all is given, as it comes."""
+    taken: list[Lease] = []
+    queues.subscribe(konto_id, BY, taken.extend).want(100, 2**30)
+    return taken
+
+
+def bodies(taken: list[Lease]) -> list[bytes]:
+    return [lease.melding.body for lease in taken]
+
+
+async def late(office: Post, store: SlowStore, konto_id: UUID, body: bytes) -> tuple[MeldingSendt, asyncio.Event]:
+    """A message whose content is there once that is set."""
+    sent = await office.send(konto_id, body)
+    store.late[str(sent.blob)] = asyncio.Event()
+    return sent, store.late[str(sent.blob)]
+
+
+async def test_who_waits_for_content_keeps_its_order_and_nobody_else_waits(office: Post, store: SlowStore) -> None:
+    konto, other = uuid4(), uuid4()
+    sent, comes = await late(office, store, konto, b"a")
+    await office.send(konto, b"b")
+    await office.system.until_projected(table.name)
+    async with gateway(office.system, store.blobs) as queues:
+        waits, goes_on = consume(queues, konto), consume(queues, other)
+        await eventually(lambda: store.asked[str(sent.blob)] > 0)
+        for number in range(3):
+            await office.send(other, b"%d" % number)
+            await eventually(lambda number=number: len(goes_on) > number)  # type: ignore[misc]
+        await office.send(konto, b"c")
+        await office.system.until_projected(table.name)
+        assert bodies(goes_on) == [b"0", b"1", b"2"]
+        assert not waits
+        comes.set()
+        await eventually(lambda: len(waits) == 3)
+        assert bodies(waits) == [b"a", b"b", b"c"]
+
+
+async def test_a_message_whose_content_does_not_come_is_tried_again_later_and_the_others_go_first(
+    office: Post, store: SlowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.OPENING", 0.5)
+    for name in ("LATER", "STALE", "TEND"):
+        monkeypatch.setattr(f"gateway.queues.{name}", 0.2)
+    konto = uuid4()
+    _, comes = await late(office, store, konto, b"a")
+    await office.send(konto, b"b")
+    await office.system.until_projected(table.name)
+    async with gateway(office.system, store.blobs) as queues:
+        taken = consume(queues, konto)
+        await eventually(lambda: bodies(taken) == [b"b"])
+        comes.set()
+        await eventually(lambda: bodies(taken) == [b"b", b"a"])
+        assert not any(one.redelivered for one in taken)
+
+
+async def test_no_more_is_opened_at_once_than_there_is_room_for(
+    office: Post, store: SlowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.MUCH", 10)
+    konto, crowded, small = uuid4(), uuid4(), uuid4()
+    first, comes = await late(office, store, konto, b"a" * 8)
+    await office.system.until_projected(table.name)
+    async with gateway(office.system, store.blobs) as queues:
+        waits = consume(queues, konto)
+        await eventually(lambda: store.asked[str(first.blob)] > 0)
+        waits_for_room, fits = consume(queues, crowded), consume(queues, small)
+        large = await office.send(crowded, b"b" * 8)
+        await office.send(small, b"c")
+        await eventually(lambda: bodies(fits) == [b"c"])
+        await office.send(small)
+        await eventually(lambda: bodies(fits) == [b"c", b""])
+        assert store.asked[str(large.blob)] == 0
+        comes.set()
+        await eventually(lambda: len(waits) == len(waits_for_room) == 1)
+        assert store.asked[str(large.blob)] > 0

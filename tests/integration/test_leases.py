@@ -1,0 +1,128 @@
+"""Who holds what of the queues, and who may take it over: a holder lives as long as its session says so."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from gateway.leases import Held, Leases, alive
+from infra.database import INFRASTRUCTURE, Pool, pool_of
+from infra.migrate import migrate
+from projections import versions
+from projections.fiks_io import fiks_io
+
+
+class Store(NamedTuple):
+    """Where leases are, and a holder of one."""
+
+    dsn: str
+    pool: Pool
+    holder: UUID
+    held: Held
+
+    def of(self, holder: UUID) -> Leases:
+        return Leases(self.pool, holder)
+
+
+FROZEN = """
+import asyncio, sys, uuid
+from gateway import leases
+
+async def live():
+    leases.SILENCE = 1.0
+    async with leases.alive(sys.argv[1], uuid.UUID(sys.argv[2]), lambda *_: None) as life:
+        print("alive", flush=True)
+        await life.ended()
+
+asyncio.run(live())
+"""
+"""A process that shows that a holder lives."""
+FLOOD = "select pg_notify('fiks_io', gen_random_uuid()::text) from generate_series(1, 2000)"
+
+
+@pytest_asyncio.fixture
+async def store(database: str) -> AsyncIterator[Store]:
+    connection = await asyncpg.connect(database)
+    await migrate(connection)
+    async with connection.transaction():
+        await versions.install(connection, fiks_io)
+    await connection.close()
+    async with pool_of(database, 2) as pool:
+        made = Store(database, pool, uuid4(), Held(uuid4(), uuid4(), uuid4()))
+        await made.of(made.holder).renew([made.held])
+        yield made
+
+
+def heard(*_: object) -> None:
+    """Nothing is told here."""
+
+
+async def test_what_one_who_lives_has_is_not_taken_over(store: Store) -> None:
+    """Who takes it for dead may have stood still since it looked."""
+    heir = store.of(uuid4())
+    async with alive(store.dsn, store.holder, heard):
+        assert await heir.is_alive(store.holder)
+        assert await heir.adopt(store.holder) == []
+        assert store.holder in await heir.others()
+        assert await store.of(store.holder).held(-1) == [store.held]
+
+
+async def test_who_comes_back_knows_whether_it_was_taken_for_dead(store: Store) -> None:
+    heir = store.of(uuid4())
+    async with alive(store.dsn, store.holder, heard) as first:
+        assert first.is_new
+    async with alive(store.dsn, store.holder, heard) as again:
+        assert not again.is_new
+    assert [one.held for one in await heir.adopt(store.holder)] == [store.held]
+    assert await heir.others() == set()
+    async with alive(store.dsn, store.holder, heard) as woken:
+        assert woken.is_new
+        assert await store.of(store.holder).held(-1) == []
+
+
+async def test_a_session_that_says_nothing_is_ended_and_its_holder_hears_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.leases.SILENCE", 0.2)
+    monkeypatch.setattr("gateway.leases.BEAT", 1000.0)
+    async with alive(store.dsn, store.holder, heard) as life:
+        await life.ended()
+        assert not await store.of(uuid4()).is_alive(store.holder)
+
+
+async def test_a_frozen_holder_is_dead_though_postgresql_is_stuck_in_what_it_tells_it(store: Store) -> None:
+    argv = (sys.executable, "-c", FROZEN, store.dsn, str(store.holder))
+    frozen = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    assert frozen.stdout
+    assert await frozen.stdout.readline()
+    frozen.send_signal(signal.SIGSTOP)
+    for _ in range(50):
+        await store.pool.execute(FLOOD)
+    while await store.of(uuid4()).is_alive(store.holder):
+        await asyncio.sleep(0.1)
+    frozen.kill()
+    await frozen.wait()
+
+
+async def test_a_sign_of_life_that_is_not_answered_ends_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.leases.ANSWER", 1e-9)
+    async with alive(store.dsn, store.holder, heard) as life:
+        with pytest.raises(INFRASTRUCTURE):
+            await life.ended()
+
+
+@pytest.mark.parametrize(("dead_for", "certain"), [(1000.0, True), (0.0, False)])
+async def test_who_said_nothing_for_too_long_is_certain_of_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, dead_for: float, certain: bool
+) -> None:
+    monkeypatch.setattr("gateway.leases.DEAD_FOR", dead_for)
+    async with alive(store.dsn, store.holder, heard) as life:
+        assert life.is_certain is certain
