@@ -43,6 +43,7 @@ from tests.chaos.system import System, settings_of, system
 from tests.chaos.uploads import Uploads, faults
 from tests.support.backbone import TOPIC as SVARUT
 from tests.support.backbone import Backbone
+from tests.support.files import stored_in
 from tests.support.records import records_on
 
 DOKUMENTLAGER = "fiks.dokumentlager"
@@ -166,7 +167,7 @@ async def verdict_on_documents(hurt: System, documents: Uploads, settings: Setti
     log = list({one.dokument_id: one for one in events if isinstance(one, DokumentLastetOpp)}.values())
     named = {one.blob for one in log}
     named |= {one.blob for event in events if isinstance(event, ForsendelseMottatt) for one in event.dokumenter}
-    left = {file.name for file in (settings.state / "blobs").iterdir()}
+    left = stored_in(settings.state / "blobs")
     contents = await documents.contents([one.dokument_id for one in log])
     return judge_documents(documents.made, log, contents, sorted(left - named))
 
