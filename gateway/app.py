@@ -50,7 +50,7 @@ from gateway.routes import Routes
 from gateway.sporing import SPORING, Sporing
 from gateway.sporing import TOPIC as MELDING_TOPIC
 from gateway.tus import VERSION as TUS_VERSION
-from infra.blobs import Blobs
+from infra.blobs import blob_store
 from infra.crypto.certificates import key_folder
 from infra.database import pool_of
 from infra.ends import Ends
@@ -102,7 +102,7 @@ def make_app(settings: Settings) -> web.Application:
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
     app[AUDITOR] = Auditor(app[LOG], memory)
     app[ACCESS] = Access(memory, tokens, integrations, app[AUDITOR])
-    app[BLOBS], app[ENDS] = Blobs(settings.blobs), Ends(settings.kafka, TOPICS[TOPIC])
+    app[BLOBS], app[ENDS] = blob_store(settings), Ends(settings.kafka, TOPICS[TOPIC])
     app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}
     app[CERTIFICATES] = key_folder(settings)
     app[SCANNER], app[MINSIDE] = scanner(settings.clamd), settings.minside

@@ -21,13 +21,20 @@ TOPIC, KONTO_TOPIC = "fiks.dokumentlager", "fiks.konfigurasjon"
 
 DOKUMENT = "select * from read.dokumentlager_dokument where dokument_id = $1"
 HENDELSER = """
-    select tidspunkt, type, aktor, detalj from read.dokumentlager_hendelse h where dokument_id = $1
-    and not (type = 'DokumentDestruert' and exists (
-        select from read.dokumentlager_hendelse e
-        where (e.dokument_id, e.type) = (h.dokument_id, h.type) and e.made < h.made))
-    order by made
+    select min(tidspunkt) as tidspunkt, max(tidspunkt) as sist, count(*) as antall, type, aktor, max(detalj) as detalj
+    from (
+        select *, row_number() over (order by made) - row_number() over (partition by type, aktor order by made) as rad
+        from read.dokumentlager_hendelse h where dokument_id = $1
+        and not (type = 'DokumentDestruert' and exists (
+            select from read.dokumentlager_hendelse e
+            where (e.dokument_id, e.type) = (h.dokument_id, h.type) and e.made < h.made))
+    ) hendelse
+    group by type, aktor, rad, case when type <> 'DokumentLastetNed' then made end
+    order by min(made) offset $2 limit $3
 """
-"""Who destroys a document may say so again, after all else was lost: the first counts."""
+"""Who destroys a document may say so again, after all else was lost: the first counts. Downloads that nothing else came
+between, by the same, are one line: who plays a film asks for thousands of ranges.
+"""
 LISTE = """
     select dokument_id, dokumentnavn, ukryptert_storrelse from read.dokumentlager_dokument
     where konto_id = $1 and status <> 'SLETTET' order by opprettet desc, dokument_id offset $2 limit $3
@@ -53,7 +60,8 @@ STATISTIKK = """
     where ($1::uuid is null or fiks_org_id = $1) and ($2::uuid is null or konto_id = $2) group by 1, 2
 """
 KONTO_HENDELSER = """
-    select tidspunkt, type, aktor, detalj from read.dokumentlager_konto_hendelse where konto_id = $1 order by made
+    select tidspunkt, type, aktor, detalj from read.dokumentlager_konto_hendelse where konto_id = $1
+    order by made offset $2 limit $3
 """
 
 CRITERIA: dict[str, str] = {
@@ -96,9 +104,11 @@ class Dokumenter(Reading):
         await self._wait_for_own(str(dokument_id))
         return await self._fetch(DOKUMENT, dokument_id) or (await self.looked_for(dokument_id)).rows
 
-    async def hendelser(self, dokument_id: UUID) -> Answer:
-        """``tidspunkt, type, aktor, detalj`` of what has happened, in order."""
-        return await self._read(HENDELSER, dokument_id, about=[dokument_id], enough=_never)
+    async def hendelser(self, dokument_id: UUID, offset: int, limit: int) -> Answer:
+        """``tidspunkt, sist, antall, type, aktor, detalj`` of what has happened, in order; only downloads in a row have
+        another ``antall`` than 1.
+        """
+        return await self._read(HENDELSER, dokument_id, offset, limit, about=[dokument_id], enough=_never)
 
     async def liste(self, konto_id: UUID, offset: int, limit: int) -> Answer:
         """``dokument_id, dokumentnavn, ukryptert_storrelse`` of what the account has, the newest first."""
@@ -171,9 +181,9 @@ class Kontoer(Reading):
     def __init__(self, pool: Pool, ends: Ends, patience: float = PATIENCE) -> None:
         super().__init__(pool, ends, "dokumentlager", "decider:konfigurasjon", patience)
 
-    async def hendelser(self, fiks_org_id: UUID, konto_id: UUID) -> Answer:
+    async def hendelser(self, fiks_org_id: UUID, konto_id: UUID, offset: int, limit: int) -> Answer:
         """``tidspunkt, type, aktor, detalj`` of what has happened to the account, in order."""
-        return await self._read(KONTO_HENDELSER, konto_id, about=[fiks_org_id], enough=_never)
+        return await self._read(KONTO_HENDELSER, konto_id, offset, limit, about=[fiks_org_id], enough=_never)
 
 
 def _never(_rows: Sequence[Any]) -> bool:

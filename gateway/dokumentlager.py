@@ -102,10 +102,12 @@ def location_of(request: web.Request, dokument_id: UUID) -> str:
     return f"{request.app[MINSIDE]}/dokumentlager/nedlasting/{dokument_id}"
 
 
-def page_in(request: web.Request) -> tuple[int, int]:
-    """Offset and count in the query, the count under either name (contract 5, and trap 5). Raises Unreadable."""
+def page_in(request: web.Request, usual: int = 100) -> tuple[int, int]:
+    """Offset and count in the query, the count under either name (contract 5, and trap 5); ``usual`` is the count where
+    none is said. Raises Unreadable.
+    """
     count = next((name for name in ("antall", "til") if _given(request, name) is not None), "antall")
-    return number_in(request, "fra", 0, 0, LARGEST_INT), number_in(request, count, 100, 1, MOST_AT_ONCE)
+    return number_in(request, "fra", 0, 0, LARGEST_INT), number_in(request, count, usual, 1, MOST_AT_ONCE)
 
 
 def fresh(found: Answer, response: web.Response) -> web.Response:

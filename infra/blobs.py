@@ -1,12 +1,17 @@
 """Where content lies: a folder (file://) or an object store (s3://). Knows names and bytes, not what they mean.
 
 Once ``put`` has returned a blob is there as a whole and survives a power cut; nobody is told its name before that.
+
+A store has an identity, which lies in it as a blob of its own and is remembered by each host that has seen it. So an
+empty folder where the store should be mounted, or another bucket, is known for what it is: then everything raises
+Unavailable, and no blob is NotFound.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
@@ -19,7 +24,13 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from infra.kept import kept
+from infra.logs import logger
+from infra.metrics import BLOB_FAILURES
+from infra.settings import Settings
 from streams.domain.errors import NotFound, Unavailable
+
+log = logger(__name__)
 
 T = TypeVar("T")
 
@@ -32,24 +43,52 @@ READ = 256 << 10
 """Bytes that are read at a time: of larger ones each would be new memory, which takes longer than to read it."""
 LISTED = 1000
 """Names in one answer of ``written``."""
+IDENTITY = "fiks-identity"
+"""The blob that tells which store this is. No other has such a name."""
+
+
+def blob_store(settings: Settings) -> Blobs:
+    """The store of the settings; which one that is this host remembers in its state folder."""
+    digest = hashlib.sha256(settings.blobs.encode()).hexdigest()[:16]
+    return Blobs(settings.blobs, settings.state / "stores" / digest)
 
 
 class Blobs:
     """Blobs by name. Names are ours (letters, digits, dashes; for those of ``create`` a folder and a slash before);
-    never let a caller choose one.
+    never let a caller choose one. ``memory`` is the file in which this host remembers which store it is; None: it is
+    remembered as long as this lasts.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, memory: Path | None = None) -> None:
+        self._memory = memory
+        self._known: str | None = None
         self._folder = _Folder(Path(unquote(urlsplit(url).path))) if url.startswith("file:") else None
         self._store: ObjectStore = (
             LocalStore(self._folder.path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
         )
+
+    async def require(self) -> None:
+        """Raises Unavailable when the store is away as a whole, or another than the one that was here before. One that
+        this host sees for the first time is the one.
+        """
+        if self._known is None and self._memory and self._memory.exists():
+            self._known = self._memory.read_text()
+        found = await self._identity()
+        if found is None and self._known is None:
+            await self._create(IDENTITY, uuid4().hex.encode())  # or another process just has
+            found = await self._identity()
+        if found is not None and self._known is None:
+            self._known = self._remembered(found)
+        if found is None or found != self._known:
+            log.error("the blob store is not there, or is not the one that was", memory=str(self._memory))
+            raise _unavailable("Lageret er ikke der. Prøv igjen")
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what ``chunks`` yields. When that raises, or we are cancelled, no blob of this name is left.
 
         Raises Unavailable when the store does not take it, and whatever ``chunks`` raises.
         """
+        await self._must_be_mounted()
         head, size = [], 0
         async for chunk in chunks:
             head.append(chunk)
@@ -62,21 +101,17 @@ class Blobs:
         """Store something small, unless there is a blob of that name: of many at once, in any process, exactly one is
         told True. (Over S3 perhaps none, when the answer to the one was lost.) Raises Unavailable.
         """
-        if self._folder:
-            return await self._folder.create(name, content)
-        with _translated(name):
-            try:
-                await obstore.put_async(self._store, name, content, mode="create", use_multipart=False)
-            except AlreadyExistsError:
-                return False
-        return True
+        await self._must_be_mounted()
+        return await self._create(name, content)
 
     async def sizes(self, folder: str) -> dict[str, int]:
         """The bytes of each blob in a folder, by its name there. Raises Unavailable."""
         found: dict[str, int] = {}
-        with _translated(folder):
+        with _storing():
             async for listed in obstore.list(self._store, folder, chunk_size=LISTED):
                 found |= {one["path"].removeprefix(f"{folder}/"): one["size"] for one in listed}
+        if not found:
+            await self.require()
         return found
 
     async def get(self, name: str, first: int = 0, last: int | None = None) -> AsyncIterator[bytes]:
@@ -84,7 +119,7 @@ class Blobs:
 
         Raises NotFound or Unavailable, as a rule at the first chunk.
         """
-        with _translated(name):
+        async with self._reading(name):
             async for chunk in self._folder.get(name, first, last) if self._folder else self._get(name, first, last):
                 yield chunk
 
@@ -92,7 +127,7 @@ class Blobs:
         """The first bytes of the content, at most ``length``, and the size of all of it. Raises NotFound or
         Unavailable.
         """
-        with _translated(name):
+        async with self._reading(name):
             if self._folder:
                 return await self._folder.begin(name, length)
             size = (await obstore.head_async(self._store, name))["size"]
@@ -105,16 +140,58 @@ class Blobs:
 
         Raises Unavailable.
         """
-        with _translated("list"):
+        with _storing():
             async for listed in obstore.list(self._store, chunk_size=LISTED):
-                if names := [one["path"] for one in listed if one["last_modified"] < before]:
+                old = [one["path"] for one in listed if one["last_modified"] < before]
+                if names := [name for name in old if name != IDENTITY]:
                     yield names
 
     async def delete(self, names: Iterable[str]) -> None:
         """Delete what there is of ``names``. Raises Unavailable."""
         for name in names:
-            with contextlib.suppress(NotFound), _translated(name):
-                await obstore.delete_async(self._store, name)
+            with contextlib.suppress(NotFound):
+                async with self._reading(name):
+                    await obstore.delete_async(self._store, name)
+
+    @contextlib.asynccontextmanager
+    async def _reading(self, name: str) -> AsyncIterator[None]:
+        """What is not found is not there, but where nothing is since the store is not."""
+        try:
+            with _translated(name):
+                yield
+        except NotFound:
+            await self.require()
+            raise
+        except OSError as fault:
+            raise _unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
+
+    def _remembered(self, identity: str) -> str:
+        """What this host remembers from now on: this, unless another process remembers something already."""
+        return kept(self._memory, lambda: identity) if self._memory else identity
+
+    async def _must_be_mounted(self) -> None:
+        """An empty folder would take what comes. A bucket that is away does not."""
+        if self._folder:
+            await self.require()
+
+    async def _identity(self) -> str | None:
+        try:
+            with _translated(IDENTITY):
+                if self._folder:
+                    return (self._folder.path / IDENTITY).read_text()
+                return b"".join([chunk async for chunk in self._get(IDENTITY, 0, None)]).decode()
+        except NotFound:
+            return None
+
+    async def _create(self, name: str, content: bytes) -> bool:
+        if self._folder:
+            return await self._folder.create(name, content)
+        with _storing():
+            try:
+                await obstore.put_async(self._store, name, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+        return True
 
     async def _get(self, name: str, first: int, last: int | None) -> AsyncIterator[bytes]:
         found = await obstore.get_async(
@@ -126,7 +203,7 @@ class Blobs:
     async def _put_small(self, name: str, content: list[bytes]) -> None:
         if self._folder:
             return await self._folder.put(name, content)
-        with _translated(name):
+        with _storing():
             await self._whole(name, obstore.put_async(self._store, name, b"".join(content), use_multipart=False))
 
     async def _put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
@@ -135,7 +212,7 @@ class Blobs:
         stop = asyncio.Event()
         parts = _until(stop, chunks)
         putting = obstore.put_async(self._store, name, parts, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
-        with _translated(name):
+        with _storing():
             await self._whole(name, putting, stop)
 
     async def _whole(self, name: str, putting: Awaitable[Any], stop: asyncio.Event | None = None) -> None:
@@ -297,7 +374,7 @@ async def _read(descriptor: int, length: int, first: int) -> bytes:
     try:
         return await _finished(_thread(os.pread, descriptor, length, first))
     except OSError as fault:
-        raise Unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
+        raise _unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -356,7 +433,12 @@ async def _finished(running: asyncio.Future[T]) -> T:
 
 
 def _full(fault: OSError) -> Unavailable:
-    return Unavailable(f"Lageret tar ikke imot mer: {fault.strerror}. Prøv igjen")
+    return _unavailable(f"Lageret tar ikke imot mer: {fault.strerror}. Prøv igjen")
+
+
+def _unavailable(text: str) -> Unavailable:
+    BLOB_FAILURES.inc()
+    return Unavailable(text)
 
 
 class _Stopped(Exception):
@@ -413,7 +495,16 @@ def _translated(name: str) -> Iterator[None]:
     except (NotFoundError, FileNotFoundError) as fault:
         raise NotFound(f"there is no blob {name}") from fault
     except BaseError as fault:
-        raise Unavailable(f"Lageret svarer ikke ({type(fault).__name__}). Prøv igjen") from fault
+        raise _unavailable(f"Lageret svarer ikke ({type(fault).__name__}). Prøv igjen") from fault
+
+
+@contextlib.contextmanager
+def _storing() -> Iterator[None]:
+    """What something is to be put into, or listed in, and is not found, is the store."""
+    try:
+        yield
+    except (BaseError, FileNotFoundError) as fault:
+        raise _unavailable(f"Lageret svarer ikke ({type(fault).__name__}). Prøv igjen") from fault
 
 
 async def _rejoined(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

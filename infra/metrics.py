@@ -118,6 +118,9 @@ FIKS_IO_UNSAID = Gauge(
     "What became of messages of Fiks IO and is not on the log yet; it grows while the log is away",
     multiprocess_mode="livesum",
 )
+BLOB_FAILURES = Counter(
+    "fiks_blob_failures_total", "Times that the blob store was away as a whole, did not answer, or took no more"
+)
 SWEPT = Counter("fiks_swept_blobs_total", "Blobs that were swept up, since no event tells of them")
 SWEPT_KEYS = Counter("fiks_swept_keys_total", "Data keys that were destroyed, since no event tells of their stream")
 

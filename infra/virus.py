@@ -21,8 +21,8 @@ from infra.logs import logger
 log = logger(__name__)
 
 PATIENCE = 40.0
-"""Seconds for clamd to let us in, to take a chunk, and to hear that all is there and judge it: less than the 60 in
-which a client gives up."""
+"""Seconds for clamd to let us in, to take a chunk, and to take the last one, hear that it is the last and judge it all:
+less than the 60 in which a client gives up."""
 LARGEST = 2**31 - 1
 """Bytes. Clamd's engine looks at no larger file, and may say OK of one (its issues 1274 and 1414)."""
 LONGEST_REPLY = 4096
@@ -142,6 +142,7 @@ class _Stream:
         self._patience = patience
         self._is_taken = True
         self._size = 0
+        self._took = 0.0
 
     async def begin(self) -> None:
         await self._send(b"zINSTREAM\0")
@@ -149,15 +150,16 @@ class _Stream:
     async def feed(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if chunk:  # an empty one would end the stream
-            await self._send(len(chunk).to_bytes(4))
-            await self._send(chunk)
+            begin = asyncio.get_running_loop().time()
+            await self._send(len(chunk).to_bytes(4) + chunk)
+            self._took = asyncio.get_running_loop().time() - begin
 
     async def verdict(self) -> Verdict:
         if self._size > LARGEST:
             return Verdict(Outcome.TOO_LARGE)
         reply = b""
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience - self._took):
                 await self._send(bytes(4))
                 while not reply.endswith(b"\0") and len(reply) < LONGEST_REPLY and (more := await self._receive()):
                     reply += more

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 from confluent_kafka import KafkaException
 
-from infra.blobs import Blobs
+from infra.blobs import Blobs, blob_store
 from infra.database import INFRASTRUCTURE, SESSION, Connection
 from infra.ends import Ends
 from infra.logs import logger
@@ -120,7 +120,7 @@ async def _sweep_alone(settings: Settings, connection: Connection, keys_on: Log)
         SWEPT_KEYS.inc(keys)
         spared = await asyncio.to_thread(named_in_dead_letters, settings.kafka)
         telling = [ends[name] for name in innhold.topics]
-        blobs = await sweep(connection, Blobs(settings.blobs), telling, spared, datetime.now(UTC) - AGE)
+        blobs = await sweep(connection, blob_store(settings), telling, spared, datetime.now(UTC) - AGE)
         SWEPT.inc(blobs)
     finally:
         await connection.execute("select pg_advisory_unlock($1)", LOCK)

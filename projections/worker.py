@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from infra.blobs import Blobs
+from infra.blobs import blob_store
 from infra.ends import Ends
 from infra.keys import FOLLOWER
 from infra.kms import keks
@@ -62,9 +62,9 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
     if Slettinger.role in roles:
         works.append(Slettinger(log, letters, Ends(settings.kafka, TOPICS[dokumentlager.topic])))
     if Destruering.role in roles:
-        works.append(Destruering(log, letters, Blobs(settings.blobs)))
+        works.append(Destruering(log, letters, blob_store(settings)))
     if Kvitteringer.role in roles:
-        works.append(Kvitteringer(log, letters, Blobs(settings.blobs)))
+        works.append(Kvitteringer(log, letters, blob_store(settings)))
     beside = [asyncio.create_task(watch_rebuilds(settings))] if settings.metrics_port is not None else []
     if SWEEPER in roles:
         beside.append(asyncio.create_task(sweep_for_ever(settings, log)))

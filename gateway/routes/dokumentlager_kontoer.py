@@ -20,11 +20,13 @@ from gateway.dokumentlager import (
     BASE,
     KONTO,
     LAST_OPP,
+    MOST_AT_ONCE,
     TJENESTE,
     fresh,
     is_closed,
     konto_in,
     open_konto_in,
+    page_in,
     uuid_in,
 )
 from gateway.kommando import decide, now_by
@@ -94,9 +96,9 @@ async def opprett(request: web.Request) -> web.Response:
 
 @routes.get(A_KONTO, demands=READER)
 async def konto(request: web.Request) -> web.Response:
-    """An account and what has happened to it."""
-    one = konto_in(request)
-    found = await request.app[KONTOER].hendelser(one.fiks_org_id, one.id)
+    """An account and what has happened to it, a page of that where it is long."""
+    one, page = konto_in(request), page_in(request, MOST_AT_ONCE)
+    found = await request.app[KONTOER].hendelser(one.fiks_org_id, one.id, *page)
     aktorer = await in_words(request, "dokumentlager", (row["aktor"] for row in found.rows), one.fiks_org_id)
     hendelser = [_hendelse(row, aktorer[row["aktor"]]) for row in found.rows]
     return fresh(found, await as_opened(request, _konto(request, one) | {"hendelser": hendelser}))

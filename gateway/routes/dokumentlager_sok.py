@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.dokumenter import DOKUMENTER
-from gateway.dokumentlager import A_KONTO, LAST_OPP, dokument_in, fresh, konto_in, page_in
+from gateway.dokumentlager import A_KONTO, LAST_OPP, MOST_AT_ONCE, dokument_in, fresh, konto_in, page_in
 from gateway.metadata import Text1000, Time, must_be_in_the_calendar, read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
@@ -75,10 +75,12 @@ async def sok(request: web.Request) -> web.Response:
 
 @routes.get(f"{A_KONTO}/dokumenter/{{dokumentId}}", demands=UPLOADER)
 async def utvidet(request: web.Request) -> web.Response:
-    """What is known of a document, its history included; also when it is deleted (contract, trap 18)."""
-    konto = konto_in(request)
+    """What is known of a document, its history included, a page of it where that is long; also when it is deleted
+    (contract, trap 18).
+    """
+    konto, page = konto_in(request), page_in(request, MOST_AT_ONCE)
     dokument = (await dokument_in(request, konto)).rows[0]
-    found = await request.app[DOKUMENTER].hendelser(dokument["dokument_id"])
+    found = await request.app[DOKUMENTER].hendelser(dokument["dokument_id"], *page)
     aktorer = await in_words(request, "dokumentlager", (row["aktor"] for row in found.rows), konto.fiks_org_id)
     known = _listed(dokument) | {
         "kryptertStorrelse": dokument["kryptert_storrelse"],
@@ -115,4 +117,6 @@ def _hendelse(row: Any, aktor: str) -> dict[str, Any]:
         text = f"{text} {GRUNNER[Slettegrunn(row['detalj'])]}"
     elif row["type"] == "DokumentEndret":
         text = f"{text}: tilgjengelig til {row['detalj']}" if row["detalj"] else f"{text}: slettes aldri"
+    elif row["antall"] > 1:
+        text = f"{text} {row['antall']} ganger, sist {row['sist'].isoformat()}"
     return {"dato": row["tidspunkt"], "melding": text, "aktor": aktor}

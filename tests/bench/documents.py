@@ -5,6 +5,7 @@ do to the same content: decipher (CMS alone), hash, encipher, write, and wait fo
 It has both cores, a document one. Limit and document take turns, of which the medians count. A megabyte is measured
 several at a time, against the limit of 100 MB: where openssl would be busy with starting. Peak memory is the kernel's
 own count of the gateway process, begun anew for each size. What came as CMS is stored, and goes out, like the rest.
+Where the gateway ever held more than MOST_MEMORY, the last line says so and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +39,8 @@ from tests.bench.report import Report
 from tests.chaos.system import System, system
 
 MB = 1_000_000
+MOST_MEMORY = 150 * MB / 2**20
+"""MiB that the gateway may hold, whatever the size of what passes."""
 PIECE = 1 << 20
 BOUNDARY = b"fiks-bench-boundary"
 KEY = "openssl enc -aes-256-{} -K " + "0" * 64 + " -iv " + "0" * 32
@@ -264,7 +268,16 @@ async def main(sizes: tuple[Size, ...]) -> None:
     """Everything, on a system of its own."""
     async with system(gateways=1, workers=1, measured=True) as made:
         report = await bench(made, sizes)
+    conclude(report)
+
+
+def conclude(report: Report) -> None:
+    """Print and leave the report. Exits with a line about the peaks above MOST_MEMORY, where there are any."""
     report.finish()
+    peaks = [one for one in report.figures if one.name.startswith("peak_memory_") and one.value > MOST_MEMORY]
+    if peaks:
+        told = ", ".join(f"{one.name} {one.value:.1f} MiB" for one in peaks)
+        sys.exit(f"The gateway held more than {MOST_MEMORY:.1f} MiB (150 MB): {told}")
 
 
 if __name__ == "__main__":

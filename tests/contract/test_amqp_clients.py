@@ -39,7 +39,7 @@ from tests.support.amqp import (
 )
 from tests.support.eventually import eventually
 from tests.support.published_client import Client, Failed, Program
-from tests.support.rabbitmq import amqp_consume, unpacked
+from tests.support.rabbitmq import amqp_consume, packages
 
 OLDER = Program("Amqp.java", "amqp-5.28.xml", "amqp-client-5.28")
 """The one that the published Fiks IO client 3.5.0 brings with it."""
@@ -315,7 +315,7 @@ async def test_pika_is_told_that_we_stop(amqp: Amqp) -> None:
 
 @pytest.mark.parametrize("path", ["", "/%2f"])
 async def test_amqp_consume_reads_and_acknowledges(amqp: Amqp, path: str) -> None:
-    command, env = amqp_consume(await unpacked())
+    command, env = amqp_consume(await packages())
     amqp.queues.put(KONTO_ID, *[MELDING] * 3)
     url = f"amqp://{amqp.user}:{amqp.secret.replace(' ', '%20')}@127.0.0.1:{amqp.port}{path}"
     process = await asyncio.create_subprocess_exec(

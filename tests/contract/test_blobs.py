@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from infra.blobs import SMALL, Blobs
+from infra.blobs import IDENTITY, SMALL, Blobs
 from infra.crypto.segments import HEADER_SIZE, KEY_SIZE, SEGMENT, Tampered
+from infra.metrics import BLOB_FAILURES
 from infra.sealed_blobs import opening, sealing
 from streams.domain.errors import NotFound, Unavailable
 from tests.support.chunks import chunks_of
+from tests.support.s3 import Bucket, new_bucket, running_s3
 
 SIZES = (0, 1, SMALL, SMALL + 1, 12 * SMALL + 7)
 
@@ -27,10 +32,14 @@ class Store:
     """A store, and a way past it to see what it holds."""
 
     url: str
-    left: Callable[[], list[str]]
+    names: Callable[[], list[str]]
 
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.url)
+
+    def left(self) -> list[str]:
+        """The names of all that is there, but for what tells which store it is."""
+        return [name for name in self.names() if name != IDENTITY]
 
 
 @pytest.fixture
@@ -45,41 +54,26 @@ def blobs(folder: Path) -> Blobs:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """The address of an S3 of our own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_s3() as address:
+        yield address
 
 
 @pytest.fixture
-def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A new bucket, which the store finds by AWS's own variables."""
-    secrets = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
-    for name, value in (secrets | {"AWS_ENDPOINT": s3, "AWS_ALLOW_HTTP": "true"}).items():
-        monkeypatch.setenv(name, value)
-    client, name = boto3.client("s3", endpoint_url=s3, region_name="us-east-1"), f"b{os.urandom(8).hex()}"
-    client.create_bucket(Bucket=name)
-
-    def left() -> list[str]:
-        objects = [one["Key"] for one in client.list_objects_v2(Bucket=name).get("Contents", [])]
-        return objects + [one["Key"] for one in client.list_multipart_uploads(Bucket=name).get("Uploads", [])]
-
-    return Store(f"s3://{name}", left)
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    return new_bucket(s3, monkeypatch)
 
 
 @pytest.fixture(params=["folder", "bucket"])
 def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "bucket":
-        made: Store = request.getfixturevalue("bucket")
-        return made
+        bucket: Bucket = request.getfixturevalue("bucket")
+        return Store(bucket.url, bucket.names)
     folder: Path = request.getfixturevalue("folder")
 
-    def left() -> list[str]:
+    def names() -> list[str]:
         return [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
 
-    return Store(folder.as_uri(), left)
+    return Store(folder.as_uri(), names)
 
 
 async def read(blobs: Blobs, name: str) -> bytes:
@@ -248,7 +242,7 @@ async def test_a_blob_is_there_as_a_whole_or_not_at_all(blobs: Blobs, folder: Pa
     with pytest.raises(Unavailable):
         await blobs.put("n0", chunks_of(b"x"))
 
-    assert os.listdir(folder) == ["n0"]  # noqa: PTH208 - async, and one call
+    assert sorted(os.listdir(folder)) == [IDENTITY, "n0"]  # noqa: PTH208 - async, and one call
 
 
 async def test_what_is_large_is_on_its_way_to_the_disk_before_the_end_is_waited_for(
@@ -256,6 +250,7 @@ async def test_what_is_large_is_on_its_way_to_the_disk_before_the_end_is_waited_
 ) -> None:
     """Else whoever sent it waits at the end for all of it, longer than clients do when many end at once."""
     size, begun, waited_for = 12 * SMALL + 7, 0, []
+    await blobs.require()
     advise, fsync = os.posix_fadvise, os.fsync
 
     def beginning(descriptor: int, offset: int, length: int, advice: int) -> None:
@@ -294,7 +289,7 @@ async def test_what_is_not_in_memory_is_read_from_the_disk(
     assert await blobs.begin("a1", 1000) == (content[:1000], SMALL)
 
 
-async def test_a_store_that_is_away_is_unavailable(bucket: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_is_away_is_unavailable(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
     blobs = Blobs("s3://away")
     for call in (blobs.put("a1", chunks_of(b"x")), blobs.put("a2", chunks_of(bytes(2 * SMALL))), blobs.delete(["a1"])):
@@ -310,3 +305,125 @@ async def test_deleted_and_unknown_blobs_are_not_found(store: Store) -> None:
         await read(store.blobs, "a1")
     with pytest.raises(NotFound):
         await store.blobs.begin("a1", 1)
+
+
+async def assert_away(blobs: Blobs) -> None:
+    """Whatever is asked for."""
+    asking: list[Callable[[], Awaitable[Any]]] = [
+        lambda: read(blobs, "a1"),
+        lambda: blobs.begin("a1", 1),
+        lambda: blobs.sizes("mappe"),
+        blobs.require,
+    ]
+    for ask in asking:
+        with pytest.raises(Unavailable):
+            await ask()
+
+
+async def assert_takes_nothing(blobs: Blobs) -> None:
+    """However large, nor lets anything be deleted."""
+    telling: list[Callable[[], Awaitable[Any]]] = [
+        lambda: blobs.put("a2", chunks_of(b"x")),
+        lambda: blobs.put("a3", chunks_of(bytes(2 * SMALL))),
+        lambda: blobs.create("mappe/a", b"x"),
+        lambda: blobs.delete(["a1"]),
+    ]
+    for tell in telling:
+        with pytest.raises(Unavailable):
+            await tell()
+
+
+@pytest.mark.parametrize("begun", ["before", "then"])
+async def test_a_store_with_nothing_in_it_where_there_was_one_is_away(
+    store: Store, request: pytest.FixtureRequest, tmp_path: Path, begun: str
+) -> None:
+    """As a folder is whose disk is not mounted, also to a process that starts then."""
+    memory = tmp_path / "seen" / "store"
+    blobs, failures = Blobs(store.url, memory), BLOB_FAILURES._value.get()
+    await blobs.require()
+    await blobs.put("a1", chunks_of(b"x"))
+    if begun == "then":
+        blobs = Blobs(store.url, memory)
+
+    with without_what_is_in(store, request):
+        await assert_away(blobs)
+        if store.url.startswith("file:"):  # or what comes would lie under the disk, once that is mounted
+            await assert_takes_nothing(blobs)
+        assert store.names() == []
+        assert BLOB_FAILURES._value.get() > failures, "which pages somebody"
+
+    assert await read(blobs, "a1") == b"x"
+    with pytest.raises(NotFound):
+        await read(blobs, "a2")
+
+
+@contextmanager
+def without_what_is_in(store: Store, request: pytest.FixtureRequest) -> Iterator[None]:
+    if store.url.startswith("s3:"):
+        bucket: Bucket = request.getfixturevalue("bucket")
+        taken = bucket.take()
+        yield
+        bucket.put(taken)
+    else:
+        folder: Path = request.getfixturevalue("folder")
+        aside = folder.rename(folder.with_name("aside"))
+        folder.mkdir()
+        yield
+        folder.rmdir()
+        aside.rename(folder)
+
+
+async def test_another_store_in_its_place_is_as_if_it_were_away(store: Store, tmp_path: Path) -> None:
+    memory = tmp_path / "seen"
+    await Blobs(store.url, memory).require()
+    memory.write_text("another")
+    blobs = Blobs(store.url, memory)
+
+    with pytest.raises(Unavailable):
+        await blobs.require()
+    with pytest.raises(Unavailable):
+        await read(blobs, "a1")
+
+
+async def test_a_folder_that_is_gone_is_away(blobs: Blobs, folder: Path) -> None:
+    await blobs.put("a1", chunks_of(b"x"))
+    shutil.rmtree(folder)
+    await assert_away(blobs)
+    await assert_takes_nothing(blobs)
+
+
+async def test_a_bucket_that_is_gone_is_away(bucket: Bucket) -> None:
+    """S3 says 404 of it, as of an object."""
+    for known in (True, False):
+        blobs = Blobs(bucket.url)
+        if known:
+            await blobs.require()
+            bucket.take()
+            bucket.client.delete_bucket(Bucket=bucket.name)
+        await assert_away(blobs)
+        await assert_takes_nothing(blobs)
+
+
+async def test_a_disk_that_does_not_read_is_away(blobs: Blobs, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await blobs.put("a1", chunks_of(b"x"))
+    opened = os.open
+
+    def stale(path: Path, *more: Any) -> int:
+        if path == folder / "a1":
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return opened(path, *more)
+
+    monkeypatch.setattr(os, "open", stale)
+    with pytest.raises(Unavailable):
+        await read(blobs, "a1")
+
+
+async def test_of_many_who_see_a_store_first_all_see_the_same(store: Store, tmp_path: Path) -> None:
+    seen = [tmp_path / f"seen-{number}" for number in range(5)]
+    await asyncio.gather(*(Blobs(store.url, one).require() for one in [*seen, *seen]))
+    assert len({one.read_text() for one in seen}) == 1
+
+
+async def test_what_tells_which_store_it_is_is_never_listed(store: Store) -> None:
+    await store.blobs.require()
+    assert [name async for names in store.blobs.written(datetime.now(UTC) + timedelta(1)) for name in names] == []

@@ -55,6 +55,7 @@ from tests.support.fiks_io import (
     konto_made,
     running_sender,
 )
+from tests.support.files import stored_in
 from tests.support.gateway import ends_of, events_after
 from tests.support.stack import OwnKafka, temporary_folder
 
@@ -75,7 +76,7 @@ async def sender() -> AsyncIterator[Sender]:
 
 async def left(sender: Sender) -> Any:
     """All that a call can leave behind."""
-    blobs = sorted(file.name for file in sender.blobs.iterdir())
+    blobs = sorted(stored_in(sender.blobs))
     return blobs, [await ends.now() for ends in _ends(sender.caller.settings.kafka)]
 
 
@@ -411,7 +412,7 @@ async def test_an_account_that_closes_while_the_content_comes(sender: Sender) ->
 
     async def slowly() -> AsyncIterator[bytes]:
         yield body[:1_500_000]
-        await eventually(lambda: len(list(sender.blobs.iterdir())) > len(before[0]))
+        await eventually(lambda: len(stored_in(sender.blobs)) > len(before[0]))
         await sender.say(gone)
         yield body[1_500_000:]
 

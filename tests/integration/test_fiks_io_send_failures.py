@@ -18,6 +18,7 @@ from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
 from streams.domain.fiks_io import key_id_of, stream_of
 from streams.log import Log
 from tests.support.fiks_io import JAVA, Sender, java, running_sender
+from tests.support.files import stored_in
 from tests.support.gateway import ends_of, events_after
 from tests.support.memory import resident
 from tests.support.records import records_on
@@ -39,7 +40,7 @@ async def sender() -> AsyncIterator[Sender]:
 
 
 def blobs(sender: Sender) -> set[str]:
-    return {file.name for file in sender.blobs.iterdir()}
+    return stored_in(sender.blobs)
 
 
 async def test_while_the_log_is_away_nothing_is_accepted_and_nothing_is_left() -> None:

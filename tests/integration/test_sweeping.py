@@ -9,9 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from infra.blobs import SMALL, Blobs
 from infra.ends import Ends
@@ -30,6 +28,7 @@ from streams.domain.errors import Unavailable
 from streams.domain.opplasting import folder_of, id_of
 from streams.log import Log
 from tests.support.backbone import Backbone, about, mottatt
+from tests.support.s3 import new_bucket, running_s3
 from tests.support.stack import OwnKafka
 
 
@@ -40,16 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Blobs:
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blobs]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    secrets = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
-    for name, value in (secrets | {"AWS_ENDPOINT": f"http://{host}:{port}", "AWS_ALLOW_HTTP": "true"}).items():
-        monkeypatch.setenv(name, value)
-    name = f"innhold-{uuid4()}"  # what is in one outlives its server
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket=name)
-    yield Blobs(f"s3://{name}")
-    server.stop()
+    with running_s3() as address:
+        yield Blobs(new_bucket(address, monkeypatch).url)
 
 
 async def stored(blobs: Blobs, size: int = 10) -> str:

@@ -10,15 +10,13 @@ import pytest
 import pytest_asyncio
 
 from infra.local.ports import free_port
-from infra.virus import Clamd, Outcome, Scanner, Verdict, scanner
-from tests.support.clamd import EICAR, LIMIT, SIGNATURE, is_installed, real_clamd, stand_in
+from infra.virus import PATIENCE, Clamd, Outcome, Scanner, Verdict, scanner
+from tests.support.clamd import EICAR, LIMIT, SIGNATURE, real_clamd, stand_in
 from tests.support.stack import temporary_folder
 
 
 @pytest_asyncio.fixture(scope="module", params=["clamd", "stand-in"])
 async def addresses(request: pytest.FixtureRequest) -> AsyncIterator[list[str]]:
-    if request.param == "clamd" and not is_installed():
-        pytest.skip("clamd is not installed: apt-get install clamav-daemon")
     with temporary_folder() as folder:
         async with real_clamd(folder) if request.param == "clamd" else stand_in(folder) as addresses:
             yield addresses
@@ -74,7 +72,6 @@ async def test_broken_off(clamd: Scanner) -> None:
     assert await verdict(clamd, b"rent") == Verdict(Outcome.CLEAN)
 
 
-@pytest.mark.skipif(not is_installed(), reason="clamd is not installed: apt-get install clamav-daemon")
 async def test_what_clamd_has_not_looked_at_in_full_is_not_clean() -> None:
     with temporary_folder() as folder:
         async with real_clamd(folder, largest_file=LIMIT // 2) as addresses:
@@ -131,6 +128,37 @@ async def test_a_clamd_in_trouble_is_unavailable(conversation: object, at: int) 
         async with stand_in(folder, conversation) as addresses:
             clamd = Clamd(addresses[at], patience=0.3)
             assert await verdict(clamd, *[b"x" * 65536] * 100) == Verdict(Outcome.UNAVAILABLE)
+
+
+async def test_taking_the_last_of_it_and_judging_it_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client that sent it waits for both, and gives up after a minute of silence."""
+    loop, ahead, may = asyncio.get_running_loop(), 0.0, [asyncio.Event(), asyncio.Event()]
+    clock, told = loop.time, asyncio.Event()
+    monkeypatch.setattr(loop, "time", lambda: clock() + ahead)
+
+    async def slow(reader: StreamReader, writer: StreamWriter) -> None:
+        await may[0].wait()
+        while not (await reader.read(1 << 20)).endswith(bytes(4)):
+            pass
+        told.set()
+        await may[1].wait()
+        writer.write(b"stream: OK\0")
+        await writer.drain()
+
+    with temporary_folder() as folder:
+        async with stand_in(folder, slow) as addresses, Clamd(addresses[1]).scanning() as scan:
+            feeding = asyncio.create_task(scan.feed(b"x" * (8 << 20)))
+            await asyncio.sleep(0.1)  # more than the socket holds, so it waits
+            assert not feeding.done()
+            ahead += PATIENCE - 10
+            may[0].set()
+            await feeding
+            judging = asyncio.create_task(scan.verdict())
+            await told.wait()
+            ahead += PATIENCE - 10
+            await asyncio.sleep(0.1)
+            may[1].set()
+            assert await judging == Verdict(Outcome.UNAVAILABLE)
 
 
 async def test_nobody_there() -> None:

@@ -1,8 +1,12 @@
-"""clamd itself, with a database that knows the EICAR test signature alone; and a stand-in that speaks as it does."""
+"""clamd itself, with a database that knows the EICAR test signature alone; and a stand-in that speaks as it does.
+
+Where clamd is not installed it is Debian's, unpacked and not installed.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from infra.local.ports import free_port
+from tests.support.debian import libraries_in, unpacked
 
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!" + b"$H+H*"
 """In two halves, or scanners would take this file for one."""
@@ -32,20 +37,26 @@ AlertExceedsMax yes
 """
 
 
-def is_installed() -> bool:
-    return shutil.which("clamd") is not None
+async def _command() -> tuple[str, dict[str, str]]:
+    """clamd and the environment that it needs. Skips the test where it cannot be had."""
+    if installed := shutil.which("clamd"):
+        return installed, dict(os.environ)
+    folder = await unpacked("clamav", ("clamav-daemon",), with_libraries=True)
+    return str(folder / "usr/sbin/clamd"), os.environ | {"LD_LIBRARY_PATH": libraries_in(folder)}
 
 
 @asynccontextmanager
 async def real_clamd(folder: Path, largest_file: int = LIMIT) -> AsyncIterator[list[str]]:
-    """The addresses of a clamd that runs, by TCP and by Unix socket. Needs Debian's clamav-daemon, no signatures."""
+    """The addresses of a clamd that runs, by TCP and by Unix socket. Skips the test where there is none."""
+    command, env = await _command()
     port = free_port()
     (folder / "database").mkdir(parents=True)
     (folder / "database" / "eicar.ndb").write_text(f"{SIGNATURE.removesuffix('.UNOFFICIAL')}:0:*:{EICAR.hex()}\n")
     told = CONFIGURATION.format(folder=folder, port=port, limit=LIMIT, largest_file=largest_file)
     (folder / "clamd.conf").write_text(told)
     process = await asyncio.create_subprocess_exec(
-        *("clamd", "-c", str(folder / "clamd.conf")),
+        *(command, "-c", str(folder / "clamd.conf")),
+        env=env,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -36,6 +36,7 @@ from infra.local.ports import free_port
 from infra.local.processes import leashed
 from infra.settings import Settings
 from tests.support.eventually import eventually, eventually_found
+from tests.support.files import stored_in
 from tests.support.gateway import running_gateway, served
 from tests.support.stack import OwnKafka, OwnPostgres
 from tests.support.workers import prepare, working
@@ -157,8 +158,8 @@ class Lager:
 
     @property
     def blobs(self) -> set[str]:
-        """The names of all files in the blob store."""
-        return {file.name for file in (self.settings.state / "blobs").iterdir()}
+        """The names of all files in the blob store, but for its identity."""
+        return stored_in(self.settings.state / "blobs")
 
     async def rows(self, statement: str, *args: Any) -> list[asyncpg.Record]:
         """What PostgreSQL says."""

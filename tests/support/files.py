@@ -6,6 +6,8 @@ import hashlib
 import random
 from pathlib import Path
 
+from infra.blobs import IDENTITY
+
 Measured = dict[str, list[int | str]]
 """Size and SHA-256 of each file by its name, as the programs of tests/contract/java tell them."""
 
@@ -28,3 +30,8 @@ def measured(*files: Path) -> Measured:
 def measure(content: bytes) -> list[int | str]:
     """Size and SHA-256."""
     return [len(content), hashlib.sha256(content).hexdigest()]
+
+
+def stored_in(folder: Path) -> set[str]:
+    """The names of all that lies in a blob store, but for what tells which store it is."""
+    return {file.name for file in folder.iterdir()} - {IDENTITY}

@@ -29,6 +29,7 @@ from schemas.codec import decode
 from schemas.envelope import Position, Recorded, read_envelope
 from streams import topics
 from tests.support.eventually import eventually
+from tests.support.files import stored_in
 from tests.support.records import records_on
 
 NOWHERE = "postgresql://nobody:none@127.0.0.1:1/none"
@@ -61,8 +62,8 @@ class Caller:
 
     @property
     def blobs(self) -> list[str]:
-        """The names of all files in the blob store."""
-        return sorted(file.name for file in (self.settings.state / "blobs").iterdir())
+        """The names of all files in the blob store, but for its identity."""
+        return sorted(stored_in(self.settings.state / "blobs"))
 
     async def send(self, body: bytes | AsyncIterator[bytes], **headers: str) -> tuple[int, dict[str, Any]]:
         """Send a multipart body made by ``form``; the status and the JSON body of the answer."""

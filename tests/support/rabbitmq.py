@@ -1,4 +1,4 @@
-"""Debian's RabbitMQ and amqp-consume: fetched with apt and unpacked in the cache, so that nothing is installed.
+"""Debian's RabbitMQ and amqp-consume, unpacked and not installed.
 
 RabbitMQ's start script insists on a port mapper, which would outlive it: ours runs in the foreground and is stopped.
 """
@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import json
 import os
-import shutil
 import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -17,11 +16,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from infra.local.cache import cached
 from infra.local.ports import free_port
-from infra.local.processes import Check, CommandFailed, Process, Running, run
+from infra.local.processes import Check, Process, Running
+from tests.support.debian import libraries_in, unpacked
 
 ERLANG = (
     "asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools ssl syntax-tools tftp tools"
@@ -37,23 +34,9 @@ QUIET = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +
 PATIENCE = 120.0
 
 
-async def unpacked() -> Path:
+async def packages() -> Path:
     """The folder of the packages. Skips the test where they cannot be had."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        pytest.skip("RabbitMQ comes from Debian's packages, and this is no Debian")
-    name = f"debian-rabbitmq-{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:12]}"
-    try:
-        return await cached(name, _fetch)
-    except CommandFailed as fault:
-        pytest.skip(f"Debian's packages of RabbitMQ cannot be fetched: {fault}")
-
-
-async def _fetch(folder: Path) -> None:
-    if os.geteuid() == 0:
-        with suppress(CommandFailed):  # the lists that are there may do
-            await run("apt-get", "update", "-q", env=os.environ)
-    await run("apt-get", "download", "-q", *PACKAGES, env=os.environ, cwd=folder)
-    await run("sh", "-c", "for package in *.deb; do dpkg-deb -x $package . && rm $package; done", cwd=folder)
+    return await unpacked("rabbitmq", PACKAGES)
 
 
 def user(name: str, password: str, *, reads: str = ".*", writes: str = ".*", configures: str = "^$") -> dict[str, Any]:
@@ -67,22 +50,21 @@ def user(name: str, password: str, *, reads: str = ".*", writes: str = ".*", con
 
 def amqp_consume(folder: Path) -> tuple[list[str], dict[str, str]]:
     """The command, and the environment that it needs."""
-    libraries = {str(one.parent) for name in ("librabbitmq.so.4", "libpopt.so.0") for one in folder.glob(f"**/{name}")}
-    return [str(folder / "usr/bin/amqp-consume")], os.environ | {"LD_LIBRARY_PATH": ":".join(sorted(libraries))}
+    return [str(folder / "usr/bin/amqp-consume")], os.environ | {"LD_LIBRARY_PATH": libraries_in(folder)}
 
 
 @asynccontextmanager
 async def running_rabbitmq(folder: Path, definitions: dict[str, Any]) -> AsyncIterator[int]:
     """The port of a RabbitMQ of the test's own, in the clear, with the users and queues that are given."""
-    packages = await unpacked()
+    unpacked_in = await packages()
     port, mapper_port = free_port(), free_port()
-    erlang = _erlang(packages, folder)
+    erlang = _erlang(unpacked_in, folder)
     mapper = Process(
         "epmd",
         (str(next(erlang.glob("erts-*/bin/epmd"))), "-port", str(mapper_port), "-address", "127.0.0.1"),
         port=mapper_port,
     )
-    (script,) = packages.glob("usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server")
+    (script,) = unpacked_in.glob("usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server")
     (folder / "definitions.json").write_text(json.dumps(definitions))
     env = _environment(erlang, folder, port) | {"ERL_EPMD_PORT": str(mapper_port), "ERL_EPMD_ADDRESS": "127.0.0.1"}
     broker = Process("rabbitmq", (str(script),), env=env, ready=_answers(port), patience=PATIENCE)

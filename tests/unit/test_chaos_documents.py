@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,8 @@ from msgspec.structs import replace as changed
 
 from schemas.dokumentlager import DokumentLastetOpp
 from streams.domain.dokumentlager import blob_of, key_id_of
-from tests.chaos.documents import Upload, judge_documents
+from streams.domain.opplasting import id_of
+from tests.chaos.documents import Upload, judge_documents, orphans_in
 
 
 def run(count: int = 3) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def run(count: int = 3) -> dict[str, Any]:
         "log": log,
         "contents": {one.answered: one.sha256 for one in uploads},
         "orphans": [],
+        "keys": [],
     }
 
 
@@ -89,3 +92,12 @@ def test_a_document_that_nobody_sent_is_caught() -> None:
 
 def test_what_was_not_swept_is_caught() -> None:
     assert judge_documents(**run() | {"orphans": ["0123.part"]}).other
+    assert judge_documents(**run() | {"keys": [f"dokumentlager:{uuid4()}"]}).other
+
+
+def test_of_an_upload_in_several_calls_only_what_was_decided_may_be_left() -> None:
+    upload = f"opplasting-{uuid4().hex}-{id_of(datetime.now(UTC) + timedelta(7), uuid4().hex)}"
+    assert orphans_in({f"{upload}/opprettet", f"{upload}/000000000000"}, named={}) == [], "it may be gone on with"
+    left = {"a", "b", f"{upload}/utfall", f"{upload}/ferdig"}
+    assert orphans_in(left, named={"a"}) == ["b"]
+    assert orphans_in(left | {f"{upload}/opprettet"}, named={"a", "b"}) == [f"{upload}/opprettet"]

@@ -21,7 +21,7 @@ from tests.support.amqp import MELDING, NO_QUEUE, STRANGE_QUEUE, Amqp
 from tests.support.amqp_drivers import AioPika, Closed, Delivered, Driver, Got, Java, Pika
 from tests.support.amqp_sides import Side
 from tests.support.published_client import Client, Program
-from tests.support.rabbitmq import amqp_consume, unpacked
+from tests.support.rabbitmq import amqp_consume, packages
 
 JAVA = Program("Amqp.java", "amqp-5.37.xml", "amqp-client-5.37")
 HERE = "køen"
@@ -323,7 +323,7 @@ async def test_a_client_that_cannot_log_in_says_the_same(
 
 async def consumed(side: Side, queue: str, *options: str) -> tuple[int | None, bytes, list[str]]:
     """What amqp-consume says in the end: its exit code, what its command wrote, and the codes that it complains of."""
-    command, env = amqp_consume(await unpacked())
+    command, env = amqp_consume(await packages())
     url = f"amqp://{side.user}:{side.secret().replace(' ', '%20')}@127.0.0.1:{side.port}"
     process = await asyncio.create_subprocess_exec(
         *(*command, f"--url={url}", f"--queue={queue}", *options),

@@ -365,6 +365,48 @@ async def test_a_download_is_told_unless_it_shall_not_be(lager: Lager) -> None:
     assert await history(untold) == ["Dokumentet er lastet opp"]
 
 
+async def test_each_range_is_told_and_those_that_one_caller_asks_for_in_a_row_are_a_line(lager: Lager) -> None:
+    """As a player of films does, thousands of times."""
+    itself = {"id": lager.headers["IntegrasjonId"], "type": "INTEGRASJON"}
+    dokument_id = await lager.uploaded(LARGE, eksponertFor=[itself, {"fnr": "12858010053", "type": "PERSON"}])
+    person = await lager.as_person("12858010053")
+    for caller, times in ((lager, 3), (person, 1), (lager, 1), (person, 2)):
+        for at in range(times):
+            assert (await caller.download(dokument_id, Range=f"bytes={at}-{at}")).status == 206
+
+    async def history(query: str = "") -> list[dict[str, str]]:
+        answer = await lager.ask("GET", f"{lager.konto}/dokumenter/{dokument_id}{query}")
+        lines: list[dict[str, str]] = answer.json["hendelser"]
+        return lines
+
+    lines = await history()
+    told = await lager.rows(
+        "select time, actor from read.audit where stream = $1 and type = 'DokumentLastetNed' order by \"offset\"",
+        dokument_id,
+    )
+    assert len(told) == 7, "each access is on the record"
+    assert [(one["melding"].split(", sist ")[0], one["aktor"]) for one in lines[1:]] == [
+        ("Dokumentet er lastet ned 3 ganger", lines[0]["aktor"]),
+        ("Dokumentet er lastet ned", lines[2]["aktor"]),
+        ("Dokumentet er lastet ned", lines[0]["aktor"]),
+        ("Dokumentet er lastet ned 2 ganger", lines[2]["aktor"]),
+    ]
+    assert lines[0]["aktor"] != lines[2]["aktor"]
+    assert [datetime.fromisoformat(one["dato"]) for one in lines[1:]] == [told[at]["time"] for at in (0, 3, 4, 5)]
+    assert datetime.fromisoformat(lines[1]["melding"].split(", sist ")[1]) == told[2]["time"]
+    assert await history("?fra=1&antall=2") == await history("?fra=1&til=2") == lines[1:3]
+    assert await history("?fra=5") == []
+
+
+async def test_the_history_of_an_account_comes_in_pages_too(lager: Lager) -> None:
+    administrator = await lager.as_administrator()
+    lines = (await administrator.ask("GET", lager.konto)).json["hendelser"]
+    assert lines
+    assert (await administrator.ask("GET", f"{lager.konto}?fra=0&antall=1")).json["hendelser"] == lines[:1]
+    assert (await administrator.ask("GET", f"{lager.konto}?fra=1")).json["hendelser"] == lines[1:]
+    assert (await administrator.ask("GET", f"{lager.konto}?antall=10001")).status == 400
+
+
 @pytest.mark.parametrize(
     "query", ["?fra=-1", "?fra=2147483648", "?til=0", "?antall=10001", "?fra=a", "?til=1e3", "?antall=²"]
 )
