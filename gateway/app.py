@@ -28,6 +28,7 @@ from gateway.auth.persons import PERSONS, persons
 from gateway.auth.remembered import Remembered
 from gateway.auth.tokens import TOKENS, Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
+from gateway.deadline import in_time
 from gateway.dokument_utlevering import DAMAGED, MOST_DAMAGED
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
@@ -96,7 +97,7 @@ def make_app(settings: Settings) -> web.Application:
     fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
     integrations = Integrations(memory, Passwords())
     callers = Callers(tokens, integrations, named, fullmakter)
-    app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
+    app = web.Application(middlewares=[observe, problems, audited, in_time, authenticate(callers), invite])
     wrapping = keks(settings)
     app[MEMORY], app[TOKENS], app[LOG], app[PERSONS] = memory, tokens, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
