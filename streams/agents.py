@@ -47,6 +47,8 @@ GATHER = 0.01
 """Seconds from the begin of a small batch to that of the next, at least: what comes meanwhile shares its transaction.
 One that comes alone is carried at once.
 """
+BLOCKED = "a newer release must read on"
+"""What is logged of each partition on which a role goes no further."""
 DEAD_LETTER_LIMIT = 100
 """Records in a row that may be dead-lettered: beyond that it is this release that is wrong, not the records."""
 
@@ -368,7 +370,7 @@ async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitabl
             except Blocked as fault:
                 for lot in fault.lots:
                     at, offset = lot.claim.partition, lot.records[0].offset
-                    log.error("a newer release must read on", at=at, offset=offset, fault=str(fault))
+                    log.error(BLOCKED, role=carrier.work.role, at=at, offset=offset, fault=str(fault))
                     lot.claim.block(offset)
             except BaseException as fault:
                 die(carrier.work.role, fault)

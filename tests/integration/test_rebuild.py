@@ -21,6 +21,7 @@ from projections.compare import check
 from projections.gauges import watch_projections
 from projections.projection import projections
 from projections.rebuild import Positions, RebuildFailed, cancel, end_offsets, group_of, prepare, processes, reached
+from streams.agents import BLOCKED
 from tests.support.backbone import Backbone
 from tests.support.eventually import eventually
 
@@ -203,11 +204,12 @@ async def test_a_release_with_other_logic_waits_until_it_has_been_rebuilt(
 ) -> None:
     ids = await system.send(3)
     monkeypatch.setattr(STATUS, "logic", STATUS.logic + 1)
-    async with system.worker():
-        await asyncio.sleep(1)
-        assert not await system.statuser(ids)
-        await operator.execute("update projection set logic = $1 where name = 'svarut_status'", STATUS.logic)
-        await system.until_status(ids, "SENDT_ALTINN")
+    with capture_logs() as logs:
+        async with system.worker():
+            await eventually(lambda: ("projections", BLOCKED) in [(one.get("role"), one["event"]) for one in logs])
+            assert not await system.statuser(ids)
+            await operator.execute("update projection set logic = $1 where name = 'svarut_status'", STATUS.logic)
+            await system.until_status(ids, "SENDT_ALTINN")
 
 
 @pytest.mark.usefixtures("operator")
