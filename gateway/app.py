@@ -28,6 +28,7 @@ from gateway.auth.persons import PERSONS, persons
 from gateway.auth.remembered import Remembered
 from gateway.auth.tokens import TOKENS, Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
+from gateway.deadline import in_time
 from gateway.dokument_utlevering import DAMAGED, MOST_DAMAGED
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
@@ -37,6 +38,7 @@ from gateway.malformed import NAME, answer_as_elsewhere
 from gateway.matrikkel import EIERE
 from gateway.opplasting_slutt import MAKING
 from gateway.opplastinger import OPPLASTINGER, Opplastinger
+from gateway.port import Port
 from gateway.problems import problems
 from gateway.queues import Queues
 from gateway.randomness import new_uuid
@@ -68,6 +70,11 @@ log = logger(__name__)
 
 DRAIN = 30.0
 """Seconds that running calls may take to end once the process is told to stop."""
+LINGER = 1.0
+STARTING = 20.0
+"""Seconds in which a gateway learns who may call before it opens its port: others who share that know. Where the log is
+away it opens the port all the same, to say how it is.
+"""
 CUT_OFF = 1.0
 SILENCE = 75.0
 """Seconds after which a connection is closed that has no call under way, or only the beginning of one's head: aiohttp's
@@ -96,7 +103,7 @@ def make_app(settings: Settings) -> web.Application:
     fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
     integrations = Integrations(memory, Passwords())
     callers = Callers(tokens, integrations, named, fullmakter)
-    app = web.Application(middlewares=[observe, problems, audited, authenticate(callers), invite])
+    app = web.Application(middlewares=[observe, problems, audited, in_time, authenticate(callers), invite])
     wrapping = keks(settings)
     app[MEMORY], app[TOKENS], app[LOG], app[PERSONS] = memory, tokens, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
@@ -123,7 +130,10 @@ def add_routes(app: web.Application) -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then take no new connections, let running calls end, and stop."""
+    """Serve until SIGTERM or SIGINT; then take no new connections, let running calls end, and stop.
+
+    Connections without a call have a second for one more, whose answer is their last: they may have begun it.
+    """
     answer_as_elsewhere()
     app = make_app(settings)
     traffic, loop = app[TRAFFIC], asyncio.get_running_loop()
@@ -133,22 +143,32 @@ async def serve(settings: Settings) -> None:
     await runner.setup()
     tune_garbage_collection()
     give_memory_back()
-    site = web.TCPSite(runner, settings.gateway_host, settings.gateway_port, reuse_port=True, backlog=1024)
-    await site.start()
+    await known(app)
+    port = Port(runner, settings.gateway_host, settings.gateway_port)
+    await port.open()
     amqp = await serve_amqp(app, settings)
     log.info("gateway serves", host=settings.gateway_host, port=settings.gateway_port)
     await traffic.draining.wait()
     log.info("gateway stops", running=traffic.running)
-    await site.stop()
+    await port.close()
     consumers = asyncio.create_task(amqp.stop()) if amqp else None
     # Before aiohttp's own shutdown, which throws away what still comes of a body: no upload would ever end.
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN):
-            while traffic.running:
+            linger_until = loop.time() + LINGER
+            while traffic.running or (port.connections and loop.time() < linger_until):
                 await asyncio.sleep(0.05)
     if consumers:
         await consumers
     await runner.cleanup()
+
+
+async def known(app: web.Application) -> None:
+    """Wait until this gateway knows who may call, unless that takes long, or it is to stop."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STARTING):
+            while not (app[MEMORY].ready or app[TRAFFIC].draining.is_set()):
+                await asyncio.sleep(0.05)
 
 
 def runner_of(app: web.Application, shutdown_timeout: float = CUT_OFF) -> web.AppRunner:

@@ -15,6 +15,7 @@ from aiohttp import web
 from gateway.auth.principal import PRINCIPAL
 from gateway.auth.remembered import Remembered
 from gateway.context import BLOBS, LOG
+from gateway.deadline import without_deadline
 from gateway.dokument_nedlasting import body, headers_of, key_of, planned
 from gateway.dokumenter import DOKUMENTER
 from gateway.dokumentlager import etag_of, is_closed, must_be_as_known, must_be_there
@@ -64,6 +65,7 @@ async def handed_out(request: web.Request, asked: Asked) -> web.StreamResponse:
     await _tell(request, dokument)
     response = web.StreamResponse(status=plan.status, headers=plan.headers)
     response.content_length = plan.length
+    without_deadline(request)
     await response.prepare(request)
     await _send(request, response, dokument, first, chunks, asked)
     return response

@@ -18,6 +18,7 @@ from fiks_cms import Decryptor
 from gateway.auth.middleware import demand_on
 from gateway.auth.persons import PERSONS
 from gateway.context import BLOBS, CERTIFICATES, LOG, SCANNER
+from gateway.deadline import without_deadline
 from gateway.dokument import Metadata, must_be_encrypted_at_the_highest_level, until
 from gateway.dokument_upload import Received, lastet_opp
 from gateway.dokumenter import DOKUMENTER
@@ -73,6 +74,7 @@ async def made(request: web.Request, konto: Ressurs, upload: Opplasting) -> Ferd
     Raises Unreadable or Rejected where it can be none, and then nothing is left; NotAllowed, Gone, NotFound
     and Unavailable.
     """
+    without_deadline(request)
     making = request.app[MAKING]
     if (task := making.get(upload.id)) is None:
         task = making[upload.id] = asyncio.create_task(_made(request, konto, upload))

@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from fiks_cms import Decryptor, KeyPair
 from gateway import pdf
 from gateway.context import BLOBS, CERTIFICATES, LOG
+from gateway.deadline import without_deadline
 from gateway.deciphering import NotDeciphered, deciphered
 from gateway.forsendelse import MOST_DOKUMENTER, Dokument, Forsendelse, Received
 from gateway.metadata import read_json
@@ -223,6 +224,7 @@ async def receiving(request: web.Request, key_id: str) -> AsyncIterator[Upload]:
 
 def reader(request: web.Request, deadline: float) -> Read:
     """Reads the body of a call until ``deadline`` on the loop's clock. Raises Unreadable when its sender fails."""
+    without_deadline(request)
     loop = asyncio.get_running_loop()
 
     async def read() -> bytes:

@@ -58,6 +58,11 @@ REBUILD_EXPECTED = Gauge(
     "Events that a running rebuild has to apply in all",
     ["projection"],
 )
+PROJECTION_LOST = Gauge(
+    "fiks_projection_lost",
+    "1 while tables of the live version are gone, and the others go on without it",
+    ["projection"],
+)
 DLQ_RECORDS = Counter(
     "fiks_dlq_records_total",
     "Events dead-lettered; topic: where they stood; reason: the kind of fault",

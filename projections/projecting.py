@@ -17,6 +17,7 @@ from asyncpg import Record as Row
 
 from infra.database import Connection
 from infra.keys import Keys
+from infra.logs import logger
 from infra.metrics import PROJECTED_EVENTS
 from projections import folding
 from projections.editing import carry_out
@@ -32,15 +33,18 @@ from streams.domain.errors import Unavailable
 from streams.records import envelope_of
 from streams.sealing import opened_all
 
-LIVE = """
-    select p.name, p.logic, c.version, c.topic, c.partition, c.next_offset
+log = logger(__name__)
+
+LOST = "(c.name, c.version) in (select name, version from lost)"
+LIVE = f"""
+    select p.name, p.logic, c.version, c.topic, c.partition, c.next_offset, {LOST} as lost
     from unnest($1::text[], $2::text[], $3::int[]) as wanted (name, topic, partition)
     join checkpoint c using (name, topic, partition)
     join projection p on p.name = c.name and p.live = c.version
     order by c.name, c.topic, c.partition for no key update of c
 """
 BUILDING = """
-    select b.name, b.logic, c.version, c.topic, c.partition, c.next_offset
+    select b.name, b.logic, c.version, c.topic, c.partition, c.next_offset, false as lost
     from unnest($1::text[], $2::text[], $3::int[]) as wanted (name, topic, partition)
     join checkpoint c using (name, topic, partition)
     join building b on b.name = c.name and b.version = c.version
@@ -58,7 +62,7 @@ LOAD = """
     from checkpoint c join {table} v on v.name = c.name and v.{version} = c.version
     join unnest($2::text[], $3::int[]) as wanted (topic, partition)
       on wanted.topic = c.topic and wanted.partition = c.partition
-    where c.name = any($1) group by c.topic, c.partition
+    where c.name = any($1) and not {lost} group by c.topic, c.partition
 """
 
 
@@ -154,13 +158,14 @@ class Projecting:
         self.role = "rebuild" if building else "projections"
         self._lock = BUILDING if building else LIVE
         table, version = ("building", "version") if building else ("projection", "live")
-        self._load = LOAD.format(table=table, version=version)
+        self._load = LOAD.format(table=table, version=version, lost=LOST)
         self._names = f"select name from {table} where name = any($1)"
         self._dead_letters, self._keys = dead_letters, keys
         self._tables: dict[tuple[str, int], dict[str, Table]] = {}
+        self._lost: set[str] = set()
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The lowest checkpoint of each partition among the projections."""
+        """The lowest checkpoint of each partition among the projections whose tables are there."""
         columns = [[one.topic for one in partitions], [one.partition for one in partitions]]
         rows = await connection.fetch(self._load, list(self.projections), *columns)
         return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
@@ -218,7 +223,11 @@ class Projecting:
         return edits
 
     async def _targets(self, connection: Connection, lots: Sequence[Lot]) -> list[Target]:
-        """Each version of a projection with each lot that it takes, by name, under the lock of their checkpoints."""
+        """Each version of a projection with each lot that it takes, by name, under the lock of their checkpoints.
+
+        One whose tables are gone takes nothing: its checkpoint stays where it is, and the others go on. That of the
+        version that a rebuild puts in its place lies behind what was carried, which is then read again for it.
+        """
         of = {lot.at: lot for lot in lots}
         wanted = [(name, *at) for name, one in self.projections.items() for at in of if at[0] in one.topics]
         rows = await connection.fetch(self._lock, *zip(*wanted, strict=True))
@@ -226,7 +235,17 @@ class Projecting:
             there = {row["name"] for row in await connection.fetch(self._names, list(self.projections))}
             if len(rows) != sum(name in there for name, *_ in wanted):
                 raise NotOurs  # a switch took rows that we waited for; a projection that was dropped is merely absent
-        return [self._target(row, of[row["topic"], row["partition"]]) for row in rows]
+        self._tell_of_lost(rows)
+        return [self._target(row, of[row["topic"], row["partition"]]) for row in rows if not row["lost"]]
+
+    def _tell_of_lost(self, rows: Sequence[Row]) -> None:
+        """Once when the tables of a projection are gone, and once when they are there again."""
+        asked, lost = {row["name"] for row in rows}, {row["name"] for row in rows if row["lost"]}
+        for name in lost - self._lost:
+            log.error("tables are gone: the others go on without them until `fiks rebuild`", projection=name)
+        for name in (asked & self._lost) - lost:
+            log.warning("tables are there again", projection=name)
+        self._lost = self._lost - asked | lost
 
     def _target(self, row: Row, lot: Lot) -> Target:
         projection = self.projections[row["name"]]

@@ -80,16 +80,18 @@ async def checkpoints(connection: Connection, name: str, version: int) -> dict[t
 
 async def make_live(connection: Connection, projection: Projection, version: int) -> None:
     """Let the views show this version and the workers write to it. Within the caller's transaction."""
+    schema = schema_of(projection.name, version)
+    tables = list(await describe(connection, schema))
     await connection.execute(
-        "insert into projection (name, live, logic) values ($1, $2, $3) "
-        "on conflict (name) do update set live = excluded.live, logic = excluded.logic",
+        "insert into projection (name, live, logic, tables) values ($1, $2, $3, $4) "
+        "on conflict (name) do update set live = excluded.live, logic = excluded.logic, tables = excluded.tables",
         projection.name,
         version,
         projection.logic,
+        tables,
     )
     await connection.execute("delete from building where name = $1 and version = $2", projection.name, version)
-    schema = schema_of(projection.name, version)
-    for table in await describe(connection, schema):
+    for table in tables:
         await connection.execute(f"drop view if exists read.{table}")
         await connection.execute(f"create view read.{table} as select * from {schema}.{table}")
 

@@ -15,7 +15,7 @@ from infra.kms import keks
 from infra.settings import Settings
 from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.fiks_io_kvitteringer import Kvitteringer
-from projections.gauges import watch_rebuilds
+from projections.gauges import watch_projections
 from projections.projecting import Projecting
 from projections.projection import projections
 from projections.sweeping import ROLE as SWEEPER
@@ -65,7 +65,7 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         works.append(Destruering(log, letters, blob_store(settings)))
     if Kvitteringer.role in roles:
         works.append(Kvitteringer(log, letters, blob_store(settings)))
-    beside = [asyncio.create_task(watch_rebuilds(settings))] if settings.metrics_port is not None else []
+    beside = [asyncio.create_task(watch_projections(settings))] if settings.metrics_port is not None else []
     if SWEEPER in roles:
         beside.append(asyncio.create_task(sweep_for_ever(settings, log)))
     await run(Worker(settings, works, keys=log.keys))

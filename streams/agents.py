@@ -47,6 +47,8 @@ GATHER = 0.01
 """Seconds from the begin of a small batch to that of the next, at least: what comes meanwhile shares its transaction.
 One that comes alone is carried at once.
 """
+BLOCKED = "a newer release must read on"
+"""What is logged of each partition on which a role goes no further."""
 DEAD_LETTER_LIMIT = 100
 """Records in a row that may be dead-lettered: beyond that it is this release that is wrong, not the records."""
 
@@ -102,8 +104,8 @@ class Work(Protocol[P]):
     """Seconds for which Kafka may keep records back until more have come: 0 where somebody waits for what follows."""
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where each partition is to be read from: the lowest position that still wants its records. Without those of
-        which there is no checkpoint.
+        """Where each partition is to be read from: the lowest position that still wants its records. Without those
+        whose records nobody wants.
         """
 
     async def prepare(self, lots: Sequence[Lot]) -> P:
@@ -170,13 +172,13 @@ class Carrier:
         return taken
 
     async def load(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The work's positions; waits for PostgreSQL as long as it takes."""
+        """The work's positions; waits for PostgreSQL as long as it takes. Without those whose records nobody wants."""
         async for pause in _pauses():
             try:
                 async with self._pool.acquire(timeout=5) as connection:
                     positions = await self.work.load(connection, partitions)
-                if missing := [one for one in partitions if one not in positions]:
-                    raise Unavailable(f"there is no checkpoint for {missing[0]}; run `fiks migrate`")
+                if unwanted := [one for one in partitions if one not in positions]:
+                    _told(self.work.role, f"nothing takes {unwanted[0]}: run `fiks migrate`, or rebuild what is gone")
                 return positions
             except PASSING as fault:
                 await pause(self.work.role, fault)
@@ -317,13 +319,17 @@ async def _pauses() -> Any:
     seconds = 0.05
 
     async def pause(role: str, fault: BaseException) -> None:
-        metrics.BATCH_RETRIES.labels(role).inc()
-        log.warning("waiting for what is away", role=role, fault=f"{type(fault).__name__}: {fault}")
+        _told(role, f"{type(fault).__name__}: {fault}")
         await asyncio.sleep(seconds)
 
     while True:
         yield pause
         seconds = min(2 * seconds, 1.0)
+
+
+def _told(role: str, fault: str) -> None:
+    metrics.BATCH_RETRIES.labels(role).inc()
+    log.warning("waiting for what is away", role=role, fault=fault)
 
 
 def check_follows(name: str, lot: Lot, next_offset: int) -> None:
@@ -364,7 +370,7 @@ async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitabl
             except Blocked as fault:
                 for lot in fault.lots:
                     at, offset = lot.claim.partition, lot.records[0].offset
-                    log.error("a newer release must read on", at=at, offset=offset, fault=str(fault))
+                    log.error(BLOCKED, role=carrier.work.role, at=at, offset=offset, fault=str(fault))
                     lot.claim.block(offset)
             except BaseException as fault:
                 die(carrier.work.role, fault)

@@ -32,6 +32,8 @@ AT_ONCE = 5_000
 MUCH = 100_000
 """Bytes for which the broker does not wait, however patient the reader is."""
 REVOKE_WAIT = 3.0
+UNWANTED = 1.0
+"""Seconds after which a partition is asked about again whose records nobody wanted."""
 ASIDE, AGAIN = 5.0, 30.0
 """Seconds that a reader stays out of its group, and those after which it leaves again: meanwhile the rest goes on."""
 
@@ -65,7 +67,7 @@ class Claim:
 
     partition: TopicPartition
     next: int | None = None
-    """The offset of the record that must come next; None until the checkpoint was loaded."""
+    """The offset of the record that must come next; None until the checkpoint was loaded, if there is one."""
     carried: int = 0
     """The offset below which all was carried, as far as this worker knows."""
     until: int | None = None
@@ -107,9 +109,9 @@ class Claim:
 class Reader(Service):
     """Reads ``topics`` for one role and calls ``ready(claim)`` when something waits on a claim that is not busy.
 
-    ``load`` gives the position at which each partition starts, from PostgreSQL. ``patience`` is for how many seconds
-    the broker may keep records back until more have come. ``until`` bounds the reading: no record at or beyond that
-    offset is handed out.
+    ``load`` gives the position at which each partition starts, from PostgreSQL; one that has none is not read yet.
+    ``patience`` is for how many seconds the broker may keep records back until more have come. ``until`` bounds the
+    reading: no record at or beyond that offset is handed out.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class Reader(Service):
         self.claims: dict[TopicPartition, Claim] = {}
         self._load, self._ready, self._until = load, ready, until
         self._settings = CONSUMER | (_patient(patience) if patience else {})
-        self._back_at = -math.inf
+        self._back_at = self._load_at = -math.inf
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -216,13 +218,15 @@ class Reader(Service):
         return self._until is None or claim.next < self._until.get(claim.partition, 0)
 
     async def _take_up(self, claims: list[Claim]) -> None:
-        if not claims:
+        if not claims or time.monotonic() < self._load_at:
             return
         positions = await self._load([claim.partition for claim in claims])
         for claim in claims:
-            if claim.live:
+            if claim.live and claim.partition in positions:
                 claim.next = claim.carried = positions[claim.partition]
                 self._consumer.seek(claim.partition, claim.next)
+        if len(positions) < len(claims):
+            self._load_at = time.monotonic() + UNWANTED
 
     async def _receive(self, claim: Claim, records: list[ConsumerRecord[bytes, bytes]]) -> None:
         assert claim.next is not None

@@ -19,6 +19,7 @@ from gateway.amqp.deliveries import Deliveries
 from gateway.amqp.link import Link
 from gateway.amqp.pulse import CLOSE_LIMIT
 from gateway.auth.memory import Memory
+from gateway.port import listening
 from infra.logs import logger
 from infra.metrics import AMQP_CONNECTIONS
 
@@ -177,9 +178,8 @@ class Server:
 
 def _listening(host: str, port: int) -> socket.socket:
     """A socket whose connections keep themselves alive."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made = listening(host, port)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in KEEP_ALIVE:
-        listening.setsockopt(socket.IPPROTO_TCP, option, value)
-    return listening
+        made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made

@@ -1,5 +1,6 @@
 """`fiks up | down | status | logs`: the local system from the terminal. Decides nothing: it starts, asks and shows."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -74,16 +75,19 @@ def down() -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything, with all addresses, as JSON.")
 def status(as_json: bool) -> None:
-    """Show how the local system is. Exit code 0 only if all of it is healthy."""
+    """Show how the local system is. Exit code 0 only if all of it is healthy, and no projection lost its tables."""
     record = _record()
     running = record.holder() is not None
     content = record.read() if running else {}
-    healthy = running and _is_well(content)
+    lost = _lost(content["addresses"]["postgres"]) if "addresses" in content else []
+    healthy = running and _is_well(content) and not lost
     if as_json:
-        click.echo(json.dumps({"running": running, "healthy": healthy} | content, indent=2))
+        click.echo(json.dumps({"running": running, "healthy": healthy, "lost": lost} | content, indent=2))
     elif running:
         for name, condition in content.get("processes", {}).items():
             click.echo(_line(name, condition))
+        for name in lost:
+            click.echo(f"{name:<12} tables are gone: fiks rebuild {name}")
         _show_addresses(content.get("addresses", {}))
     else:
         click.echo("The local system is not running: start it with fiks up.")
@@ -167,6 +171,25 @@ def _is_of(record: Record, started: subprocess.Popen[bytes] | None) -> bool:
 def _is_well(content: Mapping[str, Any]) -> bool:
     processes = content.get("processes", {})
     return bool(processes) and all(condition["status"] in WELL for condition in processes.values())
+
+
+def _lost(postgres: str) -> list[str]:
+    """The projections whose tables are gone. None where PostgreSQL does not tell, which shows by itself."""
+    import asyncpg  # here and not above: no other command needs it, and all are quick
+
+    from infra.database import INFRASTRUCTURE
+
+    async def ask() -> list[str]:
+        connection = await asyncpg.connect(postgres, timeout=5)
+        try:
+            return [row["name"] for row in await connection.fetch("select name from lost order by name")]
+        finally:
+            await connection.close()
+
+    try:
+        return asyncio.run(ask())
+    except INFRASTRUCTURE:
+        return []
 
 
 def _failure(record: Record, content: Mapping[str, Any]) -> str:

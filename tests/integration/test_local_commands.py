@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from infra.local.ports import free_port
+from infra.migrate import migrate
 from tests.support.stack import temporary_folder
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,16 @@ def test_a_day_of_the_stack(fiks: Fiks) -> None:
     assert "not running" in fiks("down")
 
 
+def test_status_tells_of_tables_that_are_gone(fiks: Fiks) -> None:
+    fiks("up")
+    assert fiks.status()["lost"] == []
+    asyncio.run(with_a_projection_without_tables(fiks.status()["addresses"]["postgres"]))
+
+    said = fiks.status(code=1)
+    assert (said["lost"], said["healthy"]) == (["audit"], False)
+    assert "fiks rebuild audit" in fiks("status", code=1)
+
+
 def test_up_says_what_the_machine_lacks_and_leaves_nothing(fiks: Fiks) -> None:
     said = fiks("up", code=1, PATH="/nowhere")
     assert "kafka: Kafka needs a JDK 17 or newer and Apache Maven" in said
@@ -102,6 +113,15 @@ async def one(dsn: str) -> int:
     try:
         result: int = await connection.fetchval("select 1")
         return result
+    finally:
+        await connection.close()
+
+
+async def with_a_projection_without_tables(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await migrate(connection)
+        await connection.execute("insert into projection (name, live, logic) values ('audit', 1, 1)")
     finally:
         await connection.close()
 

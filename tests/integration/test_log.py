@@ -10,16 +10,22 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
+from prometheus_client import REGISTRY
 
 from infra.partitions import partition_of
 from schemas.catalogue import event_type
+from schemas.envelope import Position
 from schemas.svarut import ForsendelseAkseptert
 from schemas.topics import TOPICS
 from streams.broker_errors import NotTaken, refusal
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.log import LARGEST, LARGEST_FACT, STALLED_AFTER
+from streams.log import LARGEST, LARGEST_FACT, SETTINGS, STALLED_AFTER, Log
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
+from tests.support.eventually import eventually
 from tests.support.stack import OwnKafka
+
+FAR_MORE_THAN_TWO_SECONDS = 10
+FULL = {"topic": TOPIC, "reason": "full"}
 
 
 def ids_on(system: Backbone) -> list[str]:
@@ -51,7 +57,9 @@ async def test_nothing_that_was_refused_is_appended_later(system: Backbone, own_
     before = await system.send(20)
     await own_kafka.kill()
     refused = [one for _ in range(25) for one in (mottatt(), ForsendelseAkseptert(forsendelse_id=uuid4()))]
-    outcomes = await asyncio.gather(*(system.log.append(one, about(one)) for one in refused), return_exceptions=True)
+    appends = (system.log.append(one, about(one)) for one in refused)
+    async with asyncio.timeout(FAR_MORE_THAN_TWO_SECONDS):
+        outcomes = await asyncio.gather(*appends, return_exceptions=True)
     assert all(isinstance(one, Unavailable) for one in outcomes)
     with pytest.raises(Unavailable):
         await system.send(1)
@@ -75,6 +83,49 @@ async def test_a_broker_that_hangs_is_unavailable_and_loses_nothing_that_it_had_
     assert refused.value.retry_after > 0
     acknowledged.append(await system.until_sent())
     assert {str(one) for one in acknowledged} <= set(ids_on(system))
+
+
+async def test_what_is_refused_while_a_broker_hangs_is_never_appended(system: Backbone, own_kafka: OwnKafka) -> None:
+    own_kafka.pause()
+    try:
+        async with asyncio.timeout(FAR_MORE_THAN_TWO_SECONDS):
+            on_its_way = ForsendelseAkseptert(forsendelse_id=uuid4())  # that needs no key first
+            first = asyncio.ensure_future(system.log.append(on_its_way, about(on_its_way)))
+            await eventually(lambda: system.log.stalled)
+            refused = [ForsendelseAkseptert(forsendelse_id=uuid4()) for _ in range(20)]
+            outcomes = await asyncio.gather(
+                *(system.log.append(one, about(one)) for one in refused), return_exceptions=True
+            )
+            with pytest.raises(Unacknowledged):  # which the broker may have in its hands
+                await first
+    finally:
+        own_kafka.resume()
+    assert {type(one) for one in outcomes} == {Unavailable}
+    await system.until_sent()
+    there = ids_on(system)
+    assert set(there).isdisjoint(str(one.forsendelse_id) for one in refused)
+    assert there.count(str(on_its_way.forsendelse_id)) <= 1
+
+
+async def test_when_too_many_wait_the_next_is_refused_and_not_appended(
+    system: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, key = 100, str(uuid4())
+    monkeypatch.setitem(SETTINGS, "queue.buffering.max.messages", room)
+    log = Log(system.settings.kafka)
+    await log.start()
+    before = REGISTRY.get_sample_value("fiks_append_failures_total", FULL) or 0
+
+    sends = (log.send(TOPIC, key, str(number).encode(), []) for number in range(room + 20))
+    outcomes = await asyncio.gather(*sends, return_exceptions=True)  # all are handed over before any is answered
+
+    assert [isinstance(one, Position) for one in outcomes] == [True] * room + [False] * 20
+    assert {type(one) for one in outcomes[room:]} == {Unavailable}
+    assert REGISTRY.get_sample_value("fiks_append_failures_total", FULL) == before + 20
+    assert await log.send(TOPIC, key, b"there is room again", [])
+    there = [one.value for one in system.records() if one.key == key.encode()]
+    assert there == [*(str(number).encode() for number in range(room)), b"there is room again"]
+    await log.stop()
 
 
 async def test_a_process_that_stood_still_does_not_think_the_log_away(system: Backbone) -> None:

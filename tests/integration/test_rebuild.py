@@ -10,15 +10,20 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from gateway.cli import cli
 from infra.database import Connection
 from projections import rebuild as rebuilding
 from projections import versions
 from projections.compare import check
+from projections.gauges import watch_projections
 from projections.projection import projections
 from projections.rebuild import Positions, RebuildFailed, cancel, end_offsets, group_of, prepare, processes, reached
+from streams.agents import BLOCKED
 from tests.support.backbone import Backbone
+from tests.support.eventually import eventually
 
 STATUS = projections()["svarut_status"]
 AUDIT = projections()["audit"]
@@ -154,17 +159,43 @@ async def test_what_an_interrupted_rebuild_has_made_can_be_dropped(system: Backb
     assert await operator.fetchval("select to_regnamespace($1)", versions.schema_of("svarut_status", version)) is None
 
 
-async def test_workers_wait_for_tables_that_somebody_dropped_and_a_rebuild_brings_them_back(
-    system: Backbone, operator: Connection
+def said_to_be_lost(name: str) -> float | None:
+    return REGISTRY.get_sample_value("fiks_projection_lost", {"projection": name})
+
+
+@pytest.mark.parametrize("what", ["schema svarut_status_v1", "table svarut_status_v1.svarut_hendelse"])
+async def test_the_others_go_on_without_tables_that_somebody_dropped_until_a_rebuild_brings_them_back(
+    system: Backbone, operator: Connection, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
+    monkeypatch.setattr("projections.gauges.EVERY", 0.05)
+    watching = asyncio.create_task(watch_projections(system.settings))
     async with system.worker():
         ids = await system.send(10)
         await system.until_status(ids, "SENDT_ALTINN")
-        schema = versions.schema_of("svarut_status", await live_version(system))
-        await operator.execute(f"drop schema {schema} cascade")
-        ids += await system.send(10)
-        await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, silent)
-        await system.until_status(ids, "SENDT_ALTINN")
+        with capture_logs() as logs:
+            await operator.execute(f"drop {what} cascade")
+            ids += await system.send(10)
+            await system.until_projected("audit")
+            assert [one["projection"] for one in logs if one["event"].startswith("tables are gone")] == [STATUS.name]
+            await eventually(lambda: (said_to_be_lost("svarut_status"), said_to_be_lost("audit")) == (1, 0))
+
+            await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, silent)
+            await system.until_status(ids, "SENDT_ALTINN")
+            await system.until_status(await system.send(10), "SENDT_ALTINN")
+            await eventually(lambda: said_to_be_lost("svarut_status") == 0)
+        assert "tables are there again" in [one["event"] for one in logs]
+    watching.cancel()
+
+
+async def test_a_worker_that_starts_where_the_only_projection_of_a_topic_has_no_tables_goes_on_with_the_rest(
+    system: Backbone, operator: Connection
+) -> None:
+    """Only the audit trail reads fiks.audit."""
+    await operator.execute("drop schema audit_v1 cascade")
+    async with system.worker():
+        await system.until_status(await system.send(10), "SENDT_ALTINN")
+        await rebuilding.rebuild(operator, system.settings.kafka, [AUDIT], 1, silent)
+        await system.until_status(await system.send(10), "SENDT_ALTINN")
         await system.until_projected("audit")
 
 
@@ -173,11 +204,12 @@ async def test_a_release_with_other_logic_waits_until_it_has_been_rebuilt(
 ) -> None:
     ids = await system.send(3)
     monkeypatch.setattr(STATUS, "logic", STATUS.logic + 1)
-    async with system.worker():
-        await asyncio.sleep(1)
-        assert not await system.statuser(ids)
-        await operator.execute("update projection set logic = $1 where name = 'svarut_status'", STATUS.logic)
-        await system.until_status(ids, "SENDT_ALTINN")
+    with capture_logs() as logs:
+        async with system.worker():
+            await eventually(lambda: ("projections", BLOCKED) in [(one.get("role"), one["event"]) for one in logs])
+            assert not await system.statuser(ids)
+            await operator.execute("update projection set logic = $1 where name = 'svarut_status'", STATUS.logic)
+            await system.until_status(ids, "SENDT_ALTINN")
 
 
 @pytest.mark.usefixtures("operator")

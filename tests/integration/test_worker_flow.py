@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from aiokafka import TopicPartition
 from confluent_kafka import Producer
 
 from infra.database import Connection
+from infra.partitions import partition_of
 from projections.projecting import Projecting
 from projections.projection import projections
 from schemas.codec import encode
@@ -23,7 +25,7 @@ from schemas.errors import NotYetKnown
 from schemas.svarut import Adresse, DokumenterNedlastet, LestMeldt, StansBegjart
 from schemas.topics import TOPICS
 from streams import dead_letters
-from streams.agents import Lot
+from streams.agents import BLOCKED, Lot
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding, Met
 from streams.domain.errors import Unavailable
@@ -295,6 +297,15 @@ NEWER = {
 """What an older release does not know. No other test here may put it on the log: it would stand in the way."""
 
 
+async def has_stopped(older: asyncio.subprocess.Process, role: str, partitions: set[int]) -> None:
+    """Returns once the worker has said that on these partitions of the topic it goes no further in that role."""
+    assert older.stderr
+    while partitions:
+        said = json.loads(await older.stderr.readline())
+        if (said["event"], said.get("role")) == (BLOCKED, role) and said["at"][0] == TOPIC:
+            partitions = partitions - {said["at"][1]}
+
+
 @pytest.mark.parametrize("name", NEWER)
 async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_goes_on(
     system: Backbone, name: str
@@ -306,7 +317,7 @@ async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_
     older = await system.worker_process(OLDER.format(without_type=without_type, without_schema=unknown))
     await system.until_status(known, "SENDT_ALTINN")
     position = await system.log.append(event, about(event))
-    await asyncio.sleep(1)
+    await has_stopped(older, "decider:svarut", {position.partition})
     decided = await system.connection.fetchval(
         "select next_offset from checkpoint where name = 'decider:svarut' and partition = $1", position.partition
     )
@@ -322,7 +333,7 @@ async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_
 async def test_a_projection_waits_for_a_newer_version_of_a_type_that_it_handles(system: Backbone) -> None:
     older = await system.worker_process(OLDER.format(without_type=None, without_schema="ForsendelseMottatt"))
     ids = await system.send(5)
-    await asyncio.sleep(3)
+    await has_stopped(older, "projections", {partition_of(str(one), TOPICS[TOPIC].partitions) for one in ids})
     assert not await system.statuser(ids), "what cannot be read must not be passed"
     async with system.worker():
         await system.until_status(ids, "SENDT_ALTINN")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import NotYetKnown, Unreadable
-from streams.agents import Blocked, Carrier, Lot, check_follows
+from streams.agents import DEAD_LETTER_LIMIT, Blocked, Carrier, Lot, TooManyUnreadable, check_follows
 from streams.domain.errors import Unavailable
 from streams.reader import Claim
 
@@ -114,6 +114,23 @@ async def test_each_partition_is_carried_in_order_up_to_what_a_newer_release_mus
         assert len(done) == readable, "neither what lies before it nor others wait for it"
         assert work.carried.get(number, []) == [at for at in done if values[at] == GOOD]
     assert max(Counter(work.aside).values(), default=1) == 1
+
+
+async def test_a_release_that_can_read_nothing_does_not_empty_a_topic_into_its_dead_letters() -> None:
+    work = _Work()
+    work.batch = 3 * DEAD_LETTER_LIMIT
+    with pytest.raises(TooManyUnreadable, match="poison"):
+        await Carrier(work, _Pool()).carry(claims_of([[GOOD] + [POISON] * 2 * DEAD_LETTER_LIMIT]))  # type: ignore[arg-type]
+    assert work.aside == [(0, 1 + number) for number in range(DEAD_LETTER_LIMIT)]
+
+
+async def test_what_can_be_read_between_poison_shows_that_it_is_the_records_that_are_wrong() -> None:
+    work, row = _Work(), [POISON] * DEAD_LETTER_LIMIT
+    work.batch = 2 * DEAD_LETTER_LIMIT
+    carrier = Carrier(work, _Pool())  # type: ignore[arg-type]
+    for _ in range(3):
+        await carrier.carry(claims_of([[*row, GOOD]]))
+    assert len(work.aside) == 3 * DEAD_LETTER_LIMIT
 
 
 @pytest.mark.parametrize("fault", [Unavailable("away"), OSError("gone")])

@@ -1,0 +1,151 @@
+"""Gateways on one port are stopped and started one after the other, and nobody who calls notices."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import psutil
+import pytest
+import pytest_asyncio
+from aiohttp import ClientError, ClientSession, TCPConnector, web
+
+from gateway.app import runner_of, serve
+from gateway.port import Port
+from gateway.routes.health import alive
+from infra.local.ports import free_port
+from infra.local.processes import leashed
+from tests.support.eventually import eventually, eventually_found
+from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
+from tests.support.stack import OwnKafka, temporary_folder
+
+LETTER = form(metadata("a.pdf"), [('filename="a.pdf"', pdf())])
+KIND = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
+PAUSES = (0.0, 0.002, 0.01, 0.05, 0.2)
+"""Seconds for which those who call rest between two calls, on a connection that stays open, or with a new one."""
+ROUNDS = 6
+
+
+@dataclass
+class Calling:
+    """Many who send letters by the port that the gateways share."""
+
+    caller: Caller
+    url: str
+    accepted: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    async def go_on(self, pause: float, *, keep: bool) -> None:
+        connector = TCPConnector(force_close=not keep)
+        async with ClientSession(headers=self.caller.headers | KIND, connector=connector) as session:
+            while True:
+                await self._send(session)
+                await asyncio.sleep(pause)
+
+    async def _send(self, session: ClientSession) -> None:
+        try:
+            async with session.post(self.url, data=LETTER) as answer:
+                said = await answer.json()
+                if answer.status == 200:
+                    self.accepted.append(said["id"])
+                else:
+                    self.failed.append(f"{answer.status} {said}")
+        except (ClientError, OSError) as fault:
+            self.failed.append(repr(fault))
+
+
+@asynccontextmanager
+async def gateway(caller: Caller, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that serves on the port; stopped in order at the end."""
+    settings = caller.settings.model_copy(update={"gateway_port": port})
+    names = {"kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state"}
+    environment = {f"FIKS_{name.upper()}": str(of) for name, of in settings.model_dump().items() if name in names}
+    command = leashed((sys.executable, "-m", "gateway.cli", "gateway"))
+    process = await asyncio.create_subprocess_exec(*command, env=os.environ | environment)
+    await eventually_found(partial(_serves, process.pid, port))
+    yield process
+    process.terminate()
+    assert await process.wait() == 0
+
+
+async def _serves(pid: int, port: int) -> bool:
+    found = psutil.Process(pid).net_connections()
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def caller() -> AsyncIterator[Caller]:
+    with temporary_folder() as folder:
+        kafka = OwnKafka(folder)
+        await kafka.start()
+        async with running_gateway(kafka.bootstrap, folder / "state") as made:
+            yield made
+        await kafka.stop()
+
+
+async def test_no_call_fails_while_gateways_are_replaced_one_after_the_other(caller: Caller) -> None:
+    port = free_port()
+    calling = Calling(caller, caller.send_url.replace(str(caller.settings.gateway_port), str(port)))
+    marks = await ends_of(caller.settings.kafka)
+    async with gateway(caller, port):
+        busy = [
+            asyncio.create_task(calling.go_on(pause, keep=keep))
+            for pause, keep in itertools.product(PAUSES, (False, True))
+        ]
+        for _ in range(ROUNDS):
+            async with gateway(caller, port):
+                before = len(calling.accepted)
+                await eventually(lambda before=before: len(calling.accepted) > before + 50)  # type: ignore[misc]
+        for one in busy:
+            one.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+    assert calling.failed == []
+    there = [str(one.event.forsendelse_id) for one in await events_after(caller.settings.kafka, marks)]
+    assert set(calling.accepted) <= set(there)
+
+
+CALL = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_connections_that_wait_to_be_taken_are_answered_when_the_port_is_given_up() -> None:
+    app, number = web.Application(), free_port()
+    app.router.add_get("/healthz", alive)
+    runner = runner_of(app)
+    await runner.setup()
+    port = Port(runner, "127.0.0.1", number)
+    await port.open()
+    waiting = [socket.create_connection(("127.0.0.1", number)) for _ in range(20)]  # nobody takes them meanwhile
+    await port.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", number)
+    for one in waiting:
+        reader, writer = await asyncio.open_connection(sock=one)
+        writer.write(CALL)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+    await runner.cleanup()
+
+
+async def test_a_connection_without_a_call_has_one_more(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.app.LINGER", 600.0)
+    number = free_port()
+    serving = asyncio.create_task(serve(caller.settings.model_copy(update={"gateway_port": number})))
+    await eventually_found(partial(_serves, os.getpid(), number))
+    reader, writer = await asyncio.open_connection("127.0.0.1", number)
+    writer.write(CALL)
+    assert b"Connection: close" not in await reader.readuntil(b"ok\n")
+    os.kill(os.getpid(), signal.SIGTERM)
+    while await _serves(os.getpid(), number):
+        await asyncio.sleep(0.01)
+    writer.write(CALL)
+    assert b"Connection: close" in await reader.read()
+    writer.close()
+    await serving
