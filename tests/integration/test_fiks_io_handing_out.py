@@ -1,4 +1,6 @@
-"""Content that comes late or never holds up its own account, and no longer than it must."""
+"""From a lease to a consumer's hands: content that comes late or never holds up its own account alone, and what another
+gateway may have taken over meanwhile is not given.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ from projections.fiks_io import fiks_io as table
 from schemas.envelope import By
 from schemas.fiks_io import MeldingSendt
 from streams import topics
+from streams.domain.errors import Unavailable
 from streams.log import Log
 from tests.support.eventually import eventually, eventually_found
 from tests.support.queues import Post, gateway, post
@@ -149,3 +152,23 @@ async def test_no_more_is_opened_at_once_than_there_is_room_for(
         comes.set()
         await eventually(lambda: len(waits) == len(waits_for_room) == 1)
         assert store.asked[str(large.blob)] > 0
+
+
+async def test_nothing_is_handed_out_that_another_may_have_taken_over(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    konto = uuid4()
+    await office.send(konto, b"a")
+    await office.system.until_projected(table.name)
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.leases.DEAD_FOR", 0.0)
+        async with gateway(office.system, office.blobs) as frozen:
+            with pytest.raises(Unavailable):
+                await frozen.get(konto, BY)
+            taken = consume(frozen, konto)
+            await frozen.count(konto)
+            assert not taken
+    async with gateway(office.system, office.blobs) as queues:
+        taken = consume(queues, konto)
+        await eventually(lambda: bodies(taken) == [b"a"])
+        assert not taken[0].redelivered
