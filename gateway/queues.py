@@ -402,6 +402,7 @@ class Queues:
                     await self._leases.say_consumers({one: len(self._turns.get(one, ())) for one in changed})
                     for konto_id, seconds in (await self._leases.resting(changed & self._turns.keys())).items():
                         self._look_after(seconds, konto_id)
+                    self.look(changed & self._turns.keys())  # what had rested just before that
             except INFRASTRUCTURE:
                 self._changed |= changed
 

@@ -22,7 +22,6 @@ from projections.fiks_io import fiks_io as table
 from schemas.envelope import By, Position, read_envelope
 from schemas.fiks_io import Header
 from streams import topics
-from streams.domain.errors import Unavailable
 from streams.domain.fiks_io import key_id_of, stream_of
 from streams.records import recorded
 from tests.support.eventually import eventually, eventually_found
@@ -265,26 +264,6 @@ async def test_what_a_dead_gateway_had_is_taken_over_and_is_no_attempt(
         statement = "select forsok from read.fiks_io_tilstand where melding_id = $1"
         assert await office.system.connection.fetchval(statement, sent.melding_id) == 0
         assert (await heir.count(konto)).konsumenter == 0
-
-
-async def test_nothing_is_handed_out_that_another_may_have_taken_over(
-    office: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    konto = uuid4()
-    sent = await office.send(konto)
-    await office.system.until_projected(table.name)
-    with monkeypatch.context() as patch:
-        patch.setattr("gateway.leases.DEAD_FOR", 0.0)
-        async with gateway(office.system, office.blobs) as frozen:
-            with pytest.raises(Unavailable):
-                await frozen.get(konto, BY)
-            taken: list[Any] = []
-            frozen.subscribe(konto, BY, taken.extend).want(5, 5)
-            await frozen.count(konto)
-            assert not taken
-    one = await got(office.gateways[0], konto)
-    assert not one.lease.redelivered
-    assert await office.steps(sent.melding_id) in (["MeldingSendt"], ["MeldingSendt", "MeldingLevert"])
 
 
 async def test_what_a_dead_gateway_had_is_redelivered_though_it_never_said_that_it_handed_it_out(

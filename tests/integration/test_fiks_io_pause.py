@@ -83,3 +83,21 @@ async def test_each_of_several_that_rest_comes_when_it_has_rested(office: Post) 
     _, taken = consume(office, konto)
     await eventually(lambda: len(taken) == 2)
     assert [one.melding.body for one in taken] == [b"a", b"b"]
+
+
+async def test_what_has_rested_by_the_time_that_it_is_asked_for_comes_all_the_same(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.PAUSE", 2 * PAUSE.total_seconds())
+    other, konto = uuid4(), uuid4()
+    consume(office, other)
+    await eventually_found(lambda: _is_consumed(office, other))  # from now on nobody asks for a while
+    sent = await office.send(konto, b"a")
+    await refuse(office, konto)
+    await eventually_found(lambda: rests(office, sent.melding_id))
+    _, taken = consume(office, konto)
+    await eventually(lambda: taken)
+
+
+async def _is_consumed(office: Post, konto: UUID) -> bool:
+    return (await office.gateways[1].count(konto)).konsumenter == 1

@@ -1,21 +1,29 @@
-"""Content that comes late or never holds up its own account, and no longer than it must."""
+"""From a lease to a consumer's hands: content that comes late or never holds up its own account alone, and what another
+gateway may have taken over meanwhile is not given.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from gateway.amqp.deliveries import Lease
 from gateway.queues import Queues
+from infra.database import SESSION, Connection
+from infra.kms import keks
 from projections.fiks_io import fiks_io as table
 from schemas.envelope import By
 from schemas.fiks_io import MeldingSendt
 from streams import topics
-from tests.support.eventually import eventually
+from streams.domain.errors import Unavailable
+from streams.log import Log
+from tests.support.eventually import eventually, eventually_found
 from tests.support.queues import Post, gateway, post
 from tests.support.slow_store import SlowStore, slow_store
 from tests.support.stack import own_database, temporary_folder
@@ -93,6 +101,37 @@ async def test_a_message_whose_content_does_not_come_is_tried_again_later_and_th
         assert not any(one.redelivered for one in taken)
 
 
+async def test_a_key_that_does_not_come_holds_up_its_own_account_alone(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.database.ANSWER", 1000.0)
+    monkeypatch.setitem(SESSION, "lock_timeout", "1000s")
+    settings, konto, other = office.system.settings, uuid4(), uuid4()
+    await office.send(konto, b"a")
+    await office.system.until_projected(table.name)
+    log, database = Log(settings.kafka, keks(settings)), await asyncpg.connect(settings.postgres)
+    await log.start()  # one that remembers no keys
+    locked = database.transaction()
+    await locked.start()
+    await database.execute("lock table nokkel in access exclusive mode")
+    async with gateway(replace(office.system, log=log), office.blobs) as queues:
+        waits, goes_on = consume(queues, konto), consume(queues, other)
+        await eventually_found(lambda: _is_awaited(database))
+        for number in range(3):
+            await office.send(other, headere=())
+            await eventually(lambda number=number: len(goes_on) > number)  # type: ignore[misc]
+        assert not waits
+        await locked.rollback()
+        await eventually(lambda: bodies(waits) == [b"a"])
+    await database.close()
+    await log.stop()
+
+
+async def _is_awaited(database: Connection) -> bool:
+    asked = "select exists (select from pg_locks where not granted and relation = 'nokkel'::regclass)"
+    return bool(await database.fetchval(asked))
+
+
 async def test_no_more_is_opened_at_once_than_there_is_room_for(
     office: Post, store: SlowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,3 +152,23 @@ async def test_no_more_is_opened_at_once_than_there_is_room_for(
         comes.set()
         await eventually(lambda: len(waits) == len(waits_for_room) == 1)
         assert store.asked[str(large.blob)] > 0
+
+
+async def test_nothing_is_handed_out_that_another_may_have_taken_over(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    konto = uuid4()
+    await office.send(konto, b"a")
+    await office.system.until_projected(table.name)
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.leases.DEAD_FOR", 0.0)
+        async with gateway(office.system, office.blobs) as frozen:
+            with pytest.raises(Unavailable):
+                await frozen.get(konto, BY)
+            taken = consume(frozen, konto)
+            await frozen.count(konto)
+            assert not taken
+    async with gateway(office.system, office.blobs) as queues:
+        taken = consume(queues, konto)
+        await eventually(lambda: bodies(taken) == [b"a"])
+        assert not taken[0].redelivered
