@@ -8,6 +8,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from importlib import import_module
 from pkgutil import iter_modules
 from time import perf_counter
@@ -25,10 +26,12 @@ from gateway.auth.memory import MEMORY, Memory
 from gateway.auth.middleware import authenticate
 from gateway.auth.passwords import Passwords
 from gateway.auth.persons import PERSONS, persons
+from gateway.auth.principal import PRINCIPAL
 from gateway.auth.remembered import Remembered
 from gateway.auth.tokens import TOKENS, Tokens
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.deadline import in_time
+from gateway.dokument_upload import LONGEST_CALL
 from gateway.dokument_utlevering import DAMAGED, MOST_DAMAGED
 from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kontoer
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
@@ -52,6 +55,7 @@ from gateway.routes import Routes
 from gateway.sporing import SPORING, Sporing
 from gateway.sporing import TOPIC as MELDING_TOPIC
 from gateway.tus import VERSION as TUS_VERSION
+from gateway.uploads import BROKEN
 from infra.blobs import blob_store
 from infra.crypto.certificates import key_folder
 from infra.database import pool_of
@@ -80,6 +84,8 @@ SILENCE = 75.0
 """Seconds after which a connection is closed that has no call under way, or only the beginning of one's head: aiohttp's
 own hour would let strangers hold all that there may be.
 """
+LONGEST_PAUSE = 10.0
+"""Seconds in which who was refused must send something more, or is taken to have heard."""
 LARGEST_HEADER = 1 << 14
 CONNECT_TIMEOUT = 5.0
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
@@ -103,7 +109,7 @@ def make_app(settings: Settings) -> web.Application:
     fullmakter = Fullmakter(altinn, settings.fullmakt_lifetime)
     integrations = Integrations(memory, Passwords())
     callers = Callers(tokens, integrations, named, fullmakter)
-    app = web.Application(middlewares=[observe, problems, audited, in_time, authenticate(callers), invite])
+    app = web.Application(middlewares=[let_finish, observe, problems, audited, in_time, authenticate(callers), invite])
     wrapping = keks(settings)
     app[MEMORY], app[TOKENS], app[LOG], app[PERSONS] = memory, tokens, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
@@ -211,6 +217,24 @@ def tune_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+
+
+@web.middleware
+async def let_finish(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Who is refused before all of the call has come is answered at once, and may then send the rest: the published
+    clients (Jetty) hear of no answer before they have sent all, and of a broken pipe if they cannot (contract
+    dokumentlager.md, trap 10). Strangers have the ten seconds that aiohttp gives everybody.
+    """
+    response = await handler(request)
+    if response.status >= HTTPStatus.BAD_REQUEST and PRINCIPAL in request and not request.content.at_eof():
+        with suppress(*BROKEN):
+            await response.prepare(request)
+            await response.write_eof()
+            async with asyncio.timeout(LONGEST_CALL):
+                while not request.content.at_eof():
+                    async with asyncio.timeout(LONGEST_PAUSE):
+                        await request.content.readany()
+    return response
 
 
 @web.middleware

@@ -163,7 +163,7 @@ class Blobs:
             await self.require()
             raise
         except OSError as fault:
-            raise _unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
+            raise _unreadable(fault) from fault
 
     def _remembered(self, identity: str) -> str:
         """What this host remembers from now on: this, unless another process remembers something already."""
@@ -182,6 +182,8 @@ class Blobs:
                 return b"".join([chunk async for chunk in self._get(IDENTITY, 0, None)]).decode()
         except NotFound:
             return None
+        except OSError as fault:
+            raise _unreadable(fault) from fault
 
     async def _create(self, name: str, content: bytes) -> bool:
         if self._folder:
@@ -374,7 +376,7 @@ async def _read(descriptor: int, length: int, first: int) -> bytes:
     try:
         return await _finished(_thread(os.pread, descriptor, length, first))
     except OSError as fault:
-        raise _unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen") from fault
+        raise _unreadable(fault) from fault
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -434,6 +436,10 @@ async def _finished(running: asyncio.Future[T]) -> T:
 
 def _full(fault: OSError) -> Unavailable:
     return _unavailable(f"Lageret tar ikke imot mer: {fault.strerror}. Prøv igjen")
+
+
+def _unreadable(fault: OSError) -> Unavailable:
+    return _unavailable(f"Lageret kan ikke leses: {fault.strerror}. Prøv igjen")
 
 
 def _unavailable(text: str) -> Unavailable:

@@ -37,6 +37,7 @@ from infra.blobs import Blobs
 from tests.bench.arguments import asked
 from tests.bench.report import Report
 from tests.chaos.system import System, system
+from tests.support.memory import Peak
 
 MB = 1_000_000
 MOST_MEMORY = 150 * MB / 2**20
@@ -152,19 +153,6 @@ def limit(name: str, size: Size, content: Path) -> float:
     return size.bytes / MB / elapsed
 
 
-class Peak:
-    """The most memory that a process has held since it was made. Only the kernel sees every moment."""
-
-    def __init__(self, pid: int) -> None:
-        self._process = Path(f"/proc/{pid}")
-        (self._process / "clear_refs").write_text("5")
-
-    @property
-    def mebibytes(self) -> float:
-        status = dict(line.split(":", 1) for line in (self._process / "status").read_text().splitlines())
-        return int(status["VmHWM"].split()[0]) / 1024
-
-
 def measure(report: Report, gateway: Gateway, size: Size, limits: str, files: dict[str, Path]) -> None:
     """Uploads of both kinds, and downloads. ``limits`` names the size whose limits count; its own are measured here."""
     peak, rounds = Peak(gateway.pid), []
@@ -176,7 +164,7 @@ def measure(report: Report, gateway: Gateway, size: Size, limits: str, files: di
     for name in rounds[0]:
         to = None if name.startswith("limit") else f"limit_{name.removeprefix('upload_')}_{limits}"
         report.add(f"{name}_{size.name}", median(one[name] for one in rounds), "MB/s", to)
-    report.add(f"peak_memory_{size.name}", peak.mebibytes, "MiB")
+    report.add(f"peak_memory_{size.name}", peak.bytes / 2**20, "MiB")
 
 
 def one_round(gateway: Gateway, size: Size, files: dict[str, Path], *, compare: bool) -> dict[str, float]:

@@ -35,6 +35,14 @@ PATIENCE = 240.0
 BROKEN = (ClientError, TimeoutError, ConnectionError)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something is done to an upload: when the share ``at`` of what is sent was sent; 1 is all but its end."""
+
+    at: float
+    does: Callable[[], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Uploads:
     """A generator of ``rate`` uploads a second to the account at the address ``konto``. ``made`` is the history."""
@@ -55,39 +63,23 @@ class Uploads:
                 under_way.create_task(upload(session, self.random.choice(self.urls)))
                 await asyncio.sleep(self.random.expovariate(self.rate))
 
-    async def upload(
-        self,
-        session: ClientSession,
-        url: str,
-        at: float | None = None,
-        meanwhile: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        """Send a document of some size. ``meanwhile`` happens when the share ``at`` of the body was sent; 1 is all but
-        its end.
-        """
+    async def upload(self, session: ClientSession, url: str, hurt: Moment | None = None) -> None:
+        """Send a document of some size."""
         one, content = self._new()
         body = self._before(one) + content + END
-        cut = len(body) - len(END) if at == 1 else int((at or 0) * len(body))
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}"}
         try:
             async with session.post(
-                f"{url}{self.konto}/dokumenter/", data=_sent(body, cut, meanwhile), headers=self.headers | kind
+                f"{url}{self.konto}/dokumenter/", data=_sent(body, hurt, len(END)), headers=self.headers | kind
             ) as answer:
                 if answer.status == 201:
                     one.answered = UUID((await answer.json())["id"])
         except BROKEN:
             self.broken += 1
 
-    async def upload_in_several(
-        self,
-        session: ClientSession,
-        url: str,
-        at: float | None = None,
-        meanwhile: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        """The same by TUS, in some calls; where one fails, at whichever gateway answers, until it is a document.
-        ``meanwhile`` happens within the first, when the share ``at`` of the content was sent; with 1 that is all in one
-        call, and it happens before the last byte.
+    async def upload_in_several(self, session: ClientSession, url: str, hurt: Moment | None = None) -> None:
+        """The same by TUS, in some calls; where one fails, at whichever gateway answers, until it is a document. It is
+        hurt in the first, which brings all of it where that is at the end.
         """
         one, content = self._new()
         said = base64.b64encode(json.dumps(self._metadata(one)).encode()).decode()
@@ -98,29 +90,22 @@ class Uploads:
                     return
                 path = answer.headers["Location"]
             async with asyncio.timeout(PATIENCE):
-                one.answered = await self._continued(session, url, path, content, at, meanwhile)
+                one.answered = await self._continued(session, url, path, content, hurt)
         except BROKEN:
             self.broken += 1
 
     async def _continued(
-        self,
-        session: ClientSession,
-        url: str,
-        path: str,
-        content: bytes,
-        at: float | None,
-        meanwhile: Callable[[], Awaitable[None]] | None,
+        self, session: ClientSession, url: str, path: str, content: bytes, hurt: Moment | None
     ) -> UUID:
         """Send the content from where it has come to, until it is a document; its id."""
-        offset, size = 0, len(content) if at == 1 else len(content) // CALLS + 1
+        offset, size = 0, len(content) if hurt and hurt.at == 1 else len(content) // CALLS + 1
         while True:
             part = content[offset : offset + size]
-            cut = len(part) - 1 if at == 1 else int((at or 0) * len(part))
             about = {"Tus-Resumable": VERSION, "Upload-Offset": str(offset), "Content-Type": CONTENT_TYPE}
-            headers, happening, meanwhile = self.headers | about, meanwhile, None
+            headers, happening, hurt = self.headers | about, hurt, None
             try:
                 if part:
-                    async with session.patch(url + path, data=_sent(part, cut, happening), headers=headers):
+                    async with session.patch(url + path, data=_sent(part, happening, 1), headers=headers):
                         pass  # how far it has come is asked in any case
                 url = self.random.choice(self.urls)
                 head = self.headers | {"Tus-Resumable": VERSION}
@@ -159,16 +144,18 @@ class Uploads:
         return head + b"\r\n" + line % (BOUNDARY, b"dokument", b'; filename="kaos.bin"', b"application/octet-stream")
 
 
-async def _sent(body: bytes, cut: int, meanwhile: Callable[[], Awaitable[None]] | None) -> AsyncIterator[bytes]:
-    """The body in some pieces; ``meanwhile`` happens before the byte ``cut``."""
-    size = len(body) // PIECES + 1
+async def _sent(body: bytes, hurt: Moment | None, end: int) -> AsyncIterator[bytes]:
+    """The body in some pieces, hurt at its moment. ``end`` is how many bytes its end has."""
+    size, cut = len(body) // PIECES + 1, 0
+    if hurt:
+        cut = len(body) - end if hurt.at == 1 else int(hurt.at * len(body))
     for part in (body[:cut], body[cut:]):
         for begin in range(0, len(part), size):
             yield part[begin : begin + size]
             await asyncio.sleep(0)
-        if meanwhile:
-            happening, meanwhile = meanwhile, None
-            await happening()
+        if hurt:
+            happening, hurt = hurt, None
+            await happening.does()
 
 
 async def _content(session: ClientSession, id_: UUID) -> str | None:
@@ -203,7 +190,7 @@ def faults(uploads: Uploads) -> tuple[Fault, ...]:
             system.kafka.pause()
 
         upload = chance.choice((uploads.upload, uploads.upload_in_several))
-        async with _uploading(upload, node, 1, no_log):
+        async with _uploading(upload, node, Moment(1, no_log)):
             await asyncio.sleep(chance.uniform(0.5, 1.5))
             await node.kill()
             system.kafka.resume()
@@ -218,7 +205,7 @@ async def _killed_during(begin: Callable[..., Awaitable[None]], node: Node, at: 
         reached.set()
         await asyncio.Event().wait()  # until the connection breaks
 
-    async with _uploading(begin, node, at, stay) as upload:
+    async with _uploading(begin, node, Moment(at, stay)) as upload:
         there = asyncio.create_task(reached.wait())
         await asyncio.wait([upload, there], return_when=asyncio.FIRST_COMPLETED)
         there.cancel()
@@ -227,12 +214,12 @@ async def _killed_during(begin: Callable[..., Awaitable[None]], node: Node, at: 
 
 @asynccontextmanager
 async def _uploading(
-    begin: Callable[..., Awaitable[None]], node: Node, at: float, meanwhile: Callable[[], Awaitable[None]]
+    begin: Callable[..., Awaitable[None]], node: Node, hurt: Moment
 ) -> AsyncIterator[asyncio.Future[None]]:
     """An upload (``upload`` or another) to the gateway under way; then the gateway back, and the upload's end."""
     async with ClientSession() as session:
         url = f"http://127.0.0.1:{node.process.port}"
-        upload = asyncio.ensure_future(begin(session, url, at, meanwhile))
+        upload = asyncio.ensure_future(begin(session, url, hurt))
         yield upload
         node.start()
         await node.ready()

@@ -418,6 +418,13 @@ async def test_a_disk_that_does_not_read_is_away(blobs: Blobs, folder: Path, mon
         await read(blobs, "a1")
 
 
+async def test_a_disk_that_does_not_tell_which_it_is_is_away(blobs: Blobs, folder: Path) -> None:
+    (folder / IDENTITY).mkdir()
+    with pytest.raises(Unavailable):
+        await blobs.require()
+    await assert_takes_nothing(blobs)
+
+
 async def test_of_many_who_see_a_store_first_all_see_the_same(store: Store, tmp_path: Path) -> None:
     seen = [tmp_path / f"seen-{number}" for number in range(5)]
     await asyncio.gather(*(Blobs(store.url, one).require() for one in [*seen, *seen]))

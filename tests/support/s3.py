@@ -12,24 +12,22 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-SECRETS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
-
 
 @dataclass(frozen=True)
 class Bucket:
     """A bucket, seen past the store. Needs the variables that ``new_bucket`` sets."""
 
-    name: str
     client: Any
-
-    @property
-    def url(self) -> str:
-        return f"s3://{self.name}"
+    name: str
 
     def names(self) -> list[str]:
         """Of all objects, and of what is half uploaded."""
         objects = [one["Key"] for one in self._pages("list_objects_v2", "Contents")]
         return objects + [one["Key"] for one in self._pages("list_multipart_uploads", "Uploads")]
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.name}"
 
     def contents(self) -> Iterator[bytes]:
         """Of all objects, in every version that is kept, and of all parts of what is half uploaded."""
@@ -64,10 +62,13 @@ def running_s3() -> Iterator[str]:
     server.stop()
 
 
+SECRETS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}
+
+
 def new_bucket(s3: str, patch: pytest.MonkeyPatch) -> Bucket:
     """A new bucket (what is in one outlives its server), which the store finds by AWS's own variables."""
     for name, value in (SECRETS | {"AWS_ENDPOINT": s3, "AWS_ALLOW_HTTP": "true"}).items():
         patch.setenv(name, value)
-    bucket = Bucket(f"b{os.urandom(8).hex()}", boto3.client("s3", endpoint_url=s3, region_name="us-east-1"))
+    bucket = Bucket(boto3.client("s3", endpoint_url=s3, region_name="us-east-1"), f"b{os.urandom(8).hex()}")
     bucket.client.create_bucket(Bucket=bucket.name)
     return bucket

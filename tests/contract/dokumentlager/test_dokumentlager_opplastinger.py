@@ -125,6 +125,28 @@ async def test_who_can_only_post(lager: Lager) -> None:
     assert (await post("DELETE")).status == 409
 
 
+async def test_more_parts_than_an_upload_may_have_are_refused(lager: Lager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before is kept, and another call brings no more of it."""
+    monkeypatch.setattr("gateway.opplastinger.MOST_PARTS", 3)
+    upload = await begun(lager, 6)
+    for offset in range(3):
+        assert (await upload.send(offset, b"x")).status == 204
+
+    for _ in range(2):
+        refused = await upload.send(3, b"y")
+        assert (refused.status, "for mange deler" in refused.json["message"]) == (400, True)
+        assert await upload.offset() == 3
+    assert left_of(lager, upload) == {"opprettet", *(f"{offset:012}" for offset in range(3))}
+    assert (await upload.delete()).status == 204
+
+
+async def test_one_call_with_more_than_the_parts_that_are_left(lager: Lager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.opplastinger.MOST_PARTS", 2)
+    upload = await begun(lager, len(LARGE))
+    assert (await upload.send(0, LARGE)).status == 400
+    assert await upload.offset() == 2 * PIECE
+
+
 async def test_what_lies_in_the_store_tells_nothing(lager: Lager) -> None:
     upload = await begun(lager, 1000, dokumentnavn="Hemmelig navn.pdf")
     await upload.send(0, b"hemmelig " * 50)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from aiohttp.web_protocol import RequestHandler
 
 from gateway.context import SCANNER, TRAFFIC
 from infra.virus import Clamd
@@ -257,3 +259,41 @@ async def test_while_the_scanner_is_down_nothing_is_taken(lager: Lager, monkeypa
     answer = await lager.upload(form(said_of(), b"x"))
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+
+
+async def test_who_is_refused_at_once_is_told_so_and_may_send_the_rest(
+    lager: Lager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The published clients hear of no answer before they have sent all, however long that takes: aiohttp by itself
+    cuts them off after a while, here at once.
+    """
+    monkeypatch.setitem(RequestHandler.__init__.__kwdefaults__, "lingering_time", 0.0)
+    piece, pieces = bytes(1 << 20), 50
+    head = form(said_of(ttl=0), b"\0").split(b"\0")[0]
+    fields = {**lager.headers, "Host": "localhost", "Content-Length": str(len(head) + pieces * len(piece))}
+    fields["Content-Type"] = f"multipart/form-data; boundary={BOUNDARY}"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    reader, writer = await asyncio.open_connection("127.0.0.1", lager.settings.gateway_port)
+    writer.write(f"POST {lager.konto}/dokumenter/ HTTP/1.1\r\n{lines}\r\n".encode() + head)
+
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    length = int(re.findall(rb"Content-Length: (\d+)", answer)[0])
+    assert "passert" in json.loads(await reader.readexactly(length))["message"]
+    for _ in range(pieces):
+        writer.write(piece)
+        await writer.drain()
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 "), "the connection is as good as new"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_stranger_who_is_refused_is_let_go(lager: Lager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RequestHandler.__init__.__kwdefaults__, "lingering_time", 0.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", lager.settings.gateway_port)
+    fields = "Host: localhost\r\nContent-Length: 1000000000\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    writer.write(f"POST {lager.konto}/dokumenter/ HTTP/1.1\r\n{fields}\r\n".encode())
+    assert (await reader.read()).startswith(b"HTTP/1.1 401 "), "and then nothing more, the connection being closed"
+    writer.close()
+    await writer.wait_closed()

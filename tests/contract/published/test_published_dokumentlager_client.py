@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import random
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -321,6 +322,27 @@ async def test_what_is_wrong_with_an_upload_is_said(client: Client, konto: Konto
         assert refused.value.status == status, str(refused.value)
         assert str(refused.value).startswith(f"HTTP-error during upload ({status}): ")
         assert text in str(refused.value)
+
+
+@large
+async def test_what_is_wrong_with_an_upload_that_takes_long_is_said_too(
+    client: Client, konto: Konto, tmp_path: Path
+) -> None:
+    """The client hears of no answer before it has sent all: here 20 s after it was refused."""
+    pipe = tmp_path / "slow"
+    os.mkfifo(pipe)
+
+    def slowly() -> None:
+        with pipe.open("wb", buffering=0) as content:
+            for _ in range(200):
+                content.write(bytes(1 << 16))
+                time.sleep(0.1)
+
+    sending = asyncio.create_task(asyncio.to_thread(slowly))
+    with pytest.raises(Failed) as refused:
+        await client.call("upload", **konto.document(b"") | {"file": str(pipe), "ttl": 0})
+    assert (refused.value.status, "ikke er passert" in str(refused.value)) == (400, True)
+    await sending
 
 
 async def test_a_wrong_password_is_not_authenticated(client: Client, konto: Konto, system: System) -> None:
