@@ -24,7 +24,17 @@ from gateway.routes.health import alive
 from infra.local.ports import free_port
 from infra.local.processes import leashed
 from tests.support.eventually import eventually, eventually_found
-from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
+from tests.support.gateway import (
+    BOUNDARY,
+    Caller,
+    ends_of,
+    environment,
+    events_after,
+    form,
+    metadata,
+    pdf,
+    running_gateway,
+)
 from tests.support.stack import OwnKafka, temporary_folder
 
 LETTER = form(metadata("a.pdf"), [('filename="a.pdf"', pdf())])
@@ -65,11 +75,8 @@ class Calling:
 @asynccontextmanager
 async def gateway(caller: Caller, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that serves on the port; stopped in order at the end."""
-    settings = caller.settings.model_copy(update={"gateway_port": port})
-    names = {"kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state"}
-    environment = {f"FIKS_{name.upper()}": str(of) for name, of in settings.model_dump().items() if name in names}
     command = leashed((sys.executable, "-m", "gateway.cli", "gateway"))
-    process = await asyncio.create_subprocess_exec(*command, env=os.environ | environment)
+    process = await asyncio.create_subprocess_exec(*command, env=environment(caller.settings, gateway_port=port))
     await eventually_found(partial(_serves, process.pid, port))
     yield process
     process.terminate()

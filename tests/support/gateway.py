@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -98,6 +99,13 @@ async def running_gateway(kafka: str, state: Path, postgres: str = NOWHERE) -> A
                 "IntegrasjonPassord": known["integrasjonPassord"],
             }
             yield Caller(settings, app, session, headers, UUID(known["kontoId"]))
+
+
+def environment(settings: Settings, **changes: object) -> dict[str, str]:
+    """For a process that shall find the same system, with other settings where ``changes`` says so."""
+    names = ("kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state")
+    values = {name: getattr(settings, name) for name in names} | changes
+    return os.environ | {f"FIKS_{name.upper()}": str(value) for name, value in values.items()}
 
 
 @contextmanager
