@@ -120,6 +120,7 @@ def lookups() -> Iterable[Call]:
         yield "POST", f"/autorisasjon-update/api/v1/ressurs/{number}/tilganger", {}, right
 
 
+DECIDED = "select count(*) > 0 from read.svarut_status where status <> 'MOTTATT'"
 NO_HTTP = (
     f"GET /{FNR} HTTP/9.9\r\n\r\n",
     f"{FNR} / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -157,7 +158,8 @@ async def test_it_is_in_no_log_metric_or_trace() -> None:
                     await reader.read()
                     writer.close()
                 poison(kafka.bootstrap)
-                await eventually_found(partial(_is_projected, postgres.dsn))
+                async with asyncpg.create_pool(postgres.dsn, min_size=1) as pool:
+                    await eventually_found(partial(pool.fetchval, DECIDED))
                 await eventually(lambda: len(dead_letters.read_all(kafka.bootstrap, TOPIC)) == 1)
                 shown = [await told(f"{url}/metrics"), await told(f"http://127.0.0.1:{metrics}/metrics")]
         await postgres.stop()
@@ -197,11 +199,3 @@ def poison(kafka: str) -> None:
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(TOPIC, FNR.encode(), FNR, headers=list(headers.items()))
     producer.flush()
-
-
-async def _is_projected(dsn: str) -> bool:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return bool(await connection.fetchval("select count(*) from read.svarut_status where status <> 'MOTTATT'"))
-    finally:
-        await connection.close()

@@ -170,6 +170,11 @@ def form(metadata: bytes, documents: Iterable[tuple[str, bytes]] = (), *, end: b
     return body + (b"--%s--\r\n" % BOUNDARY.encode() if end else b"")
 
 
+def letter() -> bytes:
+    """The body of a letter with one document."""
+    return form(metadata("a.pdf"), [('filename="a.pdf"', pdf())])
+
+
 async def events_after(kafka: str, marks: Mapping[int, int], topic: str = "fiks.svarut") -> list[Recorded]:
     """What was appended to the topic since ``marks`` was taken by ``ends_of``."""
     found = await asyncio.to_thread(records_on, kafka, topic)
