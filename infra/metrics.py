@@ -58,6 +58,11 @@ REBUILD_EXPECTED = Gauge(
     "Events that a running rebuild has to apply in all",
     ["projection"],
 )
+PROJECTION_LAG = Gauge(
+    "fiks_projection_lag_events",
+    "Records of a claimed partition that the projection has not applied; gone when the claim is",
+    ["projection", "topic", "partition"],
+)
 PROJECTION_LOST = Gauge(
     "fiks_projection_lost",
     "1 while tables of the live version are gone, and the others go on without it",

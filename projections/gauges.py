@@ -1,16 +1,18 @@
-"""What workers say of projections in numbers: how far rebuilds are, whose own processes have no port to say it on, and
-whose tables are gone.
+"""What workers say of projections in numbers: how far behind each is, how far rebuilds are, whose own processes have no
+port to say it on, and whose tables are gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 
 import asyncpg
+from aiokafka import TopicPartition
 from confluent_kafka import KafkaException
 
-from infra.database import INFRASTRUCTURE
-from infra.metrics import PROJECTION_LOST, REBUILD_EVENTS, REBUILD_EXPECTED
+from infra.database import INFRASTRUCTURE, Connection
+from infra.metrics import PROJECTION_LAG, PROJECTION_LOST, REBUILD_EVENTS, REBUILD_EXPECTED
 from infra.settings import Settings
 from projections.projection import projections
 from projections.rebuild import end_offsets
@@ -25,29 +27,54 @@ BUILT = """
 LOST = "select name, (name, live) in (select name, version from lost) as lost from projection"
 
 
-async def watch_projections(settings: Settings) -> None:
+LIVE = """
+    select p.name, c.topic, c.partition, c.next_offset from projection p
+    join checkpoint c on c.name = p.name and c.version = p.live
+    join unnest($1::text[], $2::int[]) as wanted (topic, partition) using (topic, partition)
+"""
+Ends = Callable[[], Mapping[TopicPartition, int]]
+"""Where the log ends on each partition that the worker has claimed to project."""
+
+
+async def watch_projections(settings: Settings, ends: Ends) -> None:
     """Say it until cancelled. Of a rebuild there are no numbers where there is none."""
     shown: set[str] = set()
+    behind: set[tuple[str, ...]] = set()
     while True:
         await asyncio.sleep(EVERY)
         try:
-            shown = await _show(settings, shown)
+            connection = await asyncpg.connect(settings.postgres)
+            try:
+                shown = await _show_built(connection, settings.kafka, shown)
+                behind = await _show_behind(connection, ends(), behind)
+                for row in await connection.fetch(LOST):
+                    PROJECTION_LOST.labels(row["name"]).set(row["lost"])
+            finally:
+                await connection.close()
         except PASSING:
             continue
         except Exception as fault:
             die("numbers of projections", fault)
 
 
-async def _show(settings: Settings, before: set[str]) -> set[str]:
-    connection = await asyncpg.connect(settings.postgres)
-    try:
-        built = {row["name"]: row["events"] for row in await connection.fetch(BUILT)}
-        for row in await connection.fetch(LOST):
-            PROJECTION_LOST.labels(row["name"]).set(row["lost"])
-    finally:
-        await connection.close()
+async def _show_behind(
+    connection: Connection, ends: Mapping[TopicPartition, int], before: set[tuple[str, ...]]
+) -> set[tuple[str, ...]]:
+    rows = await connection.fetch(LIVE, [one.topic for one in ends], [one.partition for one in ends])
+    behind: dict[tuple[str, ...], int] = {}
+    for name, topic, partition, next_offset in rows:
+        behind[name, topic, str(partition)] = ends[TopicPartition(topic, partition)] - next_offset
+    for labels, records in behind.items():
+        PROJECTION_LAG.labels(*labels).set(max(records, 0))
+    for labels in before - behind.keys():
+        PROJECTION_LAG.remove(*labels)
+    return set(behind)
+
+
+async def _show_built(connection: Connection, kafka: str, before: set[str]) -> set[str]:
+    built = {row["name"]: row["events"] for row in await connection.fetch(BUILT)}
     for name, events in built.items():
-        ends = await asyncio.to_thread(end_offsets, settings.kafka, projections()[name].topics)
+        ends = await asyncio.to_thread(end_offsets, kafka, projections()[name].topics)
         REBUILD_EVENTS.labels(name).set(events)
         REBUILD_EXPECTED.labels(name).set(sum(ends.values()))
     for name in before - built.keys():

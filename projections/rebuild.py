@@ -111,7 +111,9 @@ async def reached(
     progress: Progress,
     slack: int = 0,
 ) -> None:
-    """Wait until every version has applied all below ``ends``, but for ``slack`` events."""
+    """Wait until every version has applied all below ``ends``, but for ``slack`` events. Raises RebuildFailed when a
+    process ended, which none does by itself: what is left would never be applied.
+    """
     while True:
         done, total = 0, 0
         for projection, version in building.items():
@@ -121,10 +123,10 @@ async def reached(
                     done += min(at[partition], end)
                     total += end
         progress(done, total)
-        if total - done <= slack:
-            return
         if any(process.returncode is not None for process in running):
             raise RebuildFailed("a process of the rebuild ended; see its log above, then run the same command again")
+        if total - done <= slack:
+            return
         await asyncio.sleep(POLL)
 
 

@@ -6,7 +6,10 @@ import asyncio
 import gc
 import signal
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
+
+from aiokafka import TopicPartition
 
 from infra.blobs import blob_store
 from infra.ends import Ends
@@ -65,13 +68,22 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         works.append(Destruering(log, letters, blob_store(settings)))
     if Kvitteringer.role in roles:
         works.append(Kvitteringer(log, letters, blob_store(settings)))
-    beside = [asyncio.create_task(watch_projections(settings))] if settings.metrics_port is not None else []
+    worker = Worker(settings, works, keys=log.keys)
+    beside: list[asyncio.Task[None]] = []
+    if settings.metrics_port is not None:
+        beside.append(asyncio.create_task(watch_projections(settings, partial(projected_ends, worker))))
     if SWEEPER in roles:
         beside.append(asyncio.create_task(sweep_for_ever(settings, log)))
-    await run(Worker(settings, works, keys=log.keys))
+    await run(worker)
     for task in beside:
         task.cancel()
     await log.stop()
+
+
+def projected_ends(worker: Worker) -> dict[TopicPartition, int]:
+    """Where the log ends on each partition that the worker has claimed to project, as far as it is known."""
+    readers = [reader for reader in worker.readers if reader.group == f"{worker.group}.projections"]
+    return {at: end for reader in readers for at, end in reader.ends().items()}
 
 
 async def rebuild(settings: Settings, names: Sequence[str], group: str, until: Positions | None) -> None:

@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.log import kafka_settings
+from streams.reader import Hole
 
 AT_ONCE = 500
 """Records that are told together, at most."""
@@ -24,7 +25,7 @@ the interpreter's lock, which cost more than all that the client does.
 SETTINGS = {
     "group.id": "fiks.history",  # the client wants one; it is never joined
     "enable.auto.commit": False,
-    "auto.offset.reset": "earliest",  # harmless: whoever counts offsets sees a position that is gone as a hole
+    "auto.offset.reset": "error",  # what was removed is missed, and never passed over
     "socket.timeout.ms": 8000,
     # What waits here takes several times its size on the log: it is unpacked, and each record is a thing of its own.
     "max.partition.fetch.bytes": 262_144,
@@ -74,8 +75,8 @@ async def history(
 ) -> AsyncGenerator[list[PastRecord], None]:
     """The records of each partition from where it ``begins`` until where it ``ends``, in order within each.
 
-    A broker that goes away is waited for. Raises KafkaException when it does not let us read. Close it where it is left
-    before its end.
+    A broker that goes away is waited for. Raises Hole when the log does not go back that far any more, and
+    KafkaException when it does not let us read. Close it where it is left before its end.
     """
     behind = {partition: end for partition, end in ends.items() if begins[partition] < end}
     if not behind:
@@ -97,5 +98,7 @@ async def history(
 
 def _record(message: Message) -> PastRecord:
     if (fault := message.error()) is not None:
+        if fault.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Hole(f"{message.topic()}/{message.partition()}: what is asked for was removed from the log: {fault}")
         raise KafkaException(fault)
     return PastRecord(message)

@@ -199,9 +199,10 @@ class Reader(Service):
             self._back_at = time.monotonic()
 
     async def _round(self) -> None:
-        await self._take_up(  # here and not in the listener: there no heartbeat runs, and an exception is only logged
-            [claim for claim in self.claims.values() if claim.next is None]
-        )
+        try:  # here and not in the listener: there no heartbeat runs, and an exception is only logged
+            await self._take_up([claim for claim in self.claims.values() if claim.next is None])
+        except KafkaError as fault:
+            log.warning("waiting for Kafka", group=self.group, fault=f"{type(fault).__name__}: {fault}")
         open_claims = {p: c for p, c in self.claims.items() if self._wants_more(c)}
         if not open_claims or sum(len(claim.waiting) for claim in open_claims.values()) >= WAITING_LIMIT:
             await asyncio.sleep(0.005)
@@ -221,12 +222,22 @@ class Reader(Service):
         if not claims or time.monotonic() < self._load_at:
             return
         positions = await self._load([claim.partition for claim in claims])
+        if len(positions) < len(claims):
+            self._load_at = time.monotonic() + UNWANTED
+        await self._must_be_there(positions)
         for claim in claims:
             if claim.live and claim.partition in positions:
                 claim.next = claim.carried = positions[claim.partition]
                 self._consumer.seek(claim.partition, claim.next)
-        if len(positions) < len(claims):
-            self._load_at = time.monotonic() + UNWANTED
+
+    async def _must_be_there(self, positions: Positions) -> None:
+        """Raises Hole where the log begins beyond a position. Where nothing is left no record would ever show that."""
+        for partition, begin in (await self._consumer.beginning_offsets(list(positions))).items():
+            if begin > positions[partition] and partition.topic != NOKKEL.name:
+                raise Hole(
+                    f"{partition}: offset {positions[partition]} was to come next, but the log begins at {begin}; "
+                    "what was not yet read was removed from it"
+                )
 
     async def _receive(self, claim: Claim, records: list[ConsumerRecord[bytes, bytes]]) -> None:
         assert claim.next is not None

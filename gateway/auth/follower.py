@@ -150,8 +150,9 @@ class Follower:
             return True
         marked = [self._at[number] for number in self._before]
         consumer.assign(marked)
+        begins = _by_number(await consumer.beginning_offsets(marked))
         ends = _by_number(await consumer.end_offsets(marked))
-        if any(end < self._next[number] for number, end in ends.items()):
+        if any(not begins[number] < self._next[number] <= end for number, end in ends.items()):
             return False
         for number in self._before:
             consumer.seek(self._at[number], self._next[number] - 1)

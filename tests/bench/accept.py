@@ -1,8 +1,9 @@
 """How many letters one gateway process on one core takes in, against a server that only reads them.
 
 Each server is pinned to the last core; Kafka and the load share the rest. Both run all the time and are measured in
-turn, in short rounds, of which the medians count: what else the machine does then meets both alike. The load is raw
-sockets and one request made beforehand, in the wire shape of the published client.
+turn, in short rounds, of which the medians count: what else the machine does then meets both alike. Two processes are
+compared with one, and with two that only read, in the same way, but all on all cores: there the load takes its share.
+The load is raw sockets and one request made beforehand, in the wire shape of the published client.
 Run: ``python -m tests.bench.accept``.
 """
 
@@ -48,6 +49,7 @@ Popen = subprocess.Popen[bytes]
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, LOAD = {CORES[-1]}, set(CORES[:-1]) or {CORES[-1]}
+GATEWAY, READER = ("-m", "gateway.cli", "gateway"), ("-m", "tests.bench.accept", "read-only")
 CONNECTIONS = 32
 WARM_UP, MEASURED = 0.5, 2.5
 ROUNDS = 5
@@ -276,10 +278,9 @@ async def bench(folder: Path, bootstrap: str) -> Report:
         }
         path = f"/api/v2/kontoer/{known['kontoId']}/forsendelser/"
         url, call = f"http://127.0.0.1:{port}{path}", request(path, headers)
-        gateway, reading = ("-m", "gateway.cli", "gateway"), ("-m", "tests.bench.accept", "read-only", str(reader_port))
         with (
-            process(*reading, environment={}, cores=SERVER) as reader,
-            process(*gateway, environment=environment, cores=SERVER) as one,
+            process(*READER, str(reader_port), environment={}, cores=SERVER) as reader,
+            process(*GATEWAY, environment=environment, cores=SERVER) as one,
         ):
             await ready(f"http://127.0.0.1:{reader_port}/readyz")
             await ready(f"http://127.0.0.1:{port}/readyz")
@@ -296,18 +297,42 @@ async def bench(folder: Path, bootstrap: str) -> Report:
         )
         out, _ = await append.communicate()
         report.add("bare_append", float(out), "1/s")
-        with ExitStack() as stack:
-            two = [stack.enter_context(process(*gateway, environment=environment, cores=set(CORES))) for _ in range(2)]
-            await ready(f"http://127.0.0.1:{port}/readyz")
-            await asyncio.sleep(BOTH_READY)
-            await accepting(url, headers)
-            both = [await load(port, call, *two, connections=2 * CONNECTIONS) for _ in range(ROUNDS)]
-            _add(report, "accept_two_processes", medians(both))
+        for name, got in (await side_by_side(environment, path, headers)).items():
+            _add(report, name, got)
     report.add_ratio("accept_vs_do_nothing", "accept", "do_nothing")
     report.add_ratio("accept_cpu_vs_do_nothing", "accept_cpu", "do_nothing_cpu")
     report.add_ratio("accept_vs_bare_append", "accept", "bare_append")
-    report.add_ratio("accept_two_processes_vs_one", "accept_two_processes", "accept")
+    report.add_ratio("accept_two_processes_vs_one", "accept_two_processes", "accept_one_process")
+    report.add_ratio("accept_two_processes_vs_do_nothing", "accept_two_processes", "do_nothing_two_processes")
     return report
+
+
+async def side_by_side(environment: dict[str, str], path: str, headers: dict[str, str]) -> dict[str, Load]:
+    """One gateway process, two, and two that only read, measured in turn under the same load, on all cores alike."""
+    call, got = request(path, headers), dict[str, list[Load]]()
+    with ExitStack() as stack:
+
+        def served_by(count: int, port: int, *server: str) -> tuple[int, list[Popen]]:
+            own = environment | {"FIKS_GATEWAY_PORT": str(port)}
+            return port, [
+                stack.enter_context(process(*server, environment=own, cores=set(CORES))) for _ in range(count)
+            ]
+
+        reader_port = free_port()
+        peers = {
+            "accept_one_process": served_by(1, free_port(), *GATEWAY),
+            "accept_two_processes": served_by(2, free_port(), *GATEWAY),
+            "do_nothing_two_processes": served_by(2, reader_port, *READER, str(reader_port)),
+        }
+        for port, _ in peers.values():
+            await ready(f"http://127.0.0.1:{port}/readyz")
+        await asyncio.sleep(BOTH_READY)
+        for port, _ in peers.values():
+            await accepting(f"http://127.0.0.1:{port}{path}", headers)
+        for _ in range(ROUNDS):
+            for name, (port, servers) in peers.items():
+                got.setdefault(name, []).append(await load(port, call, *servers, connections=2 * CONNECTIONS))
+    return {name: medians(rounds) for name, rounds in got.items()}
 
 
 def _add(report: Report, name: str, got: Load) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,23 +15,18 @@ from gateway.deadline import in_time, without_deadline
 from gateway.problems import problems
 from infra.local.ports import free_port
 from tests.support import workers
-from tests.support.gateway import Caller, form, metadata, pdf, running_gateway, served
-from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
+from tests.support.gateway import Caller, letter, running_gateway, served
+from tests.support.stack import OwnKafka
 
-LETTER = form(metadata("a.pdf"), [('filename="a.pdf"', pdf())])
+LETTER = letter()
 
 
-@pytest_asyncio.fixture(scope="module")
-async def undecided() -> AsyncIterator[Caller]:
+@pytest_asyncio.fixture
+async def undecided(own_kafka: OwnKafka, database: str, tmp_path: Path) -> AsyncIterator[Caller]:
     """A client of a gateway for which nobody decides and projects, so that whoever asks waits."""
-    with temporary_folder() as folder:
-        kafka, postgres = OwnKafka(folder), OwnPostgres(folder)
-        await asyncio.gather(kafka.start(), postgres.start())
-        await workers.prepare(postgres.dsn)
-        async with running_gateway(kafka.bootstrap, folder / "state", postgres.dsn) as caller:
-            yield caller
-        await postgres.stop()
-        await kafka.stop()
+    await workers.prepare(database)
+    async with running_gateway(own_kafka.bootstrap, tmp_path / "state", database) as made:
+        yield made
 
 
 async def asked_for_history(caller: Caller, forsendelse_id: str) -> tuple[int, dict[str, object], str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -17,7 +16,17 @@ from infra.local.ports import free_port
 from infra.local.processes import leashed
 from schemas.svarut import ForsendelseMottatt
 from tests.support.eventually import eventually
-from tests.support.gateway import BOUNDARY, NOWHERE, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
+from tests.support.gateway import (
+    BOUNDARY,
+    Caller,
+    ends_of,
+    environment,
+    events_after,
+    form,
+    metadata,
+    pdf,
+    running_gateway,
+)
 from tests.support.memory import resident
 from tests.support.stack import OwnKafka, temporary_folder
 
@@ -102,13 +111,11 @@ def large_letter() -> bytes:
 
 
 async def test_a_letter_under_way_is_taken_in_before_the_process_stops(caller: Caller) -> None:
-    settings = caller.settings.model_copy(update={"gateway_port": free_port()})
-    names = {"kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state"}
-    environment = {f"FIKS_{name.upper()}": str(of) for name, of in settings.model_dump().items() if name in names}
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=os.environ | environment
+        *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=environment(caller.settings, gateway_port=port)
     )
-    url = f"http://127.0.0.1:{settings.gateway_port}"
+    url = f"http://127.0.0.1:{port}"
     await until_ready(caller.session, url)
     stop, letter = asyncio.Event(), large_letter()
     kept = caller.blobs
@@ -124,7 +131,7 @@ async def test_a_letter_under_way_is_taken_in_before_the_process_stops(caller: C
     sending = asyncio.create_task(caller.session.post(url + path, data=slow(), headers=caller.headers | kind))
     await eventually(lambda: caller.blobs != kept)
     process.send_signal(signal.SIGTERM)
-    await until_refused(settings.gateway_port)
+    await until_refused(port)
     stop.set()
 
     answer = await sending
@@ -156,19 +163,15 @@ async def until_refused(port: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_an_idle_process_stops_at_once(caller: Caller, number: int) -> None:
     with temporary_folder() as folder:
-        environment = {
-            "FIKS_KAFKA": caller.settings.kafka,
-            "FIKS_POSTGRES": NOWHERE,
-            "FIKS_GATEWAY_PORT": str(free_port()),
-            "FIKS_STATE": str(folder),
-        }
+        port = free_port()
         process = await asyncio.create_subprocess_exec(
-            *leashed((sys.executable, "-m", "gateway.cli", "gateway")), env=os.environ | environment
+            *leashed((sys.executable, "-m", "gateway.cli", "gateway")),
+            env=environment(caller.settings, gateway_port=port, state=folder),
         )
         async with ClientSession() as session:
             while True:
                 try:
-                    async with session.get(f"http://127.0.0.1:{environment['FIKS_GATEWAY_PORT']}/healthz") as answer:
+                    async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
                         assert answer.status == 200
                         break
                 except OSError:

@@ -24,11 +24,11 @@ from gateway.routes.health import alive
 from infra.local.ports import free_port
 from infra.local.processes import leashed
 from tests.support.eventually import eventually, eventually_found
-from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf, running_gateway
-from tests.support.stack import OwnKafka, temporary_folder
+from tests.support.gateway import BOUNDARY, Caller, ends_of, environment, events_after, letter, running_gateway
+from tests.support.stack import OwnKafka
 
-LETTER = form(metadata("a.pdf"), [('filename="a.pdf"', pdf())])
 KIND = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
+LETTER = letter()
 PAUSES = (0.0, 0.002, 0.01, 0.05, 0.2)
 """Seconds for which those who call rest between two calls, on a connection that stays open, or with a new one."""
 ROUNDS = 6
@@ -65,11 +65,8 @@ class Calling:
 @asynccontextmanager
 async def gateway(caller: Caller, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that serves on the port; stopped in order at the end."""
-    settings = caller.settings.model_copy(update={"gateway_port": port})
-    names = {"kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state"}
-    environment = {f"FIKS_{name.upper()}": str(of) for name, of in settings.model_dump().items() if name in names}
     command = leashed((sys.executable, "-m", "gateway.cli", "gateway"))
-    process = await asyncio.create_subprocess_exec(*command, env=os.environ | environment)
+    process = await asyncio.create_subprocess_exec(*command, env=environment(caller.settings, gateway_port=port))
     await eventually_found(partial(_serves, process.pid, port))
     yield process
     process.terminate()
@@ -79,16 +76,6 @@ async def gateway(caller: Caller, port: int) -> AsyncIterator[asyncio.subprocess
 async def _serves(pid: int, port: int) -> bool:
     found = psutil.Process(pid).net_connections()
     return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found)
-
-
-@pytest_asyncio.fixture(scope="module")
-async def caller() -> AsyncIterator[Caller]:
-    with temporary_folder() as folder:
-        kafka = OwnKafka(folder)
-        await kafka.start()
-        async with running_gateway(kafka.bootstrap, folder / "state") as made:
-            yield made
-        await kafka.stop()
 
 
 async def test_no_call_fails_while_gateways_are_replaced_one_after_the_other(caller: Caller) -> None:
@@ -110,6 +97,12 @@ async def test_no_call_fails_while_gateways_are_replaced_one_after_the_other(cal
     assert calling.failed == []
     there = [str(one.event.forsendelse_id) for one in await events_after(caller.settings.kafka, marks)]
     assert set(calling.accepted) <= set(there)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def caller(own_kafka: OwnKafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Caller]:
+    async with running_gateway(own_kafka.bootstrap, tmp_path_factory.mktemp("state")) as made:
+        yield made
 
 
 CALL = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

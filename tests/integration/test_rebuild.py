@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -21,6 +22,8 @@ from projections.compare import check
 from projections.gauges import watch_projections
 from projections.projection import projections
 from projections.rebuild import Positions, RebuildFailed, cancel, end_offsets, group_of, prepare, processes, reached
+from projections.worker import projected_ends
+from schemas.topics import TOPICS
 from streams.agents import BLOCKED
 from tests.support.backbone import Backbone
 from tests.support.eventually import eventually
@@ -163,13 +166,20 @@ def said_to_be_lost(name: str) -> float | None:
     return REGISTRY.get_sample_value("fiks_projection_lost", {"projection": name})
 
 
+def said_to_be_behind(name: str) -> float:
+    """On all partitions of fiks.svarut together."""
+    metric, topic = "fiks_projection_lag_events", TOPICS["fiks.svarut"]
+    of = [{"projection": name, "topic": topic.name, "partition": str(one)} for one in range(topic.partitions)]
+    return sum(REGISTRY.get_sample_value(metric, labels) or 0 for labels in of)
+
+
 @pytest.mark.parametrize("what", ["schema svarut_status_v1", "table svarut_status_v1.svarut_hendelse"])
 async def test_the_others_go_on_without_tables_that_somebody_dropped_until_a_rebuild_brings_them_back(
     system: Backbone, operator: Connection, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr("projections.gauges.EVERY", 0.05)
-    watching = asyncio.create_task(watch_projections(system.settings))
-    async with system.worker():
+    async with system.worker() as worker:
+        watching = asyncio.create_task(watch_projections(system.settings, partial(projected_ends, worker)))
         ids = await system.send(10)
         await system.until_status(ids, "SENDT_ALTINN")
         with capture_logs() as logs:
@@ -178,13 +188,14 @@ async def test_the_others_go_on_without_tables_that_somebody_dropped_until_a_reb
             await system.until_projected("audit")
             assert [one["projection"] for one in logs if one["event"].startswith("tables are gone")] == [STATUS.name]
             await eventually(lambda: (said_to_be_lost("svarut_status"), said_to_be_lost("audit")) == (1, 0))
+            await eventually(lambda: said_to_be_behind("svarut_status") >= 10 > said_to_be_behind("audit") == 0)
 
             await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, silent)
             await system.until_status(ids, "SENDT_ALTINN")
             await system.until_status(await system.send(10), "SENDT_ALTINN")
-            await eventually(lambda: said_to_be_lost("svarut_status") == 0)
+            await eventually(lambda: said_to_be_lost("svarut_status") == said_to_be_behind("svarut_status") == 0)
         assert "tables are there again" in [one["event"] for one in logs]
-    watching.cancel()
+        watching.cancel()
 
 
 async def test_a_worker_that_starts_where_the_only_projection_of_a_topic_has_no_tables_goes_on_with_the_rest(

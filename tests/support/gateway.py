@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,13 @@ async def running_gateway(kafka: str, state: Path, postgres: str = NOWHERE) -> A
             yield Caller(settings, app, session, headers, UUID(known["kontoId"]))
 
 
+def environment(settings: Settings, **changes: object) -> dict[str, str]:
+    """For a process that shall find the same system, with other settings where ``changes`` says so."""
+    names = ("kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state")
+    values = {name: getattr(settings, name) for name in names} | changes
+    return os.environ | {f"FIKS_{name.upper()}": str(value) for name, value in values.items()}
+
+
 @contextmanager
 def lasting_tokens() -> Iterator[None]:
     """Tokens that the issuers of this process make hold for a day, as long as any system that many tests share."""
@@ -161,6 +169,11 @@ def form(metadata: bytes, documents: Iterable[tuple[str, bytes]] = (), *, end: b
         parts.append((named + b"\r\nContent-Type: application/octet-stream", content))
     body = b"".join(b"--%s\r\n%s\r\n\r\n%s\r\n" % (BOUNDARY.encode(), head, content) for head, content in parts)
     return body + (b"--%s--\r\n" % BOUNDARY.encode() if end else b"")
+
+
+def letter() -> bytes:
+    """The body of a letter with one document."""
+    return form(metadata("a.pdf"), [('filename="a.pdf"', pdf())])
 
 
 async def events_after(kafka: str, marks: Mapping[int, int], topic: str = "fiks.svarut") -> list[Recorded]:

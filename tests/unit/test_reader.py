@@ -81,6 +81,9 @@ async def test_what_was_fetched_before_a_claim_starts_over_is_dropped_and_it_is_
             claim.start_over()
             return {AT: records(8, 9)}
 
+        async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+            return dict.fromkeys(partitions, 0)
+
         def seek(self, _partition: TopicPartition, offset: int) -> None:
             sought.append(offset)
 
