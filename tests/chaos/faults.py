@@ -12,8 +12,6 @@ Fault = Callable[[System, random.Random], Awaitable[None]]
 
 SESSION = 6.0
 """Seconds after which the group gives a silent worker's partitions to others."""
-TAKEN_OVER = 20.0
-"""Seconds after which another gateway hands out what a silent one had handed out."""
 
 
 async def kill_worker(system: System, chance: random.Random) -> None:
@@ -47,27 +45,11 @@ async def kill_postgres(system: System, chance: random.Random) -> None:
     await system.postgres.start()
 
 
-async def lose_postgres(system: System, chance: random.Random) -> None:
-    """PostgreSQL loses its disk: an empty database takes its place."""
-    await system.postgres.lose()
-    await asyncio.sleep(chance.uniform(0, 2))
-    await system.postgres.start()
-    await system.step("migrate")
-
-
 async def freeze_worker(system: System, chance: random.Random) -> None:
     """SIGSTOP of a worker for longer than its session: it wakes up believing that it owns what others now own."""
     node = chance.choice(system.workers)
     node.pause()
     await asyncio.sleep(SESSION + chance.uniform(0.5, 2))
-    node.resume()
-
-
-async def freeze_gateway(system: System, chance: random.Random) -> None:
-    """SIGSTOP of a gateway until another has handed out what its consumers had in hand."""
-    node = chance.choice(system.gateways)
-    node.pause()
-    await asyncio.sleep(TAKEN_OVER + chance.uniform(0.5, 2))
     node.resume()
 
 
@@ -92,9 +74,7 @@ FAULTS: tuple[Fault, ...] = (
     kill_gateway,
     kill_kafka,
     kill_postgres,
-    lose_postgres,
     freeze_worker,
-    freeze_gateway,
     leave_and_join,
     join_and_leave,
 )
