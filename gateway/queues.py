@@ -365,9 +365,9 @@ class Queues:
                 self._connected.clear()
 
     def _forfeit(self) -> None:
-        """Others have taken us for dead, and hand out what we did."""
+        """Others may hand out what we did: they took us for dead, or PostgreSQL was made anew and does not know us."""
         if self._settlement.leases:
-            log.warning("messages were taken over by another gateway: we said nothing for too long")
+            log.warning("messages in hand may be handed out by others: we were silent, or PostgreSQL was made anew")
         for tell in self._forfeited:
             tell()
 

@@ -3,8 +3,9 @@
 Once ``put`` has returned a blob is there as a whole and survives a power cut; nobody is told its name before that.
 
 A store has an identity, which lies in it as a blob of its own and is remembered by each host that has seen it. So an
-empty folder where the store should be mounted, or another bucket, is known for what it is: then everything raises
-Unavailable, and no blob is NotFound.
+empty folder where the store should be mounted, or another bucket, is known for what it is: no blob is NotFound there,
+but Unavailable, and nothing is put into such a folder. What is put into or deleted from another bucket is not checked
+each time: who destroys asks first (``require``), and gateways are not ready.
 """
 
 from __future__ import annotations
