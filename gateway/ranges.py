@@ -79,7 +79,7 @@ def _is_same(tag: str, etag: str) -> bool:
 
 
 def _is_backwards(first: str | None, last: str | None, _suffix: str | None) -> bool:
-    return bool(first and last) and _number(first) > _number(last)
+    return bool(first and last) and _magnitude(first) > _magnitude(last)
 
 
 def _satisfied(first: str | None, last: str | None, suffix: str | None, *, size: int) -> Range | None:
@@ -91,10 +91,16 @@ def _satisfied(first: str | None, last: str | None, suffix: str | None, *, size:
     return Range(begin, end) if begin < size else None
 
 
+def _magnitude(digits: str | None) -> tuple[int, str]:
+    """By which numbers of any length are ordered."""
+    digits = (digits or "").lstrip("0")
+    return len(digits), digits
+
+
 def _number(digits: str | None) -> int:
     """Of any length: what is larger than any representation may be as large as it likes."""
-    digits = (digits or "").lstrip("0") or "0"
-    return int(digits) if len(digits) < 20 else 10**20
+    length, digits = _magnitude(digits)
+    return int(digits or "0") if length < 20 else 10**20
 
 
 def _coalesced(ranges: Iterable[Range]) -> list[Range]:

@@ -138,14 +138,14 @@ async def test_a_rebuild_that_is_killed_goes_on_where_it_was_and_ends_right(syst
         if victim != "all of it":
             assert "run the same command again" in screen.text
     had = await built(system)
-    assert 0 < had < EVENTS
+    assert had > 0
 
     async with terminal() as screen:
         assert await (await run(system, out=screen.theirs)).wait() == 0
         await eventually(lambda: "svarut_status is live as version 2" in screen.text)
         shown = screen.progress
     dones, totals, left = zip(*shown, strict=True)
-    assert min(totals) > EVENTS
+    assert min(totals) > max(EVENTS, had)  # other tests' letters are on the log too
     assert list(dones) == sorted(dones)
     assert had <= dones[0] < dones[-1] <= totals[-1]
     assert left[-1] != UNKNOWN

@@ -1,4 +1,7 @@
-"""A short look at each check by the fuzzer, in a process of its own, and a proof that it finds what is there."""
+"""A short look at each check by the fuzzer, in a process of its own, and a proof that it finds what is there.
+
+It looks the same way each time: what nobody has seen yet is looked for by ``make fuzz``, not by chance in a test.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ pytestmark = pytest.mark.skipif(find_spec("atheris") is None, reason="there is n
 
 
 def looked(name: str, seconds: int, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds), "--folder", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds), "--seed", "1"]
+    return subprocess.run([*command, "--folder", str(folder)], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("name", CHECKS)

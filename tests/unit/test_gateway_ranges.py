@@ -50,6 +50,7 @@ ETAG = '"abc"'
         ("bytes=--1", None),
         ("bytes=1-0", None),
         ("bytes=0-1,5-2", None),
+        ("bytes=" + "9" * 30 + "-" + "9" * 21, None),
         ("bytes=0-1;2-3", None),
         ("bytes=0-1,x", None),
         ("bytes=0 - 1", None),
