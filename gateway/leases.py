@@ -50,9 +50,14 @@ TAKE = """
         insert into lease (mottaker_konto_id, melding_id, holder)
         select mottaker_konto_id, melding_id, $3 from picked
         on conflict do nothing returning mottaker_konto_id, melding_id, levering)
-    select m.*, picked.sett, leased.levering
+    select m.*, picked.sett or m.plass < coalesce(d.next_offset, m.plass + 1) as sett, leased.levering
     from leased join picked using (mottaker_konto_id, melding_id)
-    join read.fiks_io_melding m using (mottaker_konto_id, melding_id) order by m.mottaker_konto_id, m.plass
+    join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
+    left join doubt d on d.partition = m.partisjon order by m.mottaker_konto_id, m.plass
+"""
+DOUBT = """
+    insert into doubt (partition, next_offset) select * from unnest($1::int[], $2::bigint[])
+    where not exists (select from doubt) on conflict do nothing
 """
 RELEASE = """
     with released as (
@@ -152,8 +157,8 @@ class Abandoned(NamedTuple):
 
 
 Taken = tuple[Held, asyncpg.Record]
-"""A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed; ``sett`` is beside it where it
-was taken from the queue.
+"""A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed; ``sett``, whether somebody may
+have seen it, is beside it where it was taken from the queue.
 """
 
 
@@ -177,6 +182,10 @@ class Leases:
         """Hold these again, should PostgreSQL have forgotten them."""
         columns = list(zip(*leases, strict=True)) or [(), (), ()]
         await self._pool.execute(RENEW, self.holder, *columns)
+
+    async def doubt(self, ends: Mapping[int, int]) -> None:
+        """Where the leases of all were forgotten: what lies on the log before these may have been handed out."""
+        await self._pool.execute(DOUBT, list(ends), list(ends.values()))
 
     async def held(self, older_than: float) -> list[Held]:
         """What this holder has had for so many seconds."""

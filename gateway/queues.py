@@ -342,7 +342,7 @@ class Queues:
 
         Where PostgreSQL was away it may have forgotten the leases: they are told anew, unless others have taken them
         over meanwhile. Nothing is handed out before the table knows all that is on the log, what was handed out before
-        above all.
+        above all, and where those are not with us any more that had handed something out, that it may have been seen.
         """
         while True:
             try:
@@ -352,7 +352,7 @@ class Queues:
                         self._forfeit()
                     else:
                         await self._leases.renew(self._settlement.leases)
-                    await self._reading.caught_up()
+                    await self._leases.doubt(await self._reading.caught_up())
                     self._connected.set()
                     self.look(list(self._turns))
                     self._changed |= self._turns.keys()

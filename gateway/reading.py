@@ -123,14 +123,16 @@ class Reading:
         self.wrote(stream, position, decided=True)
         await self._wait_for_own(str(stream))
 
-    async def caught_up(self, stream: UUID | None = None) -> None:
-        """Wait until the projection contains all that lies on the stream's partition now. Raises Unavailable.
+    async def caught_up(self, stream: UUID | None = None) -> dict[int, int]:
+        """Wait until the projection contains all that lies on the stream's partition now, and tell where that ends.
+        Raises Unavailable.
 
         None: on every partition.
         """
         ends = await self._ends_of(None if stream is None else [stream])
         if ends is None or not await self._passed(ends, self._patience):
             raise Unavailable("Siste nytt er ikke klart for lesing ennå. Prøv igjen")
+        return ends
 
     async def follows(self, about: Iterable[UUID]) -> bool:
         """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection.

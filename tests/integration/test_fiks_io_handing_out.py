@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from gateway.amqp.deliveries import Lease
 from gateway.queues import Queues
+from gateway.settlement import Settlement
 from infra.database import SESSION, Connection
 from infra.kms import keks
 from projections.fiks_io import fiks_io as table
@@ -36,6 +37,8 @@ async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
     topics.apply(kafka, 1)
     with temporary_folder() as folder:
         async with own_database(postgres) as database, post(kafka, database, folder, gateways=0) as made:
+            async with gateway(made.system, made.blobs) as first:  # there is one before anything is sent
+                await first.count(uuid4())
             yield made
 
 
@@ -172,3 +175,26 @@ async def test_nothing_is_handed_out_that_another_may_have_taken_over(
         taken = consume(queues, konto)
         await eventually(lambda: bodies(taken) == [b"a"])
         assert not taken[0].redelivered
+
+
+async def test_what_one_who_is_gone_may_have_handed_out_is_called_so_though_its_leases_are_forgotten(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went before it had said so on the log, and PostgreSQL crashed: unlogged tables are empty then."""
+    konto = uuid4()
+    await office.send(konto, b"a")
+    await office.system.until_projected(table.name)
+    with monkeypatch.context() as patch:
+        patch.setattr(Settlement, "hand_out", lambda *_: None)
+        async with gateway(office.system, office.blobs) as gone:
+            seen = consume(gone, konto)
+            await eventually(lambda: bodies(seen) == [b"a"])
+            assert not seen[0].redelivered
+    await office.system.connection.execute("truncate lease, doubt")
+    async with gateway(office.system, office.blobs) as queues:
+        taken = consume(queues, konto)
+        await eventually(lambda: bodies(taken) == [b"a"])
+        assert taken[0].redelivered
+        await office.send(konto, b"b")
+        await eventually(lambda: bodies(taken) == [b"a", b"b"])
+        assert not taken[1].redelivered

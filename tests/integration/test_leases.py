@@ -18,6 +18,7 @@ from infra.database import INFRASTRUCTURE, Pool, pool_of
 from infra.migrate import migrate
 from projections import versions
 from projections.fiks_io import fiks_io
+from tests.support.stack import OwnPostgres, temporary_folder
 
 
 class Store(NamedTuple):
@@ -126,3 +127,40 @@ async def test_who_said_nothing_for_too_long_is_certain_of_nothing(
     monkeypatch.setattr("gateway.leases.DEAD_FOR", dead_for)
     async with alive(store.dsn, store.holder, heard) as life:
         assert life.is_certain is certain
+
+
+async def test_a_crash_forgets_leases_and_what_is_doubted_together_and_all_before_it_is_doubted_then() -> None:
+    with temporary_folder() as folder:
+        postgres = OwnPostgres(folder)
+        await postgres.start()
+        try:
+            assert await doubted_after(postgres.dsn, {0: 7, 1: 0}, {0: 8, 1: 1}) == {0: 7, 1: 0}
+            await postgres.restart()
+            assert await doubted_after(postgres.dsn, {0: 9, 1: 2}) == {0: 9, 1: 2}
+        finally:
+            await postgres.stop()
+
+
+async def doubted_after(dsn: str, *ends: dict[int, int]) -> dict[int, int]:
+    """What is doubted once gateways have come that found the log to end there. Nobody holds a lease before."""
+    connection = await asyncpg.connect(dsn)
+    await migrate(connection)
+    assert not await connection.fetchval("select exists (select from lease)")
+    async with pool_of(dsn, 2) as pool:
+        leases = Leases(pool, uuid4())
+        for one in ends:
+            await leases.doubt(one)
+        await leases.renew([Held(uuid4(), uuid4(), uuid4())])
+    found = dict(await connection.fetch("select partition, next_offset from doubt"))
+    await connection.close()
+    return found
+
+
+async def test_an_upgrade_doubts_nothing(store: Store) -> None:
+    """What was handed out before it has its leases."""
+    await store.pool.execute("drop table doubt; delete from migration where name = '0010_doubt'")
+    connection = await asyncpg.connect(store.dsn)
+    assert await migrate(connection) == ["0010_doubt"]
+    await connection.close()
+    await store.of(store.holder).doubt({3: 9})
+    assert set(await store.pool.fetch("select next_offset from doubt")) == {(0,)}
