@@ -12,6 +12,10 @@ Fault = Callable[[System, random.Random], Awaitable[None]]
 
 SESSION = 6.0
 """Seconds after which the group gives a silent worker's partitions to others."""
+TAKEN_OVER = 20.0
+"""Seconds after which another gateway hands out what a silent one had handed out."""
+ADOPTED = 10.0
+"""Seconds after which another gateway has handed out what a dead one had handed out."""
 
 
 async def kill_worker(system: System, chance: random.Random) -> None:
@@ -45,11 +49,38 @@ async def kill_postgres(system: System, chance: random.Random) -> None:
     await system.postgres.start()
 
 
+async def lose_postgres(system: System, chance: random.Random) -> None:
+    """PostgreSQL loses its disk: an empty database takes its place."""
+    await system.postgres.lose()
+    await asyncio.sleep(chance.uniform(0, 2))
+    await system.postgres.start()
+    await system.step("migrate")
+
+
+async def kill_gateway_and_postgres(system: System, chance: random.Random) -> None:
+    """kill -9 of a gateway and of PostgreSQL at once, as when the host of both goes."""
+    node = chance.choice(system.gateways)
+    await asyncio.gather(node.kill(), system.postgres.kill())
+    await asyncio.sleep(chance.uniform(0, 2))
+    await system.postgres.start()
+    await asyncio.sleep(chance.uniform(0, ADOPTED))
+    node.start()
+    await node.ready()
+
+
 async def freeze_worker(system: System, chance: random.Random) -> None:
     """SIGSTOP of a worker for longer than its session: it wakes up believing that it owns what others now own."""
     node = chance.choice(system.workers)
     node.pause()
     await asyncio.sleep(SESSION + chance.uniform(0.5, 2))
+    node.resume()
+
+
+async def freeze_gateway(system: System, chance: random.Random) -> None:
+    """SIGSTOP of a gateway until another has handed out what its consumers had in hand."""
+    node = chance.choice(system.gateways)
+    node.pause()
+    await asyncio.sleep(TAKEN_OVER + chance.uniform(0.5, 2))
     node.resume()
 
 
@@ -74,7 +105,10 @@ FAULTS: tuple[Fault, ...] = (
     kill_gateway,
     kill_kafka,
     kill_postgres,
+    lose_postgres,
+    kill_gateway_and_postgres,
     freeze_worker,
+    freeze_gateway,
     leave_and_join,
     join_and_leave,
 )

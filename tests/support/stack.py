@@ -117,8 +117,14 @@ class OwnPostgres(OwnServer):
     def __init__(self, folder: Path) -> None:
         node = PostgresNode(folder / "postgres", port=free_port())
         super().__init__(node.process(), folder / "postgres.log")
+        self._folder = node.folder
         self.dsn = node.dsn()
         self.analyst = node.analyst
+
+    async def lose(self) -> None:
+        """SIGKILL, and all that it held is gone: when it is started, it is empty."""
+        await self.kill()
+        shutil.rmtree(self._folder / "data")
 
 
 def with_database(dsn: str, name: str) -> str:
