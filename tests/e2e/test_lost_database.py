@@ -1,17 +1,21 @@
-"""PostgreSQL loses its disk under a running system: all that it held comes back from the log by itself."""
+"""PostgreSQL loses its disk under a running system, or a table: what it held comes back from the log."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 
 from infra.local.record import Record
+from projections.versions import schema_of
 from tests.chaos.load import caller
 from tests.support.eventually import eventually_found
 from tests.support.gateway import BOUNDARY, form, metadata, pdf
@@ -22,36 +26,72 @@ MANY = 20
 LETTER = form(metadata("brev.pdf"), [('filename="brev.pdf"', pdf())])
 
 
-@pytest.mark.timeout(600)
-async def test_a_database_whose_disk_is_gone_is_made_anew_and_filled_from_the_log() -> None:
+class Sender(NamedTuple):
+    """Who sends letters to a running system, and reads how they are."""
+
+    system: System
+    session: ClientSession
+    konto: str
+    headers: dict[str, str]
+
+    async def send(self) -> str:
+        kind = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
+        async with self.session.post(self.konto, data=LETTER, headers=self.headers | kind) as answer:
+            return str((await answer.json())["id"])
+
+    async def are_shown(self, sent: list[str]) -> bool:
+        asked = {"forsendelseIds": sent}
+        async with self.session.post(f"{self.konto}/status-sok", json=asked, headers=self.headers) as answer:
+            shown = [one["status"] for one in (await answer.json()).get("statuser", ())]
+        return shown == ["VARSLET"] * len(sent)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def sender() -> AsyncIterator[Sender]:
     async with local_system() as system, ClientSession() as session:
         headers, known = await caller(system.addresses["issuer"], system.files)
         konto = f"{system.addresses['gateway']}/api/v2/kontoer/{known['kontoId']}/forsendelser"
-        kind = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
+        yield Sender(system, session, konto, headers)
 
-        async def send() -> str:
-            async with session.post(konto, data=LETTER, headers=headers | kind) as answer:
-                return str((await answer.json())["id"])
 
-        async def status(*ids: str) -> list[Any]:
-            async with session.post(f"{konto}/status-sok", json={"forsendelseIds": ids}, headers=headers) as answer:
-                return sorted(one["status"] for one in (await answer.json()).get("statuser", ()))
+@pytest.mark.timeout(600)
+async def test_a_database_whose_disk_is_gone_is_made_anew_and_filled_from_the_log(sender: Sender) -> None:
+    system = sender.system
+    sent = [await sender.send() for _ in range(MANY)]
+    await eventually_found(lambda: sender.are_shown(sent))
+    workers = pids(system, "worker")
 
-        async def are_shown() -> bool:
-            return await status(*sent) == ["VARSLET"] * len(sent)
+    lose(system)
+    sent.append(await sender.send())
+    await eventually_found(lambda: sender.are_shown(sent))
+    assert pids(system, "worker") == workers, "they read again; nothing is wrong with them"
+    await eventually_found(lambda: are_in_the_audit_trail(system, sent))
 
-        sent = [await send() for _ in range(MANY)]
-        await eventually_found(are_shown)
-        workers = pids(system, "worker")
 
-        lose(system)
-        sent.append(await send())
-        await eventually_found(are_shown)
-        assert pids(system, "worker") == workers, "they read again; nothing is wrong with them"
-        analyst = await asyncpg.connect(system.addresses["analyst"])
-        lines = "select count(distinct id) from read.audit where stream = any($1) and type = 'ForsendelseSendtAltinn'"
-        assert await analyst.fetchval(lines, sent) == len(sent)
-        await analyst.close()
+@pytest.mark.timeout(600)
+async def test_a_projection_that_loses_its_tables_is_told_of_and_rebuilt_while_the_rest_goes_on(sender: Sender) -> None:
+    system = sender.system
+    before = await sender.send()
+    await eventually_found(lambda: sender.are_shown([before]))
+    operator = await asyncpg.connect(system.addresses["postgres"])
+    await operator.execute(f"drop table {schema_of('svarut_status', 1)}.svarut_status cascade")
+    await operator.close()
+
+    assert json.loads(await system.fiks("status", "--json", code=1))["lost"] == ["svarut_status"]
+    after = await sender.send()
+    await eventually_found(lambda: are_in_the_audit_trail(system, [after]))
+
+    await system.fiks("rebuild", "svarut_status")
+    await eventually_found(lambda: sender.are_shown([before, after]))
+    assert json.loads(await system.fiks("status", "--json"))["healthy"]
+
+
+async def are_in_the_audit_trail(system: System, sent: list[str]) -> bool:
+    analyst = await asyncpg.connect(system.addresses["analyst"])
+    lines = "select count(distinct id) from read.audit where stream = any($1) and type = 'ForsendelseSendtAltinn'"
+    found = await analyst.fetchval(lines, sent)
+    await analyst.close()
+    return bool(found == len(sent))
 
 
 def lose(system: System) -> None:

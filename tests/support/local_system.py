@@ -16,12 +16,17 @@ from tests.support.stack import temporary_folder
 
 
 class System(NamedTuple):
-    """A running system, and who may call it. ``files`` is its state folder."""
+    """A running system, and who may call it. ``files`` is its state folder, ``environment`` that of its commands."""
 
     addresses: dict[str, str]
     testvik: dict[str, str]
     provdal: dict[str, str]
     files: Path
+    environment: dict[str, str]
+
+    async def fiks(self, command: str, *options: str, code: int = 0) -> str:
+        """What the command says, which ends with that code."""
+        return await _fiks(command, self.environment, *options, code=code)
 
 
 @asynccontextmanager
@@ -34,16 +39,16 @@ async def local_system() -> AsyncIterator[System]:
             await _fiks("up", environment)
             addresses = json.loads(await _fiks("status", environment, "--json"))["addresses"]
             testvik, provdal = json.loads((state / "seed.json").read_text())
-            yield System(addresses, testvik, provdal, state)
+            yield System(addresses, testvik, provdal, state, environment)
         finally:
             await _fiks("down", environment)
 
 
-async def _fiks(command: str, environment: dict[str, str], *options: str) -> str:
+async def _fiks(command: str, environment: dict[str, str], *options: str, code: int = 0) -> str:
     argv = (sys.executable, "-m", "gateway.cli", command, *options)
     process = await asyncio.create_subprocess_exec(
         *argv, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
+    assert process.returncode == code, output.decode()
     return output.decode()
