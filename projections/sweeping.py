@@ -8,6 +8,7 @@ end since, and when no dead letter may name it.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -44,11 +45,15 @@ LOCK = 0x66696B73
 """The advisory lock of the one that sweeps."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Unavailable)
 
+OURS = re.compile(r"[0-9a-f]{32}(\.part)?")
+"""What content is called, and what it is called as long as it is written; uploads in several calls have folders."""
+
 TOLD = "select blob from read.innhold_blob where blob = any($1)"
 
 
 async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spared: set[str], before: datetime) -> int:
     """Delete what was last written to ``before``, and is neither told of nor ``spared``. Returns how many that were.
+    What is called as none of ours is somebody else's.
 
     ``ends`` are those of the topics that tell of content. Raises Unavailable when it cannot be known what is told.
     """
@@ -67,9 +72,9 @@ async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spar
 
 
 def _is_over(name: str, before: datetime) -> bool:
-    """Whether what was last written to before that moment belongs to no upload that may still go on."""
+    """Whether what was last written to before that moment is ours, and belongs to no upload that may still go on."""
     at = placed(name)
-    return at is None or at[2] < before
+    return at[2] < before if at else bool(OURS.fullmatch(name))
 
 
 def named_in_dead_letters(bootstrap: str) -> set[str]:
