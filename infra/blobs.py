@@ -50,28 +50,28 @@ IDENTITY = "fiks-identity"
 
 
 def blob_store(settings: Settings) -> Blobs:
-    """The store of the settings; which one that is this host remembers in its state folder."""
+    """The store of the settings; which one that is they say, or this host remembers in its state folder."""
     digest = hashlib.sha256(settings.blobs.encode()).hexdigest()[:16]
-    return Blobs(settings.blobs, settings.state / "stores" / digest)
+    return Blobs(settings.blobs, settings.state / "stores" / digest, settings.blobs_identity)
 
 
 class Blobs:
     """Blobs by name. Names are ours (letters, digits, dashes; for those of ``create`` a folder and a slash before);
     never let a caller choose one. ``memory`` is the file in which this host remembers which store it is; None: it is
-    remembered as long as this lasts.
+    remembered as long as this lasts. ``known`` is the identity of the one that it must be.
     """
 
-    def __init__(self, url: str, memory: Path | None = None) -> None:
+    def __init__(self, url: str, memory: Path | None = None, known: str | None = None) -> None:
         self._memory = memory
-        self._known: str | None = None
+        self._known = known
         self._folder = _Folder(Path(unquote(urlsplit(url).path))) if url.startswith("file:") else None
         self._store: ObjectStore = (
             LocalStore(self._folder.path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
         )
 
     async def require(self) -> None:
-        """Raises Unavailable when the store is away as a whole, or another than the one that was here before. One that
-        this host sees for the first time is the one.
+        """Raises Unavailable when the store is away as a whole, or another than the one that was here before. Where
+        nothing says which it must be, one that this host sees for the first time is the one.
         """
         if self._known is None and self._memory and self._memory.exists():
             self._known = self._memory.read_text()

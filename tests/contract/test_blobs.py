@@ -400,6 +400,24 @@ async def test_a_bucket_that_comes_in_its_place_under_way_keeps_nothing(bucket: 
     assert bucket.names() == [IDENTITY]
 
 
+async def test_a_host_that_is_told_which_store_it_is_takes_no_other(store: Store, tmp_path: Path) -> None:
+    """Though it never saw one, nor does it make an empty one its own."""
+    told = Blobs(store.url, memory := tmp_path / "seen", known := "a" * 32)
+    await assert_away(told)
+    await assert_takes_nothing(told)
+    assert (store.names(), memory.exists()) == ([], False)
+
+    another = Blobs(store.url)
+    await another.put("a1", chunks_of(b"x"))
+    await assert_takes_nothing(told)
+    assert store.left() == ["a1"]
+
+    identity = await read(another, IDENTITY)
+    assert await read(Blobs(store.url, memory, identity.decode()), "a1") == b"x"
+    memory.write_text(known)  # of a store that was here before
+    assert await read(Blobs(store.url, memory, identity.decode()), "a1") == b"x"
+
+
 async def test_what_lies_in_another_store_is_not_deleted(store: Store, tmp_path: Path) -> None:
     """It is somebody else's, under whatever name."""
     blobs = Blobs(store.url, memory := tmp_path / "seen")
