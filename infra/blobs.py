@@ -46,7 +46,11 @@ DELETED_AT_ONCE = 32
 LISTED = 1000
 """Names in one answer of ``written``."""
 IDENTITY = "fiks-identity"
-"""The blob that tells which store this is. No other has such a name."""
+"""The blob that tells which store this is."""
+LOG = "fiks-log"
+"""The blob that tells whose content this is: it names an event of the log that tells of it."""
+OWN = {IDENTITY, LOG}
+"""No content has such a name."""
 
 
 def blob_store(settings: Settings) -> Blobs:
@@ -107,6 +111,14 @@ class Blobs:
         await self.require()
         return await self._create(name, content)
 
+    async def told_by(self, event: str) -> str:
+        """The event that was first named here as one of the log that tells of this content: ``event``, unless another
+        was. Raises Unavailable.
+        """
+        if await self.create(LOG, event.encode()):
+            return event
+        return b"".join([chunk async for chunk in self.get(LOG)]).decode()
+
     async def sizes(self, folder: str) -> dict[str, int]:
         """The bytes of each blob in a folder, by its name there. Raises Unavailable."""
         found: dict[str, int] = {}
@@ -146,7 +158,7 @@ class Blobs:
         with _storing():
             async for listed in obstore.list(self._store, chunk_size=LISTED):
                 old = [one["path"] for one in listed if one["last_modified"] < before]
-                if names := [name for name in old if name != IDENTITY]:
+                if names := [name for name in old if name not in OWN]:
                     yield names
 
     async def delete(self, names: Iterable[str]) -> None:

@@ -48,6 +48,8 @@ PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Una
 OURS = re.compile(r"[0-9a-f]{32}(\.part)?")
 """What content is called, and what it is called as long as it is written; uploads in several calls have folders."""
 
+EVENT = 'select topic, partition, "offset", id from read.audit limit 1'
+IS_ON_THE_LOG = 'select from read.audit where (topic, partition, "offset", id) = ($1, $2, $3, $4)'
 TOLD = "select blob from read.innhold_blob where blob = any($1)"
 
 
@@ -69,6 +71,17 @@ async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spar
         await blobs.delete(orphans)
         swept += len(orphans)
     return swept
+
+
+async def require_told_by_this_log(connection: Connection, blobs: Blobs) -> None:
+    """Raises Unavailable when the content is another log's, whatever it is that has brought us to its store: to us all
+    of it would be orphans. It is that log's which swept it first. The audit trail must have come to the log's end.
+    """
+    if (line := await connection.fetchrow(EVENT)) is None:
+        raise Unavailable("there is nothing on the log that could tell of content")
+    topic, partition, offset, id_ = (await blobs.told_by("/".join(map(str, line)))).split("/")
+    if await connection.fetchrow(IS_ON_THE_LOG, topic, int(partition), int(offset), id_) is None:
+        raise Unavailable(f"the content is another log's, which has an event {id_} at {topic}/{partition}/{offset}")
 
 
 def _is_over(name: str, before: datetime) -> bool:
@@ -125,7 +138,9 @@ async def _sweep_alone(settings: Settings, connection: Connection, keys_on: Log)
         SWEPT_KEYS.inc(keys)
         spared = await asyncio.to_thread(named_in_dead_letters, settings.kafka)
         telling = [ends[name] for name in innhold.topics]
-        blobs = await sweep(connection, blob_store(settings), telling, spared, datetime.now(UTC) - AGE)
+        store = blob_store(settings)
+        await require_told_by_this_log(connection, store)
+        blobs = await sweep(connection, store, telling, spared, datetime.now(UTC) - AGE)
         SWEPT.inc(blobs)
     finally:
         await connection.execute("select pg_advisory_unlock($1)", LOCK)
