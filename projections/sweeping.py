@@ -48,8 +48,9 @@ PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Una
 OURS = re.compile(r"[0-9a-f]{32}(\.part)?")
 """What content is called, and what it is called as long as it is written; uploads in several calls have folders."""
 
-EVENT = 'select topic, partition, "offset", id from read.audit limit 1'
-IS_ON_THE_LOG = 'select from read.audit where (topic, partition, "offset", id) = ($1, $2, $3, $4)'
+EVENT = 'select topic, partition, "offset", id, time from read.audit limit 1'
+IS_ON_THE_LOG = 'select from read.audit where (topic, partition, "offset", id, time) = ($1, $2, $3, $4, $5)'
+"""By its time too: what systems are seeded with has the same ids in all of them."""
 TOLD = "select blob from read.innhold_blob where blob = any($1)"
 
 
@@ -79,8 +80,9 @@ async def require_told_by_this_log(connection: Connection, blobs: Blobs) -> None
     """
     if (line := await connection.fetchrow(EVENT)) is None:
         raise Unavailable("there is nothing on the log that could tell of content")
-    topic, partition, offset, id_ = (await blobs.told_by("/".join(map(str, line)))).split("/")
-    if await connection.fetchrow(IS_ON_THE_LOG, topic, int(partition), int(offset), id_) is None:
+    topic, partition, offset, id_, time = (await blobs.told_by("/".join(map(str, line)))).split("/")
+    event = topic, int(partition), int(offset), id_, datetime.fromisoformat(time)
+    if await connection.fetchrow(IS_ON_THE_LOG, *event) is None:
         raise Unavailable(f"the content is another log's, which has an event {id_} at {topic}/{partition}/{offset}")
 
 
