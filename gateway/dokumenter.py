@@ -21,19 +21,31 @@ TOPIC, KONTO_TOPIC = "fiks.dokumentlager", "fiks.konfigurasjon"
 
 DOKUMENT = "select * from read.dokumentlager_dokument where dokument_id = $1"
 HENDELSER = """
-    select min(tidspunkt) as tidspunkt, max(tidspunkt) as sist, count(*) as antall, type, aktor, max(detalj) as detalj
+    select line.tidspunkt, downloads.sist, downloads.antall, line.type, line.aktor, line.detalj
     from (
-        select *, row_number() over (order by made) - row_number() over (partition by type, aktor order by made) as rad
-        from read.dokumentlager_hendelse h where dokument_id = $1
-        and not (type = 'DokumentDestruert' and exists (
-            select from read.dokumentlager_hendelse e
-            where (e.dokument_id, e.type) = (h.dokument_id, h.type) and e.made < h.made))
-    ) hendelse
-    group by type, aktor, rad, case when type <> 'DokumentLastetNed' then made end
-    order by min(made) offset $2 limit $3
+        select *, lead(made) over (order by made) as neste
+        from (
+            select * from (
+                select *, lag(type) over history as type_before, lag(aktor) over history as aktor_before
+                from read.dokumentlager_hendelse h where dokument_id = $1
+                and not (type = 'DokumentDestruert' and exists (
+                    select from read.dokumentlager_hendelse e
+                    where (e.dokument_id, e.type) = (h.dokument_id, h.type) and e.made < h.made))
+                window history as (order by made)
+            ) hendelse
+            where type <> 'DokumentLastetNed' or (type, aktor) is distinct from (type_before, aktor_before)
+            order by made offset $2 limit $3::bigint + 1
+        ) begins
+    ) line, lateral (
+        select max(tidspunkt) as sist, count(*) as antall from read.dokumentlager_hendelse
+        where dokument_id = $1 and made >= line.made and made < coalesce(line.neste, 9223372036854775807)
+        and (made = line.made or type = 'DokumentLastetNed')
+    ) downloads
+    order by line.made limit $3
 """
 """Who destroys a document may say so again, after all else was lost: the first counts. Downloads that nothing else came
-between, by the same, are one line: who plays a film asks for thousands of ranges.
+between, by the same, are one line: who plays a film asks for thousands of ranges. A line goes on to where the next one
+begins, which is why one more is looked for than is shown. Read is what lies before the end of the page, and no more.
 """
 LISTE = """
     select dokument_id, dokumentnavn, ukryptert_storrelse from read.dokumentlager_dokument

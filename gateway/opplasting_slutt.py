@@ -42,6 +42,7 @@ log = logger(__name__)
 
 METADATA = "metadata"
 """The key of Upload-Metadata under which the metadata of the document stand, as JSON."""
+SKADET = "Det som er kommet av opplastingen, er skadet hos oss. Begynn på en ny"
 SETTLING = 5.0
 """Seconds in which a gateway that has decided is let alone to append: an append takes no longer."""
 PAUSE = 0.2
@@ -71,8 +72,8 @@ def read_metadata(said_: Mapping[str, bytes], kryptert: bool) -> Metadata:
 async def made(request: web.Request, konto: Ressurs, upload: Opplasting) -> Ferdig:
     """The document of an upload that is whole. Who asks while this process is making it waits for the same.
 
-    Raises Unreadable or Rejected where it can be none, and then nothing is left; NotAllowed, Gone, NotFound
-    and Unavailable.
+    Raises Unreadable or Rejected where it can be none, and Gone where what came is damaged, and then nothing is left;
+    NotAllowed, NotFound and Unavailable.
     """
     without_deadline(request)
     making = request.app[MAKING]
@@ -87,10 +88,13 @@ async def _made(request: web.Request, konto: Ressurs, upload: Opplasting) -> Fer
         if upload.is_decided or (decided := await _decided(request, konto, upload)) is None:
             return await _settled(request, konto, upload)
         return await _appended(request, upload, decided)
-    except (NotFound, Tampered):  # another has made it meanwhile, and cleared away what was being read
+    except (NotFound, Tampered) as fault:  # another has made it meanwhile, and cleared away what was being read
         found = await request.app[OPPLASTINGER].find(konto.id, upload.id)
         if isinstance(found, Ferdig):
             return found
+        if isinstance(fault, Tampered) and await _is_given_up(request, found):
+            log.error("what is stored of an upload is not what was stored", opplasting_id=upload.id, exc_info=fault)
+            raise Gone(SKADET) from fault
         raise
 
 
@@ -102,10 +106,8 @@ async def _decided(request: web.Request, konto: Ressurs, upload: Opplasting) -> 
         mine = await _received(request, konto, upload, received)
     except (Rejected, Unreadable):
         await received.discard()
-        if not await opplastinger.decide(upload, GIVEN_UP):
+        if not await _is_given_up(request, upload):
             return None
-        with suppress(Unavailable):
-            await opplastinger.clear(upload)
         raise
     except BaseException:
         await asyncio.shield(received.discard())
@@ -122,6 +124,16 @@ async def _decided(request: web.Request, konto: Ressurs, upload: Opplasting) -> 
         return mine
     await received.discard()
     return None
+
+
+async def _is_given_up(request: web.Request, upload: Opplasting) -> bool:
+    """Give it up, and free what it takes, unless something else was decided before."""
+    opplastinger = request.app[OPPLASTINGER]
+    if not await opplastinger.decide(upload, GIVEN_UP):
+        return False
+    with suppress(Unavailable):
+        await opplastinger.clear(upload)
+    return True
 
 
 async def _received(request: web.Request, konto: Ressurs, upload: Opplasting, received: Received) -> _Decided:

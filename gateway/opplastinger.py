@@ -9,7 +9,6 @@ that there is.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -35,7 +34,6 @@ GIVEN_UP = b""
 """The ``utfall`` of an upload that became nothing."""
 
 AVBRUTT = "Opplastingen er avbrutt. Begynn på en ny"
-DELETED_AT_ONCE = 32
 
 
 class Opplastinger:
@@ -119,9 +117,7 @@ class Opplastinger:
         left = await self._blobs.sizes(upload.folder)
         parts = [name for name in left if name not in {OPPRETTET, UTFALL, FERDIG}]
         await self._blobs.delete([f"{upload.folder}/{OPPRETTET}"])
-        for at in range(0, len(parts), DELETED_AT_ONCE):
-            some = parts[at : at + DELETED_AT_ONCE]
-            await asyncio.gather(*(self._blobs.delete([f"{upload.folder}/{name}"]) for name in some))
+        await self._blobs.delete([f"{upload.folder}/{name}" for name in parts])
 
     async def _found(self, opplasting_id: str, folder: str) -> Opplasting | Ferdig:
         sizes = await self._blobs.sizes(folder)

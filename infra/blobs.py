@@ -3,9 +3,9 @@
 Once ``put`` has returned a blob is there as a whole and survives a power cut; nobody is told its name before that.
 
 A store has an identity, which lies in it as a blob of its own and is remembered by each host that has seen it. So an
-empty folder where the store should be mounted, or another bucket, is known for what it is: no blob is NotFound there,
-but Unavailable, and nothing is put into such a folder. What is put into or deleted from another bucket is not checked
-each time: who destroys asks first (``require``), and gateways are not ready.
+empty folder where the store should be mounted, or another bucket, is known for what it is, also when it comes in the
+place of the other under a running process: no blob is NotFound there, but Unavailable, nothing counts as put there, and
+nothing is deleted from it, for what lies there is somebody else's.
 """
 
 from __future__ import annotations
@@ -42,35 +42,40 @@ PART = 5 << 20
 PARTS_AT_ONCE = 2
 READ = 256 << 10
 """Bytes that are read at a time: of larger ones each would be new memory, which takes longer than to read it."""
+DELETED_AT_ONCE = 32
 LISTED = 1000
 """Names in one answer of ``written``."""
 IDENTITY = "fiks-identity"
-"""The blob that tells which store this is. No other has such a name."""
+"""The blob that tells which store this is."""
+LOG = "fiks-log"
+"""The blob that tells whose content this is: it names an event of the log that tells of it."""
+OWN = {IDENTITY, LOG}
+"""No content has such a name."""
 
 
 def blob_store(settings: Settings) -> Blobs:
-    """The store of the settings; which one that is this host remembers in its state folder."""
+    """The store of the settings; which one that is they say, or this host remembers in its state folder."""
     digest = hashlib.sha256(settings.blobs.encode()).hexdigest()[:16]
-    return Blobs(settings.blobs, settings.state / "stores" / digest)
+    return Blobs(settings.blobs, settings.state / "stores" / digest, settings.blobs_identity)
 
 
 class Blobs:
     """Blobs by name. Names are ours (letters, digits, dashes; for those of ``create`` a folder and a slash before);
     never let a caller choose one. ``memory`` is the file in which this host remembers which store it is; None: it is
-    remembered as long as this lasts.
+    remembered as long as this lasts. ``known`` is the identity of the one that it must be.
     """
 
-    def __init__(self, url: str, memory: Path | None = None) -> None:
+    def __init__(self, url: str, memory: Path | None = None, known: str | None = None) -> None:
         self._memory = memory
-        self._known: str | None = None
+        self._known = known
         self._folder = _Folder(Path(unquote(urlsplit(url).path))) if url.startswith("file:") else None
         self._store: ObjectStore = (
             LocalStore(self._folder.path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
         )
 
     async def require(self) -> None:
-        """Raises Unavailable when the store is away as a whole, or another than the one that was here before. One that
-        this host sees for the first time is the one.
+        """Raises Unavailable when the store is away as a whole, or another than the one that was here before. Where
+        nothing says which it must be, one that this host sees for the first time is the one.
         """
         if self._known is None and self._memory and self._memory.exists():
             self._known = self._memory.read_text()
@@ -89,21 +94,30 @@ class Blobs:
 
         Raises Unavailable when the store does not take it, and whatever ``chunks`` raises.
         """
-        await self._must_be_mounted()
-        head, size = [], 0
-        async for chunk in chunks:
-            head.append(chunk)
-            size += len(chunk)
-            if size > SMALL:
-                return await self._put_large(name, _rejoined(head, chunks))
-        return await self._put_small(name, head)
+        if self._folder:  # one that changes under way does not find the file that it is to name
+            await self.require()
+            return await self._put(name, chunks)
+        await self._put(name, chunks)
+        try:
+            await self.require()  # an upload takes up to an hour: what counts is where it has come to lie
+        except BaseException:
+            await asyncio.shield(self._drop(name))
+            raise
 
     async def create(self, name: str, content: bytes) -> bool:
         """Store something small, unless there is a blob of that name: of many at once, in any process, exactly one is
         told True. (Over S3 perhaps none, when the answer to the one was lost.) Raises Unavailable.
         """
-        await self._must_be_mounted()
+        await self.require()
         return await self._create(name, content)
+
+    async def told_by(self, event: str) -> str:
+        """The event that was first named here as one of the log that tells of this content: ``event``, unless another
+        was. Raises Unavailable.
+        """
+        if await self.create(LOG, event.encode()):
+            return event
+        return b"".join([chunk async for chunk in self.get(LOG)]).decode()
 
     async def sizes(self, folder: str) -> dict[str, int]:
         """The bytes of each blob in a folder, by its name there. Raises Unavailable."""
@@ -144,15 +158,18 @@ class Blobs:
         with _storing():
             async for listed in obstore.list(self._store, chunk_size=LISTED):
                 old = [one["path"] for one in listed if one["last_modified"] < before]
-                if names := [name for name in old if name != IDENTITY]:
+                if names := [name for name in old if name not in OWN]:
                     yield names
 
     async def delete(self, names: Iterable[str]) -> None:
-        """Delete what there is of ``names``. Raises Unavailable."""
-        for name in names:
-            with contextlib.suppress(NotFound):
-                async with self._reading(name):
-                    await obstore.delete_async(self._store, name)
+        """Delete what there is of ``names``. Raises Unavailable, also for another store in the place of the known one:
+        it would say that all is gone, and lose what is somebody else's.
+        """
+        left = list(names)
+        if left:
+            await self.require()
+        for at in range(0, len(left), DELETED_AT_ONCE):
+            await asyncio.gather(*(self._delete(name) for name in left[at : at + DELETED_AT_ONCE]))
 
     @contextlib.asynccontextmanager
     async def _reading(self, name: str) -> AsyncIterator[None]:
@@ -170,10 +187,15 @@ class Blobs:
         """What this host remembers from now on: this, unless another process remembers something already."""
         return kept(self._memory, lambda: identity) if self._memory else identity
 
-    async def _must_be_mounted(self) -> None:
-        """An empty folder would take what comes. A bucket that is away does not."""
-        if self._folder:
-            await self.require()
+    async def _delete(self, name: str) -> None:
+        with contextlib.suppress(NotFound):
+            async with self._reading(name):
+                await obstore.delete_async(self._store, name)
+
+    async def _drop(self, name: str) -> None:
+        """Take back what was put just now, wherever that is."""
+        with contextlib.suppress(BaseError):
+            await obstore.delete_async(self._store, name)
 
     async def _identity(self) -> str | None:
         try:
@@ -203,6 +225,15 @@ class Blobs:
         async for chunk in found.stream(min_chunk_size=1 << 16):
             yield bytes(chunk)
 
+    async def _put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        head, size = [], 0
+        async for chunk in chunks:
+            head.append(chunk)
+            size += len(chunk)
+            if size > SMALL:
+                return await self._put_large(name, _rejoined(head, chunks))
+        return await self._put_small(name, head)
+
     async def _put_small(self, name: str, content: list[bytes]) -> None:
         if self._folder:
             return await self._folder.put(name, content)
@@ -228,7 +259,7 @@ class Blobs:
                 stop.set()
             with contextlib.suppress(BaseError, _Stopped):
                 await running
-                await obstore.delete_async(self._store, name)
+                await self._drop(name)
             raise
 
 

@@ -4,6 +4,7 @@ No secret has a default: the PostgreSQL password stands in a passfile that the D
 """
 
 import os
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,7 +31,7 @@ class UnknownSetting(Exception):
     """A variable of the environment looks like a setting and is none: misspelt, it would leave a default in force."""
 
 
-def _must(be: str, holds: Callable[[str], bool]) -> AfterValidator:
+def _must(be: str, holds: Callable[[str], object]) -> AfterValidator:
     """The check of a text, which says what it must be and never what it is: there may be a password in it."""
 
     def check(value: str) -> str:
@@ -87,6 +88,7 @@ Dsn = Annotated[str, _must("postgresql://user@host:port/database", _is_dsn)]
 Store = Annotated[str, _must("file:///folder or s3://bucket", _is_store)]
 Scanner = Annotated[str, _must("tcp://host:port or unix:///path", _is_clamd)]
 KeyService = Annotated[str, _must("vault+https://host/mount/key or aws+https://kms.region.amazonaws.com/key", _is_kms)]
+Identity = Annotated[str, _must("the 32 digits in the blob fiks-identity", re.compile("[0-9a-f]{32}").fullmatch)]
 Level = Annotated[str, _must(f"one of {', '.join(LEVELS)}", lambda level: level.upper() in LEVELS)]
 
 
@@ -121,6 +123,10 @@ class Settings(BaseSettings):
         default="postgresql://fiks@127.0.0.1:5432/fiks", description="DSN, with passfile= or a password"
     )
     blobs: Store = Field(default_factory=_blobs_in_state, description="URL of the blob store: file:// or s3://")
+    blobs_identity: Identity | None = Field(
+        default=None,
+        description="which blob store that is: what its blob fiks-identity holds; none: the first that this host sees",
+    )
     gateway_host: str = "127.0.0.1"
     gateway_port: Port = 8080
     amqp_host: str = Field(default="127.0.0.1", description="the address on which amqp_port listens")

@@ -21,8 +21,11 @@ from infra.logs import logger
 log = logger(__name__)
 
 PATIENCE = 40.0
-"""Seconds for clamd to let us in, to take a chunk, and to take the last one, hear that it is the last and judge it all:
-less than the 60 in which a client gives up."""
+"""Seconds that clamd may keep us waiting, all in all: to let us in, to take what we have, and to judge it. What it has
+taken gives some back, never more than was there (see SLOWEST): so a large content may take longer."""
+SLOWEST = 1 << 20
+"""Bytes that clamd takes a second, at the least. A sender who has sent its last byte waits for what lies in buffers
+then, a few megabytes, and for PATIENCE: less than the minute after which it gives up."""
 LARGEST = 2**31 - 1
 """Bytes. Clamd's engine looks at no larger file, and may say OK of one (its issues 1274 and 1414)."""
 LONGEST_REPLY = 4096
@@ -91,18 +94,19 @@ class Clamd:
     @asynccontextmanager
     async def scanning(self) -> AsyncIterator[Scan]:
         """See Scanner."""
-        connection = await self._connected()
+        patience = _Patience(self._patience)
+        connection = await self._connected(patience)
         if connection is None:
             yield _Nothing(Outcome.UNAVAILABLE)
             return
         with connection:
-            scan = _Stream(connection, self._patience)
+            scan = _Stream(connection, patience)
             await scan.begin()
             yield scan
 
-    async def _connected(self) -> socket.socket | None:
+    async def _connected(self, patience: _Patience) -> socket.socket | None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with patience.waiting():
                 return await self._connect()
         except OSError as fault:  # TimeoutError is one
             log.warning("clamd does not answer", fault=type(fault).__name__)
@@ -118,6 +122,27 @@ class Clamd:
             except OSError:
                 continue  # its name has another address
         return await _connect(found[-1][0], found[-1][4])
+
+
+class _Patience:
+    """The seconds that clamd may still keep us waiting, ``most`` at the most."""
+
+    def __init__(self, most: float) -> None:
+        self._most = self._left = most
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """What is waited for in here counts. Raises TimeoutError when nothing is left."""
+        begin = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._left):
+                yield
+        finally:
+            self._left -= asyncio.get_running_loop().time() - begin
+
+    def earned(self, size: int) -> None:
+        """So many bytes were taken."""
+        self._left = min(self._most, self._left + size / SLOWEST)
 
 
 class _Nothing:
@@ -137,12 +162,11 @@ class _Stream:
     """INSTREAM on a bare socket. asyncio's streams would lose the reply of a clamd that stops in the middle: it
     replies, and closes the connection upon what we still send."""
 
-    def __init__(self, connection: socket.socket, patience: float) -> None:
+    def __init__(self, connection: socket.socket, patience: _Patience) -> None:
         self._connection = connection
         self._patience = patience
         self._is_taken = True
         self._size = 0
-        self._took = 0.0
 
     async def begin(self) -> None:
         await self._send(b"zINSTREAM\0")
@@ -150,17 +174,16 @@ class _Stream:
     async def feed(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if chunk:  # an empty one would end the stream
-            begin = asyncio.get_running_loop().time()
             await self._send(len(chunk).to_bytes(4) + chunk)
-            self._took = asyncio.get_running_loop().time() - begin
+            self._patience.earned(len(chunk))
 
     async def verdict(self) -> Verdict:
         if self._size > LARGEST:
             return Verdict(Outcome.TOO_LARGE)
         reply = b""
         try:
-            async with asyncio.timeout(self._patience - self._took):
-                await self._send(bytes(4))
+            await self._send(bytes(4))
+            async with self._patience.waiting():
                 while not reply.endswith(b"\0") and len(reply) < LONGEST_REPLY and (more := await self._receive()):
                     reply += more
         except OSError as fault:
@@ -173,7 +196,7 @@ class _Stream:
         if not self._is_taken:
             return
         try:
-            async with asyncio.timeout(self._patience):
+            async with self._patience.waiting():
                 await asyncio.get_running_loop().sock_sendall(self._connection, data)
         except OSError:
             self._is_taken = False

@@ -79,7 +79,6 @@ class Destruering(Effecting):
 
     async def _destroy(self, dokument_id: UUID) -> None:
         await self._log.keys.destroy(key_id_of(dokument_id))
-        await self._blobs.require()  # another bucket in its place would say that all is gone
         await self._blobs.delete([blob_of(dokument_id)])
 
 

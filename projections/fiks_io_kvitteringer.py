@@ -117,7 +117,6 @@ class Kvitteringer(Effecting):
         """Of messages that had been sent before: nobody will ever ask for what came with them."""
         kept = {None, *(row[name] for row in known.values() for name in ("blob", "dokumentlager_id"))}
         if blobs := [one.event.blob for one in void if one.event.blob not in kept]:
-            await self._blobs.require()
             await self._blobs.delete(blobs)
         await self._log.append_all(
             [
@@ -164,7 +163,6 @@ class Kvitteringer(Effecting):
     async def _destroy(self, row: Row) -> None:
         await self._log.keys.destroy(key_id_of(stream_of(row["mottaker_konto_id"], row["melding_id"])))
         if row["blob"] is not None:
-            await self._blobs.require()  # another bucket in its place would say that it is gone
             await self._blobs.delete([row["blob"]])
 
     def _destroyed(self, one: Recorded, row: Row) -> tuple[object, Envelope]:

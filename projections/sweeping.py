@@ -8,6 +8,7 @@ end since, and when no dead letter may name it.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -44,11 +45,18 @@ LOCK = 0x66696B73
 """The advisory lock of the one that sweeps."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Unavailable)
 
+OURS = re.compile(r"[0-9a-f]{32}(\.part)?")
+"""What content is called, and what it is called as long as it is written; uploads in several calls have folders."""
+
+EVENT = 'select topic, partition, "offset", id, time from read.audit limit 1'
+IS_ON_THE_LOG = 'select from read.audit where (topic, partition, "offset", id, time) = ($1, $2, $3, $4, $5)'
+"""By its time too: what systems are seeded with has the same ids in all of them."""
 TOLD = "select blob from read.innhold_blob where blob = any($1)"
 
 
 async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spared: set[str], before: datetime) -> int:
     """Delete what was last written to ``before``, and is neither told of nor ``spared``. Returns how many that were.
+    What is called as none of ours is somebody else's.
 
     ``ends`` are those of the topics that tell of content. Raises Unavailable when it cannot be known what is told.
     """
@@ -66,10 +74,22 @@ async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spar
     return swept
 
 
+async def require_told_by_this_log(connection: Connection, blobs: Blobs) -> None:
+    """Raises Unavailable when the content is another log's, whatever it is that has brought us to its store: to us all
+    of it would be orphans. It is that log's which swept it first. The audit trail must have come to the log's end.
+    """
+    if (line := await connection.fetchrow(EVENT)) is None:
+        raise Unavailable("there is nothing on the log that could tell of content")
+    topic, partition, offset, id_, time = (await blobs.told_by("/".join(map(str, line)))).split("/")
+    event = topic, int(partition), int(offset), id_, datetime.fromisoformat(time)
+    if await connection.fetchrow(IS_ON_THE_LOG, *event) is None:
+        raise Unavailable(f"the content is another log's, which has an event {id_} at {topic}/{partition}/{offset}")
+
+
 def _is_over(name: str, before: datetime) -> bool:
-    """Whether what was last written to before that moment belongs to no upload that may still go on."""
+    """Whether what was last written to before that moment is ours, and belongs to no upload that may still go on."""
     at = placed(name)
-    return at is None or at[2] < before
+    return at[2] < before if at else bool(OURS.fullmatch(name))
 
 
 def named_in_dead_letters(bootstrap: str) -> set[str]:
@@ -120,7 +140,9 @@ async def _sweep_alone(settings: Settings, connection: Connection, keys_on: Log)
         SWEPT_KEYS.inc(keys)
         spared = await asyncio.to_thread(named_in_dead_letters, settings.kafka)
         telling = [ends[name] for name in innhold.topics]
-        blobs = await sweep(connection, blob_store(settings), telling, spared, datetime.now(UTC) - AGE)
+        store = blob_store(settings)
+        await require_told_by_this_log(connection, store)
+        blobs = await sweep(connection, store, telling, spared, datetime.now(UTC) - AGE)
         SWEPT.inc(blobs)
     finally:
         await connection.execute("select pg_advisory_unlock($1)", LOCK)

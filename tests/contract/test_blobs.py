@@ -347,8 +347,7 @@ async def test_a_store_with_nothing_in_it_where_there_was_one_is_away(
 
     with without_what_is_in(store, request):
         await assert_away(blobs)
-        if store.url.startswith("file:"):  # or what comes would lie under the disk, once that is mounted
-            await assert_takes_nothing(blobs)
+        await assert_takes_nothing(blobs)  # or what comes would lie under the disk, once that is mounted
         assert store.names() == []
         assert BLOB_FAILURES._value.get() > failures, "which pages somebody"
 
@@ -383,6 +382,70 @@ async def test_another_store_in_its_place_is_as_if_it_were_away(store: Store, tm
         await blobs.require()
     with pytest.raises(Unavailable):
         await read(blobs, "a1")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_bucket_that_comes_in_its_place_under_way_keeps_nothing(bucket: Bucket, size: int) -> None:
+    """An upload may take an hour, and who was told that it is stored sends it no more."""
+    blobs = Blobs(bucket.url)
+    await blobs.require()
+
+    async def meanwhile() -> AsyncIterator[bytes]:
+        bucket.put({IDENTITY: b"another"})
+        async for chunk in chunks_of(bytes(size)):
+            yield chunk
+
+    with pytest.raises(Unavailable):
+        await blobs.put("a1", meanwhile())
+    assert bucket.names() == [IDENTITY]
+
+
+async def test_a_host_that_is_told_which_store_it_is_takes_no_other(store: Store, tmp_path: Path) -> None:
+    """Though it never saw one, nor does it make an empty one its own."""
+    told = Blobs(store.url, memory := tmp_path / "seen", known := "a" * 32)
+    await assert_away(told)
+    await assert_takes_nothing(told)
+    assert (store.names(), memory.exists()) == ([], False)
+
+    another = Blobs(store.url)
+    await another.put("a1", chunks_of(b"x"))
+    await assert_takes_nothing(told)
+    assert store.left() == ["a1"]
+
+    identity = await read(another, IDENTITY)
+    assert await read(Blobs(store.url, memory, identity.decode()), "a1") == b"x"
+    memory.write_text(known)  # of a store that was here before
+    assert await read(Blobs(store.url, memory, identity.decode()), "a1") == b"x"
+
+
+async def test_what_lies_in_another_store_is_not_deleted(store: Store, tmp_path: Path) -> None:
+    """It is somebody else's, under whatever name."""
+    blobs = Blobs(store.url, memory := tmp_path / "seen")
+    await blobs.put("a1", chunks_of(b"x"))
+    memory.write_text("another")
+
+    with pytest.raises(Unavailable):
+        await Blobs(store.url, memory).delete(["a1"])
+    assert store.left() == ["a1"]
+
+
+async def test_however_many_are_deleted_it_is_asked_once_which_store_it_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"n{number}" for number in range(100)]
+    for name in names:
+        await store.blobs.put(name, chunks_of(b"x"))
+    asked, require = [], store.blobs.require
+
+    async def asking() -> None:
+        asked.append("asked")
+        await require()
+
+    monkeypatch.setattr(store.blobs, "require", asking)
+    await store.blobs.delete(names)
+    assert (asked, store.left()) == (["asked"], [])
+    await store.blobs.delete([])
+    assert asked == ["asked"]
 
 
 async def test_a_folder_that_is_gone_is_away(blobs: Blobs, folder: Path) -> None:

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import pytest
 
-from infra.blobs import SMALL, Blobs
+from infra.blobs import LOG, SMALL, Blobs
 from infra.ends import Ends
 from infra.settings import Settings
 from projections import sweeping
 from projections.audit import audit
 from projections.innhold import innhold
 from projections.projecting import Projecting
-from projections.sweeping import PASSING, named_in_dead_letters, sweep
+from projections.sweeping import PASSING, named_in_dead_letters, require_told_by_this_log, sweep
 from schemas.codec import encode
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.svarut import Dokument
@@ -103,6 +103,49 @@ async def test_only_what_no_event_tells_of_is_swept(
 
 
 @pytest.mark.parametrize("store", ["folder", "bucket"])
+async def test_what_cannot_be_ours_is_left_alone(store: str, request: pytest.FixtureRequest, system: Backbone) -> None:
+    """As in a bucket that somebody else has, which a host was told of by mistake and saw for the first time."""
+    blobs: Blobs = request.getfixturevalue(store)
+    orphan, foreign = await stored(blobs), {"bilde.jpg", "mappe/brev.pdf", f"mappe/{uuid4().hex}", uuid4().hex.upper()}
+    for name in foreign:
+        await blobs.create(name, b"x")
+
+    assert await sweep(system.connection, blobs, [], set(), tomorrow()) == 1
+    assert await names(blobs) == foreign, f"{orphan} is gone"
+
+
+@pytest.mark.parametrize("store", ["folder", "bucket"])
+async def test_the_content_of_another_log_is_left_alone(
+    store: str, request: pytest.FixtureRequest, system: Backbone
+) -> None:
+    """As where a system for tests is told of the store of another by mistake."""
+    blobs: Blobs = request.getfixturevalue(store)
+    with pytest.raises(Unavailable, match="nothing on the log"):
+        await require_told_by_this_log(system.connection, blobs)
+    event = document(await stored(blobs))
+    await system.log.append(event, about(event))
+    async with system.worker([Projecting([audit], DeadLetters(system.log), system.log.keys)]):
+        await system.until_projected("audit")
+
+    for _ in range(2):
+        await require_told_by_this_log(system.connection, blobs)
+    _, _, _, id_, _ = (await blobs.told_by("x")).split("/")
+    assert await system.connection.fetch("select from read.audit where id = $1", id_)
+    assert await names(blobs) == {event.blob}
+    await system.connection.execute("update audit_v1.audit set time = time + interval '1 second'")
+    with pytest.raises(Unavailable, match="another log's"):
+        await require_told_by_this_log(system.connection, blobs)
+
+
+async def test_what_a_crash_left_of_a_file_is_swept(folder: Blobs, system: Backbone) -> None:
+    for name in (f"{uuid4().hex}.part", uuid4().hex):
+        await folder.create(name, b"x")
+
+    assert await sweep(system.connection, folder, [], set(), tomorrow()) == 2
+    assert await names(folder) == set()
+
+
+@pytest.mark.parametrize("store", ["folder", "bucket"])
 async def test_an_upload_in_several_calls_stays_while_it_may_go_on(
     store: str, request: pytest.FixtureRequest, system: Backbone
 ) -> None:
@@ -161,6 +204,7 @@ async def test_a_turn_that_failed_is_soon_tried_again(
             await asyncio.sleep(0.05)
     sweeper.cancel()
     assert orphan not in await names(Blobs(settings.blobs))
+    assert (tmp_path / LOG).read_text().startswith("fiks."), "it is known whose the content is"
 
 
 async def test_what_a_dead_letter_tells_of_is_spared(system: Backbone, own_kafka: OwnKafka) -> None:

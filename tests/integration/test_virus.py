@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from infra.local.ports import free_port
-from infra.virus import PATIENCE, Clamd, Outcome, Scanner, Verdict, scanner
+from infra.virus import PATIENCE, SLOWEST, Clamd, Outcome, Scan, Scanner, Verdict, scanner
 from tests.support.clamd import EICAR, LIMIT, SIGNATURE, real_clamd, stand_in
 from tests.support.stack import temporary_folder
 
@@ -130,34 +131,102 @@ async def test_a_clamd_in_trouble_is_unavailable(conversation: object, at: int) 
             assert await verdict(clamd, *[b"x" * 65536] * 100) == Verdict(Outcome.UNAVAILABLE)
 
 
-async def test_taking_the_last_of_it_and_judging_it_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client that sent it waits for both, and gives up after a minute of silence."""
-    loop, ahead, may = asyncio.get_running_loop(), 0.0, [asyncio.Event(), asyncio.Event()]
-    clock, told = loop.time, asyncio.Event()
-    monkeypatch.setattr(loop, "time", lambda: clock() + ahead)
+class Clock:
+    """The loop's, which a test puts ahead."""
 
-    async def slow(reader: StreamReader, writer: StreamWriter) -> None:
-        await may[0].wait()
-        while not (await reader.read(1 << 20)).endswith(bytes(4)):
-            pass
-        told.set()
-        await may[1].wait()
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        time = loop.time
+        self.ahead = 0.0
+        monkeypatch.setattr(loop, "time", lambda: time() + self.ahead)
+
+
+@pytest_asyncio.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+MORE = b"x" * (16 << 20)
+"""Than a socket holds."""
+
+
+class Slow:
+    """A clamd that takes MORE whenever it ``may``, and judges when it may once more."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Semaphore(0)
+
+    async def __call__(self, reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\0")
+        await self.may.acquire()
+        while length := int.from_bytes(await reader.readexactly(4)):
+            await reader.readexactly(length)
+            await self.may.acquire()
         writer.write(b"stream: OK\0")
         await writer.drain()
 
+
+async def fed(scan: Scan, slow: Slow, clock: Clock, seconds: float) -> None:
+    """MORE of it, which is taken after so many seconds."""
+    feeding = asyncio.create_task(scan.feed(MORE))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not feeding.done(), "it waits for the scanner"
+    clock.ahead += seconds
+    slow.may.release()
+    await feeding
+
+
+async def test_what_clamd_lets_us_wait_for_is_one_sum(clock: Clock) -> None:
+    """However it is shared: the client that sent the last of it waits for all that lies in buffers, and gives up after
+    a minute of silence."""
+    slow = Slow()
     with temporary_folder() as folder:
         async with stand_in(folder, slow) as addresses, Clamd(addresses[1]).scanning() as scan:
-            feeding = asyncio.create_task(scan.feed(b"x" * (8 << 20)))
-            await asyncio.sleep(0.1)  # more than the socket holds, so it waits
-            assert not feeding.done()
-            ahead += PATIENCE - 10
-            may[0].set()
-            await feeding
+            await fed(scan, slow, clock, PATIENCE - 10)
+            await fed(scan, slow, clock, PATIENCE - 10)
+            slow.may.release()
+            assert await scan.verdict() == Verdict(Outcome.UNAVAILABLE)
+
+
+async def test_to_be_let_in_and_to_have_it_taken_are_one_sum(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, loop = Slow(), asyncio.get_running_loop()
+    look_up = loop.getaddrinfo
+
+    async def slowly(*args: Any, **more: Any) -> Any:
+        clock.ahead += PATIENCE - 10
+        return await look_up(*args, **more)
+
+    monkeypatch.setattr(loop, "getaddrinfo", slowly)
+    with temporary_folder() as folder:
+        async with stand_in(folder, slow) as addresses, Clamd(addresses[0]).scanning() as scan:
+            await fed(scan, slow, clock, PATIENCE - 10)
+            slow.may.release()
+            assert await scan.verdict() == Verdict(Outcome.UNAVAILABLE)
+
+
+async def test_a_large_content_may_take_its_time(clock: Clock) -> None:
+    """As long as clamd takes a megabyte a second."""
+    slow = Slow()
+    with temporary_folder() as folder:
+        async with stand_in(folder, slow) as addresses, Clamd(addresses[1]).scanning() as scan:
+            for _ in range(10):
+                await fed(scan, slow, clock, len(MORE) / SLOWEST - 1)
+            slow.may.release()
+            assert await scan.verdict() == Verdict(Outcome.CLEAN)
+    assert clock.ahead > PATIENCE
+
+
+async def test_taking_the_last_of_it_and_judging_it_are_one_sum(clock: Clock) -> None:
+    slow = Slow()
+    with temporary_folder() as folder:
+        async with stand_in(folder, slow) as addresses, Clamd(addresses[1]).scanning() as scan:
+            await fed(scan, slow, clock, PATIENCE - 10)
             judging = asyncio.create_task(scan.verdict())
-            await told.wait()
-            ahead += PATIENCE - 10
-            await asyncio.sleep(0.1)
-            may[1].set()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            clock.ahead += PATIENCE - 10
+            slow.may.release()
             assert await judging == Verdict(Outcome.UNAVAILABLE)
 
 

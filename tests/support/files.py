@@ -6,7 +6,7 @@ import hashlib
 import random
 from pathlib import Path
 
-from infra.blobs import IDENTITY
+from infra.blobs import OWN
 
 Measured = dict[str, list[int | str]]
 """Size and SHA-256 of each file by its name, as the programs of tests/contract/java tell them."""
@@ -34,4 +34,4 @@ def measure(content: bytes) -> list[int | str]:
 
 def stored_in(folder: Path) -> set[str]:
     """The names of all that lies in a blob store, but for what tells which store it is."""
-    return {file.name for file in folder.iterdir()} - {IDENTITY}
+    return {file.name for file in folder.iterdir()} - OWN

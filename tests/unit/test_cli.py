@@ -96,6 +96,7 @@ def test_a_wrong_setting_is_named_in_one_line_and_no_other_is_blamed(name: str) 
         ("FIKS_BLOBS", "ftp://x", "s3://bucket"),
         ("FIKS_BLOBS", "s3://", "s3://bucket"),
         ("FIKS_BLOBS", "file://relative", "s3://bucket"),
+        ("FIKS_BLOBS_IDENTITY", "x", "fiks-identity"),
         ("FIKS_LOG_LEVEL", "LOUD", "WARNING"),
         *(
             ("FIKS_CLAMD", value, "unix:///path")

@@ -465,6 +465,25 @@ async def test_one_that_is_given_up_frees_what_it_took(lager: Lager) -> None:
     assert [(await call).status for call in (upload.head(), upload.send(3, b"x"), upload.delete())] == [410, 410, 410]
 
 
+async def test_one_that_is_damaged_in_the_store_is_to_be_begun_anew(lager: Lager, korrelasjonsid: str) -> None:
+    """Who asks again would hear of a fault for as long as it lives."""
+    upload = await begun(lager, len(LARGE), korrelasjonsid=korrelasjonsid)
+    await upload.send(0, LARGE[:-1])
+    [part] = (lager.settings.state / "blobs").glob(f"opplasting-*-{upload.path.rpartition('/')[2]}/{PIECE:012d}")
+    sealed = bytearray(part.read_bytes())
+    sealed[1000] ^= 1
+    part.write_bytes(sealed)
+    before = lager.blobs
+
+    last = await upload.send(len(LARGE) - 1, LARGE[-1:])
+
+    assert (last.status, "Begynn på en ny" in last.json["message"]) == (410, True)
+    assert [(await call).status for call in (upload.head(), upload.send(len(LARGE)))] == [410, 410]
+    assert left_of(lager, upload) == {"utfall"}
+    assert lager.blobs <= before, "nor is anything left of a document"
+    assert await told(lager, korrelasjonsid) == []
+
+
 async def test_one_that_is_given_up_as_its_last_byte_comes(lagre: tuple[Lager, Lager]) -> None:
     """Either it is a document or it is given up, and both callers are told which."""
     for _ in range(10):
