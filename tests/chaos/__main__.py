@@ -43,7 +43,7 @@ from streams.records import recorded
 from tests.chaos.documents import judge_documents, orphans_in
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Call, Verdict, judge
-from tests.chaos.load import Load, caller
+from tests.chaos.load import Load, caller, renewing
 from tests.chaos.messages import judge_large, judge_messages
 from tests.chaos.post import Post, accounts, take_each_once
 from tests.chaos.system import System, settings_of, system
@@ -79,7 +79,8 @@ async def chaos(rounds: int, seed: int) -> bool:
         post = Post(hurt.urls(), hurt.amqp_ports, await accounts(settings), MESSAGE_RATE, random.Random(seed))
         await take_each_once(settings, hurt.urls(), post.accounts[1].konto_id)
         stop = asyncio.Event()
-        async with post.consuming():
+        first, second = (one.headers for one in post.accounts)
+        async with renewing(settings.issuer, settings.state, {0: [headers, first], 1: [second]}), post.consuming():
             loading = asyncio.gather(load.run(stop), documents.run(stop), post.run(stop))
             faulted = order(chance, FAULTS + faults(documents))
             for number, fault in zip(range(1, rounds + 1), faulted, strict=False):

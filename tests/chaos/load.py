@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,8 @@ from tests.chaos.history import Call
 from tests.support.gateway import BOUNDARY, form
 from tests.support.pdfs import pdf
 
+RENEWED = 200.0
+"""Seconds from one token to the next: one lasts for ten minutes, a run for as long as it likes."""
 READ_SHARE = 0.2
 """How many of the acknowledged forsendelser are then reported as read."""
 
@@ -92,3 +96,21 @@ async def caller(issuer: str, state: Path, number: int = 0) -> tuple[dict[str, s
         "IntegrasjonPassord": known["integrasjonPassord"],
     }
     return headers, known
+
+
+@asynccontextmanager
+async def renewing(issuer: str, state: Path, headers: Mapping[int, Sequence[dict[str, str]]]) -> AsyncIterator[None]:
+    """Keep the headers of ``caller`` valid, by its number, for as long as this lasts."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEWED)
+            for number, of_one in headers.items():
+                fresh, _ = await caller(issuer, state, number)
+                for one in of_one:
+                    one.update(fresh)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(renew())
+        yield
+        task.cancel()
