@@ -99,7 +99,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
     return {TILSTAND: {(*key, *row) for key, row in states.items()}, STEG: steps}
 
 
-fiks_io = Projection("fiks_io", logic=4, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
+fiks_io = Projection("fiks_io", logic=5, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
 
 
 @fiks_io.on(MeldingSendt, reads=Sendt)

@@ -4,10 +4,9 @@ it took, each with its proof: the place on the log and the id of the event that 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
 from enum import StrEnum
 from typing import Any, TypeVar
-from uuid import UUID
 
 from aiohttp import web
 
@@ -26,19 +25,21 @@ E = TypeVar("E", bound=StrEnum)
 KONTO = "/fiks-io/sporing/api/v1/kontoer/{kontoId}/meldinger"
 OWN = integration(SENDE_MOTTA) | manager(KONFIGURERE)
 MOST, DEFAULT = 1000, 100
-BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+_PLACE = r"[0-9]{1,4}-[0-9]{1,18}"
+_PLACES = re.compile(rf"{_PLACE}(?:_{_PLACE})*")
 
 
 @routes.get(KONTO, demands=OWN)
 async def liste(request: web.Request) -> web.Response:
-    """A page of the account's messages, the oldest first, and where the next one begins."""
+    """A page of the account's messages, and where the next one begins."""
     konto_id, most = uuid_in(request, "kontoId"), number_in(request, "antall", DEFAULT, 1, MOST)
     retning = _choice(request, "retning", Retning) or Retning.MOTTATT
-    status = _choice(request, "status", Status)
-    found = await request.app[SPORING].liste(konto_id, retning, status, _after(request), most)
+    status, after = _choice(request, "status", Status), _after(request)
+    found = await request.app[SPORING].liste(konto_id, retning, status, after, most)
     said: dict[str, Any] = {"meldinger": [_melding(row) for row in found.rows]}
     if len(found.rows) == most:
-        said["etter"] = f"{found.rows[-1]['sendt'].isoformat()}_{found.rows[-1]['melding_id']}"
+        after |= {row["partisjon"]: row["plass"] for row in found.rows}
+        said["etter"] = "_".join(f"{partition}-{offset}" for partition, offset in sorted(after.items()))
     return fresh(found, as_json(said))
 
 
@@ -97,14 +98,12 @@ def _choice(request: web.Request, name: str, of: type[E]) -> E | None:
     return of(given)
 
 
-def _after(request: web.Request) -> tuple[datetime, UUID]:
-    """Where the page begins. Raises Unreadable."""
+def _after(request: web.Request) -> dict[int, int]:
+    """Behind which offset of each partition the page begins. Raises Unreadable."""
     given = request.query.get("etter")
     if given is None:
-        return BEGINNING
-    sendt, _, melding_id = given.replace(" ", "+").partition("_")  # a plus that was not escaped
-    try:
-        after = datetime.fromisoformat(sendt)
-        return after.astimezone(UTC), UUID(melding_id)
-    except (ValueError, OverflowError):
-        raise Unreadable("etter må være som det ble gitt i forrige svar") from None
+        return {}
+    if not _PLACES.fullmatch(given):
+        raise Unreadable("etter må være som det ble gitt i forrige svar")
+    places = (one.split("-") for one in given.split("_"))
+    return {int(partition): int(offset) for partition, offset in places}
