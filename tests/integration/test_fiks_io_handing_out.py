@@ -5,6 +5,7 @@ gateway may have taken over meanwhile is not given.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -97,6 +98,29 @@ async def test_a_message_whose_content_does_not_come_is_tried_again_later_and_th
         taken = consume(queues, konto)
         await eventually(lambda: bodies(taken) == [b"b"])
         comes.set()
+        await eventually(lambda: bodies(taken) == [b"b", b"a"])
+        assert not any(one.redelivered for one in taken)
+
+
+async def test_a_file_that_hangs_is_tried_again_later_and_the_others_go_first(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As all do whose disk or server does not answer; here a pipe, which nobody writes to."""
+    monkeypatch.setattr("gateway.queues.OPENING", 0.5)
+    for name in ("LATER", "STALE", "TEND"):
+        monkeypatch.setattr(f"gateway.queues.{name}", 0.2)
+    konto = uuid4()
+    file = office.system.settings.state / "blobs" / str((await office.send(konto, b"a")).blob)
+    aside = file.rename(file.with_suffix(".aside"))
+    os.mkfifo(file)
+    await office.send(konto, b"b")
+    await office.system.until_projected(table.name)
+    async with gateway(office.system, office.blobs) as queues:
+        taken = consume(queues, konto)
+        await eventually(lambda: bodies(taken) == [b"b"])
+        let_go = os.open(file, os.O_RDWR)
+        aside.rename(file)
+        os.close(let_go)
         await eventually(lambda: bodies(taken) == [b"b", b"a"])
         assert not any(one.redelivered for one in taken)
 
