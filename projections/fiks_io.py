@@ -69,7 +69,7 @@ class Sendt:
 
 AS_SAID = tuple(one.name for one, _ in fields_of(Sendt) if one.name not in (*KEY, "headere"))
 """The fields that are columns of their own name."""
-STATE = ("utloper", "forsok", "sett", "klar_fra", "passert", "levering")
+STATE = ("utloper", "forsok", "sett", "klar_fra", "passert", "levering", "konto_slettet")
 """The columns between status and last decision, named as the fields of ``Melding``."""
 
 

@@ -41,6 +41,7 @@ create table fiks_io_tilstand (
     klar_fra timestamptz,
     passert boolean not null,
     levering uuid,
+    konto_slettet boolean not null,
     siste_beslutning bigint not null,
     sist_endret timestamptz not null,
     primary key (mottaker_konto_id, melding_id)

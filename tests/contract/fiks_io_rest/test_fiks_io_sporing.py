@@ -7,16 +7,13 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from gateway.context import LOG
-from schemas.envelope import fact
-from schemas.fiks_io import MeldingSendt
 from tests.support.dokumentlager import Lager
 from tests.support.fiks_io import AS_JAVA, TYPE, java, specification
-from tests.support.fiks_io_konto import Io, done, give, refused
+from tests.support.fiks_io_konto import Io, done, opened, refused, taken_in
 from tests.support.records import records_on
 
 TOPIC, TIDSAVBRUDD = "fiks.io", "no.ks.fiks.kvittering.tidsavbrudd"
@@ -82,24 +79,24 @@ async def test_pages_follow_each_other_and_are_of_what_was_asked_for(io: Io) -> 
 
 async def test_who_follows_the_pages_misses_nothing_that_came_to_the_log_late(io: Io) -> None:
     """Its time is that of the gateway that took it in: another's may be later, and its event on the log before."""
-    own, others = await _open(io, io.b, io.b_machine), [await _open(io, io.a, io.a_machine) for _ in range(4)]
+    own, others = await opened(io, io.b, io.b_machine), [await opened(io, io.a, io.a_machine) for _ in range(4)]
     asked = {"SENDT": (io.b_machine, own), "MOTTATT": (io.a_machine, others[0])}
-    first = [await _say(io, own, one, datetime.now(UTC)) for one in others]
+    first = [await taken_in(io, own, one, datetime.now(UTC)) for one in others]
     pages = {
         retning: await done(who, "GET", at(konto), retning=retning, antall=4 if retning == "SENDT" else 1)
         for retning, (who, konto) in asked.items()
     }
     assert [one["meldingId"] for one in pages["SENDT"]["meldinger"]] == first, "all at once, the oldest are first"
-    late = [await _say(io, own, one, datetime.now(UTC) - timedelta(minutes=1)) for one in others]
+    late = [await taken_in(io, own, one, datetime.now(UTC) - timedelta(minutes=1)) for one in others]
     for retning, (who, konto) in asked.items():
         found = await ids(who, konto, retning=retning, etter=pages[retning]["etter"])
         assert set(found) == set(late if retning == "SENDT" else late[:1])
 
 
 async def test_pages_of_what_was_sent_to_many_have_each_message_once(io: Io) -> None:
-    own, others = await _open(io, io.b, io.b_machine), [await _open(io, io.a, io.a_machine) for _ in range(3)]
+    own, others = await opened(io, io.b, io.b_machine), [await opened(io, io.a, io.a_machine) for _ in range(3)]
     now = datetime.now(UTC)
-    sent = [await _say(io, own, others[n % 3], now + timedelta(seconds=n * (-1) ** n)) for n in range(9)]
+    sent = [await taken_in(io, own, others[n % 3], now + timedelta(seconds=n * (-1) ** n)) for n in range(9)]
     found: list[str] = []
     page: dict[str, Any] = {"etter": None}
     while "etter" in page:
@@ -146,28 +143,3 @@ async def test_nothing_is_seen_of_what_is_others(io: Io) -> None:
 
 def _konto(io: Io) -> dict[str, str]:
     return {"fiksOrgId": str(io.a.fiks_org_id), "navn": "En annen"}
-
-
-async def _open(io: Io, administrator: Lager, machine: Lager) -> str:
-    """A new account that the machine may use."""
-    konto = await io.konto(administrator, skalAktiveres=True)
-    await give(administrator, machine, "SVARINN.SENDE_MOTTA", konto)
-    return konto
-
-
-async def _say(io: Io, avsender: str, mottaker: str, time: datetime) -> str:
-    """A message that a gateway took in by whose clock it was ``time``; the id."""
-    melding = MeldingSendt(
-        mottaker_konto_id=UUID(mottaker),
-        melding_id=uuid4(),
-        avsender_konto_id=UUID(avsender),
-        mottaker_org_id=io.a.fiks_org_id,
-        avsender_org_id=io.b.fiks_org_id,
-        avsender_navn="Fagsystem",
-        melding_type=TYPE,
-        ttl=600_000,
-        utloper=time + timedelta(minutes=10),
-    )
-    about = fact(melding, time=time, id=str(uuid4()), source="urn:test")
-    await io.a.app[LOG].append(melding, about)
-    return str(melding.melding_id)
