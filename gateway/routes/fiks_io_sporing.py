@@ -5,19 +5,26 @@ it took, each with its proof: the place on the log and the id of the event that 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
+from uuid import UUID
 
 from aiohttp import web
 
-from gateway.auth.demands import integration, manager
+from gateway.auth.demands import Caller, integration, manager
+from gateway.auth.principal import PRINCIPAL
+from gateway.context import LOG
 from gateway.dokumentlager import fresh, number_in, uuid_in
+from gateway.reading import Rows
 from gateway.routes import Routes, as_json
 from gateway.sporing import SPORING, TOPIC, Retning
+from projections.fiks_io import headers_of
 from schemas.errors import Unreadable
 from streams.domain.errors import NotFound
-from streams.domain.fiks_io import Status
+from streams.domain.fiks_io import KORRELASJON, Status
 from streams.domain.fiks_io_konto import KONFIGURERE, SENDE_MOTTA
+from streams.sealing import opened_at
 
 routes = Routes()
 E = TypeVar("E", bound=StrEnum)
@@ -36,7 +43,8 @@ async def liste(request: web.Request) -> web.Response:
     retning = _choice(request, "retning", Retning) or Retning.MOTTATT
     status, after = _choice(request, "status", Status), _after(request)
     found = await request.app[SPORING].liste(konto_id, retning, status, after, most)
-    said: dict[str, Any] = {"meldinger": [_melding(row) for row in found.rows]}
+    dialoger = await _dialoger(request, found.rows)
+    said: dict[str, Any] = {"meldinger": [_melding(row, dialoger) for row in found.rows]}
     if len(found.rows) == most:
         after |= {row["partisjon"]: row["plass"] for row in found.rows}
         said["etter"] = "_".join(f"{partition}-{offset}" for partition, offset in sorted(after.items()))
@@ -52,10 +60,27 @@ async def melding(request: web.Request) -> web.Response:
         raise NotFound(f"Kontoen {konto_id} har verken sendt eller mottatt meldingen {melding_id}")
     row = found.rows[0]
     steg = await request.app[SPORING].steg(row["mottaker_konto_id"], melding_id)
-    return fresh(steg, as_json(_melding(row) | {"steg": [_steg(one) for one in steg.rows]}))
+    said = _melding(row, await _dialoger(request, found.rows))
+    return fresh(steg, as_json(said | {"steg": [_steg(one) for one in steg.rows]}))
 
 
-def _melding(row: Any) -> dict[str, Any]:
+async def _dialoger(request: web.Request, rows: Rows) -> dict[UUID, str]:
+    """The dialogue that each message is of, by the message's id, where its sender named it by a text that is no UUID:
+    that is sealed as any header, and told to who may read messages, as long as the message can be read.
+    """
+    if request[PRINCIPAL].caller is not Caller.INTEGRATION:
+        return {}
+    sealed = [row for row in rows if row["klient_korrelasjons_id"] is None and row["header_navn"]]
+    opened = await opened_at(request.app[LOG].keys, [headers_of(row) for row in sealed])
+    return {
+        row["melding_id"]: one.verdi
+        for row, said in zip(sealed, opened, strict=True)
+        for one in said.headere
+        if one.navn in KORRELASJON
+    }
+
+
+def _melding(row: Any, dialoger: Mapping[UUID, str]) -> dict[str, Any]:
     said = {
         "meldingId": row["melding_id"],
         "meldingType": row["melding_type"],
@@ -63,7 +88,7 @@ def _melding(row: Any) -> dict[str, Any]:
         "mottakerKontoId": row["mottaker_konto_id"],
         "svarPaMelding": row["svar_pa_melding"],
         "klientMeldingId": row["klient_melding_id"],
-        "klientKorrelasjonsId": row["klient_korrelasjons_id"],
+        "klientKorrelasjonsId": row["klient_korrelasjons_id"] or dialoger.get(row["melding_id"]),
         "dokumentlagerId": row["dokumentlager_id"],
         "storrelse": row["storrelse"],
         "sendt": row["sendt"],

@@ -21,7 +21,7 @@ TOPIC, TIDSAVBRUDD = "fiks.io", "no.ks.fiks.kvittering.tidsavbrudd"
 
 async def send(io: Io, **said: Any) -> str:
     """From the account of A to that of B; the id."""
-    body = java(specification(avsenderKontoId=io.a_konto, mottakerKontoId=io.b_konto, **said))
+    body = java(specification(**{"avsenderKontoId": io.a_konto, "mottakerKontoId": io.b_konto} | said))
     answer = await io.a_machine.ask(
         "POST", "/fiks-io/api/v1/send", data=BytesIO(body), headers={"Content-Type": AS_JAVA}
     )
@@ -104,6 +104,25 @@ async def test_pages_of_what_was_sent_to_many_have_each_message_once(io: Io) -> 
         page = await done(io.b_machine, "GET", at(own), retning="SENDT", antall=2, **after)
         found += [one["meldingId"] for one in page["meldinger"]]
     assert sorted(found) == sorted(sent)
+
+
+@pytest.mark.parametrize("navn", ["klientKorrelasjonsId", "klientKorrelasjonId"])
+async def test_whatever_names_the_dialogue_is_told_to_those_whose_it_is_while_the_message_can_be_read(
+    io: Io, navn: str
+) -> None:
+    konto = await opened(io, io.b, io.b_machine)
+    dialogue = f"sak 7/{uuid4()}"
+    sent = await send(io, mottakerKontoId=konto, headere={"annet": "x", navn: dialogue})
+    for who, own in ((io.a_machine, io.a_konto), (io.b_machine, konto)):
+        assert (await done(who, "GET", at(own, sent)))["klientKorrelasjonsId"] == dialogue
+    [listed] = (await done(io.b_machine, "GET", at(konto)))["meldinger"]
+    assert listed["klientKorrelasjonsId"] == dialogue
+    assert "klientKorrelasjonsId" not in await done(io.b, "GET", at(konto, sent)), "who configures reads no messages"
+    await done(io.b_machine, "GET", f"/fiks-io/manuell/api/v1/kontoer/{konto}/meldinger/neste/metadata")
+    await done(io.b_machine, "GET", f"/fiks-io/manuell/api/v1/kontoer/{konto}/meldinger/neste/ack")
+    while "klientKorrelasjonsId" in (found := await done(io.b_machine, "GET", at(konto, sent))):
+        await asyncio.sleep(0.05)
+    assert found["status"] == "KVITTERT"
 
 
 async def test_a_party_may_use_a_type_of_the_platforms_and_is_told_apart(io: Io) -> None:
