@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler
 from gateway import routes as routes_package
 from gateway.amqp.access import Access
 from gateway.amqp.server import Server, tls
+from gateway.answering import ANSWERING, answered
 from gateway.audit import AUDITOR, Auditor, audited
 from gateway.auth.callers import Callers
 from gateway.auth.integrations import Integrations
@@ -122,7 +123,7 @@ def make_app(settings: Settings) -> web.Application:
     app[EIERE] = connected(settings, maskinporten, session)
     app[TRAFFIC], app[DAMAGED] = Traffic(), Remembered(MOST_DAMAGED)
     app.cleanup_ctx.extend([_started, _reading(settings)])
-    app.on_response_prepare.extend([name_protocol, name_server])
+    app.on_response_prepare.extend([name_protocol, name_server, answered])
     app.on_cleanup.append(lambda _: session.close())
     add_routes(app)
     return app
@@ -296,7 +297,7 @@ def _reading(settings: Settings) -> Context:
             app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
             ends = Ends(settings.kafka, TOPICS[MELDING_TOPIC])
             queues = app[DELIVERIES] = Queues(settings.postgres, pool, app[LOG], app[BLOBS], ends, new_uuid())
-            app[POLLING] = queues.polling
+            app[POLLING], app[ANSWERING] = queues.polling, queues.answering
             queues.start()
             app[SPORING] = Sporing(pool, ends)
             app[REVISJON] = Revisjon(pool, settings.kafka)

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
+from gateway.answering import Answering
 from gateway.fiks_io_manuell import Polling
 from gateway.leases import DEAD_FOR, UNREADABLE, Held, Leases, Life, Taken, alive, asking
 from gateway.meldinger import keys_of, melding_of
@@ -91,6 +92,7 @@ class Queues:
         self._reading = Reading(pool, ends, "fiks_io", f"decider:{fiks_io.name}")
         self._settlement = Settlement(log_, self._leases, self._reading)
         self.polling = Polling(self, self._leases, self._settlement)
+        self.answering = Answering()
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
         self._changed: set[UUID] = set()
@@ -317,6 +319,7 @@ class Queues:
         """The message; None if it cannot be had now: it stays leased for a while, so that nobody stumbles over it."""
         try:
             async with asyncio.timeout(OPENING):
+                await self.answering.wait(held.melding_id)
                 return await melding_of(row, self._log.keys, self._blobs)
         except Unreadable as fault:
             FIKS_IO_UNREADABLE.inc()

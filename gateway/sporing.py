@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
 from enum import StrEnum
 from uuid import UUID
 
@@ -12,9 +12,12 @@ from asyncpg import Record as Row
 from gateway.reading import PATIENCE, Answer, Reading, Rows
 from infra.database import Pool
 from infra.ends import Ends
+from schemas.topics import TOPICS
 from streams.domain.fiks_io import Status
 
 TOPIC = "fiks.io"
+PARTITIONS = TOPICS[TOPIC].partitions
+BEFORE_ALL = -1
 
 
 class Retning(StrEnum):
@@ -29,9 +32,13 @@ MELDINGER = """
     select m.*, t.status, t.forsok, t.sist_endret
     from read.fiks_io_melding m join read.fiks_io_tilstand t using (mottaker_konto_id, melding_id)
 """
+# In the order of each partition, which alone is the order in which they come to be known, and by time between them.
 LISTE = """
-    where m.{konto} = $1 and ($2::text is null or t.status = $2)
-    and (m.sendt, m.melding_id) > ($3::timestamptz, $4::uuid) order by m.sendt, m.melding_id limit $5
+    select one.*, max(sendt) over (partition by partisjon order by plass) as orden
+    from unnest($3::int[], $4::bigint[]) as after (partition, place) cross join lateral (
+        {meldinger} where m.{konto} = $1 and m.partisjon = after.partition and m.plass > after.place
+        and ($2::text is null or t.status = $2) order by m.plass limit $5) as one
+    order by orden, partisjon, plass limit $5
 """
 MELDING = "where m.melding_id = $1 and $2 in (m.mottaker_konto_id, m.avsender_konto_id)"
 SENDT = "select * from read.fiks_io_melding where (mottaker_konto_id, melding_id) = ($1, $2)"
@@ -48,13 +55,18 @@ class Sporing(Reading):
         super().__init__(pool, ends, "fiks_io", "decider:fiks_io", patience)
 
     async def liste(
-        self, konto_id: UUID, retning: Retning, status: Status | None, after: tuple[datetime, UUID], most: int
+        self, konto_id: UUID, retning: Retning, status: Status | None, after: Mapping[int, int], most: int
     ) -> Answer:
-        """The account's messages that were sent ``after`` that moment and id, the oldest first."""
-        statement = MELDINGER + LISTE.format(konto=OF[retning])
+        """The account's messages that lie ``after`` that place on each partition, about the oldest first. Whoever goes
+        on after the last place of each that it was given misses none, however late it came to the log.
+        """
+        statement = LISTE.format(meldinger=MELDINGER, konto=OF[retning])
+        places = [after.get(one, BEFORE_ALL) for one in range(PARTITIONS)]
         # What the account was sent lies on one partition, what it sent anywhere.
         about = [konto_id] if retning is Retning.MOTTATT else None
-        return await self._read(statement, konto_id, status, *after, most, about=about, enough=_never)
+        return await self._read(
+            statement, konto_id, status, range(PARTITIONS), places, most, about=about, enough=_never
+        )
 
     async def melding(self, konto_id: UUID, melding_id: UUID) -> Answer:
         """The message, which the account sent or was sent; no row where there is no such message."""

@@ -6,6 +6,9 @@ A store has an identity, which lies in it as a blob of its own and is remembered
 empty folder where the store should be mounted, or another bucket, is known for what it is, also when it comes in the
 place of the other under a running process: no blob is NotFound there, but Unavailable, nothing counts as put there, and
 nothing is deleted from it, for what lies there is somebody else's.
+
+A folder may hang (its disk, or the server that it is mounted from): every file is opened, read and written by threads
+that do nothing else, so that it holds up nobody but who wants something of it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -45,6 +50,11 @@ READ = 256 << 10
 DELETED_AT_ONCE = 32
 LISTED = 1000
 """Names in one answer of ``written``."""
+PATIENCE = 5.0
+"""Seconds for the store to tell which it is: one that takes longer is away."""
+THREADS = ThreadPoolExecutor(32, "blobs")
+"""What is done in a folder. Not the loop's own, in which passwords are proved and hosts are looked up."""
+NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 IDENTITY = "fiks-identity"
 """The blob that tells which store this is."""
 LOG = "fiks-log"
@@ -79,10 +89,11 @@ class Blobs:
         """
         if self._known is None and self._memory and self._memory.exists():
             self._known = self._memory.read_text()
-        found = await self._identity()
-        if found is None and self._known is None:
-            await self._create(IDENTITY, uuid4().hex.encode())  # or another process just has
-            found = await self._identity()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await self._found()
+        except TimeoutError as fault:
+            raise _unavailable("Lageret svarer ikke. Prøv igjen") from fault
         if found is not None and self._known is None:
             self._known = self._remembered(found)
         if found is None or found != self._known:
@@ -197,11 +208,19 @@ class Blobs:
         with contextlib.suppress(BaseError):
             await obstore.delete_async(self._store, name)
 
+    async def _found(self) -> str | None:
+        """Which store is there; one that no host knows is given an identity."""
+        found = await self._identity()
+        if found is None and self._known is None:
+            await self._create(IDENTITY, uuid4().hex.encode())  # or another process just has
+            found = await self._identity()
+        return found
+
     async def _identity(self) -> str | None:
         try:
             with _translated(IDENTITY):
                 if self._folder:
-                    return (self._folder.path / IDENTITY).read_text()
+                    return await _thread((self._folder.path / IDENTITY).read_text)
                 return b"".join([chunk async for chunk in self._get(IDENTITY, 0, None)]).decode()
         except NotFound:
             return None
@@ -283,14 +302,20 @@ class _Folder:
         await written
 
     async def put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        """Written under another name until it is whole: nobody sees half of it."""
+        path, draft = self.path / name, self.path / f"{name}.part"
+        opening = _thread(os.open, draft, NEW, 0o600)
         try:
-            with _partial(self.path, name) as descriptor:
-                await _write_all(descriptor, chunks)
-                await _in_thread(_name, self.path, name, descriptor)
-                await _in_thread(_sync_folder, self.path)
+            descriptor = await _stored(opening)
+            await _write_all(descriptor, chunks)
+            await _in_thread(_name, draft, path, descriptor)
+            await _in_thread(_sync_folder, self.path)
         except BaseException:
-            (self.path / name).unlink(missing_ok=True)
+            await _finished(_thread(_remove, [draft, path]))
             raise
+        finally:
+            if opening.exception() is None:
+                await _finished(_thread(os.close, opening.result()))
 
     async def create(self, name: str, content: bytes) -> bool:
         try:
@@ -299,52 +324,60 @@ class _Folder:
             raise _full(fault) from fault
 
     async def get(self, name: str, first: int, last: int | None) -> AsyncIterator[bytes]:
-        with _opened(self.path / name, os.O_RDONLY) as descriptor:
-            end = os.fstat(descriptor).st_size if last is None else last + 1
-            while first < end and (piece := await _read(descriptor, min(READ, end - first), first)):
+        """At once what is in memory, by another thread what is on the disk. Whoever gives up waits for no thread that
+        hangs: the file is closed behind it.
+        """
+        working: asyncio.Future[Any] = (opening := _thread(_open_to_read, self.path / name))
+        try:
+            descriptor, size = await asyncio.shield(opening)
+            end = size if last is None else last + 1
+            while first < end:
+                length = min(READ, end - first)
+                if (piece := _in_memory(descriptor, length, first)) is None:
+                    working = _thread(os.pread, descriptor, length, first)
+                    piece = await asyncio.shield(working)
+                if not piece:
+                    return
                 first += len(piece)
                 yield piece
+        finally:
+            working.add_done_callback(partial(_close, opening))
 
     async def begin(self, name: str, length: int) -> tuple[bytes, int]:
-        with _opened(self.path / name, os.O_RDONLY) as descriptor:
-            return await _read(descriptor, length, 0), os.fstat(descriptor).st_size
+        return await _thread(_begin, self.path / name, length)
 
     async def _write_batches(self) -> None:
         while batch := [one for one in self._waiting if not one[2].cancelled()]:
             self._waiting = []
             try:
-                await asyncio.to_thread(_write_durably, self.path, [(name, content) for name, content, _ in batch])
+                await _thread(_write_durably, self.path, [(name, content) for name, content, _ in batch])
             except OSError as fault:
-                self._refuse(batch, fault)
+                await _thread(_remove, [self.path / name for name, _, _ in batch])
+                for _, _, written in batch:
+                    if not written.cancelled():
+                        written.set_exception(_full(fault))
             else:
-                self._settle(batch)
+                await self._settle(batch)
         self._waiting = []
         self._writing = None
 
-    def _settle(self, batch: list[tuple[str, list[bytes], asyncio.Future[None]]]) -> None:
-        for name, _, written in batch:
-            if written.cancelled():  # nobody waits for it any more
-                (self.path / name).unlink()
-            else:
-                written.set_result(None)
-
-    def _refuse(self, batch: list[tuple[str, list[bytes], asyncio.Future[None]]], fault: OSError) -> None:
-        for name, _, written in batch:
-            with contextlib.suppress(OSError):
-                (self.path / name).unlink(missing_ok=True)
+    async def _settle(self, batch: list[tuple[str, list[bytes], asyncio.Future[None]]]) -> None:
+        given_up = [self.path / name for name, _, written in batch if written.cancelled()]
+        for _, _, written in batch:
             if not written.cancelled():
-                written.set_exception(_full(fault))
+                written.set_result(None)
+        if given_up:  # nobody waits for it any more
+            await _thread(_remove, given_up)
 
 
 def _write_durably(folder: Path, files: list[tuple[str, list[bytes]]]) -> None:
     """Under their own names from the start: nobody is told a name before its content is durable, and so the first fsync
     finds names and content of the whole batch in one journal commit. Raises OSError, with any number of them written.
     """
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
     with _opened(folder, os.O_RDONLY) as at, contextlib.ExitStack() as opened:
         descriptors = []
         for name, content in files:
-            descriptor = os.open(name, flags, 0o600, dir_fd=at)
+            descriptor = os.open(name, NEW, 0o600, dir_fd=at)
             opened.callback(os.close, descriptor)
             for piece in content:
                 _write(descriptor, piece)
@@ -361,7 +394,7 @@ def _create_durably(folder: Path, name: str, content: bytes) -> bool:
     if is_new := not path.parent.exists():
         path.parent.mkdir(exist_ok=True)
     try:
-        with _opened(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY) as descriptor:
+        with _opened(draft, NEW) as descriptor:
             _write(descriptor, content)
             os.fsync(descriptor)
         path.hardlink_to(draft)
@@ -375,20 +408,16 @@ def _create_durably(folder: Path, name: str, content: bytes) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _partial(folder: Path, name: str) -> Iterator[int]:
-    """A new file to write to, under another name until ``_name`` gives it its own: nobody sees half of one."""
-    path = folder / f"{name}.part"
-    try:
-        with _opened(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY) as descriptor:
-            yield descriptor
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _name(folder: Path, name: str, descriptor: int) -> None:
+def _name(draft: Path, path: Path, descriptor: int) -> None:
     os.fsync(descriptor)
-    (folder / f"{name}.part").rename(folder / name)
+    draft.rename(path)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """What cannot be removed is swept up one day."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -396,19 +425,30 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
 
 
-async def _read(descriptor: int, length: int, first: int) -> bytes:
-    """Read so many bytes, fewer where the file ends: at once what is in memory, by another thread what is on the disk.
+def _begin(path: Path, length: int) -> tuple[bytes, int]:
+    with _opened(path, os.O_RDONLY) as descriptor:
+        return os.pread(descriptor, length, 0), os.fstat(descriptor).st_size
 
-    Raises Unavailable.
-    """
+
+def _open_to_read(path: Path) -> tuple[int, int]:
+    """A descriptor, and the size of the file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    return descriptor, os.fstat(descriptor).st_size
+
+
+def _close(opening: asyncio.Future[tuple[int, int]], working: asyncio.Future[Any]) -> None:
+    working.exception()  # of which nobody may have heard
+    if opening.exception() is None:
+        _thread(os.close, opening.result()[0])
+
+
+def _in_memory(descriptor: int, length: int, first: int) -> bytes | None:
+    """So many bytes; None where not all are in memory, or the file ends, or the file system cannot be asked that."""
     buffer = bytearray(length)
-    with contextlib.suppress(OSError):  # not in memory, or a file system of which that cannot be asked
+    with contextlib.suppress(OSError):
         if os.preadv(descriptor, [buffer], first, os.RWF_NOWAIT) == length:
             return bytes(buffer)
-    try:
-        return await _finished(_thread(os.pread, descriptor, length, first))
-    except OSError as fault:
-        raise _unreadable(fault) from fault
+    return None
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -444,17 +484,17 @@ async def _in_thread(work: Callable[..., None], *args: Any) -> None:
     await _stored(_thread(work, *args))
 
 
-async def _stored(writing: asyncio.Future[None]) -> None:
+async def _stored(writing: asyncio.Future[T]) -> T:
     """Raises Unavailable when it failed."""
     try:
-        await _finished(writing)
+        return await _finished(writing)
     except OSError as fault:
         raise _full(fault) from fault
 
 
 def _thread(work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
     """Begins at once, in another thread."""
-    return asyncio.get_running_loop().run_in_executor(None, work, *args)
+    return asyncio.get_running_loop().run_in_executor(THREADS, work, *args)
 
 
 async def _finished(running: asyncio.Future[T]) -> T:

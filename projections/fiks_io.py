@@ -69,7 +69,7 @@ class Sendt:
 
 AS_SAID = tuple(one.name for one, _ in fields_of(Sendt) if one.name not in (*KEY, "headere"))
 """The fields that are columns of their own name."""
-STATE = ("utloper", "forsok", "sett", "klar_fra", "passert", "levering")
+STATE = ("utloper", "forsok", "sett", "klar_fra", "passert", "levering", "konto_slettet")
 """The columns between status and last decision, named as the fields of ``Melding``."""
 
 
@@ -99,7 +99,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
     return {TILSTAND: {(*key, *row) for key, row in states.items()}, STEG: steps}
 
 
-fiks_io = Projection("fiks_io", logic=4, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
+fiks_io = Projection("fiks_io", logic=5, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
 
 
 @fiks_io.on(MeldingSendt, reads=Sendt)

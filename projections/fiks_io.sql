@@ -41,6 +41,7 @@ create table fiks_io_tilstand (
     klar_fra timestamptz,
     passert boolean not null,
     levering uuid,
+    konto_slettet boolean not null,
     siste_beslutning bigint not null,
     sist_endret timestamptz not null,
     primary key (mottaker_konto_id, melding_id)
@@ -79,6 +80,6 @@ create index if not exists fiks_io_tilstand_ko on fiks_io_tilstand (mottaker_kon
 create index if not exists fiks_io_tilstand_hviler on fiks_io_tilstand (mottaker_konto_id, klar_fra)
     where status = 'VENTER' and klar_fra is not null;
 create index if not exists fiks_io_tilstand_levert on fiks_io_tilstand (sist_endret) where status = 'LEVERT';
-create index if not exists fiks_io_melding_mottaker on fiks_io_melding (mottaker_konto_id, sendt, melding_id);
-create index if not exists fiks_io_melding_avsender on fiks_io_melding (avsender_konto_id, sendt, melding_id);
+create index if not exists fiks_io_melding_mottaker on fiks_io_melding (mottaker_konto_id, partisjon, plass);
+create index if not exists fiks_io_melding_avsender on fiks_io_melding (avsender_konto_id, partisjon, plass);
 create index if not exists fiks_io_melding_id on fiks_io_melding (melding_id);

@@ -24,16 +24,14 @@ from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
 from schemas.envelope import Envelope, Recorded, derived_id
 from schemas.fiks_io import (
     Header,
-    MeldingAvvist,
     MeldingBesvart,
     MeldingDestruert,
     MeldingFeilet,
-    MeldingKvittert,
     MeldingSendt,
     MeldingUtlopt,
 )
 from streams.dead_letters import DeadLetters
-from streams.domain.fiks_io import KORRELASJON, TTL, Melding, Status, fiks_io, key_id_of, stream_of
+from streams.domain.fiks_io import ENDS, KORRELASJON, TTL, Melding, fiks_io, key_id_of, stream_of
 from streams.journals import JournalStore
 from streams.log import Log
 from streams.sealing import opened_at
@@ -45,12 +43,6 @@ NOTICES = {
     MeldingFeilet: "no.ks.fiks.kvittering.serverfeil.v1",
 }
 """What the sender of a message is told, by the decision that ended it."""
-ENDS: dict[type, Status] = {
-    MeldingKvittert: Status.KVITTERT,
-    MeldingAvvist: Status.AVVIST,
-    MeldingUtlopt: Status.UTLOPT,
-    MeldingFeilet: Status.FEILET,
-}
 
 FIND = """
     select m.* from unnest($1::uuid[], $2::uuid[]) as u (mottaker_konto_id, melding_id)

@@ -18,6 +18,7 @@ from infra.kms import keks
 from infra.settings import Settings
 from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.fiks_io_kvitteringer import Kvitteringer
+from projections.fiks_io_nedleggelser import Nedleggelser
 from projections.gauges import watch_projections
 from projections.projecting import Projecting
 from projections.projection import projections
@@ -37,7 +38,7 @@ from streams.log import Log
 from streams.reader import Positions
 
 DECIDERS = (svarut, dokumentlager, fiks_io, konfigurasjon)
-EFFECTS = (Slettinger.role, Destruering.role, Kvitteringer.role, SWEEPER)
+EFFECTS = (Slettinger.role, Destruering.role, Kvitteringer.role, Nedleggelser.role, SWEEPER)
 PATIENCE = {fiks_io.name: 0.1}
 """Seconds for which a decider may be kept waiting where nobody waits for its decision: most events lead to none."""
 ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
@@ -68,6 +69,8 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         works.append(Destruering(log, letters, blob_store(settings)))
     if Kvitteringer.role in roles:
         works.append(Kvitteringer(log, letters, blob_store(settings)))
+    if Nedleggelser.role in roles:
+        works.append(Nedleggelser(log, letters, Ends(settings.kafka, TOPICS[fiks_io.topic])))
     worker = Worker(settings, works, keys=log.keys)
     beside: list[asyncio.Task[None]] = []
     if settings.metrics_port is not None:

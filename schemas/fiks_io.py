@@ -116,6 +116,14 @@ class MeldingsfristPassert:
 
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
+class MeldingskontoSlettet:
+    """The account that the message is for was deleted while the message had not ended: nobody new can get it."""
+
+    mottaker_konto_id: UUID
+    melding_id: UUID
+
+
+@event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
 class MeldingBesvart:
     """The receiver has sent an answer to the message, which is ``svar_melding_id`` on its way to ``svar_konto_id``."""
 
@@ -156,7 +164,9 @@ class MeldingUtlopt:
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")
 class MeldingFeilet:
-    """So many attempts to deliver the message failed that it is given up. The sender is told (contract 2.4, 2.6)."""
+    """So many attempts to deliver the message failed that it is given up, or its account was deleted. The sender is
+    told (contract 2.4, 2.6).
+    """
 
     mottaker_konto_id: UUID
     melding_id: UUID
@@ -170,6 +180,7 @@ MeldingFact = (
     | MeldingAvvist
     | MeldingTilbakelevert
     | MeldingsfristPassert
+    | MeldingskontoSlettet
     | MeldingBesvart
     | MeldingDestruert
 )

@@ -29,8 +29,6 @@ from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from streams.domain.fiks_protokoll_oppslag import is_hidden
 from streams.domain.konfigurasjon import Integrasjon
 
-MOST_PROVING = 500
-"""Logins at once. A proof that is new takes some 20 ms of a core: who would wait longer than clients do is told so."""
 LOGIN, RENEWAL = "AMQP connection.start-ok", "AMQP connection.update-secret"
 
 
@@ -48,28 +46,20 @@ class Access:
     def __init__(self, memory: Memory, tokens: Tokens, integrations: Integrations, auditor: Auditor) -> None:
         self._memory, self._tokens = memory, tokens
         self._integrations, self._auditor = integrations, auditor
-        self._proving = 0
 
     async def login(self, user: bytes, secret: bytes, route: str = LOGIN) -> Reader:
-        """Whom the name and ``<passord> <token>`` prove. Raises ConnectionFault.
-
-        What has begun is proved to its end, whoever still waits for it: the client's next attempt is answered at once.
-        """
+        """Whom the name and ``<passord> <token>`` prove. Raises ConnectionFault."""
         try:
             self._memory.require()
         except Unavailable as fault:
             raise ConnectionFault(Reply.INTERNAL_ERROR, str(fault)) from fault
-        if self._proving >= MOST_PROVING:
-            raise ConnectionFault(Reply.INTERNAL_ERROR, "Mange logger inn samtidig: prøv igjen")
         began, outcome = perf_counter(), "CONNECTED"
-        self._proving += 1
         try:
             return await self._admit(_text(user), _text(secret), route)
         except ConnectionFault as fault:
             outcome = fault.reply.name
             raise
         finally:
-            self._proving -= 1
             AMQP_LOGINS.labels(outcome).observe(perf_counter() - began)
 
     async def renew(self, reader: Reader, secret: bytes) -> Reader:

@@ -41,7 +41,8 @@ class Integrations:
         elif integrasjon.autorisert_orgnr != shown.orgnr:
             # Its password is not tried: how fast a right one is known would tell.
             integrasjon, arsak = None, Arsak.ANNEN_ORGANISASJON
-        if not await self._passwords.verify(integrasjon, headers.get(PASSORD, "")) or integrasjon is None:
+        claim = f"{claimed} {shown.orgnr}"
+        if not await self._passwords.verify(integrasjon, headers.get(PASSORD, ""), claim) or integrasjon is None:
             raise NotProved(f"Autentisering feilet for integrasjon med id {claimed}", shown, arsak)
         return integrasjon
 

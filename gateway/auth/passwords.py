@@ -1,7 +1,8 @@
 """Whether a password is an integration's own. Knows nothing of tokens or organisations.
 
 Only a slow hash is kept (Argon2id). A password that was proved once is remembered by a hash keyed with a secret of this
-process, together with the slow hash that it was proved against: a new password makes the old proof worthless.
+process, together with the slow hash that it was proved against: a new password makes the old proof worthless. All who
+come with the same while it is being proved wait for that one proof.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from gateway.auth.remembered import Remembered
 from infra.logs import logger
+from streams.domain.errors import Unavailable
 from streams.domain.konfigurasjon import Integrasjon
 
 log = logger(__name__)
 
 REMEMBERED = 50_000
+MOST_PROVING = 500
+"""Proofs that may wait or run. One takes some 20 ms of a core: who would wait longer than clients do is told so."""
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """OWASP Password Storage Cheat Sheet, the least that it takes for Argon2id; our passwords are random, not chosen."""
 
@@ -42,17 +46,30 @@ class Passwords:
         self._turn = asyncio.Semaphore(at_once)
         self._key = secrets.token_bytes(32)
         self._proven: Remembered[bytes, bool] = Remembered(REMEMBERED)
+        self._proving: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
         self._nobodys = hashed(new_password())
 
-    async def verify(self, integrasjon: Integrasjon | None, passord: str) -> bool:
-        """Whether it is the integration's password. For None it is not, found out by as much work as a wrong one."""
+    async def verify(self, integrasjon: Integrasjon | None, passord: str, claim: str = "") -> bool:
+        """Whether it is the integration's password. For None it is not, found out by as much work as a wrong one.
+
+        ``claim`` is who the caller says it is: only who says the same waits for the same proof, be there such an
+        integration or not. What has begun is proved to its end, whoever still waits for it: the client's next attempt
+        is answered at once. Raises Unavailable where too many proofs are under way.
+        """
         known = self._nobodys if integrasjon is None else integrasjon.passord_hash
         proof = blake2b(_octets(passord), key=self._key, salt=blake2b(known.encode(), digest_size=16).digest()).digest()
         if self._proven.get(proof):
             return True
+        key = (claim, proof)
+        if (proving := self._proving.get(key)) is None:
+            if len(self._proving) >= MOST_PROVING:
+                raise Unavailable("Mange logger inn samtidig: prøv igjen")
+            proving = self._proving[key] = asyncio.create_task(self._prove(known, passord, proof))
+            proving.add_done_callback(lambda _: self._proving.pop(key))
+        return await asyncio.shield(proving)
+
+    async def _prove(self, known: str, passord: str, proof: bytes) -> bool:
         async with self._turn:
-            if self._proven.get(proof):  # whoever had the turn before us may have asked the same
-                return True
             right = await asyncio.to_thread(matches, known, passord)
         if right:
             self._proven.put(proof, True)

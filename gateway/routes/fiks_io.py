@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from gateway.answering import answers
 from gateway.auth.middleware import demand_on
 from gateway.fiks_io import melding_id_for, name_of_key_for, sendt
 from gateway.fiks_io_konto import PARTY
@@ -34,6 +35,7 @@ async def send(request: web.Request) -> web.Response:
         melding_id = melding_id_for(mottaker, avsender_konto_id, said.headere)
         nokkel = name_of_key_for(mottaker, melding_id)
         melding = sendt(said, melding_id, avsender, mottaker, content, nokkel, now)
+        answers(request, melding_id)
         position = await tell(request, melding, innhold, content, nokkel, now)
     if mottaker.satt.unik_klient_melding_id and melding.klient_melding_id is not None:
         melding = await that_counts(request, melding, position)

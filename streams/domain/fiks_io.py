@@ -1,7 +1,8 @@
 """What follows for a message of Fiks IO: who has it, what failed, how it ended. Contract: fiks-io.md 2.4, 2.6, 3.
 
 The first on the log that ends a message counts: an acknowledgement that comes before the time has passed, or the other
-way round. A message that is in somebody's hands does not expire there; it does when it comes back.
+way round. A message that is in somebody's hands does not expire there; it does when it comes back. Nor does it fail
+there since its account is deleted (of which no contract tells), but then: the sender hears of it in any case.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from schemas.fiks_io import (
     MeldingLevert,
     MeldingSendt,
     MeldingsfristPassert,
+    MeldingskontoSlettet,
     MeldingTilbakelevert,
     MeldingUtlopt,
     Returgrunn,
@@ -62,6 +64,13 @@ class Status(StrEnum):
 
 OPEN = frozenset({Status.VENTER, Status.LEVERT, Status.TILBAKE})
 """A message that has not ended."""
+ENDS: dict[type, Status] = {
+    MeldingKvittert: Status.KVITTERT,
+    MeldingAvvist: Status.AVVIST,
+    MeldingUtlopt: Status.UTLOPT,
+    MeldingFeilet: Status.FEILET,
+}
+"""How a message has ended, by what ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Melding:
 
     ``forsok`` are those that failed; ``sett`` says that somebody may have seen it, so it is handed out as redelivered.
     ``klar_fra`` is until when it rests. ``passert``: its time has passed while it was in somebody's hands, by the
-    handing out ``levering``.
+    handing out ``levering``. ``konto_slettet``: nobody new can get it.
     """
 
     status: Status | None = None
@@ -80,6 +89,7 @@ class Melding:
     klar_fra: datetime | None = None
     passert: bool = False
     levering: UUID | None = None
+    konto_slettet: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -111,21 +121,17 @@ def evolve(melding: Melding, event: MeldingEvent) -> Melding:
         case MeldingLevert(levering=levering):
             waited = melding.status is Status.VENTER
             return replace(melding, status=Status.LEVERT, levering=levering) if waited else melding
-        case MeldingKvittert():
-            return replace(melding, status=Status.KVITTERT)
-        case MeldingAvvist():
-            return replace(melding, status=Status.AVVIST)
+        case MeldingKvittert() | MeldingAvvist() | MeldingUtlopt() | MeldingFeilet():
+            return replace(melding, status=ENDS[type(event)])
         case MeldingTilbakelevert(levering=levering, grunn=grunn):
             held = melding.status is Status.LEVERT and melding.levering == levering
             return _returned(melding, grunn) if held else melding
         case MeldingsfristPassert():
             return replace(melding, passert=True)
+        case MeldingskontoSlettet():
+            return replace(melding, konto_slettet=True)
         case MeldingLagtTilbake(klar_fra=klar_fra):
             return replace(melding, status=Status.VENTER, klar_fra=klar_fra)
-        case MeldingUtlopt():
-            return replace(melding, status=Status.UTLOPT)
-        case MeldingFeilet():
-            return replace(melding, status=Status.FEILET)
         case MeldingBesvart() | MeldingDestruert():
             return melding
         case _:
@@ -146,6 +152,8 @@ def react(melding: Melding, event: MeldingEvent, time: datetime) -> MeldingDecis
         case MeldingsfristPassert(mottaker_konto_id=konto_id, melding_id=id_):
             expired_now = melding.status is Status.VENTER
             return MeldingUtlopt(mottaker_konto_id=konto_id, melding_id=id_) if expired_now else None
+        case MeldingskontoSlettet(mottaker_konto_id=konto_id, melding_id=id_):
+            return _failed(melding, konto_id, id_) if melding.status is Status.VENTER else None
         case MeldingSendt() | MeldingLevert() | MeldingKvittert() | MeldingAvvist() | MeldingBesvart():
             return None
         case MeldingDestruert() | MeldingLagtTilbake() | MeldingUtlopt() | MeldingFeilet():
@@ -155,14 +163,18 @@ def react(melding: Melding, event: MeldingEvent, time: datetime) -> MeldingDecis
 
 
 def _after_return(melding: Melding, konto_id: UUID, melding_id: UUID, time: datetime) -> MeldingDecision:
-    if melding.forsok >= MOST_ATTEMPTS:
-        return MeldingFeilet(mottaker_konto_id=konto_id, melding_id=melding_id, forsok=melding.forsok)
+    if melding.forsok >= MOST_ATTEMPTS or melding.konto_slettet:
+        return _failed(melding, konto_id, melding_id)
     if melding.passert:
         return MeldingUtlopt(mottaker_konto_id=konto_id, melding_id=melding_id)
     pause = PAUSES[min(melding.forsok, len(PAUSES)) - 1] if melding.forsok else timedelta(0)
     return MeldingLagtTilbake(
         mottaker_konto_id=konto_id, melding_id=melding_id, forsok=melding.forsok, klar_fra=time + pause
     )
+
+
+def _failed(melding: Melding, konto_id: UUID, melding_id: UUID) -> MeldingFeilet:
+    return MeldingFeilet(mottaker_konto_id=konto_id, melding_id=melding_id, forsok=melding.forsok)
 
 
 def deadlines(melding: Melding) -> tuple[Deadline, ...]:

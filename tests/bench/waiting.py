@@ -41,9 +41,10 @@ SECONDARY = "select indexname from pg_indexes where schemaname = 'fiks_io_v1' an
 FILL = """
     with waiting as (
         insert into fiks_io_v1.fiks_io_tilstand (
-            mottaker_konto_id, melding_id, plass, status, utloper, forsok, sett, passert, siste_beslutning, sist_endret)
+            mottaker_konto_id, melding_id, plass, status, utloper, forsok, sett, passert, konto_slettet,
+            siste_beslutning, sist_endret)
         select konto_id, gen_random_uuid(), (n - 1) * cardinality($1::uuid[]) + nr, 'VENTER', now() + interval '7 days',
-            0, false, false, -1, now()
+            0, false, false, false, -1, now()
         from unnest($1::uuid[]) with ordinality as account (konto_id, nr), generate_series(1, $2) as n returning *)
     insert into fiks_io_v1.fiks_io_melding (
         mottaker_konto_id, melding_id, partisjon, plass, hendelse_id, sendt, korrelasjon, avsender_konto_id,

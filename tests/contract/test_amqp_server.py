@@ -184,7 +184,7 @@ async def test_a_proof_that_has_begun_serves_the_next_attempt(amqp: Amqp, connec
 async def test_no_more_log_in_at_once_than_can_be_answered(
     amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.amqp.access.MOST_PROVING", 0)
+    monkeypatch.setattr("gateway.auth.passwords.MOST_PROVING", 0)
     raw = await connect(amqp, heartbeat=None)
     assert (await raw.log_in(amqp.user, amqp.secret)).reply_code == 541
     monkeypatch.undo()

@@ -5,7 +5,8 @@ gateway may have taken over meanwhile is not given.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ import pytest_asyncio
 from gateway.amqp.deliveries import Lease
 from gateway.queues import Queues
 from gateway.settlement import Settlement
+from infra.blobs import Blobs
 from infra.database import SESSION, Connection
 from infra.kms import keks
 from projections.fiks_io import fiks_io as table
@@ -86,20 +88,47 @@ async def test_who_waits_for_content_keeps_its_order_and_nobody_else_waits(offic
         assert bodies(waits) == [b"a", b"b", b"c"]
 
 
-async def test_a_message_whose_content_does_not_come_is_tried_again_later_and_the_others_go_first(
-    office: Post, store: SlowStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not come is put off soon, and tried again soon."""
     monkeypatch.setattr("gateway.queues.OPENING", 0.5)
     for name in ("LATER", "STALE", "TEND"):
         monkeypatch.setattr(f"gateway.queues.{name}", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_message_whose_content_does_not_come_is_tried_again_later_and_the_others_go_first(
+    office: Post, store: SlowStore
+) -> None:
     konto = uuid4()
     _, comes = await late(office, store, konto, b"a")
-    await office.send(konto, b"b")
+    await goes_behind(office, store.blobs, konto, comes.set)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_so_is_one_whose_file_hangs(office: Post) -> None:
+    """As all do whose disk or server does not answer; here a pipe, which nobody writes to."""
+    konto = uuid4()
+    file = office.system.settings.state / "blobs" / str((await office.send(konto, b"a")).blob)
+    aside = file.rename(file.with_suffix(".aside"))
+    os.mkfifo(file)
+
+    def comes() -> None:
+        let_go = os.open(file, os.O_RDWR)
+        aside.rename(file)
+        os.close(let_go)
+
+    await goes_behind(office, office.blobs, konto, comes)
+
+
+async def goes_behind(office: Post, blobs: Blobs, konto_id: UUID, comes: Callable[[], None]) -> None:
+    """The message that waits for the account is given after a later one, once its content comes."""
+    await office.send(konto_id, b"b")
     await office.system.until_projected(table.name)
-    async with gateway(office.system, store.blobs) as queues:
-        taken = consume(queues, konto)
+    async with gateway(office.system, blobs) as queues:
+        taken = consume(queues, konto_id)
         await eventually(lambda: bodies(taken) == [b"b"])
-        comes.set()
+        comes()
         await eventually(lambda: bodies(taken) == [b"b", b"a"])
         assert not any(one.redelivered for one in taken)
 

@@ -6,10 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
+from gateway.context import LOG
 from gateway.seed import PROVDAL, TESTVIK
+from schemas.envelope import fact
+from schemas.fiks_io import MeldingSendt
 from tests.support.certificates import pem
 from tests.support.dokumentlager import Answer, Lager, Powers
 from tests.support.gateway import running_gateway
@@ -67,6 +72,30 @@ async def take(administrator: Lager, machine: Lager, privilegium: str, on: str) 
     """Let it no more."""
     right = {"aktor": machine.headers["IntegrasjonId"], "privilegium": privilegium}
     await done(administrator, "DELETE", f"/autorisasjon-update/api/v1/ressurs/{on}/tilganger", **right)
+
+
+async def opened(io: Io, administrator: Lager, machine: Lager) -> str:
+    """A new account that the machine may use."""
+    konto = await io.konto(administrator, skalAktiveres=True)
+    await give(administrator, machine, "SVARINN.SENDE_MOTTA", konto)
+    return konto
+
+
+async def taken_in(io: Io, avsender: str, mottaker: str, time: datetime) -> str:
+    """A message from one of B to one of A that a gateway took in by whose clock it was ``time``; the id."""
+    melding = MeldingSendt(
+        mottaker_konto_id=UUID(mottaker),
+        melding_id=uuid4(),
+        avsender_konto_id=UUID(avsender),
+        mottaker_org_id=io.a.fiks_org_id,
+        avsender_org_id=io.b.fiks_org_id,
+        avsender_navn="Fagsystem",
+        melding_type="no.ks.fiks.arkiv.v1.ping",
+        ttl=600_000,
+        utloper=time + timedelta(minutes=10),
+    )
+    await io.a.app[LOG].append(melding, fact(melding, time=time, id=str(uuid4()), source="urn:test"))
+    return str(melding.melding_id)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.auth import passwords
 from gateway.auth.passwords import Passwords, hashed, matches, new_password
+from streams.domain.errors import Unavailable
 from streams.domain.konfigurasjon import Integrasjon
 
 INTEGRASJON = Integrasjon(UUID(int=1), UUID(int=2), "310991007", "i", hashed("riktig"))
@@ -58,10 +59,43 @@ async def test_a_new_password_makes_the_old_proof_worthless(slow_work: list[str]
     assert await keeper.verify(changed, "ny")
 
 
-async def test_many_that_come_at_once_with_the_same_password_cost_one_turn_each_place(slow_work: list[str]) -> None:
+@pytest.mark.parametrize(("integrasjon", "passord"), [(INTEGRASJON, "riktig"), (INTEGRASJON, "feil"), (None, "feil")])
+async def test_many_that_come_at_once_with_the_same_cost_one_proof(
+    slow_work: list[str], integrasjon: Integrasjon | None, passord: str
+) -> None:
+    keeper, right = Passwords(at_once=2), passord == "riktig"
+    found = await asyncio.gather(*(keeper.verify(integrasjon, passord, "en") for _ in range(20)))
+    assert (found, len(slow_work)) == ([right] * 20, 1)
+
+
+async def test_who_claims_to_be_another_shares_no_proof(slow_work: list[str]) -> None:
+    """Or how long two took together would tell that neither exists."""
     keeper = Passwords(at_once=2)
-    assert all(await asyncio.gather(*(keeper.verify(INTEGRASJON, "riktig") for _ in range(20))))
-    assert len(slow_work) <= 2
+    await asyncio.gather(*(keeper.verify(None, "feil", claim) for claim in ("en", "en", "en annen")))
+    assert len(slow_work) == 2
+
+
+async def test_a_proof_that_has_begun_is_for_those_who_still_wait_and_for_who_comes_next(slow_work: list[str]) -> None:
+    keeper = Passwords(at_once=1)
+    gone, waits = (asyncio.create_task(keeper.verify(INTEGRASJON, "riktig")) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await waits and await keeper.verify(INTEGRASJON, "riktig")
+    assert len(slow_work) == 1
+
+
+async def test_what_would_wait_for_too_many_proofs_is_told_so_and_what_is_proved_comes_in(
+    slow_work: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Passwords()
+    await keeper.verify(INTEGRASJON, "riktig")
+    monkeypatch.setattr(passwords, "MOST_PROVING", 1)
+    running = asyncio.create_task(keeper.verify(INTEGRASJON, "feil"))
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await keeper.verify(INTEGRASJON, "feil igjen")
+    assert await keeper.verify(INTEGRASJON, "riktig")
+    assert not await running
 
 
 async def test_no_more_than_so_many_are_verified_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

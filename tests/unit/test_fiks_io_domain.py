@@ -29,6 +29,7 @@ from schemas.fiks_io import (
     MeldingLevert,
     MeldingSendt,
     MeldingsfristPassert,
+    MeldingskontoSlettet,
     MeldingTilbakelevert,
     MeldingUtlopt,
     Returgrunn,
@@ -59,6 +60,7 @@ sendt = MeldingSendt(
 )
 kvittert, avvist, utlopt = MeldingKvittert(**of_it), MeldingAvvist(**of_it), MeldingUtlopt(**of_it)
 frist = expired(STREAM, Deadline(FRIST, END))
+slettet = MeldingskontoSlettet(**of_it)
 besvart = MeldingBesvart(**of_it, svar_konto_id=UUID(int=2), svar_melding_id=UUID(int=8))
 
 
@@ -91,6 +93,15 @@ def test_it_does_not_expire_in_somebodys_hands_but_when_it_comes_back() -> None:
     given(sendt, levert()).when(frist, END).then().runs()
     given(sendt, levert(), frist).when(tilbake(Returgrunn.AVBRUTT)).then(utlopt)
     assert given(sendt, levert(), frist, kvittert).state.status is Status.KVITTERT
+
+
+def test_it_fails_when_its_account_is_deleted_or_once_it_comes_back_then() -> None:
+    given(sendt).when(slettet).then(MeldingFeilet(**of_it, forsok=0)).runs()
+    given(sendt, levert()).when(slettet).then().runs(Deadline(FRIST, END))
+    given(sendt, levert(), slettet).when(tilbake(Returgrunn.AVBRUTT)).then(MeldingFeilet(**of_it, forsok=0))
+    given(sendt, levert(), slettet, frist).when(tilbake()).then(MeldingFeilet(**of_it, forsok=1))
+    given(sendt, levert(), slettet).when(kvittert).then().runs()
+    given(sendt, frist, utlopt).when(slettet).then()
 
 
 def test_it_rests_longer_after_each_failed_attempt_and_the_third_ends_it() -> None:
@@ -140,6 +151,7 @@ facts = st.one_of(
     st.just(kvittert),
     st.just(avvist),
     st.just(frist),
+    st.just(slettet),
     st.builds(levert, st.sampled_from([FIRST, SECOND])),
     st.builds(levert, st.sampled_from([FIRST, SECOND])),
     st.builds(tilbake, st.sampled_from(Returgrunn), st.sampled_from([FIRST, SECOND])),
@@ -193,8 +205,8 @@ def test_the_table_is_the_deciders_own_state_whatever_the_batches(
         rows = advance(rows, [Met(_viewed(one.event), one.at) for one in batch])
         steps |= {row[2]: row[7] for row in rows[STEG]}
     [row] = rows[TILSTAND]
-    status, utloper, forsok, sett, klar_fra, passert, levering, last = row[3:11]
-    assert Melding(Status(status), utloper, forsok, sett, klar_fra, passert, levering) == journal.state
+    status, *state, last = row[3:12]
+    assert Melding(Status(status), *state) == journal.state
     assert last == journal.last
     assert row[:3] == (KONTO, ID, 0)
     assert sorted(steps) == list(range(len(log.records))), "each event is a step"

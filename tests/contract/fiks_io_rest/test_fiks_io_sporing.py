@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.dokumentlager import Lager
 from tests.support.fiks_io import AS_JAVA, TYPE, java, specification
-from tests.support.fiks_io_konto import Io, done, refused
+from tests.support.fiks_io_konto import Io, done, opened, refused, taken_in
 from tests.support.records import records_on
 
 TOPIC, TIDSAVBRUDD = "fiks.io", "no.ks.fiks.kvittering.tidsavbrudd"
@@ -20,7 +21,7 @@ TOPIC, TIDSAVBRUDD = "fiks.io", "no.ks.fiks.kvittering.tidsavbrudd"
 
 async def send(io: Io, **said: Any) -> str:
     """From the account of A to that of B; the id."""
-    body = java(specification(avsenderKontoId=io.a_konto, mottakerKontoId=io.b_konto, **said))
+    body = java(specification(**{"avsenderKontoId": io.a_konto, "mottakerKontoId": io.b_konto} | said))
     answer = await io.a_machine.ask(
         "POST", "/fiks-io/api/v1/send", data=BytesIO(body), headers={"Content-Type": AS_JAVA}
     )
@@ -76,6 +77,54 @@ async def test_pages_follow_each_other_and_are_of_what_was_asked_for(io: Io) -> 
     assert not set(sent) & set(await ids(io.b_machine, io.b_konto, status="FEILET"))
 
 
+async def test_who_follows_the_pages_misses_nothing_that_came_to_the_log_late(io: Io) -> None:
+    """Its time is that of the gateway that took it in: another's may be later, and its event on the log before."""
+    own, others = await opened(io, io.b, io.b_machine), [await opened(io, io.a, io.a_machine) for _ in range(4)]
+    asked = {"SENDT": (io.b_machine, own), "MOTTATT": (io.a_machine, others[0])}
+    first = [await taken_in(io, own, one, datetime.now(UTC)) for one in others]
+    pages = {
+        retning: await done(who, "GET", at(konto), retning=retning, antall=4 if retning == "SENDT" else 1)
+        for retning, (who, konto) in asked.items()
+    }
+    assert [one["meldingId"] for one in pages["SENDT"]["meldinger"]] == first, "all at once, the oldest are first"
+    late = [await taken_in(io, own, one, datetime.now(UTC) - timedelta(minutes=1)) for one in others]
+    for retning, (who, konto) in asked.items():
+        found = await ids(who, konto, retning=retning, etter=pages[retning]["etter"])
+        assert set(found) == set(late if retning == "SENDT" else late[:1])
+
+
+async def test_pages_of_what_was_sent_to_many_have_each_message_once(io: Io) -> None:
+    own, others = await opened(io, io.b, io.b_machine), [await opened(io, io.a, io.a_machine) for _ in range(3)]
+    now = datetime.now(UTC)
+    sent = [await taken_in(io, own, others[n % 3], now + timedelta(seconds=n * (-1) ** n)) for n in range(9)]
+    found: list[str] = []
+    page: dict[str, Any] = {"etter": None}
+    while "etter" in page:
+        after = {"etter": page["etter"]} if page["etter"] else {}
+        page = await done(io.b_machine, "GET", at(own), retning="SENDT", antall=2, **after)
+        found += [one["meldingId"] for one in page["meldinger"]]
+    assert sorted(found) == sorted(sent)
+
+
+@pytest.mark.parametrize("navn", ["klientKorrelasjonsId", "klientKorrelasjonId"])
+async def test_whatever_names_the_dialogue_is_told_to_those_whose_it_is_while_the_message_can_be_read(
+    io: Io, navn: str
+) -> None:
+    konto = await opened(io, io.b, io.b_machine)
+    dialogue = f"sak 7/{uuid4()}"
+    sent = await send(io, mottakerKontoId=konto, headere={"annet": "x", navn: dialogue})
+    for who, own in ((io.a_machine, io.a_konto), (io.b_machine, konto)):
+        assert (await done(who, "GET", at(own, sent)))["klientKorrelasjonsId"] == dialogue
+    [listed] = (await done(io.b_machine, "GET", at(konto)))["meldinger"]
+    assert listed["klientKorrelasjonsId"] == dialogue
+    assert "klientKorrelasjonsId" not in await done(io.b, "GET", at(konto, sent)), "who configures reads no messages"
+    await done(io.b_machine, "GET", f"/fiks-io/manuell/api/v1/kontoer/{konto}/meldinger/neste/metadata")
+    await done(io.b_machine, "GET", f"/fiks-io/manuell/api/v1/kontoer/{konto}/meldinger/neste/ack")
+    while "klientKorrelasjonsId" in (found := await done(io.b_machine, "GET", at(konto, sent))):
+        await asyncio.sleep(0.05)
+    assert found["status"] == "KVITTERT"
+
+
 async def test_a_party_may_use_a_type_of_the_platforms_and_is_told_apart(io: Io) -> None:
     """Nothing published forbids it, and parties did (contract 2.6): it is a message like any other."""
     sent = await send(io, ttl=1000, meldingType=TIDSAVBRUDD)
@@ -92,7 +141,11 @@ async def test_a_party_may_use_a_type_of_the_platforms_and_is_told_apart(io: Io)
 
 
 @pytest.mark.parametrize(
-    "query", [{"retning": "BEGGE"}, {"status": "venter"}, {"antall": "0"}, {"antall": "x"}, {"etter": "i går"}]
+    "query",
+    [
+        *({"retning": "BEGGE"}, {"status": "venter"}, {"antall": "0"}, {"antall": "x"}),
+        *({"etter": one} for one in ("i går", "1", "1-99999999999999999999", "1-٣", "1-2_")),
+    ],
 )
 async def test_what_cannot_be_asked(io: Io, query: dict[str, str]) -> None:
     await refused(io.b_machine, 400, "GET", f"{at(io.b_konto)}?{urlencode(query)}")

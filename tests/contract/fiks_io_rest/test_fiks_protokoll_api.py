@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,7 +25,7 @@ from streams.domain.fiks_io import dokumentlager_konto_of
 from tests.support.certificates import expired, pem
 from tests.support.dokumentlager import Answer, Lager
 from tests.support.fiks_io import AS_JAVA, java, specification
-from tests.support.fiks_io_konto import KONTOER, Io, done, refused
+from tests.support.fiks_io_konto import KONTOER, Io, done, refused, taken_in
 from tests.support.records import records_on
 
 NAMES = ("konfigurasjon", "konfigurasjon-kun-person", "katalog")
@@ -290,6 +291,16 @@ async def test_an_account_from_beginning_to_end(io: Io) -> None:
     await said(io.a, "DELETE", system.path)
     await refused(io.a, 404, "GET", system.path)
     await refused(system.machine, 401, "GET", system.path)
+
+
+async def test_what_waits_for_an_account_that_is_deleted_fails(io: Io) -> None:
+    system = await new_system(io.a)
+    konto = await system.konto("arkiv.full")
+    waiting = await taken_in(io, io.b_konto, konto, datetime.now(UTC))
+    await said(system.machine, "DELETE", f"{system.path}/kontoer/{konto}")
+    path = f"/fiks-io/sporing/api/v1/kontoer/{io.b_konto}/meldinger/{waiting}"
+    while (await done(io.b_machine, "GET", path))["status"] != "FEILET":
+        await asyncio.sleep(0.05)
 
 
 async def test_what_the_integration_may_is_for_persons_to_say(io: Io) -> None:
