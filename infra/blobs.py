@@ -34,6 +34,7 @@ from infra.kept import kept
 from infra.logs import logger
 from infra.metrics import BLOB_FAILURES
 from infra.settings import Settings
+from infra.shared import Shared
 from streams.domain.errors import NotFound, Unavailable
 
 log = logger(__name__)
@@ -78,6 +79,7 @@ class Blobs:
     def __init__(self, url: str, memory: Path | None = None, known: str | None = None) -> None:
         self._memory = memory
         self._known = known
+        self._told = Shared(self._found)
         self._folder = _Folder(Path(unquote(urlsplit(url).path))) if url.startswith("file:") else None
         self._store: ObjectStore = (
             LocalStore(self._folder.path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
@@ -91,7 +93,7 @@ class Blobs:
             self._known = self._memory.read_text()
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await self._found()
+                found = await self._told.answer()
         except TimeoutError as fault:
             raise _unavailable("Lageret svarer ikke. Prøv igjen") from fault
         if found is not None and self._known is None:

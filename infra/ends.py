@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
+from infra.shared import Shared
 from schemas.topics import Topic
 from streams.domain.errors import Unavailable
 
@@ -38,23 +39,13 @@ class Ends:
         self._admin = self._client()
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         self._question = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
-        self._running: asyncio.Task[dict[int, int]] | None = None
-        self._next: asyncio.Task[dict[int, int]] | None = None
+        self._asked = Shared(self._ask)
 
     async def now(self) -> dict[int, int]:
-        """The next offset of each partition, at some moment after the call. Raises Unavailable.
+        """The next offset of each partition, at some moment after the call. Raises Unavailable."""
+        return await self._asked.answer()
 
-        A question that is under way may have been answered before we were asked, so callers share the one after it.
-        """
-        if self._next is None:
-            self._next = asyncio.create_task(self._ask(self._running))
-            self._next.add_done_callback(_seen)
-        return await asyncio.shield(self._next)
-
-    async def _ask(self, before: asyncio.Task[dict[int, int]] | None) -> dict[int, int]:
-        if before:
-            await asyncio.wait([before])
-        self._running, self._next = self._next, None
+    async def _ask(self) -> dict[int, int]:
         for seconds in ATTEMPTS:
             try:
                 answers = self._admin.list_offsets(self._question, request_timeout=seconds)
@@ -81,12 +72,6 @@ def told_all(answers: Iterable[ListOffsetsResultInfo]) -> None:
     """Raises Unavailable when some end is none: of a broker that says nothing in time the client tells -1001."""
     if any(one.offset < 0 for one in answers):
         raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen")
-
-
-def _seen(asking: asyncio.Task[dict[int, int]]) -> None:
-    """Those who asked may all have gone: then asyncio would log a failure as one that nobody saw."""
-    if not asking.cancelled():
-        asking.exception()
 
 
 def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
