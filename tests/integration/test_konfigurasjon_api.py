@@ -156,10 +156,10 @@ class Town:
     two: Gateway
     backbone: Backbone
 
-    async def integrasjon(self, orgnr: str = "310991007") -> str:
-        """A new integration of A."""
-        ny = {"autorisertOrgnr": orgnr, "navn": "Fagsystem", "fiksOrganisasjonUuid": str(self.a)}
-        made = await self.one.done(ADMIN_A, "POST", f"{KONF}/integrasjoner", ny)
+    async def integrasjon(self, orgnr: str = "310991007", *, of: UUID | None = None, by: str = ADMIN_A) -> str:
+        """A new integration, of A unless another is named, whose administrator makes it."""
+        ny = {"autorisertOrgnr": orgnr, "navn": "Fagsystem", "fiksOrganisasjonUuid": str(of or self.a)}
+        made = await self.one.done(by, "POST", f"{KONF}/integrasjoner", ny)
         return made["uuid"]
 
     async def svarut(self, who: str, of: UUID) -> str:
@@ -282,17 +282,21 @@ async def test_a_look_up_without_a_law_is_refused_and_on_the_record(town: Town) 
 
 
 async def test_what_is_hidden_from_the_caller_is_refused_on_the_record(town: Town) -> None:
-    """Though it is answered as what is not there."""
+    """Though it is answered as what is not there, or cannot be said so."""
     machine = await town.integrasjon()
     counted = {"ressurser": [str(town.a)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
     attached = f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.b}"
     attaching = f"{KONF}/integrasjoner/{{integrasjonId}}/tilknyttede-ressurser/{{ressursId}}"
     switching = f"{UPDATE}/fiksorgs/{town.b}/aktorer/{machine}"
+    made, own = f"{KONF}/integrasjoner", await town.integrasjon(of=town.b, by=ADMIN_B)
+    ny = {"autorisertOrgnr": "310991007", "navn": "Ny", "fiksOrganisasjonUuid": str(town.b), "global": True}
     for method, path, body, answered, route, owner in (
         ("POST", f"{QUERY}/ressurser/oversikt", counted, 404, f"{QUERY}/ressurser/oversikt", town.a),
         ("PUT", attached, None, 404, attaching, town.b),
         ("DELETE", attached, None, 404, attaching, town.b),
         ("PATCH", switching, {"aktiv": False}, 400, f"{UPDATE}/fiksorgs/{{fiksOrgId}}/aktorer/{{aktor}}", town.b),
+        ("POST", made, ny, 400, made, town.b),
+        ("PATCH", f"{made}/{own}", {"kode": "MIN.KODE"}, 400, f"{made}/{{integrasjonId}}", town.b),
     ):
         marks = await ends_of(town.backbone.settings.kafka, "fiks.audit")
         assert (await town.one.ask(ADMIN_B, method, path, body))[0] == answered
