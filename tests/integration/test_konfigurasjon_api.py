@@ -819,6 +819,15 @@ async def test_root_gives_no_organisation_the_number_of_another(town: Town) -> N
     await town.one.done(ROOT_FNR, "PATCH", f"{root}/{made}", {"intern": True, "orgnr": "310992003"})
 
 
+async def test_who_is_switched_off_in_an_organisation_takes_no_number_for_it(town: Town) -> None:
+    """A root operator's claim would stay, though the organisation refuses the change."""
+    await town.one.done(ADMIN_A, "PATCH", f"{UPDATE}/fiksorgs/{town.a}/aktorer/{ROOT_FNR}", {"aktiv": False})
+    changed = {"intern": False, "orgnr": "310993484"}
+    assert (await town.one.ask(ROOT_FNR, "PATCH", f"{KONF}/root/organisasjoner/{town.a}", changed))[0] == 403
+    assert "310993484" not in town.one.memory.configuration.virksomhet(ROOT).organisasjonsnumre
+    assert (await town.one.ask(ROOT_FNR, "PATCH", f"{KONF}/root/organisasjoner/{town.b}", changed))[0] == 200
+
+
 async def test_of_two_organisations_that_get_one_number_at_once_one_is_made(town: Town) -> None:
     root, ny = f"{KONF}/root/organisasjoner", {"navn": "Nyby", "type": "KOMMUNE", "intern": False, "orgnr": "310993999"}
     asked = [gateway.ask(ROOT_FNR, "POST", root, ny) for gateway in (town.one, town.two) * 3]
