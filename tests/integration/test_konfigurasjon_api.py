@@ -60,6 +60,7 @@ UNKNOWN = UUID(int=0xFFFF)
 KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autorisasjon", "/autorisasjon-update/api/v1"
 
 
+TOPICS = ("fiks.konfigurasjon", "fiks.audit")
 MODULES = (konfigurasjon, konfigurasjon_integrasjoner, konfigurasjon_personer, autorisasjon, autorisasjon_update)
 
 
@@ -418,6 +419,22 @@ async def test_the_name_that_is_answered_is_the_one_that_is_kept(town: Town) -> 
         assert await ask(helper, "POST", f"{KONF}/personer", en_annen) == en_annen
         assert await ask(helper, "POST", f"{KONF}/personer/list", {"fnrs": [who]}) == []
     assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+
+
+async def test_what_is_done_does_not_tell_whether_a_person_is_known(town: Town) -> None:
+    """Nor, so, how long it takes: the same is appended, and the same decided, whether the organisation knows or not."""
+    ask, helper, kafka = town.one.done, "17708512036", town.backbone.settings.kafka
+    await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+    service = await town.svarut(ADMIN_A, town.a)
+    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", {"aktor": helper, "privilegium": "ADMIN"})
+    appended = []
+    for who in (CLERK, "24929530019"):
+        marks = [await ends_of(kafka, topic) for topic in TOPICS]
+        assert (await town.one.ask(helper, "POST", f"{KONF}/personer", {"fnr": who, "navn": "En annen"}))[0] == 200
+        came = [await events_after(kafka, mark, topic) for mark, topic in zip(marks, TOPICS, strict=True)]
+        appended.append([sorted(type(event).__name__ for event, _ in of) for of in came])
+    assert appended == [[["CreatePerson", "PersonOpprettet", "PersonopplysningerOppgitt"], ["OppslagGjort"]]] * 2
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", {"fnrs": [CLERK]}) == [{"fnr": CLERK, "navn": "Kari"}]
 
 
 async def test_what_is_said_of_root_operators_is_changed_by_them(town: Town) -> None:
