@@ -18,7 +18,7 @@ from gateway.auth.callers import NO_LOGIN, proved, shown_by
 from gateway.auth.claims import MachineToken, invalid
 from gateway.auth.integrations import ID, PASSORD, Integrations
 from gateway.auth.memory import Memory
-from gateway.auth.principal import Principal
+from gateway.auth.principal import NotProved, Principal
 from gateway.auth.tokens import Tokens
 from gateway.randomness import new_uuid
 from gateway.said import SOURCE
@@ -96,12 +96,13 @@ class Access:
         return self._memory.is_current
 
     def is_still(self, reader: Reader) -> bool:
-        """Whether the integration still has the password and the organisation that were proved."""
+        """Whether the integration still has the password and the organisation that were proved, and its owner has not
+        switched it off.
+        """
         now, then = self._memory.integrasjon(reader.integrasjon.id), reader.integrasjon
-        return now is not None and (now.passord_hash, now.autorisert_orgnr) == (
-            then.passord_hash,
-            then.autorisert_orgnr,
-        )
+        if now is None or reader.principal.holder in self._memory.configuration.virksomhet(now.fiks_org_id).inaktive:
+            return False
+        return (now.passord_hash, now.autorisert_orgnr) == (then.passord_hash, then.autorisert_orgnr)
 
     async def _admit(self, claimed: str, secret: str, route: str) -> Reader:
         connection = str(new_uuid())
@@ -120,10 +121,10 @@ class Access:
             raise invalid(NO_LOGIN)
         shown = shown_by(token)
         integrasjon = await self._integrations.prove({ID: user, PASSORD: passord.strip()}, shown)
-        reader = Reader(proved(shown, integrasjon), integrasjon, connection)
-        if not self.is_still(reader):  # the proof took its time
-            raise NotAuthenticated(f"Autentisering feilet for integrasjon med id {user}")
-        return reader
+        reader, moment = Reader(proved(shown, integrasjon), integrasjon, connection), self._memory.moment
+        if self.is_still(reader) or (await self._memory.has_moved_on(moment) and self.is_still(reader)):
+            return reader
+        raise NotProved(f"Autentisering feilet for integrasjon med id {user}", shown)  # the proof took its time, too
 
     def _is_konto(self, konto_id: UUID) -> bool:
         ressurs = self._memory.ressurs(konto_id)

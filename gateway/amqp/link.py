@@ -129,7 +129,7 @@ class Link(asyncio.Protocol):
         if not access.is_known:
             self.close("tjenesten vet ikke lenger hvem som har tilgang: koble til igjen")
         elif not access.is_still(reader):
-            self.close("integrasjonen er trukket tilbake, eller har fått et nytt passord")
+            self.close("integrasjonen er trukket tilbake eller slått av, eller har fått et nytt passord")
         elif not all(access.may_read(reader, consumer.konto_id) for consumer in self._session.consumers):
             self.close("integrasjonen kan ikke lenger lese kontoen")
 

@@ -287,8 +287,9 @@ async def alle_organisasjoners_tjenester(request: web.Request) -> web.Response:
 async def endre_som_root(request: web.Request) -> web.Response:
     """Properties that only root may change."""
     await demand_on(request, ROOT)
-    endret = read_json(await request.read(), EndretAvRoot, request.charset)
-    await _must_be_own(request, endret.orgnr, _organisasjon(request).id)
+    endret, own = read_json(await request.read(), EndretAvRoot, request.charset), _organisasjon(request).id
+    await demand_on(request, own)  # who is switched off there takes no number for it
+    await _must_be_own(request, endret.orgnr, own)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))
     return await as_opened(request, await _shown_to(request, _organisasjon(request)))
 

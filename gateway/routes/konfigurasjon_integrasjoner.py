@@ -220,9 +220,8 @@ def _is_known(configuration: Configuration, integrasjon_id: UUID, ressurs: Ressu
 def _must_be_offered_so(said: Tilbud, offered: GlobalIntegrasjon) -> None:
     """Raises Rejected where its owner would have an integration offered otherwise than it is: that is for root."""
     if said.kode not in (None, offered.kode) or said.er_global not in (None, offered.er_global):
-        raise Rejected(
-            "Bare rotadministratorer bestemmer global og kode: PATCH /konfigurasjon/api/v1/root/integrasjoner/{id}"
-        )
+        roots = "Bare rotadministratorer bestemmer global og kode: PATCH /konfigurasjon/api/v1/root/integrasjoner/{id}"
+        raise Rejected(roots) from NotAllowed(roots)  # a refusal, which is on the record as such
 
 
 async def _own(request: web.Request) -> Integrasjon:

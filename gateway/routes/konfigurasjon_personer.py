@@ -79,7 +79,7 @@ async def opprett(request: web.Request) -> web.Response:
     """A person is known by this name from here on. Where another name was kept, it is this that is kept now.
 
     An administrator of a part of an organisation is not told whether that knows the person already: the answer is the
-    same, and what the organisation says stays. That it was asked is on the record.
+    same, the same is put on the log, and what the organisation says stays. That it was asked is on the record.
     """
     ny = read_json(await request.read(), NyPerson, request.charset)
     who, administered = request.app[PERSONS].actor(ny.fnr), _administered(request)
@@ -87,16 +87,19 @@ async def opprett(request: web.Request) -> web.Response:
         raise NotAllowed("Bare administratorer kan registrere personer")
     known = {one.fiks_org_id: one for of in administered if (one := _person(request, of, who))}
     own = [of for of, one in known.items() if _administrates(request, one)]
-    said_in = own or [of for of in administered if of not in known]
-    for of in known.keys() - own:
-        await looked_up(request, *LOOKUP, [who], owner=of)
+    for of in administered:
+        if of not in own and not request.app[MEMORY].may(request[PRINCIPAL].holder, ADMIN, of):
+            await looked_up(request, *LOOKUP, [who], owner=of, funnet=of in known)
+    said_in = own or administered
     for of in said_in:
-        if of in known:
+        if of in own:
             await say_of_person(request, ChangePerson, of, who, navn=ny.navn)
-        else:
-            await say_of_person(request, CreatePerson, of, who, fnr=ny.fnr, navn=ny.navn)
-    kept = _person(request, said_in[0], who) if said_in else None
-    return await as_opened(request, {"fnr": ny.fnr, "navn": kept.navn if kept else ny.navn})
+        else:  # of whom it knows, the number alone: that fills nothing in
+            navn = None if of in known else ny.navn
+            await say_of_person(request, CreatePerson, of, who, fnr=ny.fnr, navn=navn)
+    kept = _person(request, said_in[0], who)
+    navn = kept.navn if kept and _administrates(request, kept) else ny.navn
+    return await as_opened(request, {"fnr": ny.fnr, "navn": navn})
 
 
 @routes.get(BASE, demands=manager(legal_basis=True))

@@ -31,6 +31,8 @@ from schemas.audit import AutentiseringFeilet, TilgangNektet
 from schemas.envelope import By
 from schemas.konfigurasjon import (
     ROOT,
+    AktorAktivert,
+    AktorDeaktivert,
     IntegrasjonSlettet,
     OrganisasjonOpprettet,
     PassordLaget,
@@ -233,6 +235,22 @@ async def test_who_loses_its_right_loses_the_connection(amqp: Amqp, event: Any, 
     await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
     amqp.memory.meet(event)
     assert (await raw.hear()).reply_code == 320
+
+
+async def test_who_is_switched_off_at_home_loses_the_connection_and_gets_no_other(amqp: Amqp, connect: Connect) -> None:
+    """One without a consumer too."""
+    raw = await connect(amqp)
+    amqp.memory.meet(AktorDeaktivert(fiks_org_id=OTHERS, aktor=AKTOR))
+    assert (await raw.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+    amqp.memory.meet(AktorDeaktivert(fiks_org_id=ORG, aktor=AKTOR))
+    assert (await raw.hear()).reply_code == 320
+    with pytest.raises(AMQPConnectionError, match="ACCESS_REFUSED"):
+        await aio_pika.connect(host="127.0.0.1", port=amqp.port, login=amqp.user, password=amqp.secret)
+    [(event, about)] = amqp.log.said
+    assert (event.integrasjon_id, about.on_behalf_of) == (MASKIN, event.kaller.orgnr)
+    amqp.memory.meet(AktorAktivert(fiks_org_id=ORG, aktor=AKTOR))
+    async with connected(amqp):
+        assert len(amqp.log.said) == 1
 
 
 async def test_while_it_is_not_known_who_may_what_nobody_keeps_a_connection_or_gets_one(

@@ -60,6 +60,7 @@ UNKNOWN = UUID(int=0xFFFF)
 KONF, QUERY, UPDATE = "/konfigurasjon/api/v1", "/autorisasjon-query/api/v1/autorisasjon", "/autorisasjon-update/api/v1"
 
 
+TOPICS = ("fiks.konfigurasjon", "fiks.audit")
 MODULES = (konfigurasjon, konfigurasjon_integrasjoner, konfigurasjon_personer, autorisasjon, autorisasjon_update)
 
 
@@ -156,10 +157,10 @@ class Town:
     two: Gateway
     backbone: Backbone
 
-    async def integrasjon(self, orgnr: str = "310991007") -> str:
-        """A new integration of A."""
-        ny = {"autorisertOrgnr": orgnr, "navn": "Fagsystem", "fiksOrganisasjonUuid": str(self.a)}
-        made = await self.one.done(ADMIN_A, "POST", f"{KONF}/integrasjoner", ny)
+    async def integrasjon(self, orgnr: str = "310991007", *, of: UUID | None = None, by: str = ADMIN_A) -> str:
+        """A new integration, of A unless another is named, whose administrator makes it."""
+        ny = {"autorisertOrgnr": orgnr, "navn": "Fagsystem", "fiksOrganisasjonUuid": str(of or self.a)}
+        made = await self.one.done(by, "POST", f"{KONF}/integrasjoner", ny)
         return made["uuid"]
 
     async def svarut(self, who: str, of: UUID) -> str:
@@ -282,17 +283,21 @@ async def test_a_look_up_without_a_law_is_refused_and_on_the_record(town: Town) 
 
 
 async def test_what_is_hidden_from_the_caller_is_refused_on_the_record(town: Town) -> None:
-    """Though it is answered as what is not there."""
+    """Though it is answered as what is not there, or cannot be said so."""
     machine = await town.integrasjon()
     counted = {"ressurser": [str(town.a)], "privilegium": "ADMIN", "ressursType": "ORGANISASJON"}
     attached = f"{KONF}/integrasjoner/{machine}/tilknyttede-ressurser/{town.b}"
     attaching = f"{KONF}/integrasjoner/{{integrasjonId}}/tilknyttede-ressurser/{{ressursId}}"
     switching = f"{UPDATE}/fiksorgs/{town.b}/aktorer/{machine}"
+    made, own = f"{KONF}/integrasjoner", await town.integrasjon(of=town.b, by=ADMIN_B)
+    ny = {"autorisertOrgnr": "310991007", "navn": "Ny", "fiksOrganisasjonUuid": str(town.b), "global": True}
     for method, path, body, answered, route, owner in (
         ("POST", f"{QUERY}/ressurser/oversikt", counted, 404, f"{QUERY}/ressurser/oversikt", town.a),
         ("PUT", attached, None, 404, attaching, town.b),
         ("DELETE", attached, None, 404, attaching, town.b),
         ("PATCH", switching, {"aktiv": False}, 400, f"{UPDATE}/fiksorgs/{{fiksOrgId}}/aktorer/{{aktor}}", town.b),
+        ("POST", made, ny, 400, made, town.b),
+        ("PATCH", f"{made}/{own}", {"kode": "MIN.KODE"}, 400, f"{made}/{{integrasjonId}}", town.b),
     ):
         marks = await ends_of(town.backbone.settings.kafka, "fiks.audit")
         assert (await town.one.ask(ADMIN_B, method, path, body))[0] == answered
@@ -414,6 +419,22 @@ async def test_the_name_that_is_answered_is_the_one_that_is_kept(town: Town) -> 
         assert await ask(helper, "POST", f"{KONF}/personer", en_annen) == en_annen
         assert await ask(helper, "POST", f"{KONF}/personer/list", {"fnrs": [who]}) == []
     assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", names) == [kari]
+
+
+async def test_what_is_done_does_not_tell_whether_a_person_is_known(town: Town) -> None:
+    """Nor, so, how long it takes: the same is appended, and the same decided, whether the organisation knows or not."""
+    ask, helper, kafka = town.one.done, "17708512036", town.backbone.settings.kafka
+    await ask(ADMIN_A, "POST", f"{KONF}/personer", {"fnr": CLERK, "navn": "Kari"})
+    service = await town.svarut(ADMIN_A, town.a)
+    await ask(ADMIN_A, "POST", f"{UPDATE}/ressurs/{service}/tilganger", {"aktor": helper, "privilegium": "ADMIN"})
+    appended = []
+    for who in (CLERK, "24929530019"):
+        marks = [await ends_of(kafka, topic) for topic in TOPICS]
+        assert (await town.one.ask(helper, "POST", f"{KONF}/personer", {"fnr": who, "navn": "En annen"}))[0] == 200
+        came = [await events_after(kafka, mark, topic) for mark, topic in zip(marks, TOPICS, strict=True)]
+        appended.append([sorted(type(event).__name__ for event, _ in of) for of in came])
+    assert appended == [[["CreatePerson", "PersonOpprettet", "PersonopplysningerOppgitt"], ["OppslagGjort"]]] * 2
+    assert await ask(ADMIN_A, "POST", f"{KONF}/personer/list", {"fnrs": [CLERK]}) == [{"fnr": CLERK, "navn": "Kari"}]
 
 
 async def test_what_is_said_of_root_operators_is_changed_by_them(town: Town) -> None:
@@ -813,6 +834,15 @@ async def test_root_gives_no_organisation_the_number_of_another(town: Town) -> N
         status, said = await town.one.ask(ROOT_FNR, method, path, body)
         assert (status, said["message"]) == (400, "Organisasjonsnummeret er i bruk av en annen organisasjon")
     await town.one.done(ROOT_FNR, "PATCH", f"{root}/{made}", {"intern": True, "orgnr": "310992003"})
+
+
+async def test_who_is_switched_off_in_an_organisation_takes_no_number_for_it(town: Town) -> None:
+    """A root operator's claim would stay, though the organisation refuses the change."""
+    await town.one.done(ADMIN_A, "PATCH", f"{UPDATE}/fiksorgs/{town.a}/aktorer/{ROOT_FNR}", {"aktiv": False})
+    changed = {"intern": False, "orgnr": "310993484"}
+    assert (await town.one.ask(ROOT_FNR, "PATCH", f"{KONF}/root/organisasjoner/{town.a}", changed))[0] == 403
+    assert "310993484" not in town.one.memory.configuration.virksomhet(ROOT).organisasjonsnumre
+    assert (await town.one.ask(ROOT_FNR, "PATCH", f"{KONF}/root/organisasjoner/{town.b}", changed))[0] == 200
 
 
 async def test_of_two_organisations_that_get_one_number_at_once_one_is_made(town: Town) -> None:
