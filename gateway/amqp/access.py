@@ -15,7 +15,7 @@ from gateway.amqp.faults import ChannelFault, ConnectionFault, Reply
 from gateway.amqp.queues import queue_of
 from gateway.audit import Auditor
 from gateway.auth.callers import NO_LOGIN, proved, shown_by
-from gateway.auth.claims import MachineToken, invalid
+from gateway.auth.claims import MachineToken, NotNow, invalid
 from gateway.auth.integrations import ID, PASSORD, Integrations
 from gateway.auth.memory import Memory
 from gateway.auth.principal import NotProved, Principal
@@ -116,7 +116,12 @@ class Access:
 
     async def _prove(self, user: str, secret: str, connection: str) -> Reader:
         passord, _, given = secret.strip().rpartition(" ")
-        token = await self._tokens.verify(given)
+        try:
+            token = await self._tokens.verify(given)
+        except NotNow as fault:
+            if isinstance(fault.token, MachineToken):
+                raise NotProved(str(fault), shown_by(fault.token)) from fault
+            raise
         if not isinstance(token, MachineToken):
             raise invalid(NO_LOGIN)
         shown = shown_by(token)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import assert_never
 
 from aiohttp import web
 
-from gateway.auth.claims import MachineToken, PersonToken, invalid
+from gateway.auth.claims import AccessToken, MachineToken, NotNow, invalid
 from gateway.auth.demands import Caller, Demand
 from gateway.auth.integrations import ID, Integrations
 from gateway.auth.persons import Persons
@@ -40,14 +39,12 @@ class Callers:
 
     async def identify(self, request: web.Request, demand: Demand) -> Principal:
         """Who makes the request. Raises NotAuthenticated, NotAllowed, Unreadable and Unavailable."""
-        token = await self._tokens.verify(_bearer(request.headers))
-        match token:
-            case MachineToken():
-                return await self._machine(request, demand, shown_by(token))
-            case PersonToken():
-                return await self._person(request, demand, self._shown_by_login(token))
-            case _:
-                assert_never(token)
+        try:
+            token = await self._tokens.verify(_bearer(request.headers))
+        except NotNow as fault:
+            raise NotProved(str(fault), self._shown_by(fault.token)) from fault
+        shown, machine = self._shown_by(token), isinstance(token, MachineToken)
+        return await (self._machine if machine else self._person)(request, demand, shown)
 
     async def require_authority(self, principal: Principal) -> None:
         """Demand that a person who wants to act for an organisation may do so. Raises NotAllowed and Unavailable."""
@@ -70,8 +67,10 @@ class Callers:
             return proved(person, await self._integrations.prove(request.headers, person))
         return person
 
-    def _shown_by_login(self, token: PersonToken) -> Principal:
-        """What a login proves by itself."""
+    def _shown_by(self, token: AccessToken) -> Principal:
+        """What a token proves by itself."""
+        if isinstance(token, MachineToken):
+            return shown_by(token)
         return Principal(
             Caller.CITIZEN,
             pid=token.pid,

@@ -53,34 +53,32 @@ class PersonToken:
 AccessToken: TypeAlias = MachineToken | PersonToken
 
 
+class NotNow(NotAuthenticated):
+    """A token of the issuer's that does not hold now, or not for us. ``token`` is whose it is: for the record alone."""
+
+    def __init__(self, fault: NotAuthenticated, token: AccessToken) -> None:
+        super().__init__(str(fault))
+        self.token = token
+
+
 def read_machine(claims: Claims, now: float) -> MachineToken:
     """What a token of Maskinporten proves at ``now``. Raises NotAuthenticated."""
-    expires = require_current(claims, now)
-    return MachineToken(_orgnr(claims.get("consumer")), _supplier(claims), expires)
+    token = MachineToken(_orgnr(claims.get("consumer")), _supplier(claims), _time(claims, "exp"))
+    _require_current(token, claims, now)
+    return token
 
 
 def read_person(claims: Claims, now: float) -> PersonToken:
     """What a token of ID-porten proves at ``now``. Raises NotAuthenticated."""
     if any(name in claims for name in OF_ID_TOKENS):
         raise invalid("det er et id_token, ikke et access_token")
-    expires, pid = require_current(claims, now), claims.get("pid")
+    pid = claims.get("pid")
     if not isinstance(pid, str) or not PID.fullmatch(pid):
         raise invalid("mangler pid")
-    consumer = _orgnr(claims["consumer"]) if "consumer" in claims else None
-    return PersonToken(pid, LEVELS.get(str(claims.get("acr"))), consumer, _supplier(claims), expires)
-
-
-def require_current(claims: Claims, now: float) -> float:
-    """When the token expires. Raises NotAuthenticated when it does not hold at ``now``, or not for us."""
-    expires, issued = _time(claims, "exp"), _time(claims, "iat")
-    if is_over(expires, now):
-        raise invalid("tokenet er utløpt")
-    if issued > now + LEEWAY or ("nbf" in claims and _time(claims, "nbf") > now + LEEWAY):
-        raise invalid("tokenet gjelder ikke ennå")
-    scope = claims.get("scope")
-    if not isinstance(scope, str) or SCOPE not in scope.split(" "):
-        raise invalid(f"mangler scope {SCOPE}")
-    return expires
+    consumer, niva = _orgnr(claims["consumer"]) if "consumer" in claims else None, LEVELS.get(str(claims.get("acr")))
+    token = PersonToken(pid, niva, consumer, _supplier(claims), _time(claims, "exp"))
+    _require_current(token, claims, now)
+    return token
 
 
 def is_over(expires: float, now: float) -> bool:
@@ -88,9 +86,25 @@ def is_over(expires: float, now: float) -> bool:
     return now >= expires + LEEWAY
 
 
+def over(token: AccessToken) -> NotNow:
+    """The answer to a token that has expired."""
+    return NotNow(invalid("tokenet er utløpt"), token)
+
+
 def invalid(reason: str) -> NotAuthenticated:
     """The answer to a token that does not hold. Contract: auth.md 7."""
     return NotAuthenticated(f"Klarte ikke å validere access_token: {reason}")
+
+
+def _require_current(token: AccessToken, claims: Claims, now: float) -> None:
+    """Raises NotAuthenticated when the token does not hold at ``now``, or not for us."""
+    issued, begins, scope = _time(claims, "iat"), _time(claims, "nbf") if "nbf" in claims else now, claims.get("scope")
+    if is_over(token.expires, now):
+        raise over(token)
+    if max(issued, begins) > now + LEEWAY:
+        raise NotNow(invalid("tokenet gjelder ikke ennå"), token)
+    if not isinstance(scope, str) or SCOPE not in scope.split(" "):
+        raise NotNow(invalid(f"mangler scope {SCOPE}"), token)
 
 
 def _time(claims: Claims, name: str) -> float:

@@ -15,7 +15,7 @@ from aiohttp.web import AppKey
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from gateway.auth.claims import AccessToken, Claims, invalid, is_over, read_machine, read_person
+from gateway.auth.claims import AccessToken, Claims, invalid, is_over, over, read_machine, read_person
 from gateway.auth.issuer_keys import IssuerKeys
 from gateway.auth.remembered import Remembered
 from streams.reader import or_die
@@ -79,7 +79,7 @@ class Tokens:
             self._verified.put(digest, known)
         elif is_over(known.expires, self._clock()):
             self._verified.forget(digest)
-            raise invalid("tokenet er utløpt")
+            raise over(known)
         return known
 
     async def _read(self, token: str) -> AccessToken:

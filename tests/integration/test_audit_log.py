@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
+from gateway.auth.grant import token_for
 from gateway.refusals import DENIED_OF_A_KIND, UNKNOWN_A_SECOND
 from gateway.seed import PROVDAL, TESTVIK
 from schemas.audit import Arsak, AutentiseringerFeilet, AutentiseringFeilet, TilgangerNektet, TilgangNektet
@@ -70,6 +71,16 @@ async def test_who_tried_to_be_an_integration_that_they_are_not_is_on_the_log(
     assert (await call(caller, caller.konto_id, IntegrasjonId=claimed))[0] == 401
     [(event, at)] = await said_since(caller, marks)
     assert (event.arsak, event.kaller.orgnr, at.on_behalf_of) == (arsak, TESTVIK.orgnr, TESTVIK.orgnr)
+
+
+async def test_whose_a_token_is_that_is_not_for_us_is_on_the_log(caller: Caller) -> None:
+    marks = await ends_of(caller.settings.kafka, TOPIC)
+    token = await token_for(caller.settings.issuer, PROVDAL.orgnr, "ks:annet")
+    assert (await call(caller, caller.konto_id, Authorization=f"Bearer {token}"))[0] == 401
+    [(event, at)] = await said_since(caller, marks)
+    assert isinstance(event, AutentiseringFeilet)
+    assert event.grunn.endswith("mangler scope ks:fiks")
+    assert (event.kaller.orgnr, at.on_behalf_of, at.actor) == (PROVDAL.orgnr, PROVDAL.orgnr, None)
 
 
 async def test_another_organisations_account_is_told_to_its_owner(caller: Caller) -> None:

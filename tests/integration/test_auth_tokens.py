@@ -16,6 +16,7 @@ from joserfc import jws, jwt
 from joserfc.util import urlsafe_b64encode
 
 from gateway.auth import issuer_keys
+from gateway.auth.claims import NotNow
 from gateway.auth.issuer_keys import IssuerKeys, signing_keys
 from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import Maskinporten
@@ -174,8 +175,9 @@ async def test_a_verified_token_is_looked_up_and_ends_all_the_same(
     clock.now += 129
     assert await tokens.verify(token) is first
     clock.now += 2
-    with pytest.raises(NotAuthenticated, match="utløpt"):
+    with pytest.raises(NotNow, match="utløpt") as refused:
         await tokens.verify(token)
+    assert refused.value.token == first, "whose it is, is for the record"
 
 
 async def test_an_issuer_that_is_away_makes_a_token_neither_good_nor_bad(session: ClientSession) -> None:
