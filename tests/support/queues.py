@@ -114,4 +114,6 @@ async def post(kafka: str, database: str, state: Path, *, gateways: int = 2) -> 
         blobs = Blobs((state / "blobs").as_uri())
         await stack.enter_async_context(system.worker(works(system, blobs)))
         sides = [await stack.enter_async_context(gateway(system, blobs)) for _ in range(gateways)]
+        for side in sides:
+            await side.count(uuid4())  # what is sent from here on, nobody can have seen before
         yield Post(system, blobs, tuple(sides))
