@@ -42,16 +42,19 @@ async def serving(gateway: Lager) -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("lost", "is_known"),
+    ("lost", "status", "may_come_again"),
     [
-        (deleted, False),
-        (with_another_password, False),
-        (of_another_organisation, False),
-        (without_the_right, True),
-        (deactivated, True),
+        (deleted, 401, False),
+        (with_another_password, 401, False),
+        (of_another_organisation, 401, False),
+        (without_the_right, 200, True),
+        (deactivated, 200, False),
     ],
 )
-async def test_a_live_connection_ends_with_the_access(lagre: tuple[Lager, Lager], lost: Loss, is_known: bool) -> None:
+async def test_a_live_connection_ends_with_the_access(
+    lagre: tuple[Lager, Lager], lost: Loss, status: int, may_come_again: bool
+) -> None:
+    """Who is deactivated is still known, by HTTP, and may do nothing there that is its organisation's."""
     one, other = lagre
     administrator = await one.as_administrator()
     machine, stays = await reader(administrator, one), await reader(administrator, one)
@@ -70,9 +73,9 @@ async def test_a_live_connection_ends_with_the_access(lagre: tuple[Lager, Lager]
             assert ended.reply_code == 320
         for port, gateway in zip(ports, lagre, strict=True):
             asked = await replace(gateway, headers=machine.headers).ask("GET", f"{INTEGRASJONER}/autentisering")
-            assert asked.status == (200 if is_known else 401)
+            assert asked.status == status
             again, answer = await logged_in(port, machine)
-            assert isinstance(answer, commands.Connection.OpenOk if is_known else commands.Connection.Close)
+            assert isinstance(answer, commands.Connection.OpenOk if may_come_again else commands.Connection.Close)
             await again.drop()
         for raw in kept:
             assert isinstance(await raw.ask(commands.Basic.Qos(0, 1, False), 1), commands.Basic.QosOk)
