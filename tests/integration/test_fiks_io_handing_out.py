@@ -68,6 +68,14 @@ async def late(office: Post, store: SlowStore, konto_id: UUID, body: bytes) -> t
     return sent, store.late[str(sent.blob)]
 
 
+async def awaited(office: Post) -> UUID:
+    """An account that a message waits for, whose content is ``a``."""
+    konto = uuid4()
+    await office.send(konto, b"a")
+    await office.system.until_projected(table.name)
+    return konto
+
+
 async def test_who_waits_for_content_keeps_its_order_and_nobody_else_waits(office: Post, store: SlowStore) -> None:
     konto, other = uuid4(), uuid4()
     sent, comes = await late(office, store, konto, b"a")
@@ -189,9 +197,7 @@ async def test_no_more_is_opened_at_once_than_there_is_room_for(
 async def test_nothing_is_handed_out_that_another_may_have_taken_over(
     office: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    konto = uuid4()
-    await office.send(konto, b"a")
-    await office.system.until_projected(table.name)
+    konto = await awaited(office)
     with monkeypatch.context() as patch:
         patch.setattr("gateway.leases.DEAD_FOR", 0.0)
         async with gateway(office.system, office.blobs) as frozen:
@@ -210,9 +216,7 @@ async def test_what_one_who_is_gone_may_have_handed_out_is_called_so_though_its_
     office: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It went before it had said so on the log, and PostgreSQL crashed: unlogged tables are empty then."""
-    konto = uuid4()
-    await office.send(konto, b"a")
-    await office.system.until_projected(table.name)
+    konto = await awaited(office)
     with monkeypatch.context() as patch:
         patch.setattr(Settlement, "hand_out", lambda *_: None)
         async with gateway(office.system, office.blobs) as gone:
