@@ -7,7 +7,7 @@ queues. The table tells by ``NOTIFY`` what can be had, and is looked at now and 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ class _Subscription:
     def want(self, messages: int, octets: int) -> None:
         self.messages, self.octets = messages, octets
         if self.wants:
-            self._queues.look([self.konto_id])
+            self._queues.want_more(self.konto_id)
 
     def close(self) -> None:
         self.messages = 0
@@ -95,6 +95,7 @@ class Queues:
         self.answering = Answering()
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
+        self._empty: set[UUID] = set()
         self._changed: set[UUID] = set()
         self._taking: set[UUID] = set()
         self._opening: dict[UUID, int] = {}
@@ -129,6 +130,7 @@ class Queues:
         subscription = _Subscription(self, konto_id, by, give)
         self._turns[konto_id].append(subscription)
         self._changed.add(konto_id)
+        self._empty.discard(konto_id)  # nobody heard of what came while it had no consumer here
         return subscription
 
     async def get(self, konto_id: UUID, by: By) -> Got | None:
@@ -175,8 +177,14 @@ class Queues:
 
     def look(self, kontoer: Iterable[UUID]) -> None:
         """There may be something to be had for these."""
-        self._hungry |= dict.fromkeys(kontoer)
+        self._hungry |= (some := dict.fromkeys(kontoer))
+        self._empty -= some.keys()
         self._wake.set()
+
+    def want_more(self, konto_id: UUID) -> None:
+        """A consumer of the account wants something. Where all that it had was taken, that it has more is told."""
+        if konto_id not in self._empty:
+            self.look([konto_id])
 
     def leave(self, subscription: _Subscription) -> None:
         """A consumer is no more."""
@@ -224,6 +232,8 @@ class Queues:
                 await asyncio.sleep(PAUSE)
                 self.look(wanted)
                 continue
+            of = Counter(held.konto_id for held, _ in taken)
+            self._empty |= {one for one, number in wanted.items() if of[one] < number and one not in self._hungry}
             await self._distribute(taken, wanted, life)
 
     def _wanted(self) -> dict[UUID, int]:

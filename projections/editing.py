@@ -12,13 +12,26 @@ import msgspec
 
 from infra.database import Connection
 from projections.tables import FEW, Do, Edit
+from streams import checkpoints
+from streams.checkpoints import Step
 
 NOTHING = "select"
 
 
+def are_few(edits: Sequence[Edit]) -> bool:
+    """Whether one statement had better do them all."""
+    return sum(len(edit.rows) for edit in edits) <= FEW
+
+
+async def carry_out_from(connection: Connection, edits: Sequence[Edit], steps: Sequence[Step]) -> bool:
+    """Do all the edits, few, and move the checkpoints, if these are where they are believed to be: else nothing."""
+    parts = [f"e{i} as ({edit.statement(6 + i, 'agreed')})" for i, edit in enumerate(edits, 1)]
+    return await checkpoints.step(connection, steps, parts, *map(_as_json, edits))
+
+
 async def carry_out(connection: Connection, edits: Sequence[Edit], then: str = NOTHING, *args: Any) -> None:
     """Do all the edits, of which no two concern the same row, and ``then``, a statement that tells nothing."""
-    if sum(len(edit.rows) for edit in edits) <= FEW:
+    if are_few(edits):
         parts = [f"e{i} as ({edit.statement(len(args) + i)})" for i, edit in enumerate(edits, 1)]
         first = f"with {', '.join(parts)} " if parts else ""
         await connection.execute(first + then, *args, *map(_as_json, edits))

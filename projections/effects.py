@@ -65,16 +65,17 @@ class Effecting(ABC):
 
     async def carry(self, connection: Connection, prepared: Met) -> None:
         """Do what follows from the records that were not met yet, and move past them."""
-        positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot, _ in prepared])
-        fresh: list[Recorded] = []
-        for lot, events in prepared:
-            at = positions[lot.claim.partition]
-            check_follows(self.role, lot, at)
-            fresh += [one for one in events if _offset(one.at) >= at]
-        if fresh:
-            await self.follow(connection, fresh)
-        after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in prepared}
-        await checkpoints.move(connection, self.role, {at: max(positions[at], end) for at, end in after.items()})
+        async with connection.transaction():
+            positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot, _ in prepared])
+            fresh: list[Recorded] = []
+            for lot, events in prepared:
+                at = positions[lot.claim.partition]
+                check_follows(self.role, lot, at)
+                fresh += [one for one in events if _offset(one.at) >= at]
+            if fresh:
+                await self.follow(connection, fresh)
+            after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in prepared}
+            await checkpoints.move(connection, self.role, {at: max(positions[at], end) for at, end in after.items()})
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record and move past it."""

@@ -12,6 +12,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
+import asyncpg
 from aiokafka import TopicPartition
 from asyncpg import Record as Row
 
@@ -20,14 +21,15 @@ from infra.keys import Keys
 from infra.logs import logger
 from infra.metrics import PROJECTED_EVENTS
 from projections import folding
-from projections.editing import carry_out
+from projections.editing import are_few, carry_out, carry_out_from
 from projections.projection import Projection
-from projections.tables import Batch, Edit, Table, describe
+from projections.tables import FEW, Batch, Edit, Table, describe
 from projections.versions import schema_of
 from schemas.codec import decode
 from schemas.envelope import Envelope, Position
 from schemas.errors import NotYetKnown, Unreadable
 from streams.agents import POISON, Lot, NotOurs, Record, check_follows
+from streams.checkpoints import Step
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
 from streams.records import envelope_of
@@ -68,6 +70,8 @@ LOAD = """
 
 REFUSED: tuple[type[Exception], ...] = (Unreadable, *POISON)
 """What a record that a projection can never take comes to."""
+GONE: tuple[type[Exception], ...] = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, Unavailable)
+"""What the tables of a version that are gone come to."""
 Key = tuple[Position | None, type | None]
 Sealed = dict[Key, tuple[Any, Envelope]]
 Opened = Mapping[Key, Any]
@@ -88,6 +92,11 @@ class Target:
         """How many of the lot's records were applied before."""
         first: int = self.lot.records[0].offset
         return min(max(self.next_offset - first, 0), len(self.lot.records))
+
+    @property
+    def step(self) -> Step:
+        """What the checkpoint moves by, where none was applied before."""
+        return Step(self.projection.name, self.version, *self.lot.at, self.next_offset, self.lot.records[-1].offset + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,8 @@ class Projecting:
         self._dead_letters, self._keys = dead_letters, keys
         self._tables: dict[tuple[str, int], dict[str, Table]] = {}
         self._lost: set[str] = set()
+        self._versions: dict[str, int] = {}
+        """Of the projections that were found under lock, and nothing amiss with them; they may have changed since."""
 
     async def load(self, connection: Connection, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The lowest checkpoint of each partition among the projections whose tables are there."""
@@ -176,6 +187,41 @@ class Projecting:
 
     async def carry(self, connection: Connection, prepared: Prepared) -> None:
         """Write the rows of every projection that has not had these records, and move its checkpoints."""
+        if not await self._carry_at_once(connection, prepared):
+            async with connection.transaction():
+                await self._carry_under_lock(connection, prepared)
+
+    async def _carry_at_once(self, connection: Connection, prepared: Prepared) -> bool:
+        """Carry a small batch without a transaction, if every checkpoint is where we left it: most of what that costs
+        are round trips. False: nothing was done.
+        """
+        versions, lots = self._versions, prepared.lots
+        taking = [one for one in self.projections.values() if any(lot.at[0] in one.topics for lot in lots)]
+        if (
+            sum(len(lot.records) for lot in lots) > FEW
+            or any(one.name not in versions for one in taking)
+            or any(lot.records[0].offset != lot.claim.carried for lot in lots)
+        ):
+            return False
+        targets = [
+            Target(one, versions[one.name], lot, lot.claim.carried)
+            for one in taking
+            for lot in lots
+            if lot.at[0] in one.topics
+        ]
+        edits: list[Edit] = []
+        try:
+            for one in taking:
+                edits += await self._edits(connection, one, versions[one.name], prepared.batches[one.name])
+            if are_few(edits) and await carry_out_from(connection, edits, [target.step for target in targets]):
+                _count(targets)
+                return True
+        except GONE:
+            pass  # which tables are lost is looked at under lock
+        self._versions = {}
+        return False
+
+    async def _carry_under_lock(self, connection: Connection, prepared: Prepared) -> None:
         targets = await self._targets(connection, prepared.lots)
         edits: list[Edit] = []
         for name, of_one in groupby(targets, key=lambda target: target.projection.name):
@@ -184,8 +230,10 @@ class Projecting:
             if any(target.had for target in takes):
                 rest = [target.lot.records[target.had :] for target in takes]
                 batch = writes_of(rest, [takes[0].projection], prepared.opened)[name]
-            edits += await self._edits(connection, takes, batch)
+            edits += await self._edits(connection, takes[0].projection, takes[0].version, batch)
         await carry_out(connection, edits, MOVE, *_moved(targets))
+        self._versions |= {one.projection.name: one.version for one in targets}
+        _count(targets)
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record when some projection cannot take it, and move past it. The others take it: what one
@@ -202,7 +250,8 @@ class Projecting:
         try:
             async with connection.transaction():
                 prepared = await self._prepared([target.lot], [projection])
-                await carry_out(connection, await self._edits(connection, [target], prepared.batches[projection.name]))
+                edits = await self._edits(connection, projection, target.version, prepared.batches[projection.name])
+                await carry_out(connection, edits)
         except REFUSED:
             return False
         return True
@@ -213,13 +262,12 @@ class Projecting:
         opened = dict(zip(sealed, await opened_all(self._keys, list(sealed.values())), strict=True)) if sealed else {}
         return Prepared(lots, opened, writes_of(partitions, projections, opened))
 
-    async def _edits(self, connection: Connection, takes: Sequence[Target], batch: Batch) -> list[Edit]:
+    async def _edits(self, connection: Connection, projection: Projection, version: int, batch: Batch) -> list[Edit]:
         """What is to be done to the tables of one version of a projection, by what it takes."""
-        projection, tables = takes[0].projection, await self._tables_of(connection, takes[0])
+        tables = await self._tables_of(connection, projection.name, version)
         edits = await batch.edits(connection, tables)
         if batch.met and projection.fold:
             edits += await folding.edits(connection, tables, projection.fold, batch.met)
-        PROJECTED_EVENTS.labels(projection.name).inc(sum(len(target.lot.records) - target.had for target in takes))
         return edits
 
     async def _targets(self, connection: Connection, lots: Sequence[Lot]) -> list[Target]:
@@ -257,14 +305,19 @@ class Projecting:
         check_follows(projection.name, lot, row["next_offset"])
         return Target(projection, row["version"], lot, row["next_offset"])
 
-    async def _tables_of(self, connection: Connection, target: Target) -> dict[str, Table]:
-        of = (target.projection.name, target.version)
+    async def _tables_of(self, connection: Connection, name: str, version: int) -> dict[str, Table]:
+        of = name, version
         if of not in self._tables:
             tables = await describe(connection, schema_of(*of))
             if not tables:
                 raise Unavailable(f"the tables of {schema_of(*of)} are gone; run `fiks rebuild {of[0]}`")
             self._tables[of] = tables
         return self._tables[of]
+
+
+def _count(targets: Iterable[Target]) -> None:
+    for one in targets:
+        PROJECTED_EVENTS.labels(one.projection.name).inc(len(one.lot.records) - one.had)
 
 
 def _moved(targets: Iterable[Target]) -> list[list[Any]]:

@@ -97,10 +97,12 @@ class Edit(NamedTuple):
     columns: Sequence[str]
     rows: Sequence[tuple[Any, ...]]
 
-    def statement(self, number: int) -> str:
-        """What does it, given the rows as JSON (an array of objects) in the parameter of this number."""
+    def statement(self, number: int, condition: str = "") -> str:
+        """What does it, given the rows as JSON (an array of objects) in the parameter of this number; ``condition``
+        names a table that has one row if it shall be done, and else none.
+        """
         place, key = self.table.place, self.table.key
-        rows = f"json_populate_recordset(null::{place}, ${number})"
+        rows = f"json_populate_recordset(null::{place}, ${number}) as u" + (condition and f", {condition}")
         names = ", ".join(f'"{name}"' for name in self.columns)
         new = ", ".join(f'"{name}" = u."{name}"' for name in self.columns if name not in key)
         where = " and ".join(f't."{name}" = u."{name}"' for name in key)
@@ -110,9 +112,9 @@ class Edit(NamedTuple):
             case Do.CREATE:
                 return f"insert into {place} ({names}) select {names} from {rows} on conflict do nothing"
             case Do.UPDATE:
-                return f"update {place} as t set {new} from {rows} as u where {where}"
+                return f"update {place} as t set {new} from {rows} where {where}"
             case Do.DELETE:
-                return f"delete from {place} as t using {rows} as u where {where}"
+                return f"delete from {place} as t using {rows} where {where}"
 
 
 NO_ROW = -2

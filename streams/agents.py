@@ -94,7 +94,7 @@ class Blocked(Exception):
 
 
 class Work(Protocol[P]):
-    """What is done with the records of some partitions, within one transaction."""
+    """What is done with the records of some partitions, all of it or nothing."""
 
     role: str
     topics: tuple[str, ...]
@@ -115,13 +115,15 @@ class Work(Protocol[P]):
         """
 
     async def carry(self, connection: Connection, prepared: P) -> None:
-        """Lock the checkpoints, write what follows from the records, and move the checkpoints.
+        """Write what follows from the records, and move the checkpoints, under their lock: all of it or nothing.
 
-        Runs in a transaction and may be run again.
+        Opens the transaction that it needs, and may be run again.
         """
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
-        """Dead-letter the lot's only record, which can never be read, and move the checkpoint past it."""
+        """Dead-letter the lot's only record, which can never be read, and move the checkpoint past it. Runs in a
+        transaction.
+        """
 
 
 class Carrier:
@@ -249,7 +251,7 @@ class Carrier:
                 return
             try:
                 with batch_span("carry", _traceparents(lots), role=self.work.role, events=count):
-                    async with self._pool.acquire(timeout=5) as connection, connection.transaction():
+                    async with self._pool.acquire(timeout=5) as connection:
                         await self.work.carry(connection, prepared)
                 _carried(lots)
                 self._set_aside_in_a_row = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -32,7 +32,34 @@ MOVE = """
     where c.name = $1 and c.version = $2 and (c.topic, c.partition) = (moved.topic, moved.partition)
 """
 
+STEP = """
+    held as materialized (
+        select c.next_offset = e.at as agrees
+        from unnest($1::text[], $2::int[], $3::text[], $4::int[], $5::bigint[])
+          as e (name, version, topic, partition, at)
+        join checkpoint c using (name, version, topic, partition)
+        order by name, topic, partition for no key update of c),
+    agreed as materialized (select from held having count(*) filter (where agrees) = cardinality($1::text[]))
+"""
+TAKE = """
+    update checkpoint c set next_offset = moved.next_offset
+    from unnest($1::text[], $2::int[], $3::text[], $4::int[], $6::bigint[])
+      as moved (name, version, topic, partition, next_offset), agreed
+    where (c.name, c.version, c.topic, c.partition) = (moved.name, moved.version, moved.topic, moved.partition)
+"""
+
 Positions = Mapping[TopicPartition, int]
+
+
+class Step(NamedTuple):
+    """A checkpoint that is to move, from where it is believed to be."""
+
+    name: str
+    version: int
+    topic: str
+    partition: int
+    at: int
+    to: int
 
 
 async def load(connection: Connection, name: str, partitions: Sequence[TopicPartition]) -> Positions:
@@ -61,6 +88,18 @@ async def move(connection: Connection, name: str, positions: Positions, also: st
     """
     columns = _columns(positions)
     await connection.execute(f"{also} {MOVE}", name, VERSION, *columns, list(positions.values()), *args)
+
+
+async def step(connection: Connection, steps: Sequence[Step], also: Sequence[str] = (), *args: Any) -> bool:
+    """Move the checkpoints, at least one, if each is where it is believed to be, and tell whether it was so: else
+    nothing is done. One statement that needs no transaction around it, since a round trip is most of what little costs.
+
+    ``also`` are common table expressions that write something if there is a row in ``agreed``; their parameters are
+    ``args``, from $7 on. What was read before holds, if it was read when the checkpoints were no further back: whoever
+    writes moves them.
+    """
+    said = await connection.execute(f"with {', '.join((STEP, *also))} {TAKE}", *zip(*steps, strict=True), *args)
+    return said != "UPDATE 0"
 
 
 def _columns(partitions: Iterable[TopicPartition]) -> tuple[list[str], list[int]]:

@@ -48,22 +48,23 @@ class Deciding:
 
     async def carry(self, connection: Connection, prepared: Met) -> None:
         """Fold the records that were not folded yet, append the decisions, save the journals."""
-        positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot, _ in prepared])
-        todo: Met = []
-        for lot, events in prepared:
-            at = positions[lot.claim.partition]
-            check_follows(self.role, lot, at)
-            if fresh := events[at - lot.records[0].offset :]:
-                todo.append((lot, fresh))
-        if not todo:
-            return
-        journals = await self._journals.load(connection, {one.at.stream for _, events in todo for one in events})
-        decisions = self._fold(journals, [one for _, events in todo for one in events])
-        await self._append(decisions, [record for lot, _ in todo for record in (*lot.records, *lot.following)])
-        after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in todo}
-        await checkpoints.move(
-            connection, self.role, after, SAVE, *self._journals.saving(journals, _partitions_of(todo))
-        )
+        async with connection.transaction():
+            positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot, _ in prepared])
+            todo: Met = []
+            for lot, events in prepared:
+                at = positions[lot.claim.partition]
+                check_follows(self.role, lot, at)
+                if fresh := events[at - lot.records[0].offset :]:
+                    todo.append((lot, fresh))
+            if not todo:
+                return
+            journals = await self._journals.load(connection, {one.at.stream for _, events in todo for one in events})
+            decisions = self._fold(journals, [one for _, events in todo for one in events])
+            await self._append(decisions, [record for lot, _ in todo for record in (*lot.records, *lot.following)])
+            after = {lot.claim.partition: lot.records[-1].offset + 1 for lot, _ in todo}
+            await checkpoints.move(
+                connection, self.role, after, SAVE, *self._journals.saving(journals, _partitions_of(todo))
+            )
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Dead-letter the record and move past it: its stream goes on without it."""

@@ -24,6 +24,7 @@ from schemas.personal import SUFFIX
 from schemas.topics import NOKKEL
 from streams import checkpoints
 from streams.agents import Lot, Record, check_follows
+from streams.checkpoints import Step
 from streams.log import Log
 from streams.reader import Claim
 
@@ -39,14 +40,16 @@ OF_IDS = """
     select k.name from unnest($1::text[]) as erased (id)
     join nokkel k on k.name = erased.id or (k.name > erased.id || '#' and k.name < erased.id || '$')
 """
-WRITE = """
-    with deleted as (delete from nokkel where name = any($6)),
-    remembered as (insert into nokkel_slettet select * from unnest($6::text[]) on conflict do nothing),
-    put as (
-        insert into nokkel (name, generation, wrapped) select * from unnest($7::text[], $8::int[], $9::bytea[])
-        on conflict (name) do update set generation = excluded.generation, wrapped = excluded.wrapped)
-"""
-"""Goes with ``checkpoints.move``; no name is both destroyed and put."""
+WRITE = (
+    "deleted as (delete from nokkel where name = any($7) and exists (select from agreed))",
+    """remembered as (
+        insert into nokkel_slettet select u.* from unnest($7::text[]) as u (name), agreed on conflict do nothing)""",
+    """put as (
+        insert into nokkel (name, generation, wrapped)
+        select u.* from unnest($8::text[], $9::int[], $10::bytea[]) as u, agreed
+        on conflict (name) do update set generation = excluded.generation, wrapped = excluded.wrapped)""",
+)
+"""Goes with ``checkpoints.step``; no name is both destroyed and put."""
 
 
 @dataclass(slots=True)
@@ -102,19 +105,28 @@ class Following:
 
     async def carry(self, connection: Connection, prepared: Sequence[Lot]) -> None:
         """Apply the records that were not applied yet."""
-        positions = await checkpoints.lock(connection, self.role, [lot.claim.partition for lot in prepared])
+        positions: checkpoints.Positions = {lot.claim.partition: lot.claim.carried for lot in prepared}
+        while not await self._apply(connection, prepared, positions):  # another has moved them, or they are forgotten
+            positions = await checkpoints.load(connection, self.role, list(positions))
         for lot in prepared:
+            self._met(lot.claim.partition, lot.records[-1])
+
+    async def _apply(
+        self, connection: Connection, lots: Sequence[Lot], positions: Mapping[TopicPartition, int]
+    ) -> bool:
+        """Apply what lies beyond these positions, if the checkpoints are there."""
+        for lot in lots:
             check_follows(self.role, lot, positions[lot.claim.partition])
-        fresh = [
-            record for lot in prepared for record in lot.records if record.offset >= positions[lot.claim.partition]
-        ]
+        fresh = [record for lot in lots for record in lot.records if record.offset >= positions[lot.claim.partition]]
         outcome = await self._outcome(connection, [said for one in fresh if (said := _said(one)) is not None])
         rows = [(name, generation_of(value), value) for name, value in sorted(outcome.put.items())]
         put = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
-        after = {(at := lot.claim.partition): max(positions[at], lot.records[-1].offset + 1) for lot in prepared}
-        await checkpoints.move(connection, self.role, after, WRITE, sorted(outcome.destroyed), *put)
-        for lot in prepared:
-            self._met(lot.claim.partition, lot.records[-1])
+        steps = [
+            Step(self.role, checkpoints.VERSION, *lot.at, at, max(at, lot.records[-1].offset + 1))
+            for lot in lots
+            for at in (positions[lot.claim.partition],)
+        ]
+        return await checkpoints.step(connection, steps, WRITE, sorted(outcome.destroyed), *put)
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Move past a record that PostgreSQL cannot take: it is no key of ours."""

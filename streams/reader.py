@@ -31,6 +31,10 @@ AT_ONCE = 5_000
 """Records that are taken in at once; the rest stay with the client, as it received them, compressed."""
 MUCH = 100_000
 """Bytes for which the broker does not wait, however patient the reader is."""
+GATHER = 0.01
+"""Seconds from one taking in of records to the next, at least: what comes meanwhile costs one answer of the broker's
+and one batch. What comes alone is taken in at once.
+"""
 REVOKE_WAIT = 3.0
 UNWANTED = 1.0
 """Seconds after which a partition is asked about again whose records nobody wanted."""
@@ -41,7 +45,7 @@ CONSUMER: dict[str, Any] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",  # harmless: we always seek, and a position that retention moved shows as a hole
     "session_timeout_ms": 6000,
-    "heartbeat_interval_ms": 500,
+    "heartbeat_interval_ms": 1000,
     "rebalance_timeout_ms": 10_000,
     "max_poll_interval_ms": 86_400_000,
     "request_timeout_ms": 8000,
@@ -129,7 +133,7 @@ class Reader(Service):
         self.claims: dict[TopicPartition, Claim] = {}
         self._load, self._ready, self._until = load, ready, until
         self._settings = CONSUMER | (_patient(patience) if patience else {})
-        self._back_at = self._load_at = -math.inf
+        self._back_at = self._load_at = self._took_at = -math.inf
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -207,7 +211,10 @@ class Reader(Service):
         if not open_claims or sum(len(claim.waiting) for claim in open_claims.values()) >= WAITING_LIMIT:
             await asyncio.sleep(0.005)
             return
+        await asyncio.sleep(self._took_at + GATHER - time.monotonic())
         fetched = await self._consumer.getmany(*open_claims, timeout_ms=200, max_records=AT_ONCE)
+        if fetched:
+            self._took_at = time.monotonic()
         for partition, records in fetched.items():
             claim = open_claims[partition]
             if claim.live and claim.next is not None:  # what was fetched before a revoke, or to start over, is nobody's
