@@ -32,6 +32,10 @@ from streams.reader import or_die
 
 log = logger(__name__)
 
+GATHER = 0.02
+"""Seconds from one saying of facts to the next, at least: what happens meanwhile is said together, in one request to
+the broker. What comes alone is said at once.
+"""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 LOOK = 0.05
 """Seconds between two looks whether the table contains what was said."""
@@ -81,6 +85,7 @@ class Settlement:
         self._open: dict[UUID, set[UUID]] = {}
         self._returned: dict[UUID, Position] = {}
         self._closed = asyncio.Event()
+        self._next_saying = 0.0
 
     def start(self) -> None:
         """Let go of leases in the background."""
@@ -183,6 +188,7 @@ class Settlement:
             correlation_id=korrelasjon,
             by=delivery.by,
         )
+        await self._gather()
         pause = FIRST_PAUSE
         while True:
             try:
@@ -190,6 +196,13 @@ class Settlement:
             except Unavailable:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _gather(self) -> None:
+        """Wait for the next saying of facts, if one was just now."""
+        now = asyncio.get_running_loop().time
+        if (wait := self._next_saying - now()) > 0:
+            await asyncio.sleep(wait)
+        self._next_saying = now() + GATHER
 
     def _is_said(self, held: Held, task: asyncio.Task[None]) -> None:
         self._saying.discard(task)

@@ -1,8 +1,8 @@
-"""Few rows by one statement and many by COPY come to the same, whatever is in them."""
+"""Rows come to the same by one statement, by one that moves a checkpoint with them and by COPY, whatever they hold."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -14,12 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.database import Connection
-from projections.editing import carry_out
+from projections.editing import carry_out, carry_out_from
 from projections.projection import Change, Create
 from projections.tables import FEW, Batch, Do, Edit, Table, describe
+from streams.checkpoints import Step
 
 TABLE = """
     create schema things;
+    create table checkpoint (name text, version int, topic text, partition int, next_offset bigint);
+    insert into checkpoint values ('thing', 1, 't', 0, 0);
     create table things.thing (
         id uuid primary key, name text, tags text[] not null, owners uuid[], sizes bigint[], number int, size bigint,
         "offset" bigint, kept boolean, at timestamptz, mark bigint not null
@@ -48,7 +51,7 @@ async def tables(database: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(database)
     await connection.execute(TABLE)
     yield connection
-    await connection.execute("drop schema things cascade")
+    await connection.execute("drop schema things cascade; drop table checkpoint")
     await connection.close()
 
 
@@ -61,11 +64,20 @@ def whole(do: Do, table: Table, lines: dict[UUID, tuple[Any, ...]]) -> Edit:
     return Edit(do, table, list(table.columns), [(key, *line) for key, line in lines.items()])
 
 
-@pytest.mark.parametrize("few", [0, FEW])
+async def with_checkpoint(connection: Connection, edits: Sequence[Edit]) -> None:
+    """Carry them out together with a step, after one in vain that does nothing."""
+    at, there = await connection.fetchval("select next_offset from checkpoint"), await rows_of(connection)
+    assert not await carry_out_from(connection, edits, [Step("thing", 1, "t", 0, at + 1, at + 2)])
+    assert await rows_of(connection) == there
+    assert await carry_out_from(connection, edits, [Step("thing", 1, "t", 0, at, at + 1)])
+    assert await connection.fetchval("select next_offset from checkpoint") == at + 1
+
+
+@pytest.mark.parametrize(("way", "few"), [(carry_out, 0), (carry_out, FEW), (with_checkpoint, FEW)])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(first=rows, second=rows, others=rows)
 async def test_rows_are_what_was_written_last(
-    tables: Connection, monkeypatch: pytest.MonkeyPatch, few: int, first: Any, second: Any, others: Any
+    tables: Connection, monkeypatch: pytest.MonkeyPatch, way: Any, few: int, first: Any, second: Any, others: Any
 ) -> None:
     monkeypatch.setattr("projections.editing.FEW", few)
     thing = (await describe(tables, "things"))["thing"]
@@ -73,11 +85,11 @@ async def test_rows_are_what_was_written_last(
     changed = dict(zip(first, second.values(), strict=False))
     transaction = tables.transaction()
     await transaction.start()
-    await carry_out(tables, [whole(Do.INSERT, thing, first)])
-    await carry_out(tables, [whole(Do.CREATE, thing, others | first)])
+    await way(tables, [whole(Do.INSERT, thing, first)])
+    await way(tables, [whole(Do.CREATE, thing, others | first)])
     there = await rows_of(tables)
     assert there == others | first
-    await carry_out(
+    await way(
         tables,
         [
             whole(Do.UPDATE, thing, changed),
