@@ -8,7 +8,6 @@ release is left for a newer worker; anything else is a bug and stops the process
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,10 +42,6 @@ POISON: tuple[type[Exception], ...] = (
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 """What is waited for, in place."""
 
-GATHER = 0.01
-"""Seconds from the begin of a small batch to that of the next, at least: what comes meanwhile shares its transaction.
-One that comes alone is carried at once.
-"""
 BLOCKED = "a newer release must read on"
 """What is logged of each partition on which a role goes no further."""
 DEAD_LETTER_LIMIT = 100
@@ -129,7 +124,7 @@ class Work(Protocol[P]):
 class Carrier:
     """Carries batches of one work through, whatever happens to PostgreSQL, Kafka or this worker's claims.
 
-    Claims are offered one by one and taken together: what waits on many partitions costs one transaction, not many.
+    Claims are offered one by one and taken together: what waits on many partitions is one batch, not many.
     """
 
     def __init__(self, work: Work[Any], pool: Pool) -> None:
@@ -137,7 +132,6 @@ class Carrier:
         self._pool = pool
         self._offered: dict[Claim, None] = {}
         self._turn = asyncio.Lock()
-        self._began = -math.inf
         self._set_aside_in_a_row = 0
 
     def offer(self, claim: Claim) -> None:
@@ -155,9 +149,6 @@ class Carrier:
             yield self._take(claim)
         else:
             async with self._turn:
-                if claim in self._offered:
-                    await asyncio.sleep(self._began + GATHER - time.monotonic())
-                    self._began = time.monotonic()
                 yield self._take(claim)
 
     def _take(self, claim: Claim) -> list[Claim]:

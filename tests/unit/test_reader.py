@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 
 from schemas.topics import NOKKEL
 from streams.agents import Forgotten, Lot, check_follows
-from streams.reader import Claim, Hole, Reader, or_die
+from streams.reader import GATHER, Claim, Hole, Reader, or_die
 from tests.support.records import Record
 
 AT = TopicPartition("t", 0)
@@ -93,6 +93,27 @@ async def test_what_was_fetched_before_a_claim_starts_over_is_dropped_and_it_is_
     assert (list(claim.waiting), claim.next, ready) == ([], None, [])
     await reader._take_up([claim])
     assert (sought, claim.next, claim.carried) == ([5], 5, 5)
+
+
+async def test_what_comes_shortly_after_a_taking_in_is_taken_in_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, claim, _ = await reader_and_claim(5)
+    asked, now = [], 100.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += max(seconds, 0)
+
+    class Consumer:
+        async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
+            asked.append(now)
+            return {AT: records(claim.next or 0)} if len(asked) < 3 else {}
+
+    monkeypatch.setattr("streams.reader.asyncio.sleep", sleep)
+    monkeypatch.setattr("streams.reader.time.monotonic", lambda: now)
+    reader.claims, reader._consumer = {AT: claim}, Consumer()
+    for _ in range(5):
+        await reader._round()
+    assert asked == pytest.approx([100.0, 100.0 + GATHER, *[100.0 + 2 * GATHER] * 3]), "only where something came"
 
 
 async def test_a_fault_in_the_background_stops_the_process_and_an_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
