@@ -203,7 +203,10 @@ def group_of(building: dict[Projection, int]) -> str:
 
 
 async def cancel(connection: Connection, projection: Projection) -> bool:
-    """Drop the version that was being built. False when there is none. Raises RebuildFailed while somebody builds it."""
+    """Drop the version that was being built. False when there is none.
+
+    Raises RebuildFailed while somebody builds it.
+    """
     await alone(connection, [projection])
     version = await connection.fetchval("select version from building where name = $1", projection.name)
     if version is None:
