@@ -100,8 +100,8 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # the last: who reads what we print has seen enough, which click knows
         except Exception as error:
             if (reason := explained(error)) is None:
                 raise

@@ -26,7 +26,7 @@ def kind_of(number: str | None) -> Kind | None:
     digits = [int(digit) for digit in number]
     if len(digits) == 11 and _is_date(digits) and _holds(digits, K1) and _holds(digits, K2):
         return Kind.PERSON
-    if len(digits) == 9 and _holds(digits, ORGNR):
+    if len(digits) == 9 and digits[0] and _holds(digits, ORGNR):  # nine zeros would hold, too
         return Kind.ORGANISASJON
     return None
 

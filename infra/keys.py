@@ -26,7 +26,7 @@ from infra.partitions import partition_of
 from schemas.envelope import Headers, Position
 from schemas.personal import SUFFIX
 from schemas.topics import NOKKEL
-from streams.domain.errors import Unavailable
+from streams.domain.errors import Unacknowledged, Unavailable
 
 FOLLOWER = "nokler"
 """The role that puts into the table what the topic says, and the name of its checkpoint."""
@@ -137,7 +137,10 @@ class Keys:
         The name must be new, such as the id of a stream which this call begins: a key that exists would be overwritten.
         """
         made = key or new_key()
-        await say(self._log, name, await self._keks.wrap(name, made))
+        try:
+            await say(self._log, name, await self._keks.wrap(name, made))
+        except Unacknowledged as fault:  # the key may be there, but nothing that was to be sealed under it
+            raise Unavailable("Loggen svarer ikke; ingenting er tatt imot. Prøv igjen") from fault
         self._known.put(name, made)
         self._sealing.put(id_of(name), name)
         return made

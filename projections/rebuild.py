@@ -115,19 +115,25 @@ async def reached(
     process ended, which none does by itself: what is left would never be applied.
     """
     while True:
-        done, total = 0, 0
-        for projection, version in building.items():
-            at = await versions.checkpoints(connection, projection.name, version)
-            for partition, end in ends.items():
-                if partition[0] in projection.topics:
-                    done += min(at[partition], end)
-                    total += end
+        done, total = await _applied(connection, building, ends)
         progress(done, total)
         if any(process.returncode is not None for process in running):
             raise RebuildFailed("a process of the rebuild ended; see its log above, then run the same command again")
         if total - done <= slack:
             return
         await asyncio.sleep(POLL)
+
+
+async def _applied(connection: Connection, building: dict[Projection, int], ends: Positions) -> tuple[int, int]:
+    """How many of the events below ``ends`` have been applied, and how many there are."""
+    done, total = 0, 0
+    for projection, version in building.items():
+        at = await versions.checkpoints(connection, projection.name, version)
+        for partition, end in ends.items():
+            if partition[0] in projection.topics:
+                done += min(at[partition], end)
+                total += end
+    return done, total
 
 
 async def switch(connection: Connection, building: dict[Projection, int]) -> bool:
@@ -181,12 +187,13 @@ async def rebuild(
     names, group = [one.name for one in projections], group_of(building)
     topics = topics_of(projections)
     async with processes(names, group, count) as running:
-        await reached(connection, building, end_offsets(bootstrap, topics), running, progress, CATCH_UP)
+        await reached(connection, building, ends := end_offsets(bootstrap, topics), running, progress, CATCH_UP)
         for projection, version in building.items():
             async with connection.transaction():
                 await versions.index(connection, projection, version)
         while not await switch(connection, building):
-            await reached(connection, building, end_offsets(bootstrap, topics), running, progress, CATCH_UP)
+            await reached(connection, building, ends := end_offsets(bootstrap, topics), running, progress, CATCH_UP)
+        progress(*await _applied(connection, building, ends))
     return {projection.name: version for projection, version in building.items()}
 
 
@@ -196,7 +203,11 @@ def group_of(building: dict[Projection, int]) -> str:
 
 
 async def cancel(connection: Connection, projection: Projection) -> bool:
-    """Drop the version that is being built. False when there is none."""
+    """Drop the version that was being built. False when there is none.
+
+    Raises RebuildFailed while somebody builds it.
+    """
+    await alone(connection, [projection])
     version = await connection.fetchval("select version from building where name = $1", projection.name)
     if version is None:
         return False

@@ -11,10 +11,12 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from infra.ends import told_all
 from schemas.topics import NOKKEL, TOPICS, Topic
-from streams.domain.errors import Unavailable
+from streams.domain.errors import Rejected, Unavailable
 from streams.log import kafka_settings
 
 TIMEOUT = 20
+Existing = dict[str, list[list[int]]]
+"""By the name of a topic, the brokers of each of its partitions."""
 LEADER_WAIT = 60
 """Seconds that a broker on a busy machine may take to make the files of many partitions."""
 
@@ -28,10 +30,12 @@ def wanted() -> list[Topic]:
 def apply(bootstrap: str, replication: int) -> list[str]:
     """Create the topics that are missing, and wait until the leader of every partition answers.
 
-    Returns the new ones' names.
+    Returns the new ones' names. Raises Rejected, and creates none, where one that is there has other partitions.
     """
     admin = AdminClient(kafka_settings(bootstrap))
     existing = _existing(admin)
+    if parted := _parted(existing):
+        raise Rejected("\n".join(parted))
     missing = [one for one in wanted() if one.name not in existing]
     asked = [NewTopic(one.name, one.partitions, replication, config=_settings(one, replication)) for one in missing]
     created = []
@@ -74,11 +78,11 @@ def check(bootstrap: str, replication: int) -> list[str]:
     existing = _existing(admin)
     faults = [f"{one.name} does not exist; run `fiks topics apply`" for one in wanted() if one.name not in existing]
     there = [one for one in wanted() if one.name in existing]
+    faults += _parted(existing)
     faults += [
-        f"{one.name} has {existing[one.name]} partitions, not {one.partitions}; a stream must stay where it is, so "
-        "growth is a new generation of the topic"
+        f"{one.name} has {replicas} {'replica' if replicas == 1 else 'replicas'}, not {replication}"
         for one in there
-        if existing[one.name] != one.partitions
+        if (replicas := min(map(len, existing[one.name]))) < replication
     ]
     resources = [ConfigResource(ResourceType.TOPIC, one.name) for one in there]
     for resource, outcome in (admin.describe_configs(resources) if resources else {}).items():
@@ -89,9 +93,20 @@ def check(bootstrap: str, replication: int) -> list[str]:
     return faults
 
 
-def _existing(admin: AdminClient) -> dict[str, int]:
+def _parted(existing: Existing) -> list[str]:
+    """A line for each topic that has not the partitions of the catalogue."""
+    return [
+        f"{one.name} has {len(existing[one.name])} partitions, not {one.partitions}; a stream must stay where it is, "
+        "so growth is a new generation of the topic"
+        for one in wanted()
+        if one.name in existing and len(existing[one.name]) != one.partitions
+    ]
+
+
+def _existing(admin: AdminClient) -> Existing:
     try:
-        return {name: len(topic.partitions) for name, topic in admin.list_topics(timeout=TIMEOUT).topics.items()}
+        found = admin.list_topics(timeout=TIMEOUT).topics
+        return {name: [one.replicas for one in topic.partitions.values()] for name, topic in found.items()}
     except KafkaException as fault:
         raise Unavailable(f"Kafka does not answer: {fault}; is it running (`fiks status`)?") from fault
 

@@ -66,6 +66,8 @@ async def test_while_the_log_is_away_nothing_is_accepted_and_nothing_is_said_lat
             alive = (await caller.session.get(caller.url + "/healthz")).status
 
             assert answers == [(503, "5")] * 5
+            _, told = await caller.send(LETTER)
+            assert "ingenting er tatt imot" in told["message"]
             assert (ready, alive) == (503, 200)
             await kafka.start()
             while (await post(caller, LETTER))[0] != 200:

@@ -147,6 +147,31 @@ async def test_two_do_not_rebuild_the_same_at_once(system: Backbone, operator: C
     await rebuilding.alone(operator, [AUDIT])
 
 
+async def test_what_is_being_built_is_not_dropped_under_its_builder(system: Backbone, operator: Connection) -> None:
+    builder = await asyncpg.connect(system.settings.postgres)
+    await rebuilding.alone(builder, [STATUS])
+    version = await prepare(builder, STATUS)
+    with pytest.raises(RebuildFailed, match="already"):
+        await cancel(operator, STATUS)
+    await builder.close()
+    assert await prepare(operator, STATUS) == version
+
+
+async def test_a_rebuild_that_is_done_says_that_all_is(
+    system: Backbone, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "SWITCH_WAIT", 60)  # so few events are carried while the switch waits for them
+    told: list[tuple[int, int]] = []
+    async with system.worker():
+        await system.until_status(await system.send(5), "SENDT_ALTINN")
+        await system.until_projected("svarut_status")
+        await rebuilding.rebuild(
+            operator, system.settings.kafka, [STATUS], 1, lambda done, total: told.append((done, total))
+        )
+    done, total = told[-1]
+    assert done == total >= 15
+
+
 async def test_comparing_leaves_what_an_interrupted_rebuild_has_made(system: Backbone, operator: Connection) -> None:
     version, snapshot = await prepare(operator, STATUS), await asyncpg.connect(system.settings.postgres)
     with pytest.raises(RebuildFailed, match="not done"):

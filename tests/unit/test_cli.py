@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -199,6 +200,15 @@ def test_a_setting_counts_however_it_is_capitalised(monkeypatch: pytest.MonkeyPa
 )
 def test_what_can_be_mended_is_said(error: Exception, says: str) -> None:
     assert says in (explained(error) or "")
+
+
+def test_who_reads_no_further_is_told_nothing() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)  # as `fiks logs | head` does when it has seen enough
+    command = [sys.executable, "-m", "gateway.cli", "status"]
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_bug_is_not_hidden() -> None:

@@ -30,6 +30,7 @@ def test_numbers_of_organisations() -> None:
         "０１０１０７０００６６",
         "01010112345",
         "00000000000",
+        "000000000",
     ],
 )
 def test_what_is_no_number(number: str | None) -> None:

@@ -14,9 +14,13 @@ import yaml
 from click.testing import CliRunner
 
 from gateway.amqp.server import tls
+from gateway.auth.persons import KEPT, persons
 from gateway.cli import cli
 from gateway.issuer.signing import own_key
 from gateway.seed import credentials
+from infra.local.ports import Ports
+from infra.local.processes import Process
+from infra.local.stack import Stack
 from infra.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +97,47 @@ def test_each_of_ours_can_write_to_its_state_folder(name: str) -> None:
 def test_a_secret_that_is_made_once_is_kept(name: str, keep: Callable[[Path], object], tmp_path: Path) -> None:
     keep(tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
-    assert volumes_of(name).get(STATE) == "trial"
+    assert volumes_of(name).get(STATE) in ("blobs", "trial")
+
+
+def test_who_seeds_names_persons_as_the_gateways_do(tmp_path: Path) -> None:
+    persons(Settings(state=tmp_path))
+    assert [one.name for one in tmp_path.iterdir()] == [KEPT]
+    assert volumes_of("seed").get(STATE) == volumes_of("gateway")[STATE]
+
+
+def local_processes(state: Path) -> dict[str, Process]:
+    """The processes of the local stack by the name of the service that is the same; of several that are alike one."""
+    with Ports() as ports:
+        return {re.sub(r"-\d$", "", one.name): one for one in Stack(Settings(state=state), ports).processes()}
+
+
+def test_the_services_are_the_processes_of_the_local_stack(tmp_path: Path) -> None:
+    local = local_processes(tmp_path)
+    assert SERVICES.keys() == local.keys() | {"certificates"}  # which the local stack makes before it starts
+    of_ours = {name: list(one.argv[3:]) for name, one in local.items() if "gateway.cli" in one.argv}
+    assert {name: SERVICES[name]["command"] for name in of_ours} == of_ours
+
+
+def test_a_service_waits_for_what_the_process_waits_for(tmp_path: Path) -> None:
+    def waits_for(name: str) -> set[str]:
+        direct = SERVICES[name].get("depends_on", {}).keys()
+        return set(direct).union(*map(waits_for, direct))
+
+    for name, process in local_processes(tmp_path).items():
+        assert set(process.needs) - {"issuer"} <= waits_for(name)  # the issuer is another's, but for a trial
+
+
+def test_every_setting_can_be_made() -> None:
+    made = {name for service in OURS for name in SERVICES[service].get("environment", {})} | {"FIKS_STATE"}
+    assert {f"FIKS_{name.upper()}" for name in Settings.model_fields} <= made
+
+
+def test_what_is_set_outside_reaches_each_of_ours_that_reads_it() -> None:
+    """Without a value Compose hands a variable on, and leaves it out where it is not set."""
+    for service in sorted(OURS - {"certificates"}):
+        environment = SERVICES[service]["environment"]
+        assert environment["FIKS_OTEL"] is environment["AWS_REGION"] is None
 
 
 def test_blobs_are_kept_and_the_numbers_of_processes_that_are_gone_are_not() -> None:

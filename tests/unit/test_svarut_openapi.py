@@ -1,11 +1,10 @@
 """What is described of SvarUt is served, and nothing else of it is."""
 
-import json
-
 from aiohttp import web
 
 from gateway.app import add_routes
 from gateway.routes.docs import descriptions
+from tests.support.openapi import told
 
 
 def test_what_is_described_is_served_and_the_other_way_round() -> None:
@@ -19,14 +18,3 @@ def test_what_is_described_is_served_and_the_other_way_round() -> None:
         if path.startswith(of) and method != "HEAD" and not path.endswith("/")  # both of routes, by the framework
     }
     assert served == {one for name, text in descriptions().items() if name.startswith("svarut-") for one in told(text)}
-
-
-def told(text: str) -> set[tuple[str, str]]:
-    """Method and path of everything that a description has, below its server's path."""
-    document = json.loads(text)
-    [server] = document.get("servers", [{"url": "/"}])
-    return {
-        (method.upper(), server["url"].rstrip("/") + path)
-        for path, ways in document["paths"].items()
-        for method in ways
-    }
