@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from infra.database import Connection
 from projections.editing import carry_out
 from projections.projection import Change, Create
-from projections.tables import FEW, Batch, Do, Edit, Table, describe
+from projections.tables import FEW, NEW, Batch, Do, Edit, Table, describe
 
 TABLE = """
     create schema things;
@@ -105,3 +105,22 @@ async def test_a_row_that_is_there_is_not_created_again_and_may_change(
         await carry_out(tables, await batch.edits(tables, described))
         [row] = (await rows_of(tables)).values()
         assert (row[0], row[-1]) == (("changed", 5) if changes else ("first", -1))
+
+
+@pytest.mark.parametrize("few", [0, FEW])
+async def test_what_is_there_is_found_by_a_key_of_two_columns_that_was_made_later(
+    tables: Connection, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("projections.tables.FEW", few)
+    await tables.execute('create table things.line (owner uuid not null, "offset" int not null, mark bigint not null)')
+    assert (await describe(tables, "things"))["line"].key == ()
+    await tables.execute('create unique index on things.line (owner, "offset")')
+    described, owners = await describe(tables, "things"), [UUID(int=1), UUID(int=2)]
+    keys = [(owner, number) for owner in owners for number in range(3)]
+    for some, made in ((keys[:2], 7), (keys, 9)):
+        batch = Batch()
+        for key in some:
+            batch.add([Create("line", key, {}), Change("line", key, NEW, made, {})])
+        await carry_out(tables, await batch.edits(tables, described))
+    rows = await tables.fetch('select owner, "offset", mark from things.line order by 1, 2')
+    assert [tuple(row) for row in rows] == [(*key, 7 if key in keys[:2] else 9) for key in keys]
