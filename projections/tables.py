@@ -52,7 +52,8 @@ class Table:
 
         Each key is looked up by itself: of a join the planner makes a scan of the whole table until that is very large.
         """
-        names, where = ", ".join(self.key), " and ".join(f't."{name}" = u."{name}"' for name in self.key)
+        names = ", ".join(f'"{name}"' for name in self.key)
+        where = " and ".join(f't."{name}" = u."{name}"' for name in self.key)
         return (
             f"select u.*, found.mark from unnest({self._arrays(self.key)}) as u ({names}) "
             f"cross join lateral (select mark from {self.place} as t where {where} limit 1) as found"

@@ -27,6 +27,8 @@ TABLE = """
 """
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 bigint, uuid = st.integers(-(2**63), 2**63 - 1), st.uuids() | st.uuids().map(lambda one: pgproto.UUID(str(one)))
+# The driver takes the very first and the very last moment for -infinity and infinity.
+moments = st.datetimes(timezones=st.just(UTC)).filter(lambda one: 1 < one.year < 9999)
 values = st.tuples(
     st.none() | text,
     st.lists(text, max_size=3).map(tuple),
@@ -36,7 +38,7 @@ values = st.tuples(
     st.none() | bigint,
     st.none() | bigint,
     st.none() | st.booleans(),
-    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.none() | moments,
     st.just(-1),
 )
 rows = st.dictionaries(uuid, values, max_size=4)
