@@ -77,6 +77,8 @@ async def check(
         async with snapshot.transaction(isolation="repeatable_read", readonly=True):
             at = await versions.checkpoints(snapshot, projection.name, was[0])
             await _fill(connection, building, at, count, progress)
+            async with connection.transaction():
+                await versions.index(connection, projection, building[projection])
             return await _compare(snapshot, connection, projection.name, was[0], building[projection])
     finally:
         await cancel(connection, projection)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
+import msgspec
 from asyncpg.pgproto.pgproto import UUID
 
 from schemas.catalogue import event_type
@@ -19,7 +20,8 @@ from schemas.errors import Unreadable
 from schemas.personal import holds_personal
 
 
-class Create(NamedTuple):
+@final
+class Create(msgspec.Struct, frozen=True, gc=False):
     """A new row with all its columns but the mark. Void where the row exists."""
 
     table: str
@@ -27,7 +29,8 @@ class Create(NamedTuple):
     values: dict[str, Any]
 
 
-class Change(NamedTuple):
+@final
+class Change(msgspec.Struct, frozen=True, gc=False):
     """New values for some columns of a row. Void where there is no such row, or where it was changed since.
 
     ``made`` is the offset of the event and ``since`` the offset that it was made after (its cause): a change that was
@@ -42,13 +45,15 @@ class Change(NamedTuple):
     values: dict[str, Any]
 
 
-class Append(NamedTuple):
+@final
+class Append(msgspec.Struct, frozen=True, gc=False):
     """A row that no other event makes, in the order of the table's columns: it is keyed by the event's position."""
 
     table: str
     row: tuple[Any, ...]
 
 
+@final
 class Met(NamedTuple):
     """An event for the projection's ``Fold``."""
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from infra.database import Connection
@@ -19,7 +20,7 @@ DESCRIBE = """
            coalesce(a.attnum = any(i.indkey), false) as key
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    left join pg_index i on i.indrelid = c.oid and i.indisprimary
+    left join pg_index i on i.indrelid = c.oid and i.indisunique
     where n.nspname = $1 and c.relkind = 'r'
     order by c.relname, a.attnum
 """
@@ -32,7 +33,9 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of one version: its columns with their types, in order, and its primary key."""
+    """A table of one version: its columns with their types, in order, and its key: it has one unique index, that of its
+    key.
+    """
 
     schema: str
     name: str
@@ -45,10 +48,15 @@ class Table:
         return f"{self.schema}.{self.name}"
 
     def marks(self) -> str:
-        """Select key and mark of the rows whose keys are given as one array a key column."""
-        keys = ", ".join(self.key)
+        """Select key and mark of the rows whose keys are given as one array a key column.
+
+        Each key is looked up by itself: of a join the planner makes a scan of the whole table until that is very large.
+        """
+        names = ", ".join(f'"{name}"' for name in self.key)
+        where = " and ".join(f't."{name}" = u."{name}"' for name in self.key)
         return (
-            f"select {keys}, mark from {self.place} join unnest({self._arrays(self.key)}) as u ({keys}) using ({keys})"
+            f"select u.*, found.mark from unnest({self._arrays(self.key)}) as u ({names}) "
+            f"cross join lateral (select mark from {self.place} as t where {where} limit 1) as found"
         )
 
     def find(self, columns: Sequence[str]) -> str:
@@ -132,11 +140,11 @@ class Batch:
 
     def add(self, writes: Iterable[Write]) -> None:
         """Take the writes that one event led to."""
-        for write in writes:
-            if isinstance(write, Append):
+        for write in writes:  # ``isinstance`` would ask the metaclass of a Struct about each class that does not fit
+            if type(write) is Append:
                 self.appended[write.table].append(write.row)
                 continue
-            if isinstance(write, Met):
+            if type(write) is Met:
                 self.met.append(write)
                 continue
             rows = self.rows[write.table]
@@ -159,7 +167,7 @@ def fold(mark: int, writes: Sequence[Create | Change]) -> tuple[int, dict[str, A
     """The mark of a row after the writes, and the values that they leave changed. ``mark`` is NO_ROW without a row."""
     values: dict[str, Any] = {}
     for write in writes:
-        if isinstance(write, Create):
+        if type(write) is Create:
             if mark == NO_ROW:
                 mark, values = NEW, dict(write.values)
         elif NO_ROW < mark <= write.since:
@@ -174,15 +182,16 @@ async def _edits(connection: Connection, table: Table, rows: dict[Key, list[Crea
     if len(rows) > FEW or any(isinstance(write, Change) for writes in rows.values() for write in writes):
         do, marks = Do.INSERT, await _marks(connection, table, rows.keys())
     new: list[tuple[Any, ...]] = []
+    in_order = itemgetter(*table.columns)
     changed: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for key, writes in rows.items():
         before = marks.get(key, NO_ROW)
-        mark, values = fold(before, writes)
+        mark, row = fold(before, writes)
         if mark == before:
             continue
-        row = dict(zip(table.key, key, strict=True)) | values | {"mark": mark}
+        row |= zip((*table.key, "mark"), (*key, mark), strict=True)
         if before == NO_ROW:
-            new.append(tuple(row[name] for name in table.columns))
+            new.append(in_order(row))
         else:
             changed.setdefault(tuple(row), []).append(tuple(row.values()))
     created = [Edit(do, table, list(table.columns), new)] if new else []

@@ -45,7 +45,7 @@ async def is_outdated(connection: Connection, projection: Projection) -> bool:
 
 
 async def create(connection: Connection, projection: Projection, version: int) -> None:
-    """Make the empty tables of a version, without secondary indexes."""
+    """Make the empty tables of a version, without the indexes that filling it needs not."""
     schema = schema_of(projection.name, version)
     await connection.execute(f"create schema {schema}")
     await connection.execute(f"set local search_path to {schema}")
@@ -54,7 +54,7 @@ async def create(connection: Connection, projection: Projection, version: int) -
 
 
 async def index(connection: Connection, projection: Projection, version: int) -> None:
-    """Make the secondary indexes of a version, if it has any."""
+    """Make the other indexes of a version, if it has any; again is harmless."""
     if not projection.indexes.strip():
         return
     await connection.execute(f"set local search_path to {schema_of(projection.name, version)}")

@@ -44,11 +44,17 @@ PATIENCE = {fiks_io.name: 0.1}
 ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
 
-def tune_garbage_collection() -> None:
-    """Batches make many objects that live shortly: collecting less often is worth a sixth of the throughput."""
+SELDOM, HARDLY_EVER = (20_000, 50, 100), (500_000, 5, 10)
+"""How many new objects there must be for a collection: the second is more than a rebuild has under way at any time."""
+
+
+def tune_garbage_collection(thresholds: tuple[int, int, int]) -> None:
+    """Batches make many objects that live shortly, and in no cycles: a collection that looks at them finds nothing. To
+    wait longer is worth a sixth of the throughput, and costs a pause when it comes, so who is waited for waits less.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    gc.set_threshold(*thresholds)
 
 
 async def work(settings: Settings, roles: Sequence[str]) -> None:
@@ -94,17 +100,17 @@ async def rebuild(settings: Settings, names: Sequence[str], group: str, until: P
     log = Log(settings.kafka, keks(settings))
     await log.start()
     works = [Projecting([projections()[name] for name in names], DeadLetters(log), log.keys, building=True)]
-    await run(Worker(settings, works, group=group, until=until, keys=log.keys))
+    await run(Worker(settings, works, group=group, until=until, keys=log.keys), HARDLY_EVER)
     await log.stop()
 
 
-async def run(worker: Worker) -> None:
+async def run(worker: Worker, collecting: tuple[int, int, int] = SELDOM) -> None:
     """Run a worker until the process is asked to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    tune_garbage_collection()
+    tune_garbage_collection(collecting)
     await worker.start()
     await stop.wait()
     await worker.stop()

@@ -53,7 +53,7 @@ class By(NamedTuple):
 NOBODY = By()
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """All that is known of an event without decoding it. Ids are texts, as they travel.
 
     ``cause`` is set on decisions: the offset, in the same partition, of the record that made the owner of the partition
@@ -121,23 +121,23 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
     causation, actor, on_behalf_of = get("ce_causationid"), get("ce_actor"), get("ce_onbehalfof")
     supplier, level, integration = get("ce_supplier"), get("ce_level"), get("ce_integration")
     legal_basis, traceparent, cause = get("ce_legalbasis"), get("traceparent"), get("cause")
-    return Envelope(
-        type=of["ce_type"].decode(),
-        id=of["ce_id"].decode(),
-        source=of["ce_source"].decode(),
-        stream=of["ce_subject"].decode(),
-        time=_time(of["ce_time"]),
-        correlation_id=of["ce_correlationid"].decode(),
-        causation_id=None if causation is None else causation.decode(),
-        actor=None if actor is None else actor.decode(),
-        on_behalf_of=None if on_behalf_of is None else on_behalf_of.decode(),
-        supplier=None if supplier is None else supplier.decode(),
-        level=None if level is None else LEVELS.get(level),
-        integration=None if integration is None else integration.decode(),
-        legal_basis=None if legal_basis is None else legal_basis.decode(),
-        traceparent=None if traceparent is None else traceparent.decode(),
-        cause=None if cause is None else _offset(cause),
-        position=position,
+    return Envelope(  # by place: names would cost as much as all the texts
+        of["ce_type"].decode(),
+        of["ce_id"].decode(),
+        of["ce_source"].decode(),
+        of["ce_subject"].decode(),
+        _time(of["ce_time"]),
+        of["ce_correlationid"].decode(),
+        None if causation is None else causation.decode(),
+        None if actor is None else actor.decode(),
+        None if on_behalf_of is None else on_behalf_of.decode(),
+        None if supplier is None else supplier.decode(),
+        None if level is None else LEVELS.get(level),
+        None if integration is None else integration.decode(),
+        None if legal_basis is None else legal_basis.decode(),
+        None if traceparent is None else traceparent.decode(),
+        None if cause is None else _offset(cause),
+        position,
     )
 
 
@@ -159,7 +159,8 @@ def fault_in(headers: Iterable[tuple[str, bytes | None]]) -> str:
 
 
 def _time(value: bytes) -> datetime:
-    return datetime.fromisoformat(value.decode()).astimezone(UTC)
+    time = datetime.fromisoformat(value.decode())
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def _offset(value: bytes) -> int:

@@ -24,6 +24,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from infra.database import Connection
 from infra.settings import Settings
+from projections import versions
 from projections.projection import Projection, projections
 from projections.rebuild import cancel, end_offsets, group_of, prepare, topics_of
 from schemas.registry import by_id
@@ -76,13 +77,14 @@ async def measure(report: Report, connection: Connection, bootstrap: str, sizes:
     fill(bootstrap, kek, streams)
     report.add("keys_followed", await follow_keys(bootstrap, connection, streams), "keys/s")
     report.add("raw_consume_and_decode", peer("raw", bootstrap), "events/s")
-    rate, memory = await rebuild(connection, bootstrap, 1)
+    rate, memory, indexing = await rebuild(connection, bootstrap, 1)
     report.add("rebuild_one_process", rate, "events/s", to="raw_consume_and_decode")
     report.add("rebuild_one_process_peak_memory", memory, "MiB")
-    personal, memory = await rebuild(connection, bootstrap, 1, WITH_PERSONAL)
+    report.add("rebuild_one_process_then_indexes", indexing, "s")
+    personal, memory, _ = await rebuild(connection, bootstrap, 1, WITH_PERSONAL)
     report.add("rebuild_one_process_with_personal_texts", personal, "events/s", to="rebuild_one_process")
     report.add("rebuild_one_process_with_personal_texts_peak_memory", memory, "MiB")
-    two, memory = await rebuild(connection, bootstrap, 2)
+    two, memory, _ = await rebuild(connection, bootstrap, 2)
     report.add("rebuild_two_processes", two, "events/s", to="rebuild_one_process")
     report.add("rebuild_two_processes_peak_memory_each", memory, "MiB")
     report.add("faust_topic_agent", peer("faust", bootstrap), "events/s")
@@ -94,9 +96,10 @@ async def measure(report: Report, connection: Connection, bootstrap: str, sizes:
         fill(bootstrap, kek, wanted - streams, streams)
         await follow_keys(bootstrap, connection, wanted)
         streams = wanted
-        rate, memory = await rebuild(connection, bootstrap, 1)
+        rate, memory, indexing = await rebuild(connection, bootstrap, 1)
         report.add(f"rebuild_one_process_at_{size}", rate, "events/s", to="rebuild_one_process")
         report.add(f"rebuild_one_process_at_{size}_peak_memory", memory, "MiB", to="rebuild_one_process_peak_memory")
+        report.add(f"rebuild_one_process_at_{size}_then_indexes", indexing, "s", to="rebuild_one_process_then_indexes")
 
 
 def own_kek() -> bytes:
@@ -125,8 +128,10 @@ async def follow_keys(bootstrap: str, connection: Connection, wanted: int) -> fl
 
 async def rebuild(
     connection: Connection, bootstrap: str, count: int, names: tuple[str, ...] = NAMES
-) -> tuple[float, float]:
-    """Events a second from the first event applied to the last, and the peak memory of a process (MiB)."""
+) -> tuple[float, float, float]:
+    """Events a second from the first event applied to the last, the peak memory of a process (MiB), and the seconds
+    that the indexes take which are made before the switch.
+    """
     chosen = [projections()[name] for name in names]
     building = {one: await prepare(connection, one) for one in chosen}
     wanted = sum(end_offsets(bootstrap, topics_of(chosen)).values())
@@ -151,9 +156,14 @@ async def rebuild(
     for process in running:
         process.terminate()
         process.wait()
+    indexing = time.perf_counter()
+    for one, version in building.items():
+        async with connection.transaction():
+            await versions.index(connection, one, version)
+    indexing = time.perf_counter() - indexing
     for one in chosen:
         await cancel(connection, one)
-    return (wanted - before) / elapsed, peak / 2**20
+    return (wanted - before) / elapsed, peak / 2**20, indexing
 
 
 async def applied(connection: Connection, building: dict[Projection, int]) -> int:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from infra.database import Connection
 from projections.editing import carry_out, carry_out_from
 from projections.projection import Change, Create
-from projections.tables import FEW, Batch, Do, Edit, Table, describe
+from projections.tables import FEW, NEW, Batch, Do, Edit, Table, describe
 from streams.checkpoints import Step
 
 TABLE = """
@@ -30,6 +30,8 @@ TABLE = """
 """
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 bigint, uuid = st.integers(-(2**63), 2**63 - 1), st.uuids() | st.uuids().map(lambda one: pgproto.UUID(str(one)))
+# The driver takes the very first and the very last moment for -infinity and infinity.
+moments = st.datetimes(timezones=st.just(UTC)).filter(lambda one: 1 < one.year < 9999)
 values = st.tuples(
     st.none() | text,
     st.lists(text, max_size=3).map(tuple),
@@ -39,7 +41,7 @@ values = st.tuples(
     st.none() | bigint,
     st.none() | bigint,
     st.none() | st.booleans(),
-    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.none() | moments,
     st.just(-1),
 )
 rows = st.dictionaries(uuid, values, max_size=4)
@@ -117,3 +119,22 @@ async def test_a_row_that_is_there_is_not_created_again_and_may_change(
         await carry_out(tables, await batch.edits(tables, described))
         [row] = (await rows_of(tables)).values()
         assert (row[0], row[-1]) == (("changed", 5) if changes else ("first", -1))
+
+
+@pytest.mark.parametrize("few", [0, FEW])
+async def test_what_is_there_is_found_by_a_key_of_two_columns_that_was_made_later(
+    tables: Connection, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("projections.tables.FEW", few)
+    await tables.execute('create table things.line (owner uuid not null, "offset" int not null, mark bigint not null)')
+    assert (await describe(tables, "things"))["line"].key == ()
+    await tables.execute('create unique index on things.line (owner, "offset")')
+    described, owners = await describe(tables, "things"), [UUID(int=1), UUID(int=2)]
+    keys = [(owner, number) for owner in owners for number in range(3)]
+    for some, made in ((keys[:2], 7), (keys, 9)):
+        batch = Batch()
+        for key in some:
+            batch.add([Create("line", key, {}), Change("line", key, NEW, made, {})])
+        await carry_out(tables, await batch.edits(tables, described))
+    rows = await tables.fetch('select owner, "offset", mark from things.line order by 1, 2')
+    assert [tuple(row) for row in rows] == [(*key, 7 if key in keys[:2] else 9) for key in keys]
