@@ -64,7 +64,10 @@ def id_of(name: str) -> str:
 
 async def say(log: Sends, name: str, wrapped: bytes | None) -> None:
     """Put a wrapped key on the topic, or its tombstone. All keys of an id lie on the same partition, in order."""
-    await log.send(NOKKEL.name, name, wrapped, [], partition_of(id_of(name), NOKKEL.partitions))
+    if (key_id := id_of(name)) == name:  # whose partition the name gives
+        await log.send(NOKKEL.name, name, wrapped, [])
+    else:
+        await log.send(NOKKEL.name, name, wrapped, [], partition_of(key_id, NOKKEL.partitions))
 
 
 class Table:

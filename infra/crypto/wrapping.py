@@ -17,13 +17,13 @@ _VERSION = 1
 WRAPPED_SIZE = _HEAD.size + NONCE + KEY_SIZE + 16
 
 
-def wrap(name: str, key: bytes, generation: int, kek: bytes) -> bytes:
+def wrap(name: str, key: bytes, generation: int, kek: AESGCM) -> bytes:
     """The wrapped key: version, generation, nonce, ciphertext. It opens under no other name.
 
     AES-256-GCM with random nonces: one generation must not wrap more than 2**32 keys.
     """
     head, nonce = _HEAD.pack(_VERSION, generation), os.urandom(NONCE)
-    return head + nonce + AESGCM(kek).encrypt(nonce, key, head + name.encode())
+    return head + nonce + kek.encrypt(nonce, key, head + name.encode())
 
 
 def generation_of(wrapped: bytes) -> int:
