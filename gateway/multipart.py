@@ -87,6 +87,11 @@ class Multipart:
             if self._is_in_content:
                 await self._more()
 
+    @property
+    def more_comes(self) -> bool:
+        """Whether there may be more of the content than was given by now."""
+        return self._is_in_content
+
     async def whole(self, most: int) -> bytes:
         """The content of the part that ``next_part`` gave. Raises HTTPRequestEntityTooLarge above ``most`` bytes."""
         content = bytearray()
@@ -127,7 +132,7 @@ class Multipart:
 
 @lru_cache(HEADS)
 def _part(head: bytes) -> tuple[Part, int | None]:
-    """What the head of a part says, and how long it says that its content is. A client writes the same again and again."""
+    """What the head of a part says, and how long its content is by it. A client writes the same again and again."""
     segment = _segment(head)
     length = segment.header("Content-Length")
     part = Part(_text(segment.name), _filename(segment), segment.charset, segment.content_type)
