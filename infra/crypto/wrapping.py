@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.crypto.segments import Tampered
+from infra.randomness import random_bytes
 
 KEY_SIZE = 32
 NONCE = 12
@@ -22,7 +22,7 @@ def wrap(name: str, key: bytes, generation: int, kek: AESGCM) -> bytes:
 
     AES-256-GCM with random nonces: one generation must not wrap more than 2**32 keys.
     """
-    head, nonce = _HEAD.pack(_VERSION, generation), os.urandom(NONCE)
+    head, nonce = _HEAD.pack(_VERSION, generation), random_bytes(NONCE)
     return head + nonce + kek.encrypt(nonce, key, head + name.encode())
 
 
