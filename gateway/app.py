@@ -8,7 +8,6 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from functools import cache
 from http import HTTPStatus
 from importlib import import_module
 from pkgutil import iter_modules
@@ -92,8 +91,6 @@ LARGEST_HEADER = 1 << 14
 CONNECT_TIMEOUT = 5.0
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """malloc.h"""
-
-_request_seconds = cache(REQUEST_SECONDS.labels)
 
 ACCESS = web.AppKey("access", Access)
 """Who may what over AMQP."""
@@ -253,7 +250,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             response = await handler(request)
     finally:
         traffic.running -= 1
-    _request_seconds(request.match_info.route.method, route, str(response.status)).observe(perf_counter() - begin)
+    REQUEST_SECONDS.labels(request.match_info.route.method, route, str(response.status)).observe(perf_counter() - begin)
     if traffic.draining.is_set():
         response.force_close()
     return response

@@ -12,7 +12,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -40,7 +39,6 @@ LARGEST = 1_000_000
 """Bytes of a record, headers included, at most."""
 LARGEST_FACT = 900_000
 """Bytes of the value of a fact. What is decided about it repeats some of it, and must find room for more headers."""
-_append_seconds = cache(metrics.APPEND_SECONDS.labels)
 ANY = -1
 """The partition that the key gives."""
 
@@ -165,7 +163,7 @@ class Log:
         self._next_poll = self._loop.call_later(seconds, self._poll)
 
     def _settle(self, outcome: asyncio.Future[Position], number: int, error: KafkaError | None, at: Position) -> None:
-        _append_seconds(at.topic).observe(time.monotonic() - self._outstanding.pop(number))
+        metrics.APPEND_SECONDS.labels(at.topic).observe(time.monotonic() - self._outstanding.pop(number))
         if error is None:
             self._taken.add(at.topic)
         else:
