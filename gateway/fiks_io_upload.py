@@ -1,7 +1,7 @@
 """Receives a message of Fiks IO: metadata first, then its content, checked, measured, sealed and stored as it passes.
 
-Holds a segment, never the content. Which key is the content's is said only once all of it has come: of a small one the
-message's, of a large one the document's that it becomes. Until then nobody else knows that key.
+Holds a segment, or what came at once, never more. Which key is the content's is said only once all of it has come: of a
+small one the message's, of a large one the document's that it becomes. Until then nobody else knows that key.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Innhold(Stored):
         self._chunks = parts.content()
         self._parts = parts
         self._first = b""
+        self._waits = False
         self._key = new_key()
         self._hash = hashlib.sha256()
         self._size = 0
@@ -57,12 +58,15 @@ class Innhold(Stored):
         return bool(self._first)
 
     async def store(self) -> Content | None:
-        """What was received, to the end of the body; None where there is no content.
-
-        Raises Unreadable, HTTPRequestEntityTooLarge and Unavailable.
+        """What was received, to the end of the body; None where there is no content. What came all at once is put only
+        when its key is named. Raises Unreadable, HTTPRequestEntityTooLarge and Unavailable.
         """
-        if self._first:
+        if self._first and self._parts.more_comes:
             await self.put(self._key, self._measured())
+        elif self._first:
+            self._waits = True
+            async for _ in self._measured():
+                pass
         if await self._parts.next_part() is not None:
             raise Unreadable(f"Ugyldig innhold: kallet har flere deler enn metadata og {DATA}")
         if not self._first:
@@ -70,8 +74,11 @@ class Innhold(Stored):
         return Content(self._dokument_id, self.blob, self._size, self._hash.hexdigest())
 
     async def sealed_by(self, name: str) -> None:
-        """Make its key known under the name. Raises Unavailable."""
-        await self.make_key(name, self._key)
+        """Make its key known under the name; what waits for that is put meanwhile. Raises Unavailable."""
+        making = self.begin_key(name, self._key)
+        if self._waits:
+            await self.put(self._key, self._all())
+        await making.durable()
 
     async def _measured(self) -> AsyncIterator[bytes]:
         structure = Structure()

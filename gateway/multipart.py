@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -20,6 +21,8 @@ _EXTENDED = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[\w-]*'([^\s;\"]*)\s*(?=;
 _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}
 LINE = b"\r\n"
 LARGEST_HEAD = 32 << 10
+HEADS = 64
+"""Heads whose meaning is remembered."""
 DAMAGED = "Ugyldig innhold: kallet er ikke fullstendig eller ikke gyldig multipart"
 
 
@@ -66,10 +69,9 @@ class Multipart:
             return None
         if follows != LINE:
             raise Unreadable(DAMAGED)
-        segment = _segment(await self._head())
-        length = segment.header("Content-Length")
-        self._left, self._is_in_content = None if length is None else int(length), True
-        return Part(_text(segment.name), _filename(segment), segment.charset, segment.content_type)
+        part, self._left = _part(await self._head())
+        self._is_in_content = True
+        return part
 
     async def content(self) -> AsyncIterator[bytes]:
         """The content of the part that ``next_part`` gave, in chunks as they arrive."""
@@ -84,6 +86,11 @@ class Multipart:
                 yield chunk
             if self._is_in_content:
                 await self._more()
+
+    @property
+    def more_comes(self) -> bool:
+        """Whether there may be more of the content than was given by now."""
+        return self._is_in_content
 
     async def whole(self, most: int) -> bytes:
         """The content of the part that ``next_part`` gave. Raises HTTPRequestEntityTooLarge above ``most`` bytes."""
@@ -121,6 +128,15 @@ class Multipart:
             self._left -= octets
             if self._left < 0 or (self._left and not self._is_in_content):
                 raise Unreadable(DAMAGED)
+
+
+@lru_cache(HEADS)
+def _part(head: bytes) -> tuple[Part, int | None]:
+    """What the head of a part says, and how long its content is by it. A client writes the same again and again."""
+    segment = _segment(head)
+    length = segment.header("Content-Length")
+    part = Part(_text(segment.name), _filename(segment), segment.charset, segment.content_type)
+    return part, None if length is None else int(length)
 
 
 def _segment(head: bytes) -> MultipartSegment:

@@ -11,9 +11,10 @@ Dictionary = dict[bytes, bytes]
 STREAM = re.compile(rb">>[\0\s]*stream[ \t]*(?:\r\n?|\n)")
 """Where a dictionary ends that the bytes of a stream follow."""
 
-_TOKEN = re.compile(
-    rb"[\0\s]*(?:%[^\r\n]*|(?P<value>/?[^\0\s()<>\[\]{}/%]+|<[^<>]*>|/)|(?P<open><<|\[)|(?P<close>>>|\])|(?P<text>\())"
-)
+_ONE = rb"(?:%[^\r\n]*|(?P<value>/?[^\0\s()<>\[\]{}/%]+|<[^<>]*>|/)|(?P<open><<|\[)|(?P<close>>>|\])|(?P<text>\())"
+_TOKEN = re.compile(rb"[\0\s]*" + _ONE)
+_NESTED = re.compile(rb"[^()<>\[\]{}%]*" + _ONE)
+"""A token behind any number of plain values: of what nests they are not looked at one by one."""
 _PARENTHESIS = re.compile(rb"\\.|[()]", re.DOTALL)
 _ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
 
@@ -36,7 +37,7 @@ def dictionary(text: bytes) -> Dictionary | None:
 def _tokens(text: bytes) -> Iterator[bytes]:
     """The tokens of the outermost dictionary, from ``<<`` to ``>>``; what nests in it comes as one token."""
     depth, at, nested = 0, 0, 0
-    while token := _TOKEN.match(text, at):
+    while token := (_TOKEN if depth < 2 else _NESTED).match(text, at):
         at = token.end()
         match token.lastgroup:
             case "open":

@@ -22,6 +22,7 @@ from gateway.forsendelse import MOST_DOKUMENTER, Dokument, Forsendelse, Received
 from gateway.metadata import read_json
 from gateway.multipart import Multipart, Read, nfc
 from gateway.randomness import new_hex
+from gateway.stored import KeyUnderWay
 from infra.blobs import Blobs
 from infra.keys import Keys
 from infra.sealed_blobs import opening, sealing
@@ -47,7 +48,7 @@ BROKEN = (TimeoutError, OSError, ClientError, HttpProcessingError, web.RequestPa
 class Upload:
     """One forsendelse on its way in. ``received`` and ``faults`` grow while ``documents`` runs.
 
-    Its documents are sealed under the key of its stream, ``key_id``, which is made with the first of them. What comes
+    Its documents are sealed under the key of its stream, ``key_id``, which is made beside the first of them. What comes
     encrypted for one of ``pairs`` is kept, and looked into, as what it holds (contract 11).
     """
 
@@ -58,7 +59,7 @@ class Upload:
         self._pairs = pairs
         self._blobs = blobs
         self._keys, self._key_id = keys, key_id
-        self._key: bytes | None = None
+        self._key: KeyUnderWay | None = None
         self._kept: list[str] = []
         self.received: list[Received] = []
         self.faults: list[Feil] = []
@@ -81,6 +82,8 @@ class Upload:
         else:
             missing = (at for at in wanted.values() if at < MOST_DOKUMENTER)
             self.faults += [Feil(kode=Feilkode.DOKUMENT_MANGLER, sted=str(at + 1)) for at in missing]
+        if self._key is not None:
+            await self._key.durable()
 
     async def say(self, appending: Awaitable[Position]) -> Position:
         """Append what is said of the upload. Its content stays where that may be on the log: content that nobody names
@@ -106,8 +109,7 @@ class Upload:
         with suppress(Unavailable):
             await self.discard()
         if self._key is not None:
-            with suppress(Unavailable):
-                await self._keys.destroy(self._key_id)
+            await self._key.destroy()
 
     async def _receive(self, sent: Forsendelse, wanted: dict[str, int]) -> None:
         count = 0
@@ -140,8 +142,15 @@ class Upload:
             return None
         blob = new_hex()
         self._kept.append(blob)
-        await self._blobs.put(blob, sealing(await self._made_key(), blob, content))
+        await self._blobs.put(blob, sealing(self._made_key().key, blob, self._beside_the_key(content)))
         return blob
+
+    async def _beside_the_key(self, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks. What does not come at once waits for the key: nobody sends on while the log is away."""
+        async for chunk in content:
+            yield chunk
+            if self._parts.more_comes:
+                await self._made_key().durable()
 
     async def _fault(self, measured: Measured, blob: str | None, said: Dokument) -> Feilkode | None:
         if not measured.size:
@@ -161,12 +170,12 @@ class Upload:
         if (kept := measured.range(offset, length)) is not None:
             return kept
         last = min(offset + length, measured.size) - 1
-        pieces = opening(self._blobs, await self._made_key(), blob, measured.size, offset, last)
+        pieces = opening(self._blobs, self._made_key().key, blob, measured.size, offset, last)
         return b"".join([piece async for piece in pieces])
 
-    async def _made_key(self) -> bytes:
+    def _made_key(self) -> KeyUnderWay:
         if self._key is None:
-            self._key = await self._keys.create(self._key_id)
+            self._key = KeyUnderWay(self._keys, self._key_id)
         return self._key
 
 

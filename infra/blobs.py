@@ -19,6 +19,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -53,11 +54,15 @@ LISTED = 1000
 """Names in one answer of ``written``."""
 PATIENCE = 5.0
 """Seconds for the store to tell which it is: one that takes longer is away."""
+DOUBT = 1.0
+"""Seconds that who stores something small waits before it asks whether the store is away."""
 THREADS = ThreadPoolExecutor(32, "blobs")
 """What is done in a folder. Not the loop's own, in which passwords are proved and hosts are looked up."""
 NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 IDENTITY = "fiks-identity"
 """The blob that tells which store this is."""
+LONGEST_IDENTITY = 1 << 12
+"""Bytes of it that are looked at."""
 LOG = "fiks-log"
 """The blob that tells whose content this is: it names an event of the log that tells of it."""
 OWN = {IDENTITY, LOG}
@@ -80,7 +85,8 @@ class Blobs:
         self._memory = memory
         self._known = known
         self._told = Shared(self._found)
-        self._folder = _Folder(Path(unquote(urlsplit(url).path))) if url.startswith("file:") else None
+        path = Path(unquote(urlsplit(url).path))
+        self._folder = _Folder(path, self.require) if url.startswith("file:") else None
         self._store: ObjectStore = (
             LocalStore(self._folder.path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
         )
@@ -99,16 +105,14 @@ class Blobs:
         if found is not None and self._known is None:
             self._known = self._remembered(found)
         if found is None or found != self._known:
-            log.error("the blob store is not there, or is not the one that was", memory=str(self._memory))
-            raise _unavailable("Lageret er ikke der. Prøv igjen")
+            raise self._away()
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what ``chunks`` yields. When that raises, or we are cancelled, no blob of this name is left.
 
         Raises Unavailable when the store does not take it, and whatever ``chunks`` raises.
         """
-        if self._folder:  # one that changes under way does not find the file that it is to name
-            await self.require()
+        if self._folder:  # who writes there asks first
             return await self._put(name, chunks)
         await self._put(name, chunks)
         try:
@@ -196,6 +200,10 @@ class Blobs:
         except OSError as fault:
             raise _unreadable(fault) from fault
 
+    def _away(self) -> Unavailable:
+        log.error("the blob store is not there, or is not the one that was", memory=str(self._memory))
+        return _unavailable("Lageret er ikke der. Prøv igjen")
+
     def _remembered(self, identity: str) -> str:
         """What this host remembers from now on: this, unless another process remembers something already."""
         return kept(self._memory, lambda: identity) if self._memory else identity
@@ -257,12 +265,18 @@ class Blobs:
 
     async def _put_small(self, name: str, content: list[bytes]) -> None:
         if self._folder:
-            return await self._folder.put(name, content)
+            if self._known is None:
+                await self.require()
+            try:
+                return await self._folder.put(name, content, self._known or "")
+            except _Another as fault:
+                raise self._away() from fault
         with _storing():
             await self._whole(name, obstore.put_async(self._store, name, b"".join(content), use_multipart=False))
 
     async def _put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
-        if self._folder:
+        if self._folder:  # one that changes under way does not find the file that it is to name
+            await self.require()
             return await self._folder.put_large(name, chunks)
         stop = asyncio.Event()
         parts = _until(stop, chunks)
@@ -284,24 +298,50 @@ class Blobs:
             raise
 
 
+@dataclass(eq=False, slots=True)
+class _Small:
+    """What is to be written in one go. ``written`` is done too where nobody waits for it any more."""
+
+    name: str
+    content: list[bytes]
+    written: asyncio.Future[None]
+
+    def refuse(self, fault: Exception) -> None:
+        if not self.written.done():
+            self.written.set_exception(fault)
+
+
 class _Folder:
     """Writes files that survive a power cut, which obstore's do not: it never calls fsync. And reads them, since that
     takes obstore many times the processor (``make bench NAME=documents`` tells how many).
 
-    Small ones are written in batches: one thread hop and one journal commit serve all who wait.
+    Small ones are written in batches: one thread hop and one journal commit serve all who wait, and the same hop asks
+    which store it is. ``require`` asks that too, and not for longer than its patience.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, require: Callable[[], Awaitable[None]]) -> None:
         self.path = path
-        self._waiting: list[tuple[str, list[bytes], asyncio.Future[None]]] = []
+        self._require = require
+        self._waiting: list[_Small] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def put(self, name: str, content: list[bytes]) -> None:
-        written = asyncio.get_running_loop().create_future()
-        self._waiting.append((name, content, written))
+    async def put(self, name: str, content: list[bytes], known: str) -> None:
+        """Raises _Another where the folder is not the store ``known``, and Unavailable."""
+        one = _Small(name, content, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
         if not self._writing:
-            self._writing = asyncio.create_task(self._write_batches())
-        await written
+            self._writing = asyncio.create_task(self._write_batches(known))
+        try:
+            while not one.written.done():
+                await asyncio.wait([one.written], timeout=DOUBT)
+                if not one.written.done():
+                    await self._require()  # it may take its time to write, but not to tell which it is
+            one.written.result()
+        finally:
+            if not one.written.done():
+                one.written.cancel()
+                if one in self._waiting:  # or what nobody wants any more would stay for as long as it hangs
+                    self._waiting.remove(one)
 
     async def put_large(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         """Written under another name until it is whole: nobody sees half of it."""
@@ -348,40 +388,42 @@ class _Folder:
     async def begin(self, name: str, length: int) -> tuple[bytes, int]:
         return await _thread(_begin, self.path / name, length)
 
-    async def _write_batches(self) -> None:
-        while batch := [one for one in self._waiting if not one[2].cancelled()]:
+    async def _write_batches(self, known: str) -> None:
+        while batch := self._waiting:
             self._waiting = []
             try:
-                await _thread(_write_durably, self.path, [(name, content) for name, content, _ in batch])
+                await _thread(_write_durably, self.path, known, batch)
+            except _Another:
+                for one in batch:
+                    one.refuse(_Another())
             except OSError as fault:
-                await _thread(_remove, [self.path / name for name, _, _ in batch])
-                for _, _, written in batch:
-                    if not written.cancelled():
-                        written.set_exception(_full(fault))
+                await _thread(_remove, [self.path / one.name for one in batch])
+                for one in batch:
+                    one.refuse(_full(fault))
             else:
                 await self._settle(batch)
-        self._waiting = []
         self._writing = None
 
-    async def _settle(self, batch: list[tuple[str, list[bytes], asyncio.Future[None]]]) -> None:
-        given_up = [self.path / name for name, _, written in batch if written.cancelled()]
-        for _, _, written in batch:
-            if not written.cancelled():
-                written.set_result(None)
+    async def _settle(self, batch: list[_Small]) -> None:
+        given_up = [self.path / one.name for one in batch if one.written.done()]
+        for one in batch:
+            if not one.written.done():
+                one.written.set_result(None)
         if given_up:  # nobody waits for it any more
             await _thread(_remove, given_up)
 
 
-def _write_durably(folder: Path, files: list[tuple[str, list[bytes]]]) -> None:
+def _write_durably(folder: Path, known: str, files: list[_Small]) -> None:
     """Under their own names from the start: nobody is told a name before its content is durable, and so the first fsync
-    finds names and content of the whole batch in one journal commit. Raises OSError, with any number of them written.
+    finds names and content of the whole batch in one journal commit. Raises _Another, with none of them written, and
+    OSError, with any number of them written.
     """
-    with _opened(folder, os.O_RDONLY) as at, contextlib.ExitStack() as opened:
+    with _opened_store(folder, known) as at, contextlib.ExitStack() as opened:
         descriptors = []
-        for name, content in files:
-            descriptor = os.open(name, NEW, 0o600, dir_fd=at)
+        for one in files:
+            descriptor = os.open(one.name, NEW, 0o600, dir_fd=at)
             opened.callback(os.close, descriptor)
-            for piece in content:
+            for piece in one.content:
                 _write(descriptor, piece)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # starts the transfer
             descriptors.append(descriptor)
@@ -521,6 +563,10 @@ def _unavailable(text: str) -> Unavailable:
     return Unavailable(text)
 
 
+class _Another(Exception):
+    """The folder is not there, or is not the store that it must be."""
+
+
 class _Stopped(Exception):
     """Nobody waits for the content any more."""
 
@@ -564,6 +610,32 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
     descriptor = os.open(path, flags, 0o600)
     try:
         yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _opened_store(folder: Path, known: str) -> Iterator[int]:
+    """The folder, for as long as this lasts the same, whatever is mounted over it. Raises _Another, and OSError."""
+    try:
+        at = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError as fault:
+        raise _Another from fault
+    try:
+        if _identity_in(at) != known.encode():
+            raise _Another
+        yield at
+    finally:
+        os.close(at)
+
+
+def _identity_in(at: int) -> bytes | None:
+    try:
+        descriptor = os.open(IDENTITY, os.O_RDONLY, dir_fd=at)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.read(descriptor, LONGEST_IDENTITY)
     finally:
         os.close(descriptor)
 

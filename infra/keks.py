@@ -63,14 +63,13 @@ class Keks:
     def __init__(self, file: Path, kms: Kms) -> None:
         self._file, self._kms = file, kms
         self._read: tuple[int, int] | None = None
-        self._keys: dict[int, bytes] = {}
         self._ciphers: dict[int, AESGCM] = {}
         self._turn = asyncio.Lock()
 
     async def wrap(self, name: str, key: bytes) -> bytes:
         """The data key, wrapped with the newest generation. Raises Unavailable when the KMS is away."""
         newest = max(await self.generations())
-        return wrap(name, key, newest, self._keys[newest])
+        return wrap(name, key, newest, self._ciphers[newest])
 
     async def unwrap(self, wrapped: dict[str, bytes]) -> dict[str, bytes]:
         """The data keys by name. Raises Unavailable when one cannot be unwrapped with what the file holds: that is a
@@ -89,10 +88,11 @@ class Keks:
 
     async def generations(self) -> set[int]:
         """The numbers of the generations in the file now."""
-        async with self._turn:
-            if self._read is None or self._read != _state(self._file):
-                await self._load()
-        return set(self._keys)
+        if self._read is None or self._read != _state(self._file):
+            async with self._turn:
+                if self._read is None or self._read != _state(self._file):
+                    await self._load()
+        return set(self._ciphers)
 
     async def add(self) -> int:
         """A new generation, with which everything is wrapped from here on. Returns its number."""
@@ -117,7 +117,7 @@ class Keks:
             kept(self._file, lambda: msgspec.json.encode(first).decode())
         read = _state(self._file)
         keys = {number: await self._kms.decrypt(text) for number, text in self._parse().generations.items()}
-        self._keys, self._ciphers, self._read = keys, {number: AESGCM(key) for number, key in keys.items()}, read
+        self._ciphers, self._read = {number: AESGCM(key) for number, key in keys.items()}, read
 
     def _parse(self) -> _File:
         try:
@@ -130,7 +130,7 @@ class Keks:
 
 
 def _state(file: Path) -> tuple[int, int]:
-    about = file.stat()
+    about = os.stat(file)  # noqa: PTH116 - asked for each key that is made
     return about.st_mtime_ns, about.st_ino
 
 

@@ -11,7 +11,6 @@ only once the table has passed the end that the topic had when it was asked for.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import time
 from collections import OrderedDict
@@ -23,6 +22,7 @@ from infra.database import INFRASTRUCTURE, Pool
 from infra.ends import Ends
 from infra.keks import Keks
 from infra.partitions import partition_of
+from infra.randomness import random_bytes
 from schemas.envelope import Headers, Position
 from schemas.personal import SUFFIX
 from schemas.topics import NOKKEL
@@ -54,7 +54,7 @@ class Sends(Protocol):
 
 def new_key() -> bytes:
     """A data key that nobody has yet."""
-    return os.urandom(KEY_SIZE)
+    return random_bytes(KEY_SIZE)
 
 
 def id_of(name: str) -> str:
@@ -64,7 +64,10 @@ def id_of(name: str) -> str:
 
 async def say(log: Sends, name: str, wrapped: bytes | None) -> None:
     """Put a wrapped key on the topic, or its tombstone. All keys of an id lie on the same partition, in order."""
-    await log.send(NOKKEL.name, name, wrapped, [], partition_of(id_of(name), NOKKEL.partitions))
+    if (key_id := id_of(name)) == name:  # whose partition the name gives
+        await log.send(NOKKEL.name, name, wrapped, [])
+    else:
+        await log.send(NOKKEL.name, name, wrapped, [], partition_of(key_id, NOKKEL.partitions))
 
 
 class Table:

@@ -69,11 +69,11 @@ def _high_enough(principal: Principal, demand: Demand) -> tuple[Way, ...]:
 
 def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way, ...]:
     basis = request.headers.get(LOVHJEMMEL, "").strip()
-    if not basis.isprintable() or len(basis.encode()) > LONGEST_BASIS:
-        raise Unreadable(f"Headeren {LOVHJEMMEL} må være lesbar tekst i UTF-8 på høyst {LONGEST_BASIS} oktetter")
-    if masked_text(basis) != basis:
-        raise Unreadable(f"Headeren {LOVHJEMMEL} skal nevne loven, og ingen personer: den blir stående i loggen")
     if basis:
+        if not basis.isprintable() or len(basis.encode()) > LONGEST_BASIS:
+            raise Unreadable(f"Headeren {LOVHJEMMEL} må være lesbar tekst i UTF-8 på høyst {LONGEST_BASIS} oktetter")
+        if masked_text(basis) != basis:
+            raise Unreadable(f"Headeren {LOVHJEMMEL} skal nevne loven, og ingen personer: den blir stående i loggen")
         request[LEGAL_BASIS] = basis
         return ways
     without = tuple(way for way in ways if not way.legal_basis)

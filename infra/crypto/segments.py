@@ -8,13 +8,14 @@ last or not (the STREAM construction: Hoang, Reyhanitabar, Rogaway, Vizár 2015)
 
 from __future__ import annotations
 
-import os
 import struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from infra.randomness import random_bytes
 
 SEGMENT = 256 * 1024
 TAG = 16
@@ -60,7 +61,7 @@ class Sealer:
     """
 
     def __init__(self, key: bytes, object_id: str) -> None:
-        self._header = _HEADER.pack(_MAGIC, _VERSION, SEGMENT, os.urandom(32))
+        self._header = _HEADER.pack(_MAGIC, _VERSION, SEGMENT, random_bytes(32))
         self._cipher = _Segments(key, object_id, self._header)
         self._waiting = bytearray()
         self._number = 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.crypto.segments import Tampered
+from infra.randomness import random_bytes
 
 KEY_SIZE = 32
 NONCE = 12
@@ -17,13 +17,13 @@ _VERSION = 1
 WRAPPED_SIZE = _HEAD.size + NONCE + KEY_SIZE + 16
 
 
-def wrap(name: str, key: bytes, generation: int, kek: bytes) -> bytes:
+def wrap(name: str, key: bytes, generation: int, kek: AESGCM) -> bytes:
     """The wrapped key: version, generation, nonce, ciphertext. It opens under no other name.
 
     AES-256-GCM with random nonces: one generation must not wrap more than 2**32 keys.
     """
-    head, nonce = _HEAD.pack(_VERSION, generation), os.urandom(NONCE)
-    return head + nonce + AESGCM(kek).encrypt(nonce, key, head + name.encode())
+    head, nonce = _HEAD.pack(_VERSION, generation), random_bytes(NONCE)
+    return head + nonce + kek.encrypt(nonce, key, head + name.encode())
 
 
 def generation_of(wrapped: bytes) -> int:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from confluent_kafka import Producer
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.crypto.fields import FieldCipher
 from infra.crypto.wrapping import wrap
@@ -63,6 +64,7 @@ def fill(bootstrap: str, kek: bytes, streams: int, start: int = 0) -> int:
 
     ``kek`` is the first generation of the key-encryption keys. Returns how many events were appended.
     """
+    cipher = AESGCM(kek)
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "lz4", "acks": 1})
     offsets = [0] * TOPICS[TOPIC].partitions
     for number in range(start + streams):
@@ -70,7 +72,8 @@ def fill(bootstrap: str, kek: bytes, streams: int, start: int = 0) -> int:
         partition = partition_of(stream, len(offsets))
         if number >= start:
             name, key = event_type(ForsendelseMottatt).key_id(stream), os.urandom(32)
-            _produce(producer, NOKKEL.name, wrap(name, key, 1, kek), name, partition_of(name, NOKKEL.partitions), [])
+            wrapped = wrap(name, key, 1, cipher)
+            _produce(producer, NOKKEL.name, wrapped, name, partition_of(name, NOKKEL.partitions), [])
             for value, headers in records(stream, partition, offsets[partition], number, key):
                 _produce(producer, TOPIC, value, stream, partition, headers)
             producer.poll(0)

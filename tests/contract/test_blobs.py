@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -398,6 +399,48 @@ async def test_a_bucket_that_comes_in_its_place_under_way_keeps_nothing(bucket: 
     with pytest.raises(Unavailable):
         await blobs.put("a1", meanwhile())
     assert bucket.names() == [IDENTITY]
+
+
+@pytest.mark.parametrize("size", [0, 1, SMALL])
+async def test_a_folder_that_comes_in_its_place_under_way_takes_nothing_small(
+    blobs: Blobs, folder: Path, size: int
+) -> None:
+    await blobs.require()
+
+    async def meanwhile() -> AsyncIterator[bytes]:
+        (folder / IDENTITY).write_text("another")
+        async for chunk in chunks_of(bytes(size)):
+            yield chunk
+
+    with pytest.raises(Unavailable):
+        await blobs.put("a1", meanwhile())
+    assert os.listdir(folder) == [IDENTITY]  # noqa: PTH208 - async, and one call
+
+
+async def test_a_folder_that_takes_its_time_to_write_is_not_away(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long as it tells which it is."""
+    monkeypatch.setattr("infra.blobs.DOUBT", 0.01)
+    await blobs.require()
+    asked, written, fsync = asyncio.Semaphore(0), threading.Event(), os.fsync
+    told = blobs._folder
+
+    async def asking() -> None:
+        await blobs.require()
+        asked.release()
+
+    def waiting(descriptor: int) -> None:
+        written.wait()
+        fsync(descriptor)
+
+    assert told is not None
+    monkeypatch.setattr(told, "_require", asking)
+    monkeypatch.setattr(os, "fsync", waiting)
+    putting = asyncio.create_task(blobs.put("a1", chunks_of(b"x")))
+    for _ in range(3):
+        await asked.acquire()
+    written.set()
+    await putting
+    assert await read(blobs, "a1") == b"x"
 
 
 async def test_a_host_that_is_told_which_store_it_is_takes_no_other(store: Store, tmp_path: Path) -> None:

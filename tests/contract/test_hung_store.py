@@ -94,6 +94,7 @@ def test_a_store_that_does_not_tell_which_it_is_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr("infra.blobs.PATIENCE", 0.1, raising=False)
+    monkeypatch.setattr("infra.blobs.DOUBT", 0.1, raising=False)
     blobs = Blobs(tmp_path.as_uri())
 
     async def known() -> None:
@@ -103,6 +104,9 @@ def test_a_store_that_does_not_tell_which_it_is_is_away(
         for ask in (blobs.require(), blobs.put("a2", chunks_of(bytes(size))), blobs.create("a3", b"x")):
             with pytest.raises(Unavailable):
                 await ask
+        puts = (blobs.put(f"b{number}", chunks_of(bytes(size))) for number in range(MANY))
+        assert {type(one) for one in await asyncio.gather(*puts, return_exceptions=True)} == {Unavailable}
         assert await content(blobs, "a1") == b"x"
 
     come_to_their_end(tmp_path / IDENTITY, known, away)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a1"], "nor does it come later"

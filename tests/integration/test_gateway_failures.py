@@ -28,6 +28,7 @@ from tests.support.gateway import (
     running_gateway,
 )
 from tests.support.memory import resident
+from tests.support.records import records_on
 from tests.support.stack import OwnKafka, temporary_folder
 
 PDF = pdf()
@@ -45,7 +46,13 @@ async def caller() -> AsyncIterator[Caller]:
         await kafka.stop()
 
 
-async def post(caller: Caller, body: bytes) -> tuple[int, str | None]:
+async def begun() -> AsyncIterator[bytes]:
+    """A letter whose document does not come to its end."""
+    yield LETTER[:-100]
+    await asyncio.Event().wait()
+
+
+async def post(caller: Caller, body: bytes | AsyncIterator[bytes]) -> tuple[int, str | None]:
     kind = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
     async with caller.session.post(caller.send_url, data=body, headers=caller.headers | kind) as answer:
         await answer.read()
@@ -62,12 +69,14 @@ async def test_while_the_log_is_away_nothing_is_accepted_and_nothing_is_said_lat
             await kafka.kill()
 
             answers = await asyncio.gather(*(post(caller, LETTER) for _ in range(5)))
+            unfinished = await post(caller, begun())
             ready = (await caller.session.get(caller.url + "/readyz")).status
             alive = (await caller.session.get(caller.url + "/healthz")).status
 
             assert answers == [(503, "5")] * 5
             _, told = await caller.send(LETTER)
             assert "ingenting er tatt imot" in told["message"]
+            assert unfinished == (503, "5"), "before the rest has come"
             assert (ready, alive) == (503, 200)
             await kafka.start()
             while (await post(caller, LETTER))[0] != 200:
@@ -76,6 +85,23 @@ async def test_while_the_log_is_away_nothing_is_accepted_and_nothing_is_said_lat
             assert len(said) == 2
             assert {dokument.blob for event in said for dokument in event.dokumenter} <= set(caller.blobs)
         await kafka.stop()
+
+
+async def test_a_letter_whose_content_is_not_taken_leaves_no_key(caller: Caller) -> None:
+    kafka, blobs = caller.settings.kafka, caller.settings.state / "blobs"
+    assert (await post(caller, LETTER))[0] == 200, "it knows the store from then on"
+    before, aside = len(records_on(kafka, "fiks.nokkel")), blobs.rename(blobs.with_name("aside"))
+    blobs.mkdir()
+    try:
+        assert await post(caller, LETTER) == (503, "5")
+        assert list(blobs.iterdir()) == []
+    finally:
+        blobs.rmdir()
+        aside.rename(blobs)
+    said = {(one.key, bool(one.value)) for one in records_on(kafka, "fiks.nokkel")}
+    assert len(records_on(kafka, "fiks.nokkel")) == before + 2
+    [destroyed] = [key for key, has_value in said if not has_value]
+    assert (destroyed, True) in said
 
 
 async def test_a_huge_letter_takes_little_memory(caller: Caller) -> None:

@@ -78,7 +78,7 @@ async def test_a_file_that_is_none_is_refused(tmp_path: Path, content: str) -> N
 
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 2**32 - 1), st.text(max_size=20))
 def test_a_wrapped_key_opens_under_its_name(key: bytes, generation: int, name: str) -> None:
-    wrapped = wrap(name, key, generation, KEY)
+    wrapped = wrap(name, key, generation, AESGCM(KEY))
     assert generation_of(wrapped) == generation
     assert unwrap(name, wrapped, AESGCM(KEY)) == key
     with pytest.raises(Tampered):
@@ -87,7 +87,7 @@ def test_a_wrapped_key_opens_under_its_name(key: bytes, generation: int, name: s
 
 @given(st.data())
 def test_a_changed_byte_of_a_wrapped_key_is_found(data: st.DataObject) -> None:
-    wrapped = bytearray(wrap("a:1", KEY, 1, KEY))
+    wrapped = bytearray(wrap("a:1", KEY, 1, AESGCM(KEY)))
     wrapped[data.draw(st.integers(0, len(wrapped) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(Tampered):
         generation_of(bytes(wrapped))
