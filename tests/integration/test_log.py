@@ -85,6 +85,30 @@ async def test_a_broker_that_hangs_is_unavailable_and_loses_nothing_that_it_had_
     assert {str(one) for one in acknowledged} <= set(ids_on(system))
 
 
+async def test_nobody_waits_for_the_client_to_look_for_what_has_timed_out(
+    system: Backbone, own_kafka: OwnKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting in ("message.timeout.ms", "socket.timeout.ms", "request.timeout.ms"):
+        monkeypatch.setitem(SETTINGS, setting, 60_000)
+    log = Log(system.settings.kafka)
+    await log.start()
+    own_kafka.pause()
+    try:
+        async with asyncio.timeout(FAR_MORE_THAN_TWO_SECONDS):
+            told = [ForsendelseAkseptert(forsendelse_id=uuid4()) for _ in range(5)]
+            outcomes = await asyncio.gather(*(log.append(one, about(one)) for one in told), return_exceptions=True)
+    finally:
+        own_kafka.resume()
+    assert {type(one) for one in outcomes} == {Unacknowledged}
+    await system.until_sent()
+    after = ForsendelseAkseptert(forsendelse_id=uuid4())
+    await log.append(after, about(after))
+    there = ids_on(system)
+    assert there.count(str(after.forsendelse_id)) == 1
+    assert all(there.count(str(one.forsendelse_id)) <= 1 for one in told)
+    await log.stop()
+
+
 async def test_what_is_refused_while_a_broker_hangs_is_never_appended(system: Backbone, own_kafka: OwnKafka) -> None:
     own_kafka.pause()
     try:
