@@ -15,7 +15,9 @@ os.register_at_fork(after_in_child=_drawn.clear)
 
 
 def random_bytes(count: int) -> bytes:
-    """So many bytes, ``SIZE`` at most, which nobody else is given, in whatever thread or process."""
+    """So many bytes, which nobody else is given, in whatever thread or process. Raises ValueError above ``SIZE``."""
+    if count > SIZE:
+        raise ValueError(f"{count} bytes are more than are drawn together ({SIZE})")
     while True:
         try:
             return _drawn.pop()[:count]

@@ -91,8 +91,7 @@ class Kvitteringer(Effecting):
             await self._forget(connection, void, known)
         await self._log.append_all(await self._notices(ended, known))
         for first in range(0, len(ended), AT_ONCE):
-            chunk = ended[first : first + AT_ONCE]
-            await asyncio.gather(*(self._destroy(known[_key(one.event)]) for one in chunk))
+            await self._destroy([known[_key(one.event)] for one in ended[first : first + AT_ONCE]])
         await self._log.append_all([self._destroyed(one, known[_key(one.event)]) for one in ended])
 
     async def _that_count(self, connection: Connection, events: Sequence[Recorded]) -> list[Recorded]:
@@ -152,10 +151,11 @@ class Kvitteringer(Effecting):
             for said in await opened_at(self._log.keys, sealed)
         ]
 
-    async def _destroy(self, row: Row) -> None:
-        await self._log.keys.destroy(key_id_of(stream_of(row["mottaker_konto_id"], row["melding_id"])))
-        if row["blob"] is not None:
-            await self._blobs.delete([row["blob"]])
+    async def _destroy(self, rows: Sequence[Row]) -> None:
+        """The keys first: without them the bytes say nothing."""
+        names = [key_id_of(stream_of(row["mottaker_konto_id"], row["melding_id"])) for row in rows]
+        await asyncio.gather(*map(self._log.keys.destroy, names))
+        await self._blobs.delete([row["blob"] for row in rows if row["blob"] is not None])
 
     def _destroyed(self, one: Recorded, row: Row) -> tuple[object, Envelope]:
         konto_id, melding_id = _key(one.event)

@@ -232,7 +232,7 @@ class Projecting:
                 batch = writes_of(rest, [takes[0].projection], prepared.opened)[name]
             edits += await self._edits(connection, takes[0].projection, takes[0].version, batch)
         await carry_out(connection, edits, MOVE, *_moved(targets))
-        self._versions |= {one.projection.name: one.version for one in targets}
+        self._versions = self._versions | {one.projection.name: one.version for one in targets}
         _count(targets)
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:

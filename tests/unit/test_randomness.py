@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from infra.randomness import DRAWN, SIZE, random_bytes
 
 
@@ -12,6 +14,11 @@ def test_none_are_given_twice() -> None:
     assert len(set(given)) == len(given)
     assert {len(one) for one in given} == {SIZE}
     assert len(random_bytes(12)) == 12
+
+
+def test_more_than_there_are_is_no_silent_shortage() -> None:
+    with pytest.raises(ValueError, match="33 bytes"):
+        random_bytes(SIZE + 1)
 
 
 def test_a_fork_is_given_others() -> None:
