@@ -33,8 +33,9 @@ from streams.reader import or_die
 log = logger(__name__)
 
 GATHER = 0.02
-"""Seconds from one saying of facts to the next, at least: what happens meanwhile is said together, in one request to
-the broker. What comes alone is said at once.
+"""Seconds from one saying of what became of messages to the next, at least: what ends meanwhile is said together, in
+one request to the broker. What comes alone is said at once, and so is that something is handed out: whoever had it
+before and wakes up must not be heard before that.
 """
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 LOOK = 0.05
@@ -170,6 +171,7 @@ class Settlement:
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         if delivery.told:
             await delivery.told  # on the log the handing out comes before what became of it
+        await self._gather()
         position = await self._say(_event(delivery.held, outcome), delivery)
         returned = outcome in RETURNS
         if returned:
@@ -188,7 +190,6 @@ class Settlement:
             correlation_id=korrelasjon,
             by=delivery.by,
         )
-        await self._gather()
         pause = FIRST_PAUSE
         while True:
             try:
@@ -198,7 +199,7 @@ class Settlement:
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _gather(self) -> None:
-        """Wait for the next saying of facts, if one was just now."""
+        """Wait for the next saying, if one was just now."""
         now = asyncio.get_running_loop().time
         if (wait := self._next_saying - now()) > 0:
             await asyncio.sleep(wait)

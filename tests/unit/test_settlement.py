@@ -63,6 +63,22 @@ def settle(settling: Settlement, outcome: Outcome = Outcome.ACKED) -> None:
     settling.settle(Delivery(Held(KONTO, uuid4(), uuid4()), By("integrasjon:x"), None), outcome)
 
 
+async def test_that_something_is_handed_out_is_said_at_once_and_what_becomes_of_it_together(
+    settling: Settlement, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement, "GATHER", 60.0)
+    handed_out = [Delivery(Held(KONTO, uuid4(), uuid4()), By("integrasjon:x"), None) for _ in range(3)]
+    settle(settling)
+    await settling.settled()
+    for one in handed_out:
+        settling.hand_out(one)
+        assert one.told is not None
+        await one.told
+    settling.settle(handed_out[0], Outcome.ACKED)
+    await asyncio.sleep(0.05)
+    assert (table.end, settling.unsaid) == (4, 1)
+
+
 async def test_a_busy_account_is_known_while_ever_more_is_settled(settling: Settlement) -> None:
     async def busy() -> None:
         while True:
