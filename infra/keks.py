@@ -130,7 +130,7 @@ class Keks:
 
 
 def _state(file: Path) -> tuple[int, int]:
-    about = os.stat(file)  # noqa: PTH116 - asked for each key that is made
+    about = file.stat()
     return about.st_mtime_ns, about.st_ino
 
 

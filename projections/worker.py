@@ -45,12 +45,12 @@ ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in D
 
 
 SELDOM, HARDLY_EVER = (20_000, 50, 100), (500_000, 5, 10)
-"""How many new objects there must be for a collection: the second is more than a rebuild has under way at any time."""
+"""How many new objects there must be for a collection: the second in a rebuild, whose pauses nobody waits out."""
 
 
 def tune_garbage_collection(thresholds: tuple[int, int, int]) -> None:
-    """Batches make many objects that live shortly, and in no cycles: a collection that looks at them finds nothing. To
-    wait longer is worth a sixth of the throughput, and costs a pause when it comes, so who is waited for waits less.
+    """Batches make many objects that live shortly: collecting less often is worth a sixth of the throughput, and costs
+    a longer pause when it comes.
     """
     gc.collect()
     gc.freeze()

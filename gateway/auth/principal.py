@@ -32,11 +32,6 @@ class Principal:
     orgnr: str | None = None
     leverandor: str | None = None
     on_behalf_of: str | None = None
-    integrasjon: str = field(init=False, repr=False, compare=False)
-    """How the log names the integration."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "integrasjon", f"integrasjon:{self.integrasjon_id}")  # asked for all along a call
 
     @property
     def actor(self) -> str:
@@ -53,6 +48,11 @@ class Principal:
         """Who did it and how they came in, as the envelope says it."""
         through = self.integrasjon if self.person is not None and self.integrasjon_id is not None else None
         return By(self.actor, self.on_whose_behalf, self.leverandor, self.niva, through)
+
+    @property
+    def integrasjon(self) -> str:
+        """How the log names the integration."""
+        return f"integrasjon:{self.integrasjon_id}"
 
     @property
     def holder(self) -> str:
