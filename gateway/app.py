@@ -59,7 +59,7 @@ from gateway.tus import VERSION as TUS_VERSION
 from gateway.uploads import BROKEN
 from infra.blobs import blob_store
 from infra.crypto.certificates import key_folder
-from infra.database import pool_of
+from infra.database import BY_KEY, pool_of
 from infra.ends import Ends
 from infra.keys import Table
 from infra.kms import keks
@@ -290,13 +290,16 @@ async def _started(app: web.Application) -> AsyncIterator[None]:
 def _reading(settings: Settings) -> Context:
     async def context(app: web.Application) -> AsyncIterator[None]:
         # Not a single connection at the start: receiving must not need PostgreSQL (DESIGN.md, rule 5).
-        async with pool_of(settings.postgres, 8, least=0, timeout=CONNECT_TIMEOUT) as pool:
+        async with (
+            pool_of(settings.postgres, 8, least=0, timeout=CONNECT_TIMEOUT) as pool,
+            pool_of(settings.postgres, 4, least=0, timeout=CONNECT_TIMEOUT, session=BY_KEY) as by_key,
+        ):
             app[READS] = Reads(pool, app[ENDS])
             app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]), app[LOG].keys)
             app[KONTOER] = Kontoer(pool, Ends(settings.kafka, TOPICS[KONTO_TOPIC]))
-            app[LOG].keys.table = Table(pool, Ends(settings.kafka, NOKKEL))
+            app[LOG].keys.table = Table(by_key, Ends(settings.kafka, NOKKEL))
             ends = Ends(settings.kafka, TOPICS[MELDING_TOPIC])
-            queues = app[DELIVERIES] = Queues(settings.postgres, pool, app[LOG], app[BLOBS], ends, new_uuid())
+            queues = app[DELIVERIES] = Queues(settings.postgres, by_key, app[LOG], app[BLOBS], ends, new_uuid())
             app[POLLING], app[ANSWERING] = queues.polling, queues.answering
             queues.start()
             app[SPORING] = Sporing(pool, ends)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -23,6 +23,16 @@ SESSION = {
     "lock_timeout": "2s",
     "statement_timeout": "30s",
 }
+
+BY_KEY = SESSION | {
+    # A statement is planned once, whatever it is given, and never for a scan or a hash of a whole table: such a plan,
+    # made while the table was small, would be kept while it grows.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Of who looks rows up by their keys alone, again and again by the same statements."""
 
 INFRASTRUCTURE: tuple[type[BaseException], ...] = (
     OSError,
@@ -81,8 +91,9 @@ async def _answered(asking: Coroutine[Any, Any, Any]) -> Any:
     raise TimeoutError("PostgreSQL does not answer")
 
 
-def pool_of(dsn: str, most: int, *, least: int = 1, timeout: float = 60) -> Pool:
-    """Connections that give up rather than hold others up; await it, or enter it. ``timeout`` is that of connecting.
+def pool_of(dsn: str, most: int, *, least: int = 1, timeout: float = 60, session: Mapping[str, str] = SESSION) -> Pool:
+    """Connections that give up rather than hold others up; await it, or enter it. ``timeout`` is that of connecting,
+    ``session`` SESSION or BY_KEY.
 
     Use it for statements and transactions alone: a connection comes back as it was left, which saves a round trip.
     """
@@ -101,7 +112,7 @@ def pool_of(dsn: str, most: int, *, least: int = 1, timeout: float = 60) -> Pool
         reset=_leave,
         loop=None,
         timeout=timeout,
-        server_settings=SESSION,
+        server_settings=dict(session),
     )
 
 

@@ -14,7 +14,7 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from infra.crypto.segments import KEY_SIZE
@@ -164,11 +164,15 @@ class Keys:
         if missing := set(names) - found.keys():
             if self.table is None:
                 raise Unavailable("Nøkler kan ikke leses her")
-            read = await self._keks.unwrap(await self.table.load(missing))
-            for name, key in read.items():
-                self._known.put(name, key)
-            found |= read
+            found |= await self.learn(await self.table.load(missing))
         return found
+
+    async def learn(self, wrapped: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The keys by name, of those that were just read from the table. Raises Unavailable when the KMS is away."""
+        read = await self._keks.unwrap(wrapped)
+        for name, key in read.items():
+            self._known.put(name, key)
+        return read
 
     async def destroy(self, name: str) -> None:
         """Erase all that was ever sealed under this key id, or under the one key of that name; durable when it returns.

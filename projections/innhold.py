@@ -13,7 +13,11 @@ from schemas.fiks_io import MeldingSendt
 from schemas.svarut import ForsendelseMottatt
 
 innhold = Projection(
-    "innhold", logic=2, topics=("fiks.svarut", "fiks.dokumentlager", "fiks.io"), sql=sql_beside(__file__)
+    "innhold",
+    logic=2,
+    topics=("fiks.svarut", "fiks.dokumentlager", "fiks.io"),
+    sql=sql_beside(__file__),
+    patience=0.25,
 )
 
 

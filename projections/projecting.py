@@ -68,6 +68,8 @@ LOAD = """
 """
 
 
+ROLE, PATIENT = "projections", "projections:patient"
+"""The roles of the projections that somebody waits for, and of those that nobody does."""
 REFUSED: tuple[type[Exception], ...] = (Unreadable, *POISON)
 """What a record that a projection can never take comes to."""
 GONE: tuple[type[Exception], ...] = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, Unavailable)
@@ -149,10 +151,9 @@ def writes_of(
 
 
 class Projecting:
-    """The work of several projections that read the same topics: the live versions, or those being built."""
+    """The work of several projections: the live versions, or those being built. The least patient sets the pace."""
 
     batch = 5000
-    patience = 0.0
 
     def __init__(
         self,
@@ -164,7 +165,8 @@ class Projecting:
     ) -> None:
         self.projections = {one.name: one for one in projections}
         self.topics = tuple(sorted({topic for one in projections for topic in one.topics}))
-        self.role = "rebuild" if building else "projections"
+        self.patience = 0.0 if building else min(one.patience for one in projections)
+        self.role = "rebuild" if building else PATIENT if self.patience else ROLE
         self._lock = BUILDING if building else LIVE
         table, version = ("building", "version") if building else ("projection", "live")
         self._load = LOAD.format(table=table, version=version, lost=LOST)

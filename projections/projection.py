@@ -90,11 +90,21 @@ class Projection:
     """A read model: its name, the topics it reads and its handlers, registered here and nowhere else.
 
     ``logic`` is the handlers' version: raise it when what they write changes, and rebuild. ``fold`` takes what
-    handlers return as ``Met``.
+    handlers return as ``Met``. ``patience`` is for how many seconds events may be gathered for it, where nobody waits:
+    it costs the least then.
     """
 
-    def __init__(self, name: str, *, logic: int, topics: tuple[str, ...], sql: str, fold: Fold | None = None) -> None:
-        self.name, self.logic, self.topics, self.fold = name, logic, topics, fold
+    def __init__(
+        self,
+        name: str,
+        *,
+        logic: int,
+        topics: tuple[str, ...],
+        sql: str,
+        fold: Fold | None = None,
+        patience: float = 0.0,
+    ) -> None:
+        self.name, self.logic, self.topics, self.fold, self.patience = name, logic, topics, fold, patience
         self.handlers: dict[str, tuple[Handler, type | None]] = {}
         self.personal: dict[str, type | None] = {}
         """The event types whose handler is given personal texts, with its view."""

@@ -7,6 +7,8 @@ import gc
 import signal
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -20,6 +22,7 @@ from projections.dokumentlager_slettinger import Destruering, Slettinger
 from projections.fiks_io_kvitteringer import Kvitteringer
 from projections.fiks_io_nedleggelser import Nedleggelser
 from projections.gauges import watch_projections
+from projections.projecting import ROLE as PROJECTIONS
 from projections.projecting import Projecting
 from projections.projection import projections
 from projections.sweeping import ROLE as SWEEPER
@@ -41,8 +44,10 @@ DECIDERS = (svarut, dokumentlager, fiks_io, konfigurasjon)
 EFFECTS = (Slettinger.role, Destruering.role, Kvitteringer.role, Nedleggelser.role, SWEEPER)
 PATIENCE = {fiks_io.name: 0.1}
 """Seconds for which a decider may be kept waiting where nobody waits for its decision: most events lead to none."""
-ROLES = ("projections", FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
+ROLES = (PROJECTIONS, FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
+
+patience_of = attrgetter("patience")
 
 SELDOM, HARDLY_EVER = (20_000, 50, 100), (500_000, 5, 10)
 """How many new objects there must be for a collection: the second in a rebuild, whose pauses nobody waits out."""
@@ -65,8 +70,9 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
     works: list[Work[Any]] = [
         Deciding(one, log, letters, PATIENCE.get(one.name, 0.0)) for one in DECIDERS if f"decider:{one.name}" in roles
     ]
-    if "projections" in roles:
-        works.append(Projecting(list(projections().values()), letters, log.keys))
+    if PROJECTIONS in roles:
+        by_patience = groupby(sorted(projections().values(), key=patience_of), patience_of)
+        works += [Projecting(list(some), letters, log.keys) for _, some in by_patience]
     if FOLLOWER in roles:
         works.append(Following(log))
     if Slettinger.role in roles:
@@ -91,7 +97,7 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
 
 def projected_ends(worker: Worker) -> dict[TopicPartition, int]:
     """Where the log ends on each partition that the worker has claimed to project, as far as it is known."""
-    readers = [reader for reader in worker.readers if reader.group == f"{worker.group}.projections"]
+    readers = [reader for reader in worker.readers if reader.group.startswith(f"{worker.group}.{PROJECTIONS}")]
     return {at: end for reader in readers for at, end in reader.ends().items()}
 
 

@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from faust.app.base import BootStrategy
 from mode import Service
 
-from infra.database import Pool, pool_of
+from infra.database import BY_KEY, Pool, pool_of
 from infra.ends import Ends
 from infra.keys import Keys, Table
 from infra.settings import Settings
@@ -27,10 +27,12 @@ from streams.deciding import Deciding
 from streams.domain.errors import Unavailable
 from streams.gauges import Gauges
 from streams.keys import Following
-from streams.reader import Claim, Positions, Reader, die
+from streams.reader import GATHER, Claim, Positions, Reader, die
 
 CONCURRENCY = 4
 """Batches, of different partitions, that one role carries at the same time."""
+KEYS_GATHER = 0.004
+"""As ``GATHER`` of the keys: what one seals follows it in a few milliseconds, and is not to be there before it."""
 TICK = 1.0
 """Seconds between two looks at the deadlines."""
 LOOK_BACK = 5.0
@@ -81,7 +83,7 @@ class Worker(Service):
 
     async def on_start(self) -> None:
         """Open the pool, start the app, then read."""
-        self._pool: Pool = await pool_of(self.settings.postgres, 2 + CONCURRENCY * len(self.works))
+        self._pool: Pool = await pool_of(self.settings.postgres, 2 + CONCURRENCY * len(self.works), session=BY_KEY)
         if self._keys is not None:
             self._keys.table = Table(self._pool, Ends(self.settings.kafka, NOKKEL))
         self.settings.state.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,8 @@ class Worker(Service):
             await channel.put(claim)  # type: ignore[arg-type]  # a channel of claims, not of events
 
         group = f"{self.group}.{work.role}"
-        reader = Reader(self.settings.kafka, group, work.topics, carrier.load, offer, work.patience, self.until)
+        gather = KEYS_GATHER if isinstance(work, Following) else GATHER
+        reader = Reader(self.settings.kafka, group, work.topics, carrier.load, offer, work.patience, self.until, gather)
         self.readers.append(reader)
 
         async def run(claims: Any) -> None:

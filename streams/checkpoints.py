@@ -39,8 +39,10 @@ STEP = """
           as e (name, version, topic, partition, at)
         join checkpoint c using (name, version, topic, partition)
         order by name, topic, partition for no key update of c),
-    agreed as materialized (select from held having count(*) filter (where agrees) = cardinality($1::text[]))
+    agreed as materialized (
+        select from held having count(*) filter (where agrees) = cardinality($1::text[]) and not ({unless}))
 """
+NEVER = "false"
 TAKE = """
     update checkpoint c set next_offset = moved.next_offset
     from unnest($1::text[], $2::int[], $3::text[], $4::int[], $6::bigint[])
@@ -90,15 +92,18 @@ async def move(connection: Connection, name: str, positions: Positions, also: st
     await connection.execute(f"{also} {MOVE}", name, VERSION, *columns, list(positions.values()), *args)
 
 
-async def step(connection: Connection, steps: Sequence[Step], also: Sequence[str] = (), *args: Any) -> bool:
+async def step(
+    connection: Connection, steps: Sequence[Step], also: Sequence[str] = (), *args: Any, unless: str = NEVER
+) -> bool:
     """Move the checkpoints, at least one, if each is where it is believed to be, and tell whether it was so: else
     nothing is done. One statement that needs no transaction around it, since a round trip is most of what little costs.
 
-    ``also`` are common table expressions that write something if there is a row in ``agreed``; their parameters are
-    ``args``, from $7 on. What was read before holds, if it was read when the checkpoints were no further back: whoever
-    writes moves them.
+    ``also`` are common table expressions that write something if there is a row in ``agreed``; ``unless`` is a
+    condition under which nothing is done either. Their parameters are ``args``, from $7 on. What was read before holds,
+    if it was read when the checkpoints were no further back: whoever writes moves them.
     """
-    said = await connection.execute(f"with {', '.join((STEP, *also))} {TAKE}", *zip(*steps, strict=True), *args)
+    first = ", ".join((STEP.format(unless=unless), *also))
+    said = await connection.execute(f"with {first} {TAKE}", *zip(*steps, strict=True), *args)
     return said != "UPDATE 0"
 
 

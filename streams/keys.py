@@ -36,6 +36,8 @@ CLOSE_AFTER = int(NOKKEL.settings["segment.ms"]) / 1000
 """Seconds after which the segment that a record lies in is old enough to be closed by the next record."""
 
 DESTROYED = "select name from nokkel_slettet where name = any($1)"
+PUT_AGAIN = "exists (select from nokkel_slettet where name = any($8))"
+"""Goes with ``WRITE``: whether a name that is put was destroyed before."""
 OF_IDS = """
     select k.name from unnest($1::text[]) as erased (id)
     join nokkel k on k.name = erased.id or (k.name > erased.id || '#' and k.name < erased.id || '$')
@@ -106,19 +108,26 @@ class Following:
     async def carry(self, connection: Connection, prepared: Sequence[Lot]) -> None:
         """Apply the records that were not applied yet."""
         positions: checkpoints.Positions = {lot.claim.partition: lot.claim.carried for lot in prepared}
-        while not await self._apply(connection, prepared, positions):  # another has moved them, or they are forgotten
-            positions = await checkpoints.load(connection, self.role, list(positions))
+        asks = False
+        while not await self._apply(connection, prepared, positions, asks=asks):
+            # Another has moved them, or they are forgotten, or a name is put again: then it must be known which.
+            positions, asks = await checkpoints.load(connection, self.role, list(positions)), True
         for lot in prepared:
             self._met(lot.claim.partition, lot.records[-1])
 
     async def _apply(
-        self, connection: Connection, lots: Sequence[Lot], positions: Mapping[TopicPartition, int]
+        self, connection: Connection, lots: Sequence[Lot], positions: Mapping[TopicPartition, int], *, asks: bool
     ) -> bool:
-        """Apply what lies beyond these positions, if the checkpoints are there."""
+        """Apply what lies beyond these positions, if the checkpoints are there. Which of the names that are put were
+        destroyed before, it ``asks``; else it applies all only if none was. False: nothing was done.
+        """
         for lot in lots:
             check_follows(self.role, lot, positions[lot.claim.partition])
         fresh = [record for lot in lots for record in lot.records if record.offset >= positions[lot.claim.partition]]
-        outcome = await self._outcome(connection, [said for one in fresh if (said := _said(one)) is not None])
+        said = [said for one in fresh if (said := _said(one)) is not None]
+        puts = [name for name, value in said if value is not None]
+        before = {row["name"] for row in await connection.fetch(DESTROYED, puts)} if asks else set()
+        outcome = await self._outcome(connection, said, before)
         rows = [(name, generation_of(value), value) for name, value in sorted(outcome.put.items())]
         put = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
         steps = [
@@ -126,7 +135,8 @@ class Following:
             for lot in lots
             for at in (positions[lot.claim.partition],)
         ]
-        return await checkpoints.step(connection, steps, WRITE, sorted(outcome.destroyed), *put)
+        unless = checkpoints.NEVER if asks else PUT_AGAIN
+        return await checkpoints.step(connection, steps, WRITE, sorted(outcome.destroyed), *put, unless=unless)
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:
         """Move past a record that PostgreSQL cannot take: it is no key of ours."""
@@ -151,10 +161,11 @@ class Following:
     def _met(self, partition: TopicPartition, last: Record) -> None:
         self._open_since[partition] = math.inf if last.key == MARK.encode() else time.monotonic()
 
-    async def _outcome(self, connection: Connection, records: Sequence[tuple[str, bytes | None]]) -> Outcome:
+    async def _outcome(
+        self, connection: Connection, records: Sequence[tuple[str, bytes | None]], before: set[str]
+    ) -> Outcome:
         """What the records lead to; what the topic needs to be told again is told."""
-        puts, erased = [n for n, value in records if value is not None], [n for n, value in records if value is None]
-        before = {row["name"] for row in await connection.fetch(DESTROYED, puts)} if puts else set()
+        erased = [name for name, value in records if value is None]
         alive: dict[str, set[str]] = {name: set() for name in erased}
         for row in await connection.fetch(OF_IDS, erased) if erased else ():
             alive.setdefault(id_of(row["name"]), set()).add(row["name"])

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +32,11 @@ AT_ONCE = 5_000
 MUCH = 100_000
 """Bytes for which the broker does not wait, however patient the reader is."""
 GATHER = 0.01
-"""Seconds from one taking in of records to the next, at least: what comes meanwhile costs one answer of the broker's
-and one batch. What comes alone is taken in at once.
+"""Seconds from one taking in of few records to the next, at least: what comes meanwhile costs one answer of the
+broker's and one batch. What comes alone is taken in at once.
 """
+FEW = 500
+"""Records behind which others are gathered, at most: who is behind takes in all that there is."""
 REVOKE_WAIT = 3.0
 UNWANTED = 1.0
 """Seconds after which a partition is asked about again whose records nobody wanted."""
@@ -114,8 +116,9 @@ class Reader(Service):
     """Reads ``topics`` for one role and calls ``ready(claim)`` when something waits on a claim that is not busy.
 
     ``load`` gives the position at which each partition starts, from PostgreSQL; one that has none is not read yet.
-    ``patience`` is for how many seconds the broker may keep records back until more have come. ``until`` bounds the
-    reading: no record at or beyond that offset is handed out.
+    ``patience`` is for how many seconds the broker may keep records back until more have come, and ``gather`` how many
+    pass between two takings in of few records. ``until`` bounds the reading: no record at or beyond that offset is
+    handed out.
     """
 
     def __init__(
@@ -127,11 +130,12 @@ class Reader(Service):
         ready: Callable[[Claim], Awaitable[None]],
         patience: float = 0.0,
         until: Positions | None = None,
+        gather: float = GATHER,
     ) -> None:
         super().__init__()
         self.bootstrap, self.group, self.topics = bootstrap, group, topics
         self.claims: dict[TopicPartition, Claim] = {}
-        self._load, self._ready, self._until = load, ready, until
+        self._load, self._ready, self._until, self._gather = load, ready, until, gather
         self._settings = CONSUMER | (_patient(patience) if patience else {})
         self._back_at = self._load_at = self._took_at = -math.inf
 
@@ -211,14 +215,27 @@ class Reader(Service):
         if not open_claims or sum(len(claim.waiting) for claim in open_claims.values()) >= WAITING_LIMIT:
             await asyncio.sleep(0.005)
             return
-        await asyncio.sleep(self._took_at + GATHER - time.monotonic())
-        fetched = await self._consumer.getmany(*open_claims, timeout_ms=200, max_records=AT_ONCE)
-        if fetched:
-            self._took_at = time.monotonic()
+        fetched = await self._gathered(open_claims)
         for partition, records in fetched.items():
             claim = open_claims[partition]
             if claim.live and claim.next is not None:  # what was fetched before a revoke, or to start over, is nobody's
                 await self._receive(claim, records)
+
+    async def _gathered(
+        self, wanted: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
+        """Records that are there. While more are gathered nothing is asked for: the answer would be the first record
+        that comes, and those behind it would wait until that is taken.
+        """
+        await asyncio.sleep(self._took_at + self._gather - time.monotonic())
+        self._consumer.resume(*self._consumer.paused())
+        fetched: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = await self._consumer.getmany(
+            *wanted, timeout_ms=200, max_records=AT_ONCE
+        )
+        if 0 < sum(map(len, fetched.values())) < FEW:
+            self._took_at = time.monotonic()
+            self._consumer.pause(*self._consumer.assignment())
+        return fetched
 
     def _wants_more(self, claim: Claim) -> bool:
         if claim.next is None or not claim.live:

@@ -34,6 +34,7 @@ from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
 from infra.keks import InTheClear, Keks
 from infra.local.ports import free_port
+from infra.local.processes import leashed
 from infra.settings import Settings
 from schemas.envelope import fact
 from schemas.svarut import ForsendelseMottatt
@@ -187,7 +188,7 @@ def _cut(body: bytes, size: int) -> Iterator[bytes]:
 @contextmanager
 def process(*arguments: str, environment: dict[str, str], cores: set[int]) -> Iterator[Popen]:
     """A server in a process of its own, on some cores only."""
-    made = subprocess.Popen([sys.executable, *arguments], env=os.environ | environment)
+    made = subprocess.Popen(leashed((sys.executable, *arguments)), env=os.environ | environment)
     os.sched_setaffinity(made.pid, cores)
     try:
         yield made

@@ -63,6 +63,13 @@ async def test_nothing_is_done_where_one_is_elsewhere(connection: Connection, ot
     assert await told(connection) == []
 
 
+@pytest.mark.parametrize("unless", [True, False])
+async def test_nothing_is_done_under_a_condition_of_the_caller_s(connection: Connection, unless: bool) -> None:
+    assert await checkpoints.step(connection, [step(0, 5, 6)], ALSO, 1, unless=str(unless)) is not unless
+    assert await positions(connection) == [5 if unless else 6, 7]
+    assert await told(connection) == ([] if unless else [1])
+
+
 @pytest.mark.parametrize("commits", [True, False])
 async def test_it_waits_for_who_holds_the_lock_and_sees_what_that_did(
     connection: Connection, database: str, commits: bool

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from gateway.leases import Leases
-from infra.database import INFRASTRUCTURE, pool_of
+from infra.database import BY_KEY, INFRASTRUCTURE, SESSION, pool_of
 from tests.support.stack import OwnPostgres, temporary_folder
 
 
@@ -56,3 +56,29 @@ async def test_one_whose_disk_is_gone_is_away() -> None:
             await pool.execute("truncate letters")
         await pool.close()
         await postgres.kill()
+
+
+async def test_a_row_is_looked_up_by_its_key_however_small_the_table_was_at_first(database: str) -> None:
+    find = "explain select t.* from unnest($1::int[]) as u (id) join thing t using (id)"
+    change = "explain update thing t set name = 'b' from unnest($1::int[]) as u (id) where t.id = u.id"
+    used = {}
+    for session in (SESSION, BY_KEY):
+        async with pool_of(database, 1, session=session) as pool:
+            await pool.execute("create temporary table thing (id int primary key, name text)")
+            await pool.execute("insert into thing select number, 'a' from generate_series(1, 300) as of (number)")
+            await pool.execute("analyze thing")
+            plans = [str(await pool.fetch(statement, [1, 2, 3])) for statement in (find, change)]
+            used[session is BY_KEY] = ["Seq Scan on thing" in plan for plan in plans]
+            await pool.execute("drop table thing")
+    assert used == {False: [True, True], True: [False, False]}
+
+
+async def test_a_statement_is_planned_once(database: str) -> None:
+    asked = "select 1 from unnest($1::int[])"
+    async with pool_of(database, 1, session=BY_KEY) as pool:
+        for number in range(10):
+            await pool.fetch(asked, [1] * number)
+        counted = await pool.fetchrow(
+            "select custom_plans, generic_plans from pg_prepared_statements where statement = $1", asked
+        )
+    assert tuple(counted) == (0, 10)

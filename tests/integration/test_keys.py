@@ -10,16 +10,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
 
 from infra.database import SESSION
 from infra.ends import Ends
 from infra.keys import FOLLOWER, Keys, Table, new_key, say
 from infra.kms import keks
 from schemas.topics import NOKKEL
+from streams.agents import Lot
 from streams.domain.errors import Unavailable
 from streams.keys import Following
+from streams.reader import Claim
 from streams.rotation import Rotation
 from tests.support.backbone import Backbone
+from tests.support.records import Record
 
 
 def new_id() -> str:
@@ -83,6 +87,23 @@ async def test_sealing_goes_on_under_the_same_key_without_a_table(system: Backbo
     id_ = new_id()
     assert system.log.keys.table is None
     assert await system.log.keys.for_sealing(id_) == await system.log.keys.for_sealing(id_)
+
+
+async def test_few_keys_take_one_statement_and_a_name_that_is_put_again_is_asked_about(system: Backbone) -> None:
+    name, work, said = new_id(), Following(system.log), list[str]()
+    wrapped = await keks(system.settings).wrap(name, new_key())
+    partition = TopicPartition(NOKKEL.name, 0)
+    await work.load(system.connection, [partition])
+    numbers = []
+    for offset, value in enumerate([wrapped, None, wrapped]):
+        record = Record(NOKKEL.name, 0, offset, name.encode(), value, [])  # type: ignore[arg-type]  # a tombstone
+        said.clear()
+        with system.connection.query_logger(lambda query: said.append(query.query)):
+            await work.carry(system.connection, [Lot(Claim(partition, carried=offset), [record], ())])  # type: ignore[list-item]
+            await asyncio.sleep(0)  # it is told of a statement a moment later
+        numbers.append(sum("nokkel" in one for one in said))
+    assert numbers == [1, 2, 3]
+    assert not await system.connection.fetch("select from nokkel where name = $1", name)
 
 
 async def test_what_is_said_of_a_key_after_it_was_destroyed_does_not_bring_it_back(system: Backbone) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from aiokafka import TopicPartition
 
 from schemas.topics import NOKKEL
 from streams.agents import Forgotten, Lot, check_follows
-from streams.reader import GATHER, Claim, Hole, Reader, or_die
+from streams.reader import FEW, GATHER, Claim, Hole, Reader, or_die
 from tests.support.records import Record
 
 AT = TopicPartition("t", 0)
@@ -18,6 +19,24 @@ AT = TopicPartition("t", 0)
 
 def records(*offsets: int) -> list[Any]:
     return [Record("t", 0, offset, b"", b"", []) for offset in offsets]
+
+
+class Consumer:
+    """Says what it is asked to; ``is_paused`` is whether it asks the broker for nothing."""
+
+    is_paused = False
+
+    def assignment(self) -> set[TopicPartition]:
+        return {AT}
+
+    def paused(self) -> set[TopicPartition]:
+        return {AT} if self.is_paused else set()
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.is_paused = partitions == (AT,) or self.is_paused
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.is_paused = self.is_paused and partitions != (AT,)
 
 
 async def reader_and_claim(next_offset: int) -> tuple[Reader, Claim, list[Claim]]:
@@ -76,7 +95,7 @@ async def test_what_was_fetched_before_a_claim_starts_over_is_dropped_and_it_is_
     reader, claim, ready = await reader_and_claim(5)
     sought = []
 
-    class Consumer:
+    class Stale(Consumer):
         async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
             claim.start_over()
             return {AT: records(8, 9)}
@@ -88,7 +107,7 @@ async def test_what_was_fetched_before_a_claim_starts_over_is_dropped_and_it_is_
             sought.append(offset)
 
     claim.next = claim.carried = 8
-    reader.claims, reader._consumer = {AT: claim}, Consumer()
+    reader.claims, reader._consumer = {AT: claim}, Stale()
     await reader._round()
     assert (list(claim.waiting), claim.next, ready) == ([], None, [])
     await reader._take_up([claim])
@@ -103,17 +122,36 @@ async def test_what_comes_shortly_after_a_taking_in_is_taken_in_together(monkeyp
         nonlocal now
         now += max(seconds, 0)
 
-    class Consumer:
+    class Few(Consumer):
         async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
+            assert not self.is_paused
             asked.append(now)
             return {AT: records(claim.next or 0)} if len(asked) < 3 else {}
 
     monkeypatch.setattr("streams.reader.asyncio.sleep", sleep)
     monkeypatch.setattr("streams.reader.time.monotonic", lambda: now)
-    reader.claims, reader._consumer = {AT: claim}, Consumer()
+    reader.claims, reader._consumer = {AT: claim}, Few()
+    paused = []
     for _ in range(5):
         await reader._round()
+        paused.append(reader._consumer.is_paused)
     assert asked == pytest.approx([100.0, 100.0 + GATHER, *[100.0 + 2 * GATHER] * 3]), "only where something came"
+    assert paused == [True, True, False, False, False], "nothing is asked for before that"
+
+
+async def test_who_is_behind_reads_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, claim, _ = await reader_and_claim(0)
+    monkeypatch.setattr("streams.reader.time.monotonic", lambda: 100.0)
+
+    class Many(Consumer):
+        async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
+            return {AT: records(*range(claim.next or 0, (claim.next or 0) + FEW))}
+
+    claim.next = 0
+    reader.claims, reader._consumer = {AT: claim}, Many()
+    for _ in range(3):
+        await reader._round()
+    assert (claim.next, reader._consumer.is_paused, reader._took_at) == (3 * FEW, False, -math.inf)
 
 
 async def test_a_fault_in_the_background_stops_the_process_and_an_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
