@@ -62,9 +62,10 @@ DOUBT = """
 """
 RELEASE = """
     with released as (
-        delete from lease l using unnest($2::uuid[], $3::uuid[]) as u (mottaker_konto_id, levering)
-        where l.holder = $1 and (l.mottaker_konto_id, l.levering) = (u.mottaker_konto_id, u.levering))
-    select pg_notify('fiks_io', konto_id || ' 0') from unnest($4::uuid[]) as u (konto_id)
+        delete from lease l using unnest($2::uuid[], $3::uuid[], $4::uuid[]) as u (konto_id, melding_id, levering)
+        where l.holder = $1
+        and (l.mottaker_konto_id, l.melding_id, l.levering) = (u.konto_id, u.melding_id, u.levering))
+    select pg_notify('fiks_io', konto_id || ' 0') from unnest($5::uuid[]) as u (konto_id)
 """
 RENEW = """
     insert into lease (mottaker_konto_id, melding_id, levering, holder)
@@ -176,13 +177,11 @@ class Leases:
 
     async def release(self, leases: Sequence[Held], wake: Sequence[UUID]) -> None:
         """Hold these no more, and tell all gateways that the accounts ``wake`` may have something again."""
-        columns = [one.konto_id for one in leases], [one.levering for one in leases]
-        await self._pool.execute(RELEASE, self.holder, *columns, list(wake))
+        await self._pool.execute(RELEASE, self.holder, *_columns(leases), list(wake))
 
     async def renew(self, leases: Sequence[Held]) -> None:
         """Hold these again, should PostgreSQL have forgotten them."""
-        columns = list(zip(*leases, strict=True)) or [(), (), ()]
-        await self._pool.execute(RENEW, self.holder, *columns)
+        await self._pool.execute(RENEW, self.holder, *_columns(leases))
 
     async def doubt(self, ends: Mapping[int, int]) -> None:
         """Where the leases of all were forgotten: what lies on the log before these may have been handed out."""
@@ -322,6 +321,10 @@ def asking() -> Iterator[None]:
 
 def _taken(row: asyncpg.Record) -> Taken:
     return Held(row["mottaker_konto_id"], row["melding_id"], row["levering"]), row
+
+
+def _columns(leases: Sequence[Held]) -> list[tuple[UUID, ...]]:
+    return list(zip(*leases, strict=True)) or [(), (), ()]
 
 
 def _abandoned(rows: Sequence[asyncpg.Record]) -> list[Abandoned]:

@@ -25,9 +25,8 @@ SAVE = """
         insert into journal (decider, stream, journal) select $6::text, * from unnest($7::text[], $8::bytea[])
         on conflict (decider, stream) do update set journal = excluded.journal),
     dropped as (
-        delete from frist f where decider = $6 and stream = any($7)
-        and not exists (select from unnest($11::text[], $12::text[], $13::timestamptz[]) as kept (stream, name, due)
-                        where (kept.stream, kept.name, kept.due) = (f.stream, f.name, f.due))),
+        delete from frist where decider = $6 and stream = any($7)
+        and (stream, name, due) not in (select * from unnest($11::text[], $12::text[], $13::timestamptz[]))),
     running as (
         insert into frist (decider, topic, partition, stream, name, due)
         select $6, * from unnest($9::text[], $10::int[], $11::text[], $12::text[], $13::timestamptz[])
