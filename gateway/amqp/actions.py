@@ -98,10 +98,17 @@ class Out:
     changed: dict[Consumer, None] = field(default_factory=dict)
     """Consumers that can take more or less than before, in the order of the changes."""
     largest: int = FRAME_MAX
+    written: int = 0
+    """Octets that were sent since the connection began, those that wait in ``octets`` included."""
+
+    def write(self, *frames: bytes) -> None:
+        """Send frames."""
+        self.octets.extend(frames)
+        self.written += sum(map(len, frames))
 
     def say(self, channel: int, method: Method) -> None:
         """Send a method."""
-        self.octets.append(method_frame(channel, method))
+        self.write(method_frame(channel, method))
 
     def ask(self, ask: Ask) -> None:
         """Ask, and take nothing more from the client before it is answered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
+from math import inf
 from typing import NamedTuple
 
 from pamqp import commands
@@ -21,10 +22,13 @@ AT_ONCE = 64
 
 
 class InHand(NamedTuple):
-    """A message that was sent and is not settled; ``consumer`` is None where it was got."""
+    """A message that was sent and is not settled; ``consumer`` is None where it was got. It is all of what the
+    connection had written when that was ``end`` octets.
+    """
 
     receipt: Receipt
     consumer: Consumer | None
+    end: int
 
 
 class Channel:
@@ -78,14 +82,14 @@ class Channel:
         Raises ConnectionFault when a message does not fit the client's frames.
         """
         queue, room = queue_of(consumer.konto_id), self.room(consumer)
-        sent = 0
+        sent: list[tuple[Lease, int]] = []
         try:
             for lease in leases[:room]:
-                self._send(lease, delivered(self._last + 1, consumer.tag, queue, lease.redelivered))
-                sent += 1
+                end = self._send(lease, delivered(self._last + 1, consumer.tag, queue, lease.redelivered))
+                sent.append((lease, end))
         finally:
-            self._sent(leases[:sent], consumer, consumer.no_ack)
-            self._out.settle([lease.receipt for lease in leases[sent:]], Outcome.UNSEEN)
+            self._sent(sent, consumer, consumer.no_ack)
+            self._out.settle([lease.receipt for lease in leases[len(sent) :]], Outcome.UNSEEN)
 
     def got(self, found: Got | None, queue: str, no_ack: bool) -> None:
         """Send what was asked for by basic.get. Raises ConnectionFault when it does not fit the client's frames."""
@@ -93,11 +97,11 @@ class Channel:
             self._out.say(self.number, commands.Basic.GetEmpty())
             return
         try:
-            self._send(found.lease, got(self._last + 1, queue, found.lease.redelivered, found.left))
+            end = self._send(found.lease, got(self._last + 1, queue, found.lease.redelivered, found.left))
         except Exception:
             self._out.settle([found.lease.receipt], Outcome.UNSEEN)
             raise
-        self._sent([found.lease], None, no_ack)
+        self._sent([(found.lease, end)], None, no_ack)
 
     def settle(self, tag: int, multiple: bool, outcome: Outcome) -> None:
         """What the client says of a message, or of all up to it; tag 0 is all.
@@ -113,34 +117,39 @@ class Channel:
             tags = [tag] if tag in self._in_hand else []
         self._settle(tags, outcome)
 
-    def release(self, lowest: Outcome = Outcome.RETURNED) -> None:
-        """All in hand ends; of the first it can be said how, since only that one can have been in a handler."""
+    def release(self, lowest: Outcome = Outcome.RETURNED, came: float = inf) -> None:
+        """All in hand ends; of the first it can be said how, since only that one can have been in a handler, if it is
+        within the first ``came`` octets of the connection: as many came to the client.
+        """
         tags = list(self._in_hand)
-        self._settle(tags[:1], lowest)
-        self._settle(tags[1:], Outcome.RETURNED)
+        if tags and self._in_hand[tags[0]].end <= came:
+            self._settle(tags[:1], lowest)
+        self._settle(list(self._in_hand), Outcome.RETURNED)
 
-    def end(self, lowest: Outcome = Outcome.RETURNED) -> None:
+    def end(self, lowest: Outcome = Outcome.RETURNED, came: float = inf) -> None:
         """The channel is no more: nor are its consumers, and all in hand is released."""
         for tag in list(self.consumers):
             self.cancel(tag)
-        self.release(lowest)
+        self.release(lowest, came)
 
-    def _send(self, lease: Lease, method: bytes) -> None:
+    def _send(self, lease: Lease, method: bytes) -> int:
+        """Returns how much was written by then."""
         frames = message(self.number, method, lease.melding, self._out.largest)
-        self._out.octets.extend(frames)
+        self._out.write(*frames)
         self._last += 1
+        return self._out.written
 
-    def _sent(self, leases: Sequence[Lease], consumer: Consumer | None, no_ack: bool) -> None:
-        """Keep what was sent last in hand, unless nothing will be heard of it."""
+    def _sent(self, sent: Sequence[tuple[Lease, int]], consumer: Consumer | None, no_ack: bool) -> None:
+        """Keep what was sent last in hand, unless nothing will be heard of it. With each is where it ended."""
         if consumer is not None:
             self._out.changed[consumer] = None
         if no_ack:
-            self._out.settle([lease.receipt for lease in leases], Outcome.ACKED)
+            self._out.settle([lease.receipt for lease, _ in sent], Outcome.ACKED)
             return
-        for tag, lease in enumerate(leases, self._last - len(leases) + 1):
-            self._in_hand[tag] = InHand(lease.receipt, consumer)
+        for tag, (lease, end) in enumerate(sent, self._last - len(sent) + 1):
+            self._in_hand[tag] = InHand(lease.receipt, consumer, end)
         if consumer is not None:
-            consumer.unacked += len(leases)
+            consumer.unacked += len(sent)
 
     def _settle(self, tags: Sequence[int], outcome: Outcome) -> None:
         ended = [self._in_hand.pop(tag) for tag in tags]

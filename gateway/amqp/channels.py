@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from pamqp import commands
 from pamqp.base import Frame as Method
@@ -37,7 +38,7 @@ class Channels:
         self._open: dict[int, Channel] = {}
         self._ending: set[int] = set()
         self.orphaned = False
-        """Whether the client closed the channel of its last consumer, and has none since."""
+        """Whether the client closed the channel of its last consumer since a handler threw, and has none since."""
 
     @property
     def consumers(self) -> list[Consumer]:
@@ -115,10 +116,10 @@ class Channels:
         fault.method = ASKED_BY[type(ask)]
         self.fail(number, fault, fatal=isinstance(ask, Consume) and ask.revived)
 
-    def end(self, lowest: Outcome) -> None:
-        """All channels are no more."""
+    def end(self, lowest: Outcome, came: float = inf) -> None:
+        """All channels are no more; ``came``, as ``Channel.release`` has it."""
         for channel in list(self._open.values()):
-            self._remove(channel, lowest)
+            self._remove(channel, lowest, came)
         self.orphaned = False
 
     def _on_no_channel(self, number: int, method: Method, channel_max: int) -> None:
@@ -144,16 +145,18 @@ class Channels:
                 handle(channel, self._out, method, self._new_tag)
 
     def _close(self, channel: Channel, method: commands.Channel.Close) -> None:
-        """A handler that threw has failed; who merely closes has not. Who consumed is expected to do so again."""
+        """A handler that threw has failed, and who consumed by it is expected to do so again; who merely closes has
+        not.
+        """
         consumed = bool(channel.consumers)
         text = method.reply_text or ""
         crashed = method.reply_code not in ORDINARY or text.startswith(CRASH)
         self._remove(channel, Outcome.LOST if crashed else Outcome.RETURNED)
-        self.orphaned = self.orphaned or (consumed and not self.consumers)
+        self.orphaned = self.orphaned or (crashed and consumed and not self.consumers)
         self._out.say(channel.number, commands.Channel.CloseOk())
 
-    def _remove(self, channel: Channel, lowest: Outcome = Outcome.RETURNED) -> None:
-        channel.end(lowest)
+    def _remove(self, channel: Channel, lowest: Outcome = Outcome.RETURNED, came: float = inf) -> None:
+        channel.end(lowest, came)
         del self._open[channel.number]
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Protocol, cast
 
@@ -79,6 +82,9 @@ class Link(asyncio.Protocol):
         self._session.stall(False)
         self._work()
 
+    def eof_received(self) -> None:
+        self._look_what_came()
+
     def connection_lost(self, exc: Exception | None) -> None:
         now = self._awake()
         if exc is not None and not isinstance(exc, OSError):  # a fault of ours, by which the transport ended
@@ -94,8 +100,11 @@ class Link(asyncio.Protocol):
     def tick(self, now: float) -> None:
         """Time passes."""
         self._awake()
+        if not self._session.idle:
+            self._look_what_came()
         unread = self._transport.get_write_buffer_size()
         self._session.tick(now, reads=unread < self._unread)
+        self._session.undelivered = 0
         self._unread = unread
         self._work()
         if self._over_since is not None and now >= self._over_since + CLOSE_LIMIT:
@@ -132,6 +141,16 @@ class Link(asyncio.Protocol):
             self.close("integrasjonen er trukket tilbake eller slått av, eller har fått et nytt passord")
         elif not all(access.may_read(reader, consumer.konto_id) for consumer in self._session.consumers):
             self.close("integrasjonen kan ikke lenger lese kontoen")
+
+    def _look_what_came(self) -> None:
+        """How much of what was written the client's host has not acknowledged: a path that loses large packets alone
+        lets the client log in, wait in vain and go.
+        """
+        with suppress(OSError):  # the socket is gone
+            unacknowledged = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+            self._session.undelivered = self._transport.get_write_buffer_size() + int.from_bytes(
+                unacknowledged, sys.byteorder
+            )
 
     def _awake(self) -> float:
         """What time it is. Where we stood still until now, the client could neither be heard nor hear of us."""

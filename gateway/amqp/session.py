@@ -49,7 +49,7 @@ class Session:
 
     __slots__ = (
         *("_broken", "_channels", "_draining", "_frames", "_greeting", "_out", "_pulse"),
-        *("ended", "state", "tuned"),
+        *("ended", "state", "tuned", "undelivered"),
     )
 
     def __init__(self, now: float, new_tag: NewTag) -> None:
@@ -57,6 +57,8 @@ class Session:
         self.tuned = Tuned()
         self.ended: Fault | None = None
         """Why we closed it."""
+        self.undelivered = 0
+        """Octets at the end of what was written that have not come to the client's host yet, as far as is known."""
         self._out = Out()
         self._channels = Channels(self._out, new_tag)
         self._greeting, self._frames, self._broken = b"", Frames(handshake.LOGIN_MAX), False
@@ -118,7 +120,7 @@ class Session:
         self._pulse.pass_to(now, reads=reads, listening=not self.asking, orphaned=orphaned)
         match due := self._due():
             case Due.HEARTBEAT:
-                self._out.octets.append(ALIVE)
+                self._out.write(ALIVE)
             case Due.GONE:
                 self.lost()
             case Due.END:
@@ -140,8 +142,10 @@ class Session:
         self._pulse.excuse(now)
 
     def lost(self) -> None:
-        """The client is gone without a word: what it had in its hands has failed, unless the fault is ours."""
-        self._channels.end(self._loss)
+        """The client is gone without a word: what it had in its hands has failed, unless the fault is ours, or it never
+        had it: of the last ``undelivered`` octets nobody knows whether they came.
+        """
+        self._channels.end(self._loss, self._out.written - self.undelivered)
         self._out.asked, self.state = None, State.OVER
 
     def drain(self) -> None:
@@ -209,7 +213,7 @@ class Session:
         before = len(self._greeting)
         self._greeting = (self._greeting + octets)[: len(GREETING)]
         if not GREETING.startswith(self._greeting):
-            self._out.octets.append(GREETING)
+            self._out.write(GREETING)
             self._over(Fault(Reply.FRAME_ERROR, "klienten snakker ikke AMQP 0-9-1"))
         elif self._greeting == GREETING:
             self.state = State.LOGIN

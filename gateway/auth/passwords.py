@@ -23,8 +23,10 @@ from streams.domain.konfigurasjon import Integrasjon
 log = logger(__name__)
 
 REMEMBERED = 50_000
-MOST_PROVING = 500
-"""Proofs that may wait or run. One takes some 20 ms of a core: who would wait longer than clients do is told so."""
+MOST_PROVING = 200
+"""Proofs that may wait or run for each that runs at a time. One takes some 20 ms of a core, and clients wait for five
+seconds: who would wait for longer than four is told to try again.
+"""
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """OWASP Password Storage Cheat Sheet, the least that it takes for Argon2id; our passwords are random, not chosen."""
 
@@ -43,7 +45,7 @@ class Passwords:
     """Verifies passwords, at most ``at_once`` at a time and never in the event loop."""
 
     def __init__(self, at_once: int = os.cpu_count() or 1) -> None:
-        self._turn = asyncio.Semaphore(at_once)
+        self._at_once, self._turn = at_once, asyncio.Semaphore(at_once)
         self._key = secrets.token_bytes(32)
         self._proven: Remembered[bytes, bool] = Remembered(REMEMBERED)
         self._proving: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
@@ -62,7 +64,7 @@ class Passwords:
             return True
         key = (claim, proof)
         if (proving := self._proving.get(key)) is None:
-            if len(self._proving) >= MOST_PROVING:
+            if len(self._proving) >= MOST_PROVING * self._at_once:
                 raise Unavailable("Mange logger inn samtidig: prøv igjen")
             proving = self._proving[key] = asyncio.create_task(self._prove(known, passord, proof))
             proving.add_done_callback(lambda _: self._proving.pop(key))

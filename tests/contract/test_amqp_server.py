@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -473,6 +475,25 @@ async def test_what_is_anothers_by_now_costs_those_the_connection_who_have_somet
     assert (await idle.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
 
 
+@pytest.mark.parametrize(("octets", "outcome"), [(1, "lost"), (4 << 20, "returned")])
+async def test_a_message_that_never_came_to_its_consumer_has_not_failed(amqp: Amqp, octets: int, outcome: str) -> None:
+    """As over a path that loses large packets alone: the client waits in vain, and goes."""
+    near = socket.socket()
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    near.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", amqp.port))
+    raw = Raw(*await asyncio.open_connection(sock=near, limit=2**10))
+    await raw.log_in(amqp.user, amqp.secret)
+    await raw.ask(commands.Channel.Open(), 1)
+    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+    amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(octets)))
+    await raw.hear()
+    raw.writer.write_eof()
+    await asyncio.sleep(0.1)  # what was said last is heard before the end
+    await raw.drop()
+    await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [[outcome]])
+
+
 async def test_who_is_alive_but_deaf_is_closed_and_nobody_else(amqp: Amqp, connect: Connect) -> None:
     """In the watchdog's own time. The published client recovers from that, and not from the loss of its channel."""
     second, close = 2, commands.Channel.Close(200, "", 0, 0)
@@ -484,14 +505,15 @@ async def test_who_is_alive_but_deaf_is_closed_and_nobody_else(amqp: Amqp, conne
         [],
         [(consume, 1), (cancel, 1)],
         [(consume, 1), (cancel, 1), (close, 1)],
-        [(consume, 1), (close, 1), (commands.Channel.Open(), second), (consume, second)],
-        [(consume, 1), (commands.Channel.Open(), second), (consume, second), (close, 1)],
+        [(consume, 1), (close, 1)],
+        [(consume, 1), (close, 1), (commands.Channel.Open(), 1)],
+        [(consume, 1), (crashed, 1), (commands.Channel.Open(), second), (consume, second)],
+        [(consume, 1), (commands.Channel.Open(), second), (consume, second), (crashed, 1)],
     ]
     deaf = [
-        [(consume, 1), (close, 1)],
         [(consume, 1), (crashed, 1)],
-        [(consume, 1), (close, 1), (commands.Channel.Open(), 1)],
-        [(commands.Channel.Open(), second), (consume, second), (close, second)],
+        [(consume, 1), (crashed, 1), (commands.Channel.Open(), 1)],
+        [(commands.Channel.Open(), second), (consume, second), (crashed, second)],
     ]
 
     async def played(said: list[tuple[Method, int]]) -> Raw:

@@ -10,6 +10,7 @@ from pamqp.heartbeat import Heartbeat
 
 from gateway.amqp.actions import Login, Renew
 from gateway.amqp.codec import BODY, HEADER, HEARTBEAT, frame
+from gateway.amqp.deliveries import Outcome
 from gateway.amqp.faults import ConnectionFault, Reply
 from gateway.amqp.handshake import GREETING, LOGIN_MAX
 from gateway.amqp.pulse import CLOSE_LIMIT, DEAF_LIMIT, LOGIN_LIMIT, STALL_LIMIT
@@ -402,6 +403,22 @@ def test_a_client_that_reads_nothing_is_left() -> None:
     assert peer.session.state is State.OPEN
     peer.tick(2 * STALL_LIMIT, reads=False)
     assert peer.session.state is State.OVER
+
+
+@pytest.mark.parametrize("came", [0, 1, 2])
+def test_only_what_came_to_the_client_can_have_failed(came: int) -> None:
+    peer = Peer().open()
+    consumer, written = peer.consume(), []
+    first, second = peer.leases(2)
+    for lease in (first, second):
+        written.append(peer.session._out.written)
+        peer.give(consumer, lease)
+    written.append(peer.session._out.written)
+    peer.session.undelivered = written[2] - written[came]
+    peer.session.lost()
+    peer.work()
+    outcome = Outcome.LOST if came else Outcome.RETURNED
+    assert peer.order == [(first.receipt, outcome), (second.receipt, Outcome.RETURNED)]
 
 
 def test_who_is_lost_stays_lost() -> None:

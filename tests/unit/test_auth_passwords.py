@@ -87,15 +87,15 @@ async def test_a_proof_that_has_begun_is_for_those_who_still_wait_and_for_who_co
 async def test_what_would_wait_for_too_many_proofs_is_told_so_and_what_is_proved_comes_in(
     slow_work: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = Passwords()
+    keeper = Passwords(at_once=2)
     await keeper.verify(INTEGRASJON, "riktig")
-    monkeypatch.setattr(passwords, "MOST_PROVING", 1)
-    running = asyncio.create_task(keeper.verify(INTEGRASJON, "feil"))
+    monkeypatch.setattr(passwords, "MOST_PROVING", 3)
+    running = [asyncio.create_task(keeper.verify(INTEGRASJON, f"feil {number}")) for number in range(6)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):
         await keeper.verify(INTEGRASJON, "feil igjen")
     assert await keeper.verify(INTEGRASJON, "riktig")
-    assert not await running
+    assert not any(await asyncio.gather(*running))
 
 
 async def test_no_more_than_so_many_are_verified_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
