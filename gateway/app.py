@@ -292,7 +292,7 @@ def _reading(settings: Settings) -> Context:
         # Not a single connection at the start: receiving must not need PostgreSQL (DESIGN.md, rule 5).
         async with (
             pool_of(settings.postgres, 8, least=0, timeout=CONNECT_TIMEOUT) as pool,
-            pool_of(settings.postgres, 4, least=0, timeout=CONNECT_TIMEOUT, session=BY_KEY) as by_key,
+            pool_of(settings.postgres, 8, least=0, timeout=CONNECT_TIMEOUT, session=BY_KEY) as by_key,
         ):
             app[READS] = Reads(pool, app[ENDS])
             app[DOKUMENTER] = Dokumenter(pool, Ends(settings.kafka, TOPICS[DOKUMENT_TOPIC]), app[LOG].keys)

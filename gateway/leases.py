@@ -40,7 +40,7 @@ TAKE = """
     with wanted as (select * from unnest($1::uuid[], $2::int[]) as w (konto_id, most)),
     picked as materialized (
         select ready.* from wanted cross join lateral (
-            select t.mottaker_konto_id, t.melding_id, t.plass, t.sett from read.fiks_io_tilstand t
+            select t.mottaker_konto_id, t.melding_id from read.fiks_io_tilstand t
             where t.mottaker_konto_id = wanted.konto_id and t.status = 'VENTER' and t.utloper > now()
             and coalesce(t.klar_fra, '-infinity') <= now()
             and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id)
@@ -50,8 +50,8 @@ TAKE = """
         insert into lease (mottaker_konto_id, melding_id, holder)
         select mottaker_konto_id, melding_id, $3 from picked
         on conflict do nothing returning mottaker_konto_id, melding_id, levering)
-    select m.*, picked.sett or m.plass < coalesce(d.next_offset, m.plass + 1) as sett, leased.levering, k.wrapped
-    from leased join picked using (mottaker_konto_id, melding_id)
+    select m.*, t.sett or m.plass < coalesce(d.next_offset, m.plass + 1) as sett, leased.levering, k.wrapped
+    from leased join read.fiks_io_tilstand t using (mottaker_konto_id, melding_id)
     join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
     left join nokkel k on k.name = m.nokkel
     left join doubt d on d.partition = m.partisjon order by m.mottaker_konto_id, m.plass

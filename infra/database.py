@@ -25,14 +25,14 @@ SESSION = {
 }
 
 BY_KEY = SESSION | {
-    # A statement is planned once, whatever it is given, and never for a scan or a hash of a whole table: such a plan,
-    # made while the table was small, would be kept while it grows.
+    # A statement is planned once a connection, whatever it is given, and never for a scan or a hash of a whole table: a
+    # plan that was made while the table was small lives for minutes in which it may have grown a lot.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-"""Of who looks rows up by their keys alone, again and again by the same statements."""
+"""Of who asks the same few things again and again, nearly all of rows that are looked up by key or index."""
 
 INFRASTRUCTURE: tuple[type[BaseException], ...] = (
     OSError,

@@ -164,11 +164,14 @@ class Keys:
         if missing := set(names) - found.keys():
             if self.table is None:
                 raise Unavailable("Nøkler kan ikke leses her")
-            found |= await self.learn(await self.table.load(missing))
+            found |= await self._learnt(await self.table.load(missing))
         return found
 
-    async def learn(self, wrapped: Mapping[str, bytes]) -> dict[str, bytes]:
-        """The keys by name, of those that were just read from the table. Raises Unavailable when the KMS is away."""
+    async def learn(self, wrapped: Mapping[str, bytes]) -> None:
+        """Remember keys that were just read from the table, along with what they open. Raises Unavailable."""
+        await self._learnt({name: key for name, key in wrapped.items() if self._known.get(name) is None})
+
+    async def _learnt(self, wrapped: Mapping[str, bytes]) -> dict[str, bytes]:
         read = await self._keks.unwrap(wrapped)
         for name, key in read.items():
             self._known.put(name, key)

@@ -6,7 +6,7 @@ from projections.projection import Append, Projection, Write, sql_beside
 from schemas.envelope import Envelope
 from schemas.topics import TOPICS
 
-audit = Projection("audit", logic=2, topics=tuple(TOPICS), sql=sql_beside(__file__), patience=0.25)
+audit = Projection("audit", logic=2, topics=tuple(TOPICS), sql=sql_beside(__file__), gathered=True)
 
 
 @audit.on_every_event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,13 +36,16 @@ AT_ONCE = 20
 
 CLOSED = "select konto_id from read.dokumentlager_konto_slettet where konto_id = any($1)"
 OF_KONTO = """
-    select dokument_id from read.dokumentlager_dokument
-    where konto_id = $1 and status <> 'SLETTET' and dokument_id > $2 order by dokument_id limit $3
+    select dokument_id, opprettet from read.dokumentlager_dokument
+    where konto_id = $1 and status <> 'SLETTET' and opprettet <= $2 and (opprettet < $2 or dokument_id > $3)
+    order by opprettet desc, dokument_id limit $4
 """
+"""By the index of the account, page after page, however small a part of all documents it has."""
 OF_KORRELASJON = """
-    select dokument_id from read.dokumentlager_dokument
-    where konto_id = $1 and korrelasjonsid = $4 and plass < ($5::bigint[])[partisjon + 1]
-    and status <> 'SLETTET' and dokument_id > $2 order by dokument_id limit $3
+    select dokument_id, opprettet from read.dokumentlager_dokument
+    where konto_id = $1 and korrelasjonsid = $5 and plass < ($6::bigint[])[partisjon + 1]
+    and status <> 'SLETTET' and opprettet <= $2 and (opprettet < $2 or dokument_id > $3)
+    order by opprettet desc, dokument_id limit $4
 """
 
 
@@ -149,10 +153,10 @@ class Slettinger(Effecting):
         konto_id: UUID,
         *more: Any,
     ) -> None:
-        after = UUID(int=0)
-        while rows := await connection.fetch(statement, konto_id, after, PAGE, *more):
+        until, after = datetime.max.replace(tzinfo=UTC), UUID(int=0)  # PostgreSQL's infinity
+        while rows := await connection.fetch(statement, konto_id, until, after, PAGE, *more):
             await self._log.append_all([self._asked(row["dokument_id"], at, grunn, av) for row in rows])
-            after = rows[-1]["dokument_id"]
+            until, after = rows[-1]["opprettet"], rows[-1]["dokument_id"]
 
     def _asked(
         self, dokument_id: UUID, because: Envelope, grunn: Slettegrunn, av: str | None

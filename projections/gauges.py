@@ -28,12 +28,13 @@ LOST = "select name, (name, live) in (select name, version from lost) as lost fr
 
 
 LIVE = """
-    select p.name, c.topic, c.partition, c.next_offset from projection p
-    join checkpoint c on c.name = p.name and c.version = p.live
-    join unnest($1::text[], $2::int[]) as wanted (topic, partition) using (topic, partition)
+    select name, topic, partition, c.next_offset
+    from unnest($1::text[], $2::text[], $3::int[]) as wanted (name, topic, partition)
+    join projection p using (name) join checkpoint c using (name, topic, partition) where c.version = p.live
 """
-Ends = Callable[[], Mapping[TopicPartition, int]]
-"""Where the log ends on each partition that the worker has claimed to project."""
+Claimed = tuple[str, TopicPartition]
+Ends = Callable[[], Mapping[Claimed, int]]
+"""Where the log ends, by projection and partition that the worker has claimed for it."""
 
 
 async def watch_projections(settings: Settings, ends: Ends) -> None:
@@ -58,12 +59,13 @@ async def watch_projections(settings: Settings, ends: Ends) -> None:
 
 
 async def _show_behind(
-    connection: Connection, ends: Mapping[TopicPartition, int], before: set[tuple[str, ...]]
+    connection: Connection, ends: Mapping[Claimed, int], before: set[tuple[str, ...]]
 ) -> set[tuple[str, ...]]:
-    rows = await connection.fetch(LIVE, [one.topic for one in ends], [one.partition for one in ends])
+    columns = zip(*((name, *at) for name, at in ends), strict=True) if ends else ((), (), ())
+    rows = await connection.fetch(LIVE, *map(list, columns))
     behind: dict[tuple[str, ...], int] = {}
     for name, topic, partition, next_offset in rows:
-        behind[name, topic, str(partition)] = ends[TopicPartition(topic, partition)] - next_offset
+        behind[name, topic, str(partition)] = ends[name, TopicPartition(topic, partition)] - next_offset
     for labels, records in behind.items():
         PROJECTION_LAG.labels(*labels).set(max(records, 0))
     for labels in before - behind.keys():

@@ -17,7 +17,7 @@ innhold = Projection(
     logic=2,
     topics=("fiks.svarut", "fiks.dokumentlager", "fiks.io"),
     sql=sql_beside(__file__),
-    patience=0.25,
+    gathered=True,
 )
 
 

@@ -68,8 +68,10 @@ LOAD = """
 """
 
 
-ROLE, PATIENT = "projections", "projections:patient"
-"""The roles of the projections that somebody waits for, and of those that nobody does."""
+ROLE, GATHERED = "projections", "projections:gathered"
+"""The role of projections, and of those whose events are gathered."""
+PATIENCE = 0.1
+"""Seconds for which events are gathered."""
 REFUSED: tuple[type[Exception], ...] = (Unreadable, *POISON)
 """What a record that a projection can never take comes to."""
 GONE: tuple[type[Exception], ...] = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, Unavailable)
@@ -151,7 +153,7 @@ def writes_of(
 
 
 class Projecting:
-    """The work of several projections: the live versions, or those being built. The least patient sets the pace."""
+    """The work of several projections: the live versions, or those being built."""
 
     batch = 5000
 
@@ -165,8 +167,9 @@ class Projecting:
     ) -> None:
         self.projections = {one.name: one for one in projections}
         self.topics = tuple(sorted({topic for one in projections for topic in one.topics}))
-        self.patience = 0.0 if building else min(one.patience for one in projections)
-        self.role = "rebuild" if building else PATIENT if self.patience else ROLE
+        gathers = not building and all(one.gathered for one in projections)
+        self.patience = PATIENCE if gathers else 0.0
+        self.role = "rebuild" if building else GATHERED if gathers else ROLE
         self._lock = BUILDING if building else LIVE
         table, version = ("building", "version") if building else ("projection", "live")
         self._load = LOAD.format(table=table, version=version, lost=LOST)

@@ -90,8 +90,8 @@ class Projection:
     """A read model: its name, the topics it reads and its handlers, registered here and nowhere else.
 
     ``logic`` is the handlers' version: raise it when what they write changes, and rebuild. ``fold`` takes what
-    handlers return as ``Met``. ``patience`` is for how many seconds events may be gathered for it, where nobody waits:
-    it costs the least then.
+    handlers return as ``Met``. For one that is ``gathered`` nobody waits long, so events may be taken in together
+    after a while: it costs the least then.
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class Projection:
         topics: tuple[str, ...],
         sql: str,
         fold: Fold | None = None,
-        patience: float = 0.0,
+        gathered: bool = False,
     ) -> None:
-        self.name, self.logic, self.topics, self.fold, self.patience = name, logic, topics, fold, patience
+        self.name, self.logic, self.topics, self.fold, self.gathered = name, logic, topics, fold, gathered
         self.handlers: dict[str, tuple[Handler, type | None]] = {}
         self.personal: dict[str, type | None] = {}
         """The event types whose handler is given personal texts, with its view."""

@@ -7,15 +7,14 @@ import gc
 import signal
 from collections.abc import Sequence
 from functools import partial
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from infra.blobs import blob_store
+from infra.database import SESSION
 from infra.ends import Ends
-from infra.keys import FOLLOWER
+from infra.keys import FOLLOWER, Keys
 from infra.kms import keks
 from infra.settings import Settings
 from projections.dokumentlager_slettinger import Destruering, Slettinger
@@ -46,9 +45,6 @@ PATIENCE = {fiks_io.name: 0.1}
 """Seconds for which a decider may be kept waiting where nobody waits for its decision: most events lead to none."""
 ROLES = (PROJECTIONS, FOLLOWER, *EFFECTS, *(f"decider:{one.name}" for one in DECIDERS))
 
-
-patience_of = attrgetter("patience")
-
 SELDOM, HARDLY_EVER = (20_000, 50, 100), (500_000, 5, 10)
 """How many new objects there must be for a collection: the second in a rebuild, whose pauses nobody waits out."""
 
@@ -71,8 +67,7 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
         Deciding(one, log, letters, PATIENCE.get(one.name, 0.0)) for one in DECIDERS if f"decider:{one.name}" in roles
     ]
     if PROJECTIONS in roles:
-        by_patience = groupby(sorted(projections().values(), key=patience_of), patience_of)
-        works += [Projecting(list(some), letters, log.keys) for _, some in by_patience]
+        works += projecting(letters, log.keys)
     if FOLLOWER in roles:
         works.append(Following(log))
     if Slettinger.role in roles:
@@ -95,10 +90,22 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
     await log.stop()
 
 
-def projected_ends(worker: Worker) -> dict[TopicPartition, int]:
-    """Where the log ends on each partition that the worker has claimed to project, as far as it is known."""
-    readers = [reader for reader in worker.readers if reader.group.startswith(f"{worker.group}.{PROJECTIONS}")]
-    return {at: end for reader in readers for at, end in reader.ends().items()}
+def projecting(letters: DeadLetters, keys: Keys) -> list[Projecting]:
+    """The works of all projections: one of those that are waited for, one of those whose events are gathered."""
+    every = projections().values()
+    return [Projecting([one for one in every if one.gathered is some], letters, keys) for some in (False, True)]
+
+
+def projected_ends(worker: Worker) -> dict[tuple[str, TopicPartition], int]:
+    """Where the log ends, by projection and partition that the worker has claimed for it, as far as it is known."""
+    return {
+        (name, at): end
+        for work, reader in zip(worker.works, worker.readers, strict=True)
+        if isinstance(work, Projecting)
+        for at, end in reader.ends().items()
+        for name, one in work.projections.items()
+        if at.topic in one.topics
+    }
 
 
 async def rebuild(settings: Settings, names: Sequence[str], group: str, until: Positions | None) -> None:
@@ -106,7 +113,8 @@ async def rebuild(settings: Settings, names: Sequence[str], group: str, until: P
     log = Log(settings.kafka, keks(settings))
     await log.start()
     works = [Projecting([projections()[name] for name in names], DeadLetters(log), log.keys, building=True)]
-    await run(Worker(settings, works, group=group, until=until, keys=log.keys), HARDLY_EVER)
+    worker = Worker(settings, works, group=group, until=until, keys=log.keys, session=SESSION)
+    await run(worker, HARDLY_EVER)
     await log.stop()
 
 

@@ -7,7 +7,7 @@ consumer in any case, whose event loop is ours to close.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -63,7 +63,8 @@ class _App(faust.App):
 class Worker(Service):
     """Runs works until it is stopped: one reader and one agent a work, deadlines for those that decide.
 
-    ``keys`` are those that the works read personal texts with; they are read through the worker's pool.
+    ``keys`` are those that the works read personal texts with; they are read through the worker's pool, whose settings
+    are ``session``.
     ``groups`` names the consumer group of each work's role, so that several workers share its partitions.
     """
 
@@ -75,15 +76,18 @@ class Worker(Service):
         group: str = "fiks",
         until: Positions | None = None,
         keys: Keys | None = None,
+        session: Mapping[str, str] = BY_KEY,
     ) -> None:
         super().__init__()
         self.settings, self.works, self.group, self.until = settings, works, group, until
-        self._keys = keys
+        self._keys, self._session = keys, session
         self.readers: list[Reader] = []
 
     async def on_start(self) -> None:
         """Open the pool, start the app, then read."""
-        self._pool: Pool = await pool_of(self.settings.postgres, 2 + CONCURRENCY * len(self.works), session=BY_KEY)
+        self._pool: Pool = await pool_of(
+            self.settings.postgres, 2 + CONCURRENCY * len(self.works), session=self._session
+        )
         if self._keys is not None:
             self._keys.table = Table(self._pool, Ends(self.settings.kafka, NOKKEL))
         self.settings.state.mkdir(parents=True, exist_ok=True)

@@ -30,13 +30,13 @@ WAITING_LIMIT = 20_000
 AT_ONCE = 5_000
 """Records that are taken in at once; the rest stay with the client, as it received them, compressed."""
 MUCH = 100_000
-"""Bytes for which the broker does not wait, however patient the reader is."""
+"""Bytes behind which nothing is waited for, however patient the reader is."""
 GATHER = 0.01
 """Seconds from one taking in of few records to the next, at least: what comes meanwhile costs one answer of the
 broker's and one batch. What comes alone is taken in at once.
 """
 FEW = 500
-"""Records behind which others are gathered, at most: who is behind takes in all that there is."""
+"""Records behind which others are gathered, at most, if they are not ``MUCH``: who is behind reads on at once."""
 REVOKE_WAIT = 3.0
 UNWANTED = 1.0
 """Seconds after which a partition is asked about again whose records nobody wanted."""
@@ -232,7 +232,7 @@ class Reader(Service):
         fetched: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = await self._consumer.getmany(
             *wanted, timeout_ms=200, max_records=AT_ONCE
         )
-        if 0 < sum(map(len, fetched.values())) < FEW:
+        if fetched and _are_few(fetched):
             self._took_at = time.monotonic()
             self._consumer.pause(*self._consumer.assignment())
         return fetched
@@ -291,6 +291,12 @@ class Reader(Service):
                 await asyncio.wait_for(claim.idle.wait(), REVOKE_WAIT)
             except TimeoutError:
                 log.warning("a partition was given up with work open; the row lock settles it", at=claim.partition)
+
+
+def _are_few(fetched: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]) -> bool:
+    if sum(map(len, fetched.values())) >= FEW:
+        return False
+    return sum(len(one.value or b"") for records in fetched.values() for one in records) < MUCH
 
 
 def _patient(seconds: float) -> dict[str, Any]:

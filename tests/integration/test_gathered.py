@@ -12,7 +12,7 @@ from projections.rebuild import end_offsets
 from streams.reader import Claim, Reader
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 
-GATHER = 1.0
+GATHER = 2.0
 
 
 class Taken:

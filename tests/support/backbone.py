@@ -20,9 +20,9 @@ from infra.kms import keks
 from infra.local.processes import leashed
 from infra.settings import Settings
 from projections import versions
-from projections.projecting import Projecting
 from projections.projection import projections
 from projections.rebuild import end_offsets
+from projections.worker import projecting
 from schemas.envelope import Envelope, fact
 from schemas.svarut import Adresse, ForsendelseMottatt, Grensesnitt
 from schemas.topics import TOPICS
@@ -61,8 +61,7 @@ class Backbone:
     def works(self) -> list[Work[Any]]:
         """All that a worker does."""
         letters = DeadLetters(self.log)
-        projecting = Projecting(list(projections().values()), letters, self.log.keys)
-        return [Deciding(svarut, self.log, letters), projecting, Following(self.log)]
+        return [Deciding(svarut, self.log, letters), *projecting(letters, self.log.keys), Following(self.log)]
 
     async def worker_process(self, code: str = "", *, roles: str = "ROLES") -> asyncio.subprocess.Process:
         """A worker in a process of its own, in which ``code`` ran first (to make it another release, or wrong)."""

@@ -17,6 +17,7 @@ from infra.crypto.segments import SEGMENT, sealed_size
 from schemas.dokumentlager import DokumentDestruert
 from schemas.envelope import fact
 from tests.support.dokumentlager import PROVDAL, Lager, form, said_of
+from tests.support.eventually import eventually_found
 
 LARGE = os.urandom(3 * SEGMENT + 17)
 
@@ -380,10 +381,16 @@ async def test_each_range_is_told_and_those_that_one_caller_asks_for_in_a_row_ar
         return lines
 
     lines = await history()
-    told = await lager.rows(
-        "select time, actor from read.audit where stream = $1 and type = 'DokumentLastetNed' order by \"offset\"",
-        dokument_id,
-    )
+    told: list[Any] = []
+
+    async def are_told() -> bool:
+        told[:] = await lager.rows(
+            "select time, actor from read.audit where stream = $1 and type = 'DokumentLastetNed' order by \"offset\"",
+            dokument_id,
+        )
+        return len(told) >= 7
+
+    await eventually_found(are_told)
     assert len(told) == 7, "each access is on the record"
     assert [(one["melding"].split(", sist ")[0], one["aktor"]) for one in lines[1:]] == [
         ("Dokumentet er lastet ned 3 ganger", lines[0]["aktor"]),
