@@ -201,8 +201,8 @@ async def test_poison_is_set_aside_and_stops_nobody(system: Backbone, name: str)
     await system.log.append(after, about(after))
     async with system.worker():
         await system.until_status([before.forsendelse_id, after.forsendelse_id], "SENDT_ALTINN")
-        for name in projections():
-            await system.until_projected(name)
+        for one in projections():
+            await system.until_projected(one)
     [letter] = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == value]
     assert (letter.key, letter.headers) == (str(poisoned.forsendelse_id).encode(), headers)
     assert letter.reasons.keys() <= {"projections", "projections:gathered", "decider:svarut"}
@@ -217,8 +217,8 @@ async def test_what_several_roles_cannot_read_is_one_dead_letter_at_the_place_wh
     await system.log.append(behind, about(behind))
     async with system.worker():
         await system.until_status([event.forsendelse_id], "SENDT_ALTINN")
-        for name in projections():
-            await system.until_projected(name)
+        for one in projections():
+            await system.until_projected(one)
     [letter] = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == b"\x01"]
     assert letter.number == f"{at.partition}-{at.offset}"
     assert letter.reasons.keys() == {"projections", "projections:gathered", "decider:svarut"}
