@@ -3,7 +3,8 @@ idle connections, logins, and very much that waits.
 
 Run: ``python -m tests.bench.fiksio``; ``ARGS=1000`` says how many idle connections. The server is a process of its own
 on the gateway's loop, over TLS; the clients share the machine with it. The consumer is amqp-client for Java with
-prefetch 10, which acknowledges each message of 1 KB from a queue in memory; its first run warms the JVM up. Idle
+prefetch 10, which acknowledges each message of 1 KB: from a queue in memory, whose first run warms the JVM up, and at
+the end from the log, through a whole system. Idle
 connections have a consumer each, of an account of its own on the real queues, and so has what waits (``waiting``).
 """
 
@@ -19,7 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psutil
 import uvloop
@@ -32,7 +33,7 @@ from infra.settings import Settings
 from schemas.konfigurasjon import PrivilegieTildelt, RessursOpprettet
 from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from tests.bench.arguments import asked
-from tests.bench.messages import measure_messages
+from tests.bench.messages import MANY, as_many_as_go, fiks_io, measure_messages
 from tests.bench.report import Report
 from tests.bench.waiting import measure_waiting, office, queues_of
 from tests.support.amqp import AKTOR, KONTO_ID, MELDING, ORG, QUEUE, certified, running_amqp
@@ -131,6 +132,19 @@ async def measure_deliveries(server: Served, folder: Path, report: Report) -> No
             report.add(f"processor, run {turn + 1}", (server.processor - begin) / MESSAGES * 1e6, "us a delivery")
 
 
+async def measure_deliveries_of_the_log(report: Report) -> None:
+    """How many messages a second that wait in the whole system go to one consumer, cold and warm: leased in PostgreSQL,
+    handed out, and said so on the log.
+    """
+    with temporary_folder() as folder:
+        async with fiks_io() as (send, receiver, port), Client.started(JAVA, folder / "java.log") as java:
+            await java.call("connect", port=port, user=receiver.user, secret=receiver.secret)
+            for turn in range(2):
+                await as_many_as_go(lambda _: send(uuid4()))
+                rate = await java.call("rate", queue=queue_of(receiver.konto_id), count=MANY)
+                report.add(f"deliveries of the log, run {turn + 1}", rate, "a second")
+
+
 async def one_login(where: dict[str, Any], context: ssl.SSLContext) -> float:
     """Seconds from connecting to being let in."""
     begin = time.perf_counter()
@@ -180,6 +194,7 @@ async def main(number: int) -> None:
             await measure_waiting(settings, report)
         async with served(folder) as server:
             await measure_deliveries(server, folder, report)
+    await measure_deliveries_of_the_log(report)
     report.finish()
 
 

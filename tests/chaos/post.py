@@ -53,6 +53,11 @@ class Account:
     headers: dict[str, str]
 
     @property
+    def user(self) -> str:
+        """Who logs in over AMQP."""
+        return self.headers["IntegrasjonId"]
+
+    @property
     def secret(self) -> str:
         """What is shown over AMQP."""
         return f"{self.headers['IntegrasjonPassord']} {self.headers['Authorization'].removeprefix('Bearer ')}"
@@ -125,9 +130,7 @@ class Post:
     async def _consume_once(self, account: Account, port: int) -> None:
         """Until the connection is lost, or dropped by a whim."""
         sockets = Sockets()
-        url = URL.build(scheme="amqp", host="127.0.0.1", port=port, path="/").with_user(
-            account.headers["IntegrasjonId"]
-        )
+        url = URL.build(scheme="amqp", host="127.0.0.1", port=port, path="/").with_user(account.user)
         connection = Connection(url.with_password(account.secret), transport_factory=sockets)
         async with asyncio.timeout(20):
             await connection.connect()
