@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -50,11 +51,11 @@ class Client:
     raw: Raw | None = None
     connections: list[Raw] = field(default_factory=list)
 
-    async def open(self, *channels: int, secret: str | None = None, vhost: str = "/") -> None:
+    async def open(self, *channels: int, secret: str | None = None, vhost: str = "/", heartbeat: int = 0) -> None:
         """A connection with these channels."""
         self.raw = await Raw.connected(self.side.port)
         self.connections.append(self.raw)
-        self.note(await self.raw.log_in(str(MASKIN), secret or self.side.secret(), vhost=vhost))
+        self.note(await self.raw.log_in(str(MASKIN), secret or self.side.secret(), heartbeat, vhost))
         for channel in channels:
             await self.say(Channel.Open(), on=channel, answers=1)
 
@@ -89,7 +90,7 @@ class Client:
         await self.now.drop()
 
     def note(self, heard: Any) -> None:
-        self.heard.append(_noted(heard))
+        self.heard.append(heard if isinstance(heard, set) else _noted(heard))
 
     async def _content(self) -> tuple[Any, ...]:
         properties, sizes = await self.now.hear(), []
@@ -127,6 +128,29 @@ async def consume_and_acknowledge(client: Client) -> None:
     await client.say(Basic.Ack(1), Basic.Ack(2), Basic.Ack(3), Basic.Cancel("min"), answers=1)
     await client.say(Queue.Declare(queue=QUEUE, passive=True), answers=1)
     await client.say(Connection.Close(200, "", 0, 0), on=0, answers=1)
+
+
+async def show_a_new_secret(client: Client) -> None:
+    await client.open(1)
+    await client.say(Basic.Consume(queue=QUEUE, consumer_tag="min"), answers=1)
+    await client.say(Connection.UpdateSecret(client.side.secret(), "utløper"), on=0, answers=1)
+    await client.put(1, messages=1)
+    await client.say(Basic.Ack(1), Basic.Cancel("min"), answers=1)
+
+
+async def hear_heartbeats_and_send_none(client: Client) -> None:
+    """Heartbeats come, and then the end of the connection; what was in hand is another's, as redelivered."""
+    await client.open(1, heartbeat=1)
+    await client.put(1)
+    await client.say(Basic.Get(queue=QUEUE), answers=1)
+    kinds = set()
+    with suppress(ConnectionError):  # as RabbitMQ ends it
+        while (heard := await client.now.hear()) is not None:
+            kinds.add(type(heard).__name__)
+    client.note(kinds)
+    await client.open(1)
+    await client.say(Basic.Consume(queue=QUEUE, consumer_tag="min"), answers=1, messages=1)
+    await client.say(Basic.Ack(1), Basic.Cancel("min"), answers=1)
 
 
 async def consumers_named_by_the_server(client: Client) -> None:
@@ -280,6 +304,8 @@ AGREE: dict[str, Callable[[Client], Awaitable[None]]] = {
     for script in (
         *(
             consume_and_acknowledge,
+            show_a_new_secret,
+            hear_heartbeats_and_send_none,
             consumers_named_by_the_server,
             prefetch,
             limit_of_a_channel,
