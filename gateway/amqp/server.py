@@ -118,7 +118,9 @@ class Server:
         if len(self._links) > MOST:
             link.abort()
         elif len(self._strangers) > MOST_STRANGERS:
-            next(iter(self._strangers)).abort()
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]  # it is there until the transport has ended, and others come meanwhile
+            oldest.abort()
 
     def logged_in(self, link: Link) -> None:
         """Somebody has logged in."""

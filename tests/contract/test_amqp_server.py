@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import aio_pika
@@ -546,6 +547,16 @@ async def test_of_those_who_do_not_log_in_the_oldest_makes_way(
     younger.writer.write(GREETING)
     assert (await younger.hear()).name == "Connection.Start"
     assert (await known.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
+async def test_as_many_make_way_as_come_at_the_same_time(amqp: Amqp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MOST_STRANGERS", 1)
+    came = [Mock(spec=Link) for _ in range(4)]
+    for link in came:  # none of them has ended yet as the next one comes
+        amqp.server.arrived(link)
+    assert [link.abort.call_count for link in came] == [1, 1, 1, 0]
+    for link in came:
+        amqp.server.left(link)
 
 
 async def test_one_process_has_only_so_many_connections(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pamqp import commands
@@ -64,7 +66,9 @@ step = st.one_of(
     st.just(("close",)),
 )
 
-CAPTURE = capture()
+RECORDED = {file.stem: file.read_bytes() for file in sorted((Path(__file__).parent / "captures").glob("*.bin"))}
+"""What published clients said (``tests.support.amqp_recorder``)."""
+CAPTURES = {"made": capture()} | RECORDED
 
 
 def end(peer: Peer) -> None:
@@ -137,23 +141,35 @@ def test_any_octets_before_login(octets: bytes, sizes: list[int]) -> None:
     end(peer)
 
 
-@given(st.data(), st.lists(st.integers(0, 200), max_size=20))
-@settings(max_examples=500)
-def test_a_capture_with_changed_octets(data: st.DataObject, sizes: list[int]) -> None:
-    octets = bytearray(CAPTURE)
-    for _ in range(data.draw(st.integers(0, 4))):
-        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
-    at = data.draw(st.integers(0, len(octets)))
-    changed = bytes(octets[:at]) + data.draw(st.binary(max_size=5)) + bytes(octets[at:])
+@st.composite
+def changed(draw: st.DrawFn, octets: bytes) -> bytes:
+    """The octets, of which some are other ones, and pieces are missing, doubled, moved or new."""
+    made = bytearray(octets)
+    for _ in range(draw(st.integers(0, 4))):
+        made[draw(st.integers(0, len(made) - 1))] = draw(st.integers(0, 255))
+    for _ in range(draw(st.integers(0, 2))):
+        begin, end = sorted(draw(st.tuples(*[st.integers(0, len(made))] * 2)))
+        piece = made[begin:end]
+        if draw(flags):
+            del made[begin:end]
+        at = draw(st.integers(0, len(made)))
+        made[at:at] = draw(st.just(b"") | st.just(bytes(piece)) | st.binary(max_size=5))
+    return bytes(made)
+
+
+@given(st.data(), st.sampled_from(sorted(CAPTURES)), st.lists(st.integers(0, 200), max_size=20))
+@settings(max_examples=800)
+def test_a_capture_that_was_changed(data: st.DataObject, name: str, sizes: list[int]) -> None:
     peer = Peer()
-    for piece in cut(changed, sizes):
+    for piece in cut(data.draw(changed(CAPTURES[name])), sizes):
         peer.send(piece)
     end(peer)
 
 
-def test_the_capture_is_a_whole_conversation() -> None:
+@pytest.mark.parametrize("name", CAPTURES)
+def test_a_capture_is_a_whole_conversation(name: str) -> None:
     peer = Peer()
-    peer.send(CAPTURE)
+    peer.send(CAPTURES[name])
     assert peer.session.state is State.OVER
     assert peer.heard[-1][1].name == "Connection.CloseOk"
     end(peer)
