@@ -23,9 +23,9 @@ from streams.domain.konfigurasjon import Integrasjon
 log = logger(__name__)
 
 REMEMBERED = 50_000
-MOST_PROVING = 200
-"""Proofs that may wait or run for each that runs at a time. One takes some 20 ms of a core, and clients wait for five
-seconds: who would wait for longer than four is told to try again.
+MOST_PROVING = 100
+"""Proofs that may wait or run for each that runs at a time: who would wait longer is told to try again. One takes some
+20 ms of a core, which others want too, and clients wait for five seconds.
 """
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """OWASP Password Storage Cheat Sheet, the least that it takes for Argon2id; our passwords are random, not chosen."""

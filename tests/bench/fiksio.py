@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 import sys
 import time
@@ -28,15 +29,26 @@ from pamqp import commands
 
 from gateway.amqp.deliveries import Melding
 from gateway.amqp.queues import queue_of
+from gateway.auth.passwords import MOST_PROVING, hashed
 from infra.logs import configure
 from infra.settings import Settings
-from schemas.konfigurasjon import PrivilegieTildelt, RessursOpprettet
+from schemas.konfigurasjon import IntegrasjonOpprettet, PrivilegieTildelt, RessursOpprettet
 from streams.domain.fiks_io_konto import KONTO, SENDE_MOTTA
 from tests.bench.arguments import asked
 from tests.bench.messages import MANY, as_many_as_go, fiks_io, measure_messages
 from tests.bench.report import Report
 from tests.bench.waiting import measure_waiting, office, queues_of
-from tests.support.amqp import AKTOR, KONTO_ID, MELDING, ORG, QUEUE, certified, running_amqp
+from tests.support.amqp import (
+    AKTOR,
+    KONTO_ID,
+    MELDING,
+    ORG,
+    ORGNR,
+    PASSORD,
+    QUEUE,
+    certified,
+    running_amqp,
+)
 from tests.support.amqp_raw import Raw
 from tests.support.published_client import Client, Program
 from tests.support.stack import temporary_folder
@@ -46,6 +58,7 @@ MESSAGES, ROUNDS, SIZE = 40_000, 4, 1000
 IDLE = 5000
 LOGINS = 100
 AT_ONCE = 50
+INTEGRATIONS = MOST_PROVING * (os.cpu_count() or 1)
 
 
 class Served:
@@ -104,6 +117,8 @@ async def serve(folder: Path, settings: Settings | None) -> None:
             if asked["do"] == "open":
                 right = {"aktor": AKTOR, "ressurs_id": ORG, "privilegium": SENDE_MOTTA}
                 amqp.memory.meet(*map(account, range(asked["count"])), PrivilegieTildelt(fiks_org_id=ORG, **right))
+            if asked["do"] == "know":
+                amqp.memory.meet(*map(integration, range(asked["count"])))
             print(json.dumps({"port": amqp.port, "user": amqp.user, "secret": amqp.secret}), flush=True)
 
 
@@ -112,6 +127,28 @@ def account(number: int) -> RessursOpprettet:
     return RessursOpprettet(
         fiks_org_id=ORG, ressurs_id=UUID(int=0x20000 + number), forelder_id=ORG, type=KONTO, navn="Arkiv"
     )
+
+
+def integration(number: int) -> IntegrasjonOpprettet:
+    """An integration of Testvik's, with a hash of its own of the password that all have."""
+    return IntegrasjonOpprettet(
+        fiks_org_id=ORG,
+        integrasjon_id=UUID(int=0x30000 + number),
+        navn="Fagsystem",
+        autorisert_orgnr=ORGNR,
+        passord_hash=hashed(PASSORD),
+    )
+
+
+async def measure_first_logins(server: Served, folder: Path, report: Report) -> None:
+    """As many integrations as may be proved at a time log in at once, each for the first time: clients wait for five
+    seconds.
+    """
+    where = await server.ask("know", count=INTEGRATIONS)
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    users = [str(UUID(int=0x30000 + one)) for one in range(INTEGRATIONS)]
+    seconds = await asyncio.gather(*(one_login(where | {"user": user}, context) for user in users))
+    report.add(f"first logins, {INTEGRATIONS} at once, slowest", max(seconds) * 1000, "ms")
 
 
 async def measure_deliveries(server: Served, folder: Path, report: Report) -> None:
@@ -149,7 +186,8 @@ async def one_login(where: dict[str, Any], context: ssl.SSLContext) -> float:
     """Seconds from connecting to being let in."""
     begin = time.perf_counter()
     raw = Raw(*await asyncio.open_connection("localhost", where["port"], ssl=context))
-    await raw.log_in(where["user"], where["secret"], heartbeat=60)
+    answer = await raw.log_in(where["user"], where["secret"], heartbeat=60)
+    assert isinstance(answer, commands.Connection.OpenOk), answer
     seconds = time.perf_counter() - begin
     await raw.drop()
     return seconds
@@ -194,6 +232,7 @@ async def main(number: int) -> None:
             await measure_waiting(settings, report)
         async with served(folder) as server:
             await measure_deliveries(server, folder, report)
+            await measure_first_logins(server, folder, report)
     await measure_deliveries_of_the_log(report)
     report.finish()
 
