@@ -257,6 +257,23 @@ async def test_what_was_in_hand_when_a_client_closed_goes_to_the_next(
     await after("close")
 
 
+async def test_a_client_whose_handler_threw_is_revived(
+    java: Java, sender: Klient, postkasse: Konto, post: Post
+) -> None:
+    """It closes its own channel then, and would be alive but deaf."""
+    klient = await listening(java, postkasse)
+    thrown = await sender.send(postkasse, headere={"gjor": "kast"})
+    [got] = await klient.next()
+    assert (got["id"], got["resendt"]) == (thrown["id"], True)
+    await klient("ack", id=got["id"])
+    after = await sender.send(postkasse)
+    [got] = await klient.next()
+    assert (got["id"], got["resendt"]) == (after["id"], False)
+    await klient("ack", id=got["id"])
+    await post.until(Status.KVITTERT, thrown["id"], after["id"])
+    await klient("close")
+
+
 async def test_a_wrong_password_does_not_connect(java: Java, testvik: Konto) -> None:
     with pytest.raises(Failed, match="ACCESS_REFUSED"):
         await java.open(testvik, integrasjonPassord="feil")
