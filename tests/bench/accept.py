@@ -1,4 +1,5 @@
-"""How many letters one gateway process on one core takes in, against a server that only reads them.
+"""How many letters one gateway process on one core takes in, against a server that only reads them, and one that only
+makes them durable.
 
 Each server is pinned to the last core; Kafka and the load share the rest. Both run all the time and are measured in
 turn, in short rounds, of which the medians count: what else the machine does then meets both alike. Two processes are
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ from schemas.svarut import ForsendelseMottatt
 from streams import topics
 from streams.log import Log
 from tests.bench.arguments import asked
-from tests.bench.events import mottatt
+from tests.bench.events import TOPIC, mottatt
 from tests.bench.report import Report
 from tests.support.gateway import BOUNDARY, form, metadata, pdf, served
 from tests.support.stack import OwnKafka, temporary_folder
@@ -51,6 +52,9 @@ Popen = subprocess.Popen[bytes]
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, LOAD = {CORES[-1]}, set(CORES[:-1]) or {CORES[-1]}
 GATEWAY, READER = ("-m", "gateway.cli", "gateway"), ("-m", "tests.bench.accept", "read-only")
+KEEPER = ("-m", "tests.bench.accept", "durable-only")
+RECORD = 800
+"""Bytes of a record of ``durable_only``, about as many as of ForsendelseMottatt."""
 CONNECTIONS = 32
 WARM_UP, MEASURED = 0.5, 2.5
 ROUNDS = 5
@@ -213,9 +217,38 @@ async def ready(url: str) -> None:
 async def read_only(port: int) -> None:
     """The same server, which only reads the body."""
 
-    async def send(request: web.Request) -> web.Response:
+    async def take(request: web.Request) -> None:
         while await request.content.readany():
             pass
+
+    await serve(port, take)
+
+
+async def durable_only(port: int, bootstrap: str, folder: Path) -> None:
+    """The same server, which only makes the body durable, in a file, and one record on the log: the least that a 200
+    promises, of a letter that nobody has looked at, sealed or asked for.
+    """
+    log = Log(bootstrap)
+    await log.start()
+
+    def store(name: str, body: bytes) -> None:
+        with (folder / name).open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+
+    async def take(request: web.Request) -> None:
+        name, body = uuid4().hex, await request.read()
+        await asyncio.gather(asyncio.to_thread(store, name, body), log.send(TOPIC, name, body[:RECORD], []))
+
+    await serve(port, take)
+
+
+async def serve(port: int, take: Callable[[web.Request], Awaitable[None]]) -> None:
+    """Answer each call once it is taken."""
+
+    async def send(request: web.Request) -> web.Response:
+        await take(request)
         return web.json_response({"id": str(uuid4())})
 
     async def health(_: web.Request) -> web.Response:
@@ -259,7 +292,7 @@ async def bench(folder: Path, bootstrap: str) -> Report:
     report, state = Report("accept"), folder / "state"
     topics.apply(bootstrap, 1)
     await seed(bootstrap, state)
-    issuer_port, port, reader_port = free_port(), free_port(), free_port()
+    issuer_port, port, reader_port, keeper_port = (free_port() for _ in range(4))
     issuer = f"http://127.0.0.1:{issuer_port}/"
     environment = {
         "FIKS_KAFKA": bootstrap,
@@ -279,17 +312,22 @@ async def bench(folder: Path, bootstrap: str) -> Report:
         }
         path = f"/api/v2/kontoer/{known['kontoId']}/forsendelser/"
         url, call = f"http://127.0.0.1:{port}{path}", request(path, headers)
+        (kept := folder / "kept").mkdir()
         with (
             process(*READER, str(reader_port), environment={}, cores=SERVER) as reader,
+            process(*KEEPER, str(keeper_port), bootstrap, str(kept), environment={}, cores=SERVER) as keeper,
             process(*GATEWAY, environment=environment, cores=SERVER) as one,
         ):
-            await ready(f"http://127.0.0.1:{reader_port}/readyz")
-            await ready(f"http://127.0.0.1:{port}/readyz")
+            for each in (reader_port, keeper_port, port):
+                await ready(f"http://127.0.0.1:{each}/readyz")
             await accepting(url, headers)
             await load(port, call, one, warm_up=BROKER_WARM_UP)  # not counted
-            rounds = [(await load(reader_port, call, reader), await load(port, call, one)) for _ in range(ROUNDS)]
-            nothing, accept = zip(*rounds, strict=True)
+            await load(keeper_port, call, keeper)
+            peers = ((reader_port, reader), (keeper_port, keeper), (port, one))
+            rounds = [[await load(each, call, server) for each, server in peers] for _ in range(ROUNDS)]
+            nothing, durable, accept = zip(*rounds, strict=True)
             _add(report, "do_nothing", medians(nothing))
+            _add(report, "durable_only", medians(durable))
             _add(report, "accept", medians(accept))
             alone = [await load(port, call, one, connections=1) for _ in range(ROUNDS)]
             _add(report, "accept_one_at_a_time", medians(alone))
@@ -302,6 +340,8 @@ async def bench(folder: Path, bootstrap: str) -> Report:
             _add(report, name, got)
     report.add_ratio("accept_vs_do_nothing", "accept", "do_nothing")
     report.add_ratio("accept_cpu_vs_do_nothing", "accept_cpu", "do_nothing_cpu")
+    report.add_ratio("durable_only_vs_do_nothing", "durable_only", "do_nothing")
+    report.add_ratio("accept_vs_durable_only", "accept", "durable_only")
     report.add_ratio("accept_vs_bare_append", "accept", "bare_append")
     report.add_ratio("accept_two_processes_vs_one", "accept_two_processes", "accept_one_process")
     report.add_ratio("accept_two_processes_vs_do_nothing", "accept_two_processes", "do_nothing_two_processes")
@@ -360,6 +400,8 @@ def run(arguments: Sequence[str]) -> None:
     match arguments:
         case ["read-only", port]:
             uvloop.run(read_only(int(port)))
+        case ["durable-only", port, bootstrap, folder]:
+            uvloop.run(durable_only(int(port), bootstrap, Path(folder)))
         case ["append-only", bootstrap]:
             print(uvloop.run(append_only(bootstrap)))
         case _:
