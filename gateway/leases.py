@@ -50,10 +50,9 @@ TAKE = """
         insert into lease (mottaker_konto_id, melding_id, holder)
         select mottaker_konto_id, melding_id, $3 from picked
         on conflict do nothing returning mottaker_konto_id, melding_id, levering)
-    select m.*, t.sett or m.plass < coalesce(d.next_offset, m.plass + 1) as sett, leased.levering, k.wrapped
+    select m.*, t.sett or m.plass < coalesce(d.next_offset, m.plass + 1) as sett, leased.levering
     from leased join read.fiks_io_tilstand t using (mottaker_konto_id, melding_id)
     join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
-    left join nokkel k on k.name = m.nokkel
     left join doubt d on d.partition = m.partisjon order by m.mottaker_konto_id, m.plass
 """
 DOUBT = """
@@ -159,8 +158,8 @@ class Abandoned(NamedTuple):
 
 
 Taken = tuple[Held, asyncpg.Record]
-"""A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed. Beside that are, where it was
-taken from the queue, ``sett``, whether somebody may have seen it, and ``wrapped``, its key if that is in the table.
+"""A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed; ``sett``, whether somebody may
+have seen it, is beside it where it was taken from the queue.
 """
 
 

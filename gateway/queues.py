@@ -258,7 +258,6 @@ class Queues:
         names = set().union(*(keys_of(row) for messages in fits.values() for _, row in messages))
         with suppress(Unavailable, TimeoutError):  # each is told by itself, then
             async with asyncio.timeout(PROMPT):
-                await self._log.keys.learn({row["nokkel"]: row["wrapped"] for _, row in taken if row["wrapped"]})
                 await self._log.keys.get_many(names)
         giving = [self._begin_to_give(messages, len(messages) == wanted[one], life) for one, messages in fits.items()]
         await self._put_back(unfit)

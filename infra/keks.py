@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -72,7 +71,7 @@ class Keks:
         newest = max(await self.generations())
         return wrap(name, key, newest, self._ciphers[newest])
 
-    async def unwrap(self, wrapped: Mapping[str, bytes]) -> dict[str, bytes]:
+    async def unwrap(self, wrapped: dict[str, bytes]) -> dict[str, bytes]:
         """The data keys by name. Raises Unavailable when one cannot be unwrapped with what the file holds: that is a
         file of another system or one that is too old, and never an erased key.
         """

@@ -14,7 +14,7 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Generic, Protocol, TypeVar
 
 from infra.crypto.segments import KEY_SIZE
@@ -164,18 +164,11 @@ class Keys:
         if missing := set(names) - found.keys():
             if self.table is None:
                 raise Unavailable("Nøkler kan ikke leses her")
-            found |= await self._learnt(await self.table.load(missing))
+            read = await self._keks.unwrap(await self.table.load(missing))
+            for name, key in read.items():
+                self._known.put(name, key)
+            found |= read
         return found
-
-    async def learn(self, wrapped: Mapping[str, bytes]) -> None:
-        """Remember keys that were just read from the table, along with what they open. Raises Unavailable."""
-        await self._learnt({name: key for name, key in wrapped.items() if self._known.get(name) is None})
-
-    async def _learnt(self, wrapped: Mapping[str, bytes]) -> dict[str, bytes]:
-        read = await self._keks.unwrap(wrapped)
-        for name, key in read.items():
-            self._known.put(name, key)
-        return read
 
     async def destroy(self, name: str) -> None:
         """Erase all that was ever sealed under this key id, or under the one key of that name; durable when it returns.
