@@ -38,7 +38,7 @@ class Channels:
         self._open: dict[int, Channel] = {}
         self._ending: set[int] = set()
         self.orphaned = False
-        """Whether the client closed the channel of its last consumer since a handler threw, and has none since."""
+        """Whether the client closed the channel of its last consumer, and has none since."""
 
     @property
     def consumers(self) -> list[Consumer]:
@@ -145,14 +145,12 @@ class Channels:
                 handle(channel, self._out, method, self._new_tag)
 
     def _close(self, channel: Channel, method: commands.Channel.Close) -> None:
-        """A handler that threw has failed, and who consumed by it is expected to do so again; who merely closes has
-        not.
-        """
+        """A handler that threw has failed; who merely closes has not. Who consumed is expected to do so again."""
         consumed = bool(channel.consumers)
         text = method.reply_text or ""
         crashed = method.reply_code not in ORDINARY or text.startswith(CRASH)
         self._remove(channel, Outcome.LOST if crashed else Outcome.RETURNED)
-        self.orphaned = self.orphaned or (crashed and consumed and not self.consumers)
+        self.orphaned = self.orphaned or (consumed and not self.consumers)
         self._out.say(channel.number, commands.Channel.CloseOk())
 
     def _remove(self, channel: Channel, lowest: Outcome = Outcome.RETURNED, came: float = inf) -> None:

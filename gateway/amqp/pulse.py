@@ -79,7 +79,7 @@ class Pulse:
 
     def pass_to(self, now: float, *, reads: bool, listening: bool, orphaned: bool) -> None:
         """It is ``now``. ``reads``: a stalled client has read since; ``listening``: what it says is read by us;
-        ``orphaned``: the channel of its last consumer was closed, since a handler threw.
+        ``orphaned``: the channel of its last consumer was closed.
         """
         self.now = now
         if self._stalled is not None and reads:
