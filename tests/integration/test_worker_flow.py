@@ -49,6 +49,7 @@ async def test_a_fact_leads_to_decisions_and_rows(system: Backbone) -> None:
         paper = await system.send(10, mottaker=BY_PRINT)
         await system.until_status(digital, "SENDT_ALTINN")
         await system.until_status(paper, "SENDT_PRINT")
+        await system.until_projected("audit")
     assert types_of(system, paper[0]) == ["ForsendelseMottatt", "ForsendelseAkseptert", "ForsendelseSendtPrint"]
     lines = await system.connection.fetch(
         'select type, id, causation_id from read.audit where stream = $1 order by "offset"', str(paper[0])
