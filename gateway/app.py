@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import gc
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from gateway import routes as routes_package
 from gateway.amqp.access import Access
-from gateway.amqp.server import Server, tls
+from gateway.amqp.server import Server
 from gateway.answering import ANSWERING, answered
 from gateway.audit import AUDITOR, Auditor, audited
 from gateway.auth.callers import Callers
@@ -55,6 +56,7 @@ from gateway.revisjon import REVISJON, Revisjon
 from gateway.routes import Routes
 from gateway.sporing import SPORING, Sporing
 from gateway.sporing import TOPIC as MELDING_TOPIC
+from gateway.tls import tls_of
 from gateway.tus import VERSION as TUS_VERSION
 from gateway.uploads import BROKEN
 from infra.blobs import blob_store
@@ -148,22 +150,25 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, traffic.draining.set)
     runner = runner_of(app)
     await runner.setup()
+    context = tls_of(settings)
+    ports = ports_of(runner, settings, context)
     tune_garbage_collection()
     give_memory_back()
     await known(app)
-    port = Port(runner, settings.gateway_host, settings.gateway_port)
-    await port.open()
-    amqp = await serve_amqp(app, settings)
-    log.info("gateway serves", host=settings.gateway_host, port=settings.gateway_port)
+    for port in ports:
+        await port.open()
+    amqp = await serve_amqp(app, settings, context)
+    log.info("gateway serves", host=settings.gateway_host, ports=[port.number for port in ports])
     await traffic.draining.wait()
     log.info("gateway stops", running=traffic.running)
-    await port.close()
+    for port in ports:
+        await port.close()
     consumers = asyncio.create_task(amqp.stop()) if amqp else None
     # Before aiohttp's own shutdown, which throws away what still comes of a body: no upload would ever end.
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN):
             linger_until = loop.time() + LINGER
-            while traffic.running or (port.connections and loop.time() < linger_until):
+            while traffic.running or (any(port.expects_calls for port in ports) and loop.time() < linger_until):
                 await asyncio.sleep(0.05)
     if consumers:
         await consumers
@@ -190,15 +195,20 @@ def runner_of(app: web.Application, shutdown_timeout: float = CUT_OFF) -> web.Ap
     )
 
 
-async def serve_amqp(app: web.Application, settings: Settings) -> Server | None:
+def ports_of(runner: web.AppRunner, settings: Settings, context: ssl.SSLContext | None) -> list[Port]:
+    """Where the settings want HTTP served. Raises ValueError where they want TLS and name no certificate."""
+    ports = [Port(runner, settings.gateway_host, settings.gateway_port)]
+    if settings.gateway_tls_port is not None:
+        if context is None:
+            raise ValueError("FIKS_GATEWAY_TLS_PORT is set and FIKS_TLS_CERTIFICATE is not: name a certificate chain")
+        ports.append(Port(runner, settings.gateway_host, settings.gateway_tls_port, context))
+    return ports
+
+
+async def serve_amqp(app: web.Application, settings: Settings, context: ssl.SSLContext | None) -> Server | None:
     """Serve the queues over AMQP where the settings say so. Raises ValueError and OSError where that cannot be."""
     if settings.amqp_port is None:
         return None
-    context = None
-    if settings.amqp_certificate is not None:
-        if settings.amqp_key is None:
-            raise ValueError("FIKS_AMQP_CERTIFICATE is set and FIKS_AMQP_KEY is not: name the file with its key too")
-        context = tls(settings.amqp_certificate, settings.amqp_key)
     server = Server(app[MEMORY], app[ACCESS], app[DELIVERIES])
     return await server.start(settings.amqp_host, settings.amqp_port, context)
 

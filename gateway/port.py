@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -20,29 +22,40 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 class Port:
-    """Where ``runner``, which is set up, serves from ``open`` to ``close``."""
+    """Where ``runner``, which is set up, serves from ``open`` to ``close``, over TLS where there is a context."""
 
-    def __init__(self, runner: web.AppRunner, host: str, port: int) -> None:
+    def __init__(self, runner: web.AppRunner, host: str, number: int, context: ssl.SSLContext | None = None) -> None:
         assert runner.server is not None
-        self._runner, self._server, self._host, self._port = runner, runner.server, host, port
+        self._runner, self._server, self._host, self._context = runner, runner.server, host, context
+        self.number = number
+        self._shaking_hands: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Serve there from now on."""
-        self._socket = listening(self._host, self._port)
-        self._site = web.SockSite(self._runner, self._socket, backlog=BACKLOG)
+        self._socket = listening(self._host, self.number)
+        self._site = web.SockSite(self._runner, self._socket, backlog=BACKLOG, ssl_context=self._context)
         await self._site.start()
 
     async def close(self) -> None:
         """Take no more connections. Those that wait to be taken are: whoever made them would else be cut off."""
         taken = list(self._waiting())
         await self._site.stop()
-        for connection in taken:
-            await asyncio.get_running_loop().connect_accepted_socket(self._server, connection)
+        serving = [asyncio.create_task(self._serve(connection)) for connection in taken]
+        if self._context is None:
+            await asyncio.gather(*serving)
+        else:  # it takes as long as the other side likes
+            self._shaking_hands.update(serving)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # gone meanwhile, or no TLS
+            await asyncio.get_running_loop().connect_accepted_socket(self._server, connection, ssl=self._context)
 
     @property
-    def connections(self) -> int:
-        """How many are open, calls on them or none."""
-        return len(self._server.connections)
+    def expects_calls(self) -> bool:
+        """Whether somebody may be about to call: on an open connection, or on one of which nobody but the loop knows as
+        long as its hands are shaken.
+        """
+        return bool(self._context or self._server.connections)
 
     def _waiting(self) -> Iterator[socket.socket]:
         try:

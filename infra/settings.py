@@ -129,15 +129,20 @@ class Settings(BaseSettings):
     )
     gateway_host: str = "127.0.0.1"
     gateway_port: Port = 8080
+    gateway_tls_port: Port | None = Field(
+        default=None,
+        description="where gateways serve the same over TLS; none: they do not, and something before them does",
+    )
     amqp_host: str = Field(default="127.0.0.1", description="the address on which amqp_port listens")
     amqp_port: Port | None = Field(
         default=None, description="where gateways serve the queues of Fiks IO over AMQP 0-9-1; none: they do not"
     )
-    amqp_certificate: Path | None = Field(
+    tls_certificate: Path | None = Field(
         default=None,
-        description="certificate chain (PEM) that names the host clients ask for; none: no TLS, on loopback alone",
+        description="certificate chain (PEM) that names the hosts clients ask for, over HTTPS and AMQP; none: no TLS, "
+        "and AMQP on loopback alone",
     )
-    amqp_key: Path | None = Field(default=None, description="the key of amqp_certificate (PEM)")
+    tls_key: Path | None = Field(default=None, description="the key of tls_certificate (PEM)")
     issuer: Web = Field(
         default="https://maskinporten.no/", description="the trusted Maskinporten issuer, compared exactly"
     )

@@ -11,7 +11,6 @@ import ssl
 from asyncio import sslproto
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Self
 
 from gateway.amqp.access import Access
@@ -47,15 +46,6 @@ SMALL = 32 * 1024
 """Octets that asyncio keeps for each TLS connection to read into, where it would keep 256 KiB."""
 KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 """A client may choose to have no heartbeats, and can be gone all the same."""
-
-
-def tls(certificate: Path, key: Path) -> ssl.SSLContext:
-    """TLS with a certificate chain and its key, both PEM. The certificate must name the host that clients ask for."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.num_tickets = 0
-    context.load_cert_chain(certificate, key)
-    return context
 
 
 class Server:

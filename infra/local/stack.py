@@ -26,7 +26,7 @@ from infra.settings import Settings
 
 WORKERS = ("worker-1", "worker-2")
 GATEWAYS = ("gateway-1", "gateway-2")
-AMQPS = 5671
+HTTPS, AMQPS = 8443, 5671
 LOCAL_ID = UUID("6b1c5d52-6a0f-4f8e-9d37-2f6f0f1d7a10")
 """Of the organisation, and of the integration, as which the stand-in for Fiks Matrikkel is asked."""
 
@@ -47,9 +47,10 @@ class Stack:
                 "kafka": self.kafka.bootstrap,
                 "postgres": self.postgres.dsn(),
                 "gateway_port": ports.take(settings.gateway_port),
+                "gateway_tls_port": ports.take(settings.gateway_tls_port or HTTPS),
                 "amqp_port": ports.take(settings.amqp_port or AMQPS),
-                "amqp_certificate": self.tls.certificate,
-                "amqp_key": self.tls.key,
+                "tls_certificate": self.tls.certificate,
+                "tls_key": self.tls.key,
                 "issuer_port": issuer_port,
                 "issuer": f"http://127.0.0.1:{issuer_port}/",
                 "idporten_issuer": f"http://127.0.0.1:{issuer_port}/idporten",
@@ -108,10 +109,11 @@ class Stack:
         gateway = f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
         return {
             "gateway": gateway,
+            "gateway_tls": f"https://localhost:{self.settings.gateway_tls_port}",
             "docs": f"{gateway}/docs",
             "schema_registry": f"{gateway}/schema-registry",
             "amqp": f"amqps://localhost:{self.settings.amqp_port}/",
-            "amqp_authority": str(self.tls.authority),
+            "authority": str(self.tls.authority),
             "kafka": self.settings.kafka,
             "postgres": self.settings.postgres,
             "analyst": self.postgres.analyst,

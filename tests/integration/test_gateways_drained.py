@@ -7,11 +7,13 @@ import itertools
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,6 +23,8 @@ from aiohttp import ClientError, ClientSession, TCPConnector, web
 from gateway.app import runner_of, serve
 from gateway.port import Port
 from gateway.routes.health import alive
+from gateway.tls import tls
+from infra.local.certificates import local_tls
 from infra.local.ports import free_port
 from infra.local.processes import leashed
 from tests.support.eventually import eventually, eventually_found
@@ -108,19 +112,25 @@ async def caller(own_kafka: OwnKafka, tmp_path_factory: pytest.TempPathFactory) 
 CALL = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-async def test_connections_that_wait_to_be_taken_are_answered_when_the_port_is_given_up() -> None:
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "TLS"])
+async def test_connections_that_wait_to_be_taken_are_answered_when_the_port_is_given_up(
+    over_tls: bool, tmp_path: Path
+) -> None:
+    files = local_tls(tmp_path)
+    trusted = ssl.create_default_context(cafile=files.authority) if over_tls else None
     app, number = web.Application(), free_port()
     app.router.add_get("/healthz", alive)
     runner = runner_of(app)
     await runner.setup()
-    port = Port(runner, "127.0.0.1", number)
+    port = Port(runner, "127.0.0.1", number, tls(files.certificate, files.key) if over_tls else None)
     await port.open()
     waiting = [socket.create_connection(("127.0.0.1", number)) for _ in range(20)]  # nobody takes them meanwhile
     await port.close()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", number)
     for one in waiting:
-        reader, writer = await asyncio.open_connection(sock=one)
+        named = "localhost" if over_tls else None
+        reader, writer = await asyncio.open_connection(sock=one, ssl=trusted, server_hostname=named)
         writer.write(CALL)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         writer.close()

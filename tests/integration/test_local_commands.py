@@ -62,7 +62,7 @@ def test_a_day_of_the_stack(fiks: Fiks) -> None:
     assert status["healthy"]
     assert status["addresses"].keys() == {
         *("gateway", "docs", "schema_registry", "kafka", "postgres", "issuer", "idporten", "stand_ins", "metrics"),
-        *("amqp", "amqp_authority", "analyst"),
+        *("amqp", "authority", "gateway_tls", "analyst"),
     }
     assert asyncio.run(one(status["environment"]["FIKS_POSTGRES"])) == 1
 

@@ -23,12 +23,13 @@ from cryptography.x509.oid import NameOID
 from gateway.amqp.access import Access
 from gateway.amqp.deliveries import Deliveries, Melding
 from gateway.amqp.queues import queue_of
-from gateway.amqp.server import Server, tls
+from gateway.amqp.server import Server
 from gateway.audit import Auditor
 from gateway.auth.integrations import Integrations
 from gateway.auth.passwords import Passwords, hashed
 from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import party
+from gateway.tls import tls
 from schemas.envelope import Envelope
 from schemas.konfigurasjon import (
     IntegrasjonOpprettet,

@@ -149,7 +149,7 @@ class Java:
         addresses = self.post.system.addresses
         host, port = addresses["amqp"].removeprefix("amqps://").rstrip("/").split(":")
         asked: dict[str, Any] = {
-            "port": int(addresses["gateway"].rpartition(":")[2]),
+            "gateway": addresses["gateway_tls"],
             "amqpHost": host,
             "amqpPort": int(port),
             "kontoId": konto.konto_id,
@@ -190,7 +190,7 @@ async def fiks_io_post() -> AsyncIterator[Post]:
         store, hosts = system.files / "trust.p12", system.files / "hosts"
         hosts.write_text(f"127.0.0.1 localhost {OTHER_NAME}\n")
         kind = ("-storetype", "PKCS12", "-storepass", PASSWORD)
-        authority = ("-alias", "fiks", "-file", system.addresses["amqp_authority"])
+        authority = ("-alias", "fiks", "-file", system.addresses["authority"])
         await run("keytool", "-importcert", "-noprompt", *authority, "-keystore", str(store), *kind)
         trusts = {"": str(store), "Password": PASSWORD, "Type": "PKCS12"}
         options = [f"-Djavax.net.ssl.trustStore{name}={value}" for name, value in trusts.items()]

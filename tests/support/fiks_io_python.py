@@ -72,12 +72,12 @@ def python_klient(post: Post, konto: Konto, tokens: list[str] | None = None, **i
     addresses = post.system.addresses
     host, port = addresses["amqp"].removeprefix("amqps://").removesuffix("/").split(":")
     return FiksIO(
-        Miljo(addresses["gateway"], host, int(port)),
+        Miljo(addresses["gateway_tls"], host, int(port)),
         Integrasjon(UUID(known["integrasjonId"]), known["integrasjonPassord"]),
         token,
         EgenKonto(UUID(konto.konto_id), (konto.pair,), Signer(virksomhet, key)),
         allow_sha1=True,
-        tls=ssl.create_default_context(cafile=addresses["amqp_authority"]),
+        tls=ssl.create_default_context(cafile=addresses["authority"]),
     )
 
 

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from gateway.amqp.server import tls
 from gateway.auth.persons import KEPT, persons
 from gateway.cli import cli
 from gateway.issuer.signing import own_key
 from gateway.seed import credentials
+from gateway.tls import tls
 from infra.local.ports import Ports
 from infra.local.processes import Process
 from infra.local.stack import Stack
@@ -157,25 +157,25 @@ def test_what_is_refused_outside_tests_says_that_it_is_one(name: str, tmp_path: 
     assert SERVICES[name]["environment"]["FIKS_TEST_MODE"] == "true"
 
 
-def test_amqp_is_served_where_it_is_asked_for_with_certificates_that_are_kept(
+def test_tls_and_amqp_are_served_where_they_are_asked_for_with_certificates_that_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway, maker = SERVICES["gateway"], SERVICES["certificates"]
-    said = {name: how for name, how in gateway["environment"].items() if name.startswith("FIKS_AMQP_")}
+    said = {name: how for name, how in gateway["environment"].items() if re.match("FIKS_(AMQP|TLS|GATEWAY_TLS)_", name)}
     assert said.pop("FIKS_AMQP_HOST") == "0.0.0.0"
     fallbacks = {name: re.fullmatch(rf"\$\{{{name}:-(.*)\}}", how) for name, how in said.items()}
     for name, fallback in fallbacks.items():
         assert fallback
         monkeypatch.setenv(name, fallback.group(1))
     settings = Settings()
-    assert settings.amqp_port is None
+    assert settings.amqp_port is settings.gateway_tls_port is None
     [folder] = maker["command"]
     assert volumes_of("gateway")[folder] == volumes_of("certificates")[folder] == "certificates"
     assert folder in (ROOT / "Dockerfile").read_text()
     subprocess.run([sys.executable, *maker["entrypoint"][1:], str(tmp_path)], check=True)
-    assert settings.amqp_certificate and settings.amqp_key
-    assert {settings.amqp_certificate.parent, settings.amqp_key.parent} == {Path(folder)}
-    tls(tmp_path / settings.amqp_certificate.name, tmp_path / settings.amqp_key.name)
+    assert settings.tls_certificate and settings.tls_key
+    assert {settings.tls_certificate.parent, settings.tls_key.parent} == {Path(folder)}
+    tls(tmp_path / settings.tls_certificate.name, tmp_path / settings.tls_key.name)
 
 
 def volumes_of(name: str) -> dict[str, str]:

@@ -63,11 +63,11 @@ def klient(addresses: dict[str, str], seeded: dict[str, str]) -> FiksIO:
     pair = KeyPair(x509.load_pem_x509_certificate(seeded["fiksIoSertifikat"].encode()), private)
     key, certificate = virksomhetssertifikat(seeded["orgnr"])
     return FiksIO(
-        Miljo(addresses["gateway"], host, int(port)),
+        Miljo(addresses["gateway_tls"], host, int(port)),
         Integrasjon(UUID(seeded["integrasjonId"]), seeded["integrasjonPassord"]),
         Maskinporten(addresses["issuer"], f"test-{seeded['orgnr']}", key, certificate=certificate),
         EgenKonto(UUID(seeded["fiksIoKontoId"]), (pair,), Signer(certificate, key)),
-        tls=ssl.create_default_context(cafile=addresses["amqp_authority"]),
+        tls=ssl.create_default_context(cafile=addresses["authority"]),
     )
 
 

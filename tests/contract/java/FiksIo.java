@@ -3,6 +3,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.rabbitmq.client.ShutdownSignalException;
 import java.io.InputStream;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyFactory;
@@ -91,9 +92,10 @@ public class FiksIo {
             .idPortenAudience(ask.get("issuer").asText())
             .klientId(ask.get("clientId").asText())
             .build();
+        var gateway = URI.create(ask.get("gateway").asText());
         client = new FiksIOKlientFactory(FiksIOKonfigurasjon.builder()
             .fiksApiKonfigurasjon(FiksApiKonfigurasjon.builder()
-                .scheme("http").host("127.0.0.1").port(ask.get("port").asInt()).build())
+                .scheme(gateway.getScheme()).host(gateway.getHost()).port(gateway.getPort()).build())
             .amqpKonfigurasjon(AmqpKonfigurasjon.builder()
                 .host(ask.get("amqpHost").asText())
                 .port(ask.get("amqpPort").asInt())
