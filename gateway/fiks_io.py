@@ -132,7 +132,6 @@ def sendt(
     content: Content | None,
     nokkel: str | None,
     now: datetime,
-    svar_til_type: str | None = None,
 ) -> MeldingSendt:
     """What is said of a message that was taken in at ``now``, from which on its time counts.
 
@@ -150,7 +149,6 @@ def sendt(
         avsender_navn=avsender.ressurs.navn,
         melding_type=said.melding_type,
         svar_pa_melding=None if said.svar_pa_melding is None else UUID(said.svar_pa_melding),
-        svar_til_type=svar_til_type,
         ttl=ttl // timedelta(milliseconds=1),
         utloper=now + ttl,
         klient_melding_id=_uuid_in(said.headere, KLIENT_MELDING_ID),

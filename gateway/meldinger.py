@@ -21,7 +21,7 @@ EGENDEFINERT = "egendefinert-header."
 
 
 async def melding_of(row: Row, keys: Keys, blobs: Blobs) -> Melding:
-    """The message in a row of ``read.fiks_io_melding``, opened.
+    """The message in a row of ``read.fiks_io_melding``, with its ``besvart_type``, opened.
 
     Raises Unreadable when it is gone or not as it was stored, and Unavailable.
     """
@@ -43,7 +43,7 @@ def headers_for(row: Row, said: Headers) -> dict[str, str]:
     headers |= {"avsender-id": str(row["avsender_konto_id"]), "avsender-navn": row["avsender_navn"]}
     optional = {
         "svar-til": row["svar_pa_melding"],
-        "svar-til-type": row["svar_til_type"],
+        "svar-til-type": row["besvart_type"],
         "dokumentlager-id": row["dokumentlager_id"],
     }
     headers |= {name: str(value) for name, value in optional.items() if value is not None}

@@ -110,7 +110,7 @@ async def _answer(request: web.Request, svar: SvarSpesifikasjon, shown: Shown) -
     )
     avsender, mottaker = parties(request, message, har_innhold=False, now=now)
     melding_id = uuid5(UUID(original["melding-id"]), f"svar/{svar.melding_type}")
-    melding = sendt(message, melding_id, avsender, mottaker, None, None, now, svar_til_type=original["type"])
+    melding = sendt(message, melding_id, avsender, mottaker, None, None, now)
     await request.app[LOG].append(melding, said(request, melding, now))
 
 

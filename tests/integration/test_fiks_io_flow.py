@@ -161,6 +161,16 @@ async def test_the_third_failure_ends_it_and_is_told_to_its_sender(office: Post)
     assert await queues.get(konto, BY) is None
 
 
+async def test_an_answer_says_of_what_type_its_question_was_to_who_asked(office: Post) -> None:
+    asking, asked, [queues] = uuid4(), uuid4(), office.gateways
+    question = await office.send(asked, avsender_konto_id=asking, melding_type="no.ks.fiks.spm.v1")
+    queues.settle([(await got(queues, asked)).lease.receipt], Outcome.ACKED)
+    for answering, known in ((asked, "no.ks.fiks.spm.v1"), (uuid4(), None)):
+        await office.send(asking, avsender_konto_id=answering, svar_pa_melding=question.melding_id)
+        headers = (await got(queues, asking)).lease.melding.headers
+        assert (headers["svar-til"], headers.get("svar-til-type")) == (str(question.melding_id), known)
+
+
 async def test_what_is_rejected_is_told_to_nobody(office: Post) -> None:
     konto, [queues] = uuid4(), office.gateways
     sent = await office.send(konto)
