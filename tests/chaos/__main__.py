@@ -4,7 +4,7 @@
 
 Every fault comes up before one is repeated, so 13 rounds have them all. The last line says what was found; the exit
 status is 0 only if nothing was lost, doubled, reordered or different after a rebuild. Each document that is on the log
-is downloaded and compared with what was sent.
+is downloaded and compared with what was sent. Where all faults came up, messages must have ended in every way there is.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from schemas.fiks_io import MeldingSendt
 from schemas.svarut import ForsendelseMottatt
 from schemas.topics import TOPICS
 from streams.domain.errors import Unavailable
-from streams.domain.fiks_io import dokumentlager_konto_of
+from streams.domain.fiks_io import Status, dokumentlager_konto_of
 from streams.log import Log
 from streams.records import recorded
 from tests.chaos.documents import judge_documents, orphans_in
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Call, Verdict, judge
 from tests.chaos.load import Load, caller, renewing
-from tests.chaos.messages import judge_large, judge_messages
+from tests.chaos.messages import endings, judge_large, judge_messages, never_seen
 from tests.chaos.post import Post, accounts, take_each_once
 from tests.chaos.system import System, settings_of, system
 from tests.chaos.uploads import Uploads, faults
@@ -82,8 +82,8 @@ async def chaos(rounds: int, seed: int) -> bool:
         first, second = (one.headers for one in post.accounts)
         async with renewing(settings.issuer, settings.state, {0: [headers, first], 1: [second]}), post.consuming():
             loading = asyncio.gather(load.run(stop), documents.run(stop), post.run(stop))
-            faulted = order(chance, FAULTS + faults(documents))
-            for number, fault in zip(range(1, rounds + 1), faulted, strict=False):
+            of_all = FAULTS + faults(documents)
+            for number, fault in zip(range(1, rounds + 1), order(chance, of_all), strict=False):
                 await asyncio.sleep(chance.uniform(0.5, 2))
                 print(f"round {number:3} of {rounds}: {(fault.__doc__ or '').strip()}", flush=True)
                 await fault(hurt, chance)
@@ -92,12 +92,15 @@ async def chaos(rounds: int, seed: int) -> bool:
             await loading
             for node in (*hurt.gateways, *hurt.workers):
                 node.start()
-            ended = await until_ended(hurt)
+            all_ended = await until_ended(hurt)
         verdict = await verdict_on(hurt, load.calls)
         verdict += await verdict_on_documents(hurt, documents, post, settings)
         log = [recorded(one) for one in records_on(hurt.kafka.bootstrap, FIKS_IO)]
         verdict += judge_messages(post.sent, post.handed, log)
-    if not ended:
+        ended = endings(log)
+        if rounds >= len(of_all):
+            verdict.other += never_seen(post.handed, ended)
+    if not all_ended:
         verdict.other.append(f"messages had not ended {CATCH_UP:.0f} seconds after the last was sent")
     if not (acknowledged := sum(call.answered is not None for call in load.calls)) > len(load.calls) / 4:
         verdict.other.append(f"only {acknowledged} of {len(load.calls)} calls were acknowledged: that proves nothing")
@@ -108,7 +111,7 @@ async def chaos(rounds: int, seed: int) -> bool:
     if not taken > len(post.sent) / 4:
         verdict.other.append(f"only {taken} of {len(post.sent)} messages were acknowledged: too few")
     print(f"documents {len(documents.made)}, acknowledged {uploaded}")
-    print(f"messages {len(post.sent)}, acknowledged {taken}, handed out {len(post.handed)}")
+    print(f"messages {len(post.sent)}, acknowledged {taken}, handed out {len(post.handed)}, {shown(ended)}")
     report(rounds, load.calls, verdict)
     return verdict.clean
 
@@ -125,6 +128,11 @@ async def until_ended(hurt: System) -> bool:
     finally:
         await connection.close()
     return True
+
+
+def shown(ended: Counter[Status | None]) -> str:
+    """How many messages ended how."""
+    return ", ".join(f"{status} {ended[status]}" for status in Status if ended[status])
 
 
 def order(chance: random.Random, of_all: Sequence[Fault]) -> Iterator[Fault]:

@@ -63,10 +63,8 @@ def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable
     ``log`` is every event of the topic in order within each partition.
     """
     verdict = Verdict()
-    streams: dict[str, list[Recorded]] = defaultdict(list)
-    for one in log:
-        streams[one.at.stream].append(one)
-    first = {records[0].event.melding_id: records for records in streams.values() if _begins(records, verdict)}
+    streams = _streams(log)
+    first = {records[0].event.melding_id: records for records in streams if _begins(records, verdict)}
     _judge_sent(sent, first, verdict)
     acts: dict[UUID, list[Act]] = defaultdict(list)
     for one in handed:
@@ -78,6 +76,21 @@ def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable
         _judge_end(melding_id, state, acts[melding_id], verdict)
     _judge_handed(handed, verdict)
     return verdict
+
+
+def endings(log: Iterable[Recorded]) -> Counter[Status | None]:
+    """How many messages of senders, not of the platform, ended in each way."""
+    return Counter(_status_of(records) for records in _streams(log) if not getattr(records[0].event, "plattform", True))
+
+
+def never_seen(handed: Sequence[Handed], ended: Counter[Status | None]) -> list[str]:
+    """What a run has not shown and so proves nothing about: a way to end, something that consumers do, one handed out
+    again.
+    """
+    never = [f"no message ended as {status}" for status in (*ENDING, *NOTICES) if not ended[status]]
+    acts = {one.act for one in handed}
+    never += [f"no consumer did {act}" for act in Act if act not in acts]
+    return never + ([] if any(one.redelivered for one in handed) else ["no message was redelivered"])
 
 
 def judge_large(
@@ -104,6 +117,21 @@ def judge_large(
     return verdict
 
 
+def _streams(log: Iterable[Recorded]) -> list[list[Recorded]]:
+    """The events of each stream, in order."""
+    streams: dict[str, list[Recorded]] = defaultdict(list)
+    for one in log:
+        streams[one.at.stream].append(one)
+    return list(streams.values())
+
+
+def _status_of(records: Sequence[Recorded]) -> Status | None:
+    journal = Journal(fiks_io.initial)
+    for one in records:
+        journal, _ = step(fiks_io, journal, one)
+    return journal.state.status
+
+
 def _begins(records: Sequence[Recorded], verdict: Verdict) -> bool:
     if isinstance(records[0].event, MeldingSendt):
         return True
@@ -126,10 +154,7 @@ def _judge_sent(sent: Sequence[Sent], first: Mapping[UUID, list[Recorded]], verd
 
 def _judge_stream(records: Sequence[Recorded], verdict: Verdict) -> Status | None:
     """Every message ends, once, and then its content is destroyed. Returns how it ended."""
-    journal = Journal(fiks_io.initial)
-    for one in records:
-        journal, _ = step(fiks_io, journal, one)
-    stream, status = records[0].at.stream, journal.state.status
+    stream, status = records[0].at.stream, _status_of(records)
     if status in OPEN:
         verdict.lost.append(f"{stream} has not ended: {status}, {[one.at.type for one in records]}")
     elif not any(isinstance(one.event, MeldingDestruert) for one in records):

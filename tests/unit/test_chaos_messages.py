@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +13,8 @@ from msgspec.structs import replace as changed
 from gateway.fiks_io import Content, dokument_with
 from schemas.envelope import Position, Recorded, fact
 from schemas.fiks_io import MeldingDestruert, MeldingFeilet, MeldingKvittert, MeldingSendt, MeldingUtlopt
-from tests.chaos.messages import Act, Handed, Sent, judge_large, judge_messages
+from streams.domain.fiks_io import Status
+from tests.chaos.messages import Act, Handed, Sent, endings, judge_large, judge_messages, never_seen
 from tests.support.given_when_then import WHEN
 from tests.support.queues import sendt
 
@@ -65,6 +67,16 @@ def judged(**changes: Any) -> Any:
 
 def test_a_clean_run_is_clean() -> None:
     assert judged().clean
+
+
+def test_what_a_run_never_showed_is_told() -> None:
+    ended = endings(run()["log"])
+    assert ended == {Status.KVITTERT: 1, Status.UTLOPT: 1, Status.FEILET: 1}, "the platform's own do not count"
+    assert never_seen(run()["handed"], ended) == [
+        *("no message ended as AVVIST", "no consumer did nack", "no consumer did drop"),
+    ]
+    every = [Handed(UUID(int=1), redelivered=False, act=act) for act in Act]
+    assert never_seen(every, ended | Counter({Status.AVVIST: 1})) == ["no message was redelivered"]
 
 
 def test_a_message_that_is_lost() -> None:
