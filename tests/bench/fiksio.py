@@ -16,7 +16,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import quantiles
@@ -26,8 +26,11 @@ from uuid import UUID, uuid4
 import psutil
 import uvloop
 from pamqp import commands
+from pamqp.heartbeat import Heartbeat
 
+from gateway.amqp.codec import ALIVE
 from gateway.amqp.deliveries import Melding
+from gateway.amqp.handshake import HEARTBEAT
 from gateway.amqp.queues import queue_of
 from gateway.auth.passwords import MOST_PROVING, hashed
 from infra.logs import configure
@@ -58,6 +61,8 @@ MESSAGES, ROUNDS, SIZE = 40_000, 4, 1000
 IDLE = 5000
 LOGINS = 100
 AT_ONCE = 50
+BEATS = 5
+"""In half the time of a heartbeat each, of which the server waits for two."""
 INTEGRATIONS = MOST_PROVING * (os.cpu_count() or 1)
 
 
@@ -77,6 +82,11 @@ class Served:
     def memory(self) -> float:
         """Resident kilobytes."""
         return psutil.Process(self._process.pid).memory_info().rss / 1024
+
+    def on_one_core(self) -> None:
+        """Run all threads on the first from now on."""
+        for thread in psutil.Process(self._process.pid).threads():
+            os.sched_setaffinity(thread.id, {0})
 
     @property
     def processor(self) -> float:
@@ -194,7 +204,10 @@ async def one_login(where: dict[str, Any], context: ssl.SSLContext) -> float:
 
 
 async def measure_connections(server: Served, folder: Path, report: Report, number: int) -> None:
-    """Memory of connections with a consumer each, and how long logging in takes while others do so too."""
+    """Memory of connections with a consumer each, how long logging in takes while others do so too, and what they cost
+    one core, on which all of the server runs, while nothing comes.
+    """
+    server.on_one_core()
     where = await server.ask("open", count=number)
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     turn, seconds, connections = asyncio.Semaphore(AT_ONCE), list[float](), list[Raw]()
@@ -204,7 +217,7 @@ async def measure_connections(server: Served, folder: Path, report: Report, numb
             begin = time.perf_counter()
             opened = await asyncio.open_connection("localhost", where["port"], ssl=context)
             connections.append(raw := Raw(*opened))
-            await raw.log_in(where["user"], where["secret"], heartbeat=60)
+            await raw.log_in(where["user"], where["secret"], heartbeat=HEARTBEAT)
             seconds.append(time.perf_counter() - begin)
             await raw.ask(commands.Channel.Open(), 1)
             await raw.ask(commands.Basic.Consume(queue=queue_of(konto_id)), 1)
@@ -215,11 +228,30 @@ async def measure_connections(server: Served, folder: Path, report: Report, numb
     report.add("processor", (server.processor - processor) / number * 1e3, "ms a login")
     report.add("login, p99", quantiles(seconds, n=100)[98] * 1000, "ms")
     report.add(f"memory, {number} idle", (server.memory - before) / number, "KiB a connection")
-    processor = server.processor
-    await asyncio.sleep(10)
-    report.add(f"processor, {number} idle", (server.processor - processor) * 10, "% of a core")
+    processor, begin = server.processor, time.perf_counter()
+    await beat(connections)
+    share = (server.processor - processor) / (time.perf_counter() - begin)
+    report.add(f"processor, {number} idle", share * 100, "% of a core")
+    assert [one for one in connections if not await answers(one)] == []
     for connection in connections:
         await connection.drop()
+
+
+async def beat(connections: Sequence[Raw]) -> None:
+    """Heartbeats as clients send them, spread over their time, for so long that who sends none is cut off."""
+    for _ in range(BEATS):
+        for number, connection in enumerate(connections):
+            connection.writer.write(ALIVE)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(HEARTBEAT / 2 / len(connections) * AT_ONCE)
+
+
+async def answers(connection: Raw) -> bool:
+    """Whether it is as alive as on its first day."""
+    answer = await connection.ask(commands.Channel.Open(), 2)
+    while isinstance(answer, Heartbeat):
+        answer = await connection.hear()
+    return isinstance(answer, commands.Channel.OpenOk)
 
 
 async def main(number: int) -> None:

@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
+from asn1crypto import cms
+
 from tests.support.cms import KeyPair, OpenSsl, key_pair
 
 SIGNER, RECEIVER, STRANGER = key_pair("avsender"), key_pair("mottaker"), key_pair("fremmed")
@@ -98,6 +100,15 @@ class Variant(NamedTuple):
     is_sha1: bool = False
 
 
+def twice(make: Maker, *signing: str) -> cms.ContentInfo:
+    """The signature over the files, by the same certificate once more, which OpenSSL does not do by itself."""
+    one, other = (
+        cms.ContentInfo.load(make.openssl.sign_apart(manifest(FILES), SIGNER, "-cades", *signing)) for _ in range(2)
+    )
+    one["content"]["signer_infos"].append(other["content"]["signer_infos"][0])
+    return one
+
+
 def flipped(content: bytes) -> bytes:
     """One bit in the middle is another."""
     changed = bytearray(content)
@@ -128,6 +139,9 @@ VARIANTS = {
             oasis=False,
         ),
         True,
+    ),
+    "two signatures by one certificate, as .NET": Variant(
+        lambda make: make.changed(**{SIGNATURE: twice(make, "-md", "sha256").dump(force=True)}), True
     ),
     "no mimetype": Variant(lambda make: make.changed(mimetype=None), True),
     "all stored": Variant(lambda make: make.envelope(zipped(make.entries(), ZIP_STORED)), True),

@@ -28,7 +28,9 @@ from tests.support.asice import (
     Files,
     Maker,
     Variant,
+    flipped,
     manifest,
+    twice,
     zipped,
 )
 from tests.support.cms import OpenSsl, pair_of
@@ -273,6 +275,15 @@ def test_a_manifest_that_is_signed_but_wrong(make: Maker, old: bytes, new: bytes
 def test_a_signature_that_is_right_but_weak(make: Maker, signing: tuple[str, ...], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         read(zipped(make.entries(signing=signing)), allow_sha1=True)
+
+
+def test_each_of_two_signatures_by_one_certificate_counts(make: Maker) -> None:
+    signature = twice(make, "-md", "sha256")
+    second = signature["content"]["signer_infos"][1]
+    second["signature"] = flipped(second["signature"].native)
+    broken = make.entries() | {SIGNATURE: signature.dump(force=True)}
+    with pytest.raises(Refused, match="not over the manifest"):
+        read(zipped(broken))
 
 
 def test_a_signature_named_by_key_identifier(make: Maker) -> None:

@@ -40,7 +40,7 @@ _NO_ZIP = (BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplem
 
 
 class Container:
-    """The files of a message: whole, and what ``signers`` signed. Nobody judged the certificates of the signers."""
+    """The files of a message: whole, and what ``signers`` signed, each named once. Nobody judged their certificates."""
 
     def __init__(self, archive: ZipFile, names: Sequence[str], signers: Sequence[x509.Certificate]) -> None:
         self._archive = archive
@@ -94,7 +94,7 @@ def container(file: IO[bytes], *, allow_sha1: bool) -> Container:
         digests = {name: _digest(archive, info) for name, info in infos.items() if is_content(name)}
     except _NO_ZIP as fault:
         raise Refused("it is not a whole zip") from fault
-    return Container(archive, list(digests), list(_signers(parts, digests, allow_sha1)))
+    return Container(archive, list(digests), list(dict.fromkeys(_signers(parts, digests, allow_sha1))))
 
 
 def _entries(archive: ZipFile, size: int) -> dict[str, ZipInfo]:
