@@ -19,6 +19,6 @@ COPY clients/python/fiks_cms /app/fiks_cms
 ENV PATH=/opt/fiks/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 FIKS_STATE=/var/lib/fiks
 WORKDIR /app
 USER 10001:10001
-EXPOSE 8080 5671
+EXPOSE 8080 8443 5671
 ENTRYPOINT ["python", "-m", "gateway.cli"]
 CMD ["gateway"]

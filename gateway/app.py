@@ -143,6 +143,7 @@ async def serve(settings: Settings) -> None:
 
     Connections without a call have a second for one more, whose answer is their last: they may have begun it.
     """
+    context = tls_of(settings)
     answer_as_elsewhere()
     app = make_app(settings)
     traffic, loop = app[TRAFFIC], asyncio.get_running_loop()
@@ -150,14 +151,13 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, traffic.draining.set)
     runner = runner_of(app)
     await runner.setup()
-    context = tls_of(settings)
-    ports = ports_of(runner, settings, context)
     tune_garbage_collection()
     give_memory_back()
     await known(app)
+    ports = ports_of(runner, settings, context)
+    amqp = await serve_amqp(app, settings, context)
     for port in ports:
         await port.open()
-    amqp = await serve_amqp(app, settings, context)
     log.info("gateway serves", host=settings.gateway_host, ports=[port.number for port in ports])
     await traffic.draining.wait()
     log.info("gateway stops", running=traffic.running)
@@ -172,6 +172,8 @@ async def serve(settings: Settings) -> None:
                 await asyncio.sleep(0.05)
     if consumers:
         await consumers
+    for port in ports:
+        port.abandon()
     await runner.cleanup()
 
 
@@ -196,17 +198,14 @@ def runner_of(app: web.Application, shutdown_timeout: float = CUT_OFF) -> web.Ap
 
 
 def ports_of(runner: web.AppRunner, settings: Settings, context: ssl.SSLContext | None) -> list[Port]:
-    """Where the settings want HTTP served. Raises ValueError where they want TLS and name no certificate."""
-    ports = [Port(runner, settings.gateway_host, settings.gateway_port)]
-    if settings.gateway_tls_port is not None:
-        if context is None:
-            raise ValueError("FIKS_GATEWAY_TLS_PORT is set and FIKS_TLS_CERTIFICATE is not: name a certificate chain")
-        ports.append(Port(runner, settings.gateway_host, settings.gateway_tls_port, context))
-    return ports
+    """Where the settings want HTTP served; the port by which others see that all is well is the last to be opened."""
+    host, plain, over_tls = settings.gateway_host, settings.gateway_port, settings.gateway_tls_port
+    secure = [] if over_tls is None else [Port(runner, host, over_tls, context)]
+    return [*secure, Port(runner, host, plain)]
 
 
 async def serve_amqp(app: web.Application, settings: Settings, context: ssl.SSLContext | None) -> Server | None:
-    """Serve the queues over AMQP where the settings say so. Raises ValueError and OSError where that cannot be."""
+    """Serve the queues over AMQP where the settings say so. Raises WrongSetting and OSError where that cannot be."""
     if settings.amqp_port is None:
         return None
     server = Server(app[MEMORY], app[ACCESS], app[DELIVERIES])

@@ -123,12 +123,12 @@ def explained(error: Exception) -> str | None:
     import pydantic
     from confluent_kafka import KafkaException
 
-    from infra.settings import UnknownSetting
+    from infra.settings import WrongSetting
     from schemas.errors import NotYetKnown, Unreadable
     from streams.domain import errors
 
     match error:
-        case UnknownSetting():
+        case WrongSetting():
             return str(error)
         case pydantic.ValidationError():
             return "; ".join(

@@ -39,7 +39,7 @@ class Caller(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A message that a caller was shown. ``row`` is it in ``read.fiks_io_melding``, sealed."""
+    """A message that a caller was shown. ``row`` is it as ``Taken`` says, sealed."""
 
     delivery: Delivery
     row: Row

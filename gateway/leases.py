@@ -36,10 +36,11 @@ ANSWER = 5.0
 MOST_COUNTED = 10_000
 """Messages of an account that are counted, leased ones among them: whoever asks costs no more, however many wait."""
 
-# With the type of what it answers, which was sent to who answers.
-MELDING = """m.*, coalesce(m.svar_til_type, (
+# With the type of the message that it answers: one that was sent by who gets it, to who sends it.
+COLUMNS = """m.*, coalesce(m.svar_til_type, (
     select o.melding_type from read.fiks_io_melding o
-    where (o.mottaker_konto_id, o.melding_id) = (m.avsender_konto_id, m.svar_pa_melding))) as besvart_type"""
+    where (o.mottaker_konto_id, o.melding_id) = (m.avsender_konto_id, m.svar_pa_melding)
+    and o.avsender_konto_id = m.mottaker_konto_id)) as besvart_type"""
 TAKE = f"""
     with wanted as (select * from unnest($1::uuid[], $2::int[]) as w (konto_id, most)),
     picked as materialized (
@@ -54,7 +55,7 @@ TAKE = f"""
         insert into lease (mottaker_konto_id, melding_id, holder)
         select mottaker_konto_id, melding_id, $3 from picked
         on conflict do nothing returning mottaker_konto_id, melding_id, levering)
-    select {MELDING}, t.sett or m.plass < coalesce(d.next_offset, m.plass + 1) as sett, leased.levering
+    select {COLUMNS}, t.sett or m.plass < coalesce(d.next_offset, m.plass + 1) as sett, leased.levering
     from leased join read.fiks_io_tilstand t using (mottaker_konto_id, melding_id)
     join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
     left join doubt d on d.partition = m.partisjon order by m.mottaker_konto_id, m.plass
@@ -94,13 +95,13 @@ LEND = """
     where (mottaker_konto_id, levering, holder) = ($1, $2, $3)
 """
 LENT = f"""
-    select {MELDING}, l.levering from lease l join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
+    select {COLUMNS}, l.levering from lease l join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
     where l.holder = $1
 """
 CLAIM = f"""
     update lease l set holder = $1, until = null, since = now() from read.fiks_io_melding m
     where l.holder = $2 and (l.mottaker_konto_id, l.melding_id) = (m.mottaker_konto_id, m.melding_id)
-    returning {MELDING}, l.levering
+    returning {COLUMNS}, l.levering
 """
 OVERDUE = """
     with overdue as (
@@ -162,8 +163,8 @@ class Abandoned(NamedTuple):
 
 
 Taken = tuple[Held, asyncpg.Record]
-"""A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed; ``sett``, whether somebody may
-have seen it, is beside it where it was taken from the queue.
+"""A lease, and the message as ``read.fiks_io_melding`` has it, all of it still sealed, with ``besvart_type``, the type
+of what it answers; ``sett``, whether somebody may have seen it, is beside it where it was taken from the queue.
 """
 
 

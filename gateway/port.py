@@ -12,6 +12,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from gateway.tls import HANDSHAKE
+
 BACKLOG = 1024
 
 
@@ -26,36 +28,44 @@ class Port:
 
     def __init__(self, runner: web.AppRunner, host: str, number: int, context: ssl.SSLContext | None = None) -> None:
         assert runner.server is not None
-        self._runner, self._server, self._host, self._context = runner, runner.server, host, context
-        self.number = number
-        self._shaking_hands: set[asyncio.Task[None]] = set()
+        self._server, self._host, self.number = runner.server, host, number
+        self._context, self._limit = context, HANDSHAKE if context else None
+        self._shaking_hands: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Serve there from now on."""
         self._socket = listening(self._host, self.number)
-        self._site = web.SockSite(self._runner, self._socket, backlog=BACKLOG, ssl_context=self._context)
-        await self._site.start()
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._server, sock=self._socket, backlog=BACKLOG, ssl=self._context, ssl_handshake_timeout=self._limit
+        )
 
     async def close(self) -> None:
         """Take no more connections. Those that wait to be taken are: whoever made them would else be cut off."""
         taken = list(self._waiting())
-        await self._site.stop()
+        self._listener.close()
         serving = [asyncio.create_task(self._serve(connection)) for connection in taken]
-        if self._context is None:
+        if self._context:  # it takes as long as the other side likes
+            self._shaking_hands = serving
+        else:
             await asyncio.gather(*serving)
-        else:  # it takes as long as the other side likes
-            self._shaking_hands.update(serving)
 
-    async def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError):  # gone meanwhile, or no TLS
-            await asyncio.get_running_loop().connect_accepted_socket(self._server, connection, ssl=self._context)
+    def abandon(self) -> None:
+        """Cut off whose hands are still being shaken."""
+        for one in self._shaking_hands:
+            one.cancel()
 
     @property
     def expects_calls(self) -> bool:
-        """Whether somebody may be about to call: on an open connection, or on one of which nobody but the loop knows as
-        long as its hands are shaken.
+        """Whether somebody may be about to call. Over TLS it may always be: of hands that are being shaken only the
+        loop knows.
         """
         return bool(self._context or self._server.connections)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # gone meanwhile, or no TLS
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._server, connection, ssl=self._context, ssl_handshake_timeout=self._limit
+            )
 
     def _waiting(self) -> Iterator[socket.socket]:
         try:

@@ -5,22 +5,35 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from infra.settings import Settings
+from infra.settings import Settings, WrongSetting
+
+HANDSHAKE = 10.0
+"""Seconds in which a client must have shaken hands."""
 
 
 def tls(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS with a certificate chain and its key, both PEM. The certificate must name the hosts that clients ask for."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.num_tickets = 0
+    context.num_tickets = 0  # clients stay connected for long, and a ticket counts only at the process that made it
     context.load_cert_chain(certificate, key)
     return context
 
 
 def tls_of(settings: Settings) -> ssl.SSLContext | None:
-    """As the settings say. Raises ValueError where they say half of it, OSError where a file cannot be read."""
-    if settings.tls_certificate is None:
+    """That of the ports that want it; None where there is no such port, or no certificate. Raises WrongSetting."""
+    if settings.gateway_tls_port is settings.amqp_port is None:
         return None
-    if settings.tls_key is None:
-        raise ValueError("FIKS_TLS_CERTIFICATE is set and FIKS_TLS_KEY is not: name the file with its key too")
-    return tls(settings.tls_certificate, settings.tls_key)
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None:
+        if settings.gateway_tls_port is not None:
+            raise WrongSetting("FIKS_GATEWAY_TLS_PORT is set and FIKS_TLS_CERTIFICATE is not: name a certificate chain")
+        return None
+    if key is None:
+        raise WrongSetting("FIKS_TLS_CERTIFICATE is set and FIKS_TLS_KEY is not: name the file with its key too")
+    try:
+        return tls(certificate, key)
+    except OSError as fault:  # such as that of OpenSSL, which does not say which of them it is
+        raise WrongSetting(
+            f"FIKS_TLS_CERTIFICATE ({certificate}) and FIKS_TLS_KEY ({key}) cannot be used: {fault}"
+        ) from fault

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ELSEWHERE = {
-    *("FIKS_POSTGRES_PASSWORD", "FIKS_PUBLISH", "FIKS_AMQP_PUBLISH"),  # compose.yaml
+    *("FIKS_POSTGRES_PASSWORD", "FIKS_PUBLISH", "FIKS_TLS_PUBLISH", "FIKS_AMQP_PUBLISH"),  # compose.yaml
     "FIKS_SCHEMAS_USER",  # fiks schemas publish
     *("FIKS_CLIENT_JARS", "FIKS_TEST_REGISTERS"),  # tests
 }
@@ -27,7 +27,11 @@ ELSEWHERE = {
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-class UnknownSetting(Exception):
+class WrongSetting(Exception):
+    """What the settings say cannot be; the text says what must change."""
+
+
+class UnknownSetting(WrongSetting):
     """A variable of the environment looks like a setting and is none: misspelt, it would leave a default in force."""
 
 
@@ -130,8 +134,7 @@ class Settings(BaseSettings):
     gateway_host: str = "127.0.0.1"
     gateway_port: Port = 8080
     gateway_tls_port: Port | None = Field(
-        default=None,
-        description="where gateways serve the same over TLS; none: they do not, and something before them does",
+        default=None, description="where gateways serve HTTP over TLS, on gateway_host; none: they do not"
     )
     amqp_host: str = Field(default="127.0.0.1", description="the address on which amqp_port listens")
     amqp_port: Port | None = Field(

@@ -19,8 +19,10 @@ from gateway.amqp.link import Link
 from gateway.amqp.pulse import CLOSE_LIMIT
 from gateway.auth.memory import Memory
 from gateway.port import listening
+from gateway.tls import HANDSHAKE
 from infra.logs import logger
 from infra.metrics import AMQP_CONNECTIONS
+from infra.settings import WrongSetting
 
 log = logger(__name__)
 
@@ -30,8 +32,6 @@ TICK = 0.5
 """Seconds between two looks at a connection."""
 STANDSTILL = 2.0
 """Seconds after such a look by which the next must be over: else we stood still, or this machine did."""
-HANDSHAKE = 10.0
-"""Seconds that TLS may take."""
 GRACE = 20.0
 """Seconds that consumers have, once we stop, to settle what they have in hand."""
 MOST = 20_000
@@ -63,9 +63,11 @@ class Server:
         deliveries.tell(self._forfeit)
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> Self:
-        """Listen. Without TLS only on the loopback address, for tests: raises ValueError elsewhere."""
+        """Listen. Without TLS only on the loopback address, for tests: raises WrongSetting elsewhere."""
         if context is None and host not in LOOPBACK:
-            raise ValueError(f"AMQP carries passwords: give a certificate and its key to serve it on {host}")
+            raise WrongSetting(
+                f"AMQP carries passwords: name FIKS_TLS_CERTIFICATE and FIKS_TLS_KEY to serve it on {host}"
+            )
         sslproto.SSLProtocol.max_size = SMALL
         limit = HANDSHAKE if context else None
         self._server = await asyncio.get_running_loop().create_server(

@@ -78,12 +78,11 @@ async def chaos(rounds: int, seed: int) -> bool:
         documents = Uploads(hurt.urls(), headers, konto, DOCUMENT_RATE, random.Random(seed))
         post = Post(hurt.urls(), hurt.amqp_ports, await accounts(settings), MESSAGE_RATE, random.Random(seed))
         await take_each_once(settings, hurt.urls(), post.accounts[1].konto_id)
-        stop = asyncio.Event()
+        stop, every = asyncio.Event(), FAULTS + faults(documents)
         first, second = (one.headers for one in post.accounts)
         async with renewing(settings.issuer, settings.state, {0: [headers, first], 1: [second]}), post.consuming():
             loading = asyncio.gather(load.run(stop), documents.run(stop), post.run(stop))
-            of_all = FAULTS + faults(documents)
-            for number, fault in zip(range(1, rounds + 1), order(chance, of_all), strict=False):
+            for number, fault in zip(range(1, rounds + 1), order(chance, every), strict=False):
                 await asyncio.sleep(chance.uniform(0.5, 2))
                 print(f"round {number:3} of {rounds}: {(fault.__doc__ or '').strip()}", flush=True)
                 await fault(hurt, chance)
@@ -98,7 +97,7 @@ async def chaos(rounds: int, seed: int) -> bool:
         log = [recorded(one) for one in records_on(hurt.kafka.bootstrap, FIKS_IO)]
         verdict += judge_messages(post.sent, post.handed, log)
         ended = endings(log)
-        if rounds >= len(of_all):
+        if rounds >= len(every):
             verdict.other += never_seen(post.handed, ended)
     if not all_ended:
         verdict.other.append(f"messages had not ended {CATCH_UP:.0f} seconds after the last was sent")
@@ -111,7 +110,7 @@ async def chaos(rounds: int, seed: int) -> bool:
     if not taken > len(post.sent) / 4:
         verdict.other.append(f"only {taken} of {len(post.sent)} messages were acknowledged: too few")
     print(f"documents {len(documents.made)}, acknowledged {uploaded}")
-    print(f"messages {len(post.sent)}, acknowledged {taken}, handed out {len(post.handed)}, {shown(ended)}")
+    print(f"messages {len(post.sent)}, acknowledged {taken}, handed out {len(post.handed)}, ended: {shown(ended)}")
     report(rounds, load.calls, verdict)
     return verdict.clean
 

@@ -80,7 +80,7 @@ def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable
 
 def endings(log: Iterable[Recorded]) -> Counter[Status | None]:
     """How many messages of senders, not of the platform, ended in each way."""
-    return Counter(_status_of(records) for records in _streams(log) if not getattr(records[0].event, "plattform", True))
+    return Counter(_status_of(records) for records in _streams(log) if _is_of_a_sender(records[0].event))
 
 
 def never_seen(handed: Sequence[Handed], ended: Counter[Status | None]) -> list[str]:
@@ -123,6 +123,10 @@ def _streams(log: Iterable[Recorded]) -> list[list[Recorded]]:
     for one in log:
         streams[one.at.stream].append(one)
     return list(streams.values())
+
+
+def _is_of_a_sender(event: object) -> bool:
+    return isinstance(event, MeldingSendt) and not event.plattform
 
 
 def _status_of(records: Sequence[Recorded]) -> Status | None:

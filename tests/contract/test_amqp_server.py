@@ -30,6 +30,7 @@ from gateway.amqp.handshake import GREETING
 from gateway.amqp.link import Link
 from gateway.amqp.queues import queue_of
 from gateway.auth.passwords import hashed
+from infra.settings import WrongSetting
 from schemas.audit import AutentiseringFeilet, TilgangNektet
 from schemas.envelope import By
 from schemas.konfigurasjon import (
@@ -601,7 +602,7 @@ async def test_stopping_does_not_wait_for_ever_and_counts_no_attempt(connect: Co
 
 
 async def test_without_tls_it_is_served_to_this_machine_alone(amqp: Amqp) -> None:
-    with pytest.raises(ValueError, match="certificate"):
+    with pytest.raises(WrongSetting, match="FIKS_TLS_CERTIFICATE"):
         await amqp.server.start("0.0.0.0", 0, None)
 
 

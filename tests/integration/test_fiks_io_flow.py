@@ -165,9 +165,13 @@ async def test_an_answer_says_of_what_type_its_question_was_to_who_asked(office:
     asking, asked, [queues] = uuid4(), uuid4(), office.gateways
     question = await office.send(asked, avsender_konto_id=asking, melding_type="no.ks.fiks.spm.v1")
     queues.settle([(await got(queues, asked)).lease.receipt], Outcome.ACKED)
-    for answering, known in ((asked, "no.ks.fiks.spm.v1"), (uuid4(), None)):
-        await office.send(asking, avsender_konto_id=answering, svar_pa_melding=question.melding_id)
-        headers = (await got(queues, asking)).lease.melding.headers
+    for answering, to, known in (
+        (asked, asking, "no.ks.fiks.spm.v1"),
+        (uuid4(), asking, None),
+        (asked, uuid4(), None),
+    ):
+        await office.send(to, avsender_konto_id=answering, svar_pa_melding=question.melding_id)
+        headers = (await got(queues, to)).lease.melding.headers
         assert (headers["svar-til"], headers.get("svar-til-type")) == (str(question.melding_id), known)
 
 

@@ -73,7 +73,9 @@ def test_what_a_run_never_showed_is_told() -> None:
     ended = endings(run()["log"])
     assert ended == {Status.KVITTERT: 1, Status.UTLOPT: 1, Status.FEILET: 1}, "the platform's own do not count"
     assert never_seen(run()["handed"], ended) == [
-        *("no message ended as AVVIST", "no consumer did nack", "no consumer did drop"),
+        "no message ended as AVVIST",
+        "no consumer did nack",
+        "no consumer did drop",
     ]
     every = [Handed(UUID(int=1), redelivered=False, act=act) for act in Act]
     assert never_seen(every, ended | Counter({Status.AVVIST: 1})) == ["no message was redelivered"]

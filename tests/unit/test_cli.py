@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from gateway import cli as module
 from gateway.cli import COMMANDS, cli, explained
-from infra.settings import Settings
+from infra.settings import Settings, WrongSetting
 from streams.domain.errors import Unavailable
 
 ROOT = Path(module.__file__).parents[1]
@@ -191,6 +191,7 @@ def test_a_setting_counts_however_it_is_capitalised(monkeypatch: pytest.MonkeyPa
     ("error", "says"),
     [
         (Unavailable("Kafka does not answer"), "Kafka does not answer"),
+        (WrongSetting("FIKS_TLS_KEY is not set"), "FIKS_TLS_KEY is not set"),
         (ConnectionRefusedError("[Errno 111] refused"), "fiks status"),
         (TimeoutError(), "TimeoutError"),
         (asyncpg.InvalidPasswordError("no such user"), "FIKS_POSTGRES"),

@@ -17,11 +17,11 @@ from gateway.auth.persons import KEPT, persons
 from gateway.cli import cli
 from gateway.issuer.signing import own_key
 from gateway.seed import credentials
-from gateway.tls import tls
+from gateway.tls import tls, tls_of
 from infra.local.ports import Ports
 from infra.local.processes import Process
 from infra.local.stack import Stack
-from infra.settings import Settings
+from infra.settings import ELSEWHERE, Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -133,6 +133,11 @@ def test_every_setting_can_be_made() -> None:
     assert {f"FIKS_{name.upper()}" for name in Settings.model_fields} <= made
 
 
+def test_what_it_reads_outside_stops_no_command() -> None:
+    read = set(re.findall(r"\$\{?(FIKS_\w+)", (ROOT / "compose.yaml").read_text()))
+    assert read <= {f"FIKS_{name.upper()}" for name in Settings.model_fields} | ELSEWHERE
+
+
 def test_what_is_set_outside_reaches_each_of_ours_that_reads_it() -> None:
     """Without a value Compose hands a variable on, and leaves it out where it is not set."""
     for service in sorted(OURS - {"certificates"}):
@@ -168,7 +173,7 @@ def test_tls_and_amqp_are_served_where_they_are_asked_for_with_certificates_that
         assert fallback
         monkeypatch.setenv(name, fallback.group(1))
     settings = Settings()
-    assert settings.amqp_port is settings.gateway_tls_port is None
+    assert settings.amqp_port is settings.gateway_tls_port is tls_of(settings) is None
     [folder] = maker["command"]
     assert volumes_of("gateway")[folder] == volumes_of("certificates")[folder] == "certificates"
     assert folder in (ROOT / "Dockerfile").read_text()

@@ -33,7 +33,7 @@ from tests.support.revoking import (
 @asynccontextmanager
 async def serving(gateway: Lager) -> AsyncIterator[int]:
     """The port on which the gateway serves AMQP."""
-    server = await serve_amqp(gateway.app, gateway.settings.model_copy(update={"amqp_port": free_port()}))
+    server = await serve_amqp(gateway.app, gateway.settings.model_copy(update={"amqp_port": free_port()}), None)
     assert server is not None
     try:
         yield server.port
