@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import takewhile
-from math import inf
 from typing import NamedTuple
 
 from pamqp import commands
@@ -117,20 +116,20 @@ class Channel:
             tags = [tag] if tag in self._in_hand else []
         self._settle(tags, outcome)
 
-    def release(self, lowest: Outcome = Outcome.RETURNED, came: float = inf) -> None:
-        """All in hand ends; of the first it can be said how, since only that one can have been in a handler, if it is
-        within the first ``came`` octets of the connection: as many came to the client.
+    def release(self, lowest: Outcome = Outcome.RETURNED, missing: Container[int] = ()) -> None:
+        """All in hand ends; of the first it can be said how, since only that one can have been in a handler, unless it
+        ended among the octets of the connection that are ``missing``: they never came to the client.
         """
         tags = list(self._in_hand)
-        if tags and self._in_hand[tags[0]].end <= came:
+        if tags and self._in_hand[tags[0]].end not in missing:
             self._settle(tags[:1], lowest)
         self._settle(list(self._in_hand), Outcome.RETURNED)
 
-    def end(self, lowest: Outcome = Outcome.RETURNED, came: float = inf) -> None:
+    def end(self, lowest: Outcome = Outcome.RETURNED, missing: Container[int] = ()) -> None:
         """The channel is no more: nor are its consumers, and all in hand is released."""
         for tag in list(self.consumers):
             self.cancel(tag)
-        self.release(lowest, came)
+        self.release(lowest, missing)
 
     def _send(self, lease: Lease, method: bytes) -> int:
         """Returns how much was written by then."""

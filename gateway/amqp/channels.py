@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import inf
+from collections.abc import Container, Sequence
 
 from pamqp import commands
 from pamqp.base import Frame as Method
@@ -116,10 +115,10 @@ class Channels:
         fault.method = ASKED_BY[type(ask)]
         self.fail(number, fault, fatal=isinstance(ask, Consume) and ask.revived)
 
-    def end(self, lowest: Outcome, came: float = inf) -> None:
-        """All channels are no more; ``came``, as ``Channel.release`` has it."""
+    def end(self, lowest: Outcome, missing: Container[int] = ()) -> None:
+        """All channels are no more; ``missing``, as ``Channel.release`` has it."""
         for channel in list(self._open.values()):
-            self._remove(channel, lowest, came)
+            self._remove(channel, lowest, missing)
         self.orphaned = False
 
     def _on_no_channel(self, number: int, method: Method, channel_max: int) -> None:
@@ -153,8 +152,8 @@ class Channels:
         self.orphaned = self.orphaned or (consumed and not self.consumers)
         self._out.say(channel.number, commands.Channel.CloseOk())
 
-    def _remove(self, channel: Channel, lowest: Outcome = Outcome.RETURNED, came: float = inf) -> None:
-        channel.end(lowest, came)
+    def _remove(self, channel: Channel, lowest: Outcome = Outcome.RETURNED, missing: Container[int] = ()) -> None:
+        channel.end(lowest, missing)
         del self._open[channel.number]
 
 

@@ -9,6 +9,8 @@ import termios
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from socket import IPPROTO_TCP, TCP_INFO
+from struct import Struct
 from typing import Protocol, cast
 
 from gateway.amqp.access import Access, Reader
@@ -26,6 +28,8 @@ from streams.domain.errors import Unavailable
 log = logger(__name__)
 
 OURS = "uventet feil hos oss"
+ACKNOWLEDGED = Struct("=120xQ")
+"""Of ``struct tcp_info`` (linux/tcp.h) the octets that were acknowledged, ``tcpi_bytes_acked``."""
 FLOOD = 32 * OCTETS
 """Octets that may wait to be written before a client that does not read is not listened to either."""
 
@@ -83,7 +87,7 @@ class Link(asyncio.Protocol):
         self._work()
 
     def eof_received(self) -> None:
-        self._look_what_came()
+        self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
         now = self._awake()
@@ -100,11 +104,9 @@ class Link(asyncio.Protocol):
     def tick(self, now: float) -> None:
         """Time passes."""
         self._awake()
-        if not self._session.idle:
-            self._look_what_came()
         unread = self._transport.get_write_buffer_size()
-        self._session.tick(now, reads=unread < self._unread)
-        self._session.undelivered = 0
+        comes = self._look() if unread or not self._session.idle else False
+        self._session.tick(now, reads=comes or unread < self._unread)
         self._unread = unread
         self._work()
         if self._over_since is not None and now >= self._over_since + CLOSE_LIMIT:
@@ -142,15 +144,17 @@ class Link(asyncio.Protocol):
         elif not all(access.may_read(reader, consumer.konto_id) for consumer in self._session.consumers):
             self.close("integrasjonen kan ikke lenger lese kontoen")
 
-    def _look_what_came(self) -> None:
-        """How much of what was written the client's host has not acknowledged: a path that loses large packets alone
-        lets the client log in, wait in vain and go.
+    def _look(self) -> bool:
+        """Let the session see what came to the client's host: a path that loses large packets alone lets the client log
+        in, wait in vain and go. Returns whether anything came since the last look.
         """
         with suppress(OSError):  # the socket is gone
-            unacknowledged = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-            self._session.undelivered = self._transport.get_write_buffer_size() + int.from_bytes(
-                unacknowledged, sys.byteorder
-            )
+            socket = self._transport.get_extra_info("socket")
+            waiting = int.from_bytes(fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+            info = socket.getsockopt(IPPROTO_TCP, TCP_INFO, ACKNOWLEDGED.size)
+            waiting += self._transport.get_write_buffer_size()
+            return self._session.look(waiting, *ACKNOWLEDGED.unpack(info))
+        return False
 
     def _awake(self) -> float:
         """What time it is. Where we stood still until now, the client could neither be heard nor hear of us."""

@@ -14,6 +14,7 @@ from pamqp.base import Frame as Method
 
 from gateway.amqp import handshake
 from gateway.amqp.actions import Action, Ask, Consumer, Login, Out, Renew, Value
+from gateway.amqp.arrival import Arrival
 from gateway.amqp.channels import Channels, undo
 from gateway.amqp.codec import ALIVE, HEARTBEAT, METHOD, Frame, Frames, clipped, read_method
 from gateway.amqp.deliveries import Lease, Outcome
@@ -48,8 +49,8 @@ class Session:
     """A connection. Times are seconds of one clock; ``new_tag`` makes names of consumers, each but once."""
 
     __slots__ = (
-        *("_broken", "_channels", "_draining", "_frames", "_greeting", "_out", "_pulse"),
-        *("ended", "state", "tuned", "undelivered"),
+        *("_arrival", "_broken", "_channels", "_draining", "_frames", "_greeting", "_out", "_pulse"),
+        *("ended", "state", "tuned"),
     )
 
     def __init__(self, now: float, new_tag: NewTag) -> None:
@@ -57,13 +58,11 @@ class Session:
         self.tuned = Tuned()
         self.ended: Fault | None = None
         """Why we closed it."""
-        self.undelivered = 0
-        """Octets at the end of what was written that have not come to the client's host yet, as far as is known."""
         self._out = Out()
         self._channels = Channels(self._out, new_tag)
         self._greeting, self._frames, self._broken = b"", Frames(handshake.LOGIN_MAX), False
         self._draining = False
-        self._pulse = Pulse(now)
+        self._pulse, self._arrival = Pulse(now), Arrival()
 
     # --- What comes in ------------------------------------------------------------------------------------------------
 
@@ -137,15 +136,21 @@ class Session:
             return self._pulse.closing()
         return self._pulse.open(self.tuned.heartbeat) if self.state is State.OPEN else self._pulse.login()
 
+    def look(self, waiting: int, acknowledged: int) -> bool:
+        """So many octets are seen to wait, and so many did the client's host acknowledge since the connection began.
+        Returns whether any came since the last look.
+        """
+        return self._arrival.look(self._out.written, waiting, acknowledged)
+
     def excuse(self, now: float) -> None:
         """We stood still, or are about to break off: should the client go away now, that is no fault of its own."""
         self._pulse.excuse(now)
 
     def lost(self) -> None:
         """The client is gone without a word: what it had in its hands has failed, unless the fault is ours, or it never
-        had it: of the last ``undelivered`` octets nobody knows whether they came.
+        had it. What was written since the last look is taken to have come: handlers may fail at once.
         """
-        self._channels.end(self._loss, self._out.written - self.undelivered)
+        self._channels.end(self._loss, self._arrival.missing)
         self._out.asked, self.state = None, State.OVER
 
     def drain(self) -> None:
@@ -263,7 +268,8 @@ class Session:
     def _on_connection(self, method: Method) -> None:
         match method:
             case commands.Connection.Close():
-                self._channels.end(Outcome.RETURNED if method.reply_code in ORDINARY else self._loss)
+                loss = Outcome.RETURNED if method.reply_code in ORDINARY else self._loss
+                self._channels.end(loss, self._arrival.missing)
                 self._out.say(0, commands.Connection.CloseOk())
                 self.state = State.OVER
             case commands.Connection.StartOk() if self.state is State.LOGIN:

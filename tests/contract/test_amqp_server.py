@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -483,23 +484,79 @@ async def test_what_is_anothers_by_now_costs_those_the_connection_who_have_somet
     assert (await idle.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
 
 
-@pytest.mark.parametrize(("octets", "outcome"), [(1, "lost"), (4 << 20, "returned")])
-async def test_a_message_that_never_came_to_its_consumer_has_not_failed(amqp: Amqp, octets: int, outcome: str) -> None:
-    """As over a path that loses large packets alone: the client waits in vain, and goes."""
-    near = socket.socket()
-    near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    near.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", amqp.port))
-    raw = Raw(*await asyncio.open_connection(sock=near, limit=2**10))
-    await raw.log_in(amqp.user, amqp.secret)
-    await raw.ask(commands.Channel.Open(), 1)
-    await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
-    amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(octets)))
-    await raw.hear()
-    raw.writer.write_eof()
-    await asyncio.sleep(0.1)  # what was said last is heard before the end
-    await raw.drop()
-    await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [[outcome]])
+GOING: dict[str, Callable[[Raw, socket.socket], None]] = {
+    "in order": lambda raw, _: raw.writer.close(),
+    "without a word": lambda _, near: near.shutdown(socket.SHUT_WR),
+    "reset": lambda raw, _: raw.writer.transport.abort(),
+}
+"""How a client goes, whose socket lingers for no time."""
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("going", GOING)
+@pytest.mark.parametrize(
+    ("octets", "looks", "outcome"), [(1, 0, "lost"), (1, 4, "lost"), (4 << 20, 4, "returned")], ids=str
+)
+async def test_a_message_that_never_came_to_its_consumer_has_not_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, octets: int, looks: int, outcome: str, going: str, over_tls: bool
+) -> None:
+    """As over a path that loses large packets alone: the client waits in vain, and goes. On the gateway's own loop."""
+    monkeypatch.setattr(serving, "TICK", 0.1)
+    context, authority = certified(tmp_path)
+    trusted = ssl.create_default_context(cafile=str(authority)) if over_tls else None
+
+    async def script() -> None:
+        async with running_amqp(context if over_tls else None) as amqp:
+            near = socket.socket()
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            near.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", amqp.port))
+            named = "localhost" if over_tls else None
+            raw = Raw(*await asyncio.open_connection(sock=near, limit=2**10, ssl=trusted, server_hostname=named))
+            await raw.log_in(amqp.user, amqp.secret)
+            await raw.ask(commands.Channel.Open(), 1)
+            await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+            amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(octets)))
+            await raw.hear()
+            await asyncio.sleep(looks * serving.TICK)
+            GOING[going](raw, near)
+            await asyncio.sleep(serving.TICK)  # what was said last is heard before the end
+            raw.writer.transport.abort()
+            await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [[outcome]])
+
+    await asyncio.to_thread(uvloop.run, script())
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "TLS"])
+async def test_who_reads_slowly_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over_tls: bool) -> None:
+    """Over TLS what waits may lie where nobody sees that it becomes less."""
+    monkeypatch.setattr(serving, "TICK", 0.1)
+    monkeypatch.setattr("gateway.amqp.pulse.STALL_LIMIT", 1.0)
+    context, authority = certified(tmp_path)
+    trusted = ssl.create_default_context(cafile=str(authority)) if over_tls else None
+
+    async def script() -> int:
+        async with running_amqp(context if over_tls else None) as amqp:
+            near = socket.socket()
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            near.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", amqp.port))
+            named = "localhost" if over_tls else None
+            raw = Raw(*await asyncio.open_connection(sock=near, limit=2**10, ssl=trusted, server_hostname=named))
+            await raw.log_in(amqp.user, amqp.secret)
+            await raw.ask(commands.Channel.Open(), 1)
+            for _ in range(2):
+                amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(4 << 20)))
+                raw.say(commands.Basic.Get(queue=QUEUE), 1)
+            for _ in range(20):
+                await asyncio.sleep(0.15)
+                await raw.hear()
+            ended = sum(map(len, amqp.queues.outcomes(KONTO_ID)))
+            await raw.drop()
+            return ended
+
+    assert await asyncio.to_thread(uvloop.run, script()) == 0, "it has both in hand"
 
 
 async def test_who_is_alive_but_deaf_is_closed_and_nobody_else(amqp: Amqp, connect: Connect) -> None:

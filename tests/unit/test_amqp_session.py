@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from pamqp import commands
 from pamqp.base import Frame as Method
@@ -14,7 +16,7 @@ from gateway.amqp.deliveries import Outcome
 from gateway.amqp.faults import ConnectionFault, Reply
 from gateway.amqp.handshake import GREETING, LOGIN_MAX
 from gateway.amqp.pulse import CLOSE_LIMIT, DEAF_LIMIT, LOGIN_LIMIT, STALL_LIMIT
-from gateway.amqp.session import State
+from gateway.amqp.session import Session, State
 from tests.support.amqp_peer import LOGIN, MELDING, OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer, closing, names
 
 NO_QUEUE = "fiksio.konto.00000000-0000-0000-0000-0000000000ff"
@@ -405,19 +407,25 @@ def test_a_client_that_reads_nothing_is_left() -> None:
     assert peer.session.state is State.OVER
 
 
-@pytest.mark.parametrize("came", [0, 1, 2])
-def test_only_what_came_to_the_client_can_have_failed(came: int) -> None:
+@pytest.mark.parametrize(
+    "end", [Session.lost, lambda session: session.receive(marshal(commands.Connection.Close(541, "", 0, 0), 0), 0.0)]
+)
+@pytest.mark.parametrize(("looked_after", "came", "outcome"), [(2, 0, "returned"), (2, 1, "lost"), (0, 0, "lost")])
+def test_only_what_came_to_the_client_by_the_last_look_can_have_failed(
+    end: Callable[[Session], None], looked_after: int, came: int, outcome: str
+) -> None:
+    """And what was written since: a handler may fail at once."""
     peer = Peer().open()
     consumer, written = peer.consume(), []
     first, second = peer.leases(2)
-    for lease in (first, second):
+    for number, lease in enumerate((first, second, None)):
         written.append(peer.session._out.written)
-        peer.give(consumer, lease)
-    written.append(peer.session._out.written)
-    peer.session.undelivered = written[2] - written[came]
-    peer.session.lost()
+        if number == looked_after:
+            peer.session.look(written[number] - written[came], 0)
+        if lease:
+            peer.give(consumer, lease)
+    end(peer.session)
     peer.work()
-    outcome = Outcome.LOST if came else Outcome.RETURNED
     assert peer.order == [(first.receipt, outcome), (second.receipt, Outcome.RETURNED)]
 
 
