@@ -10,10 +10,11 @@ import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aio_pika
 import pytest
@@ -34,6 +35,7 @@ from gateway.auth.passwords import hashed
 from infra.settings import WrongSetting
 from schemas.audit import AutentiseringFeilet, TilgangNektet
 from schemas.envelope import By
+from schemas.fiks_io_konto import KontoDeaktivert
 from schemas.konfigurasjon import (
     ROOT,
     AktorAktivert,
@@ -304,6 +306,29 @@ async def test_who_loses_another_right_keeps_the_connection(amqp: Amqp, connect:
     )
     assert (await other.hear()).reply_code == 320
     assert (await raw.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
+
+
+async def test_a_connection_outlives_its_token(amqp: Amqp, connect: Connect) -> None:
+    """Trap 31: clients fetch a new one only when they connect."""
+    raw = await connect(amqp, heartbeat=None)
+    ends = int(time.time()) + 1
+    await raw.log_in(amqp.user, f"{PASSORD} {amqp.token(exp=ends)}")
+    await raw.ask(commands.Channel.Open(), 1)
+    while time.time() <= ends:
+        await asyncio.sleep(0.1)
+    amqp.memory.meet(OrganisasjonOpprettet(fiks_org_id=uuid4(), navn="En annen", orgnr="310992003"))
+    assert (await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)).name == "Basic.ConsumeOk"
+    amqp.queues.put(KONTO_ID, MELDING)
+    assert (await raw.hear()).name == "Basic.Deliver"
+
+
+async def test_what_waits_for_an_account_that_was_deactivated_is_read_as_before(amqp: Amqp, connect: Connect) -> None:
+    listening, coming = await connect(amqp), await connect(amqp)
+    await listening.ask(commands.Basic.Consume(queue=QUEUE), 1)
+    amqp.memory.meet(KontoDeaktivert(fiks_org_id=ORG, konto_id=KONTO_ID, endret=datetime.now(UTC), endret_av="ansatt"))
+    amqp.queues.put(KONTO_ID, MELDING)
+    assert (await listening.hear()).name == "Basic.Deliver"
+    assert (await coming.ask(commands.Basic.Consume(queue=QUEUE), 1)).name == "Basic.ConsumeOk"
 
 
 # --- Delivering ------------------------------------------------------------------------------------------------------

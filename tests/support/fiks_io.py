@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.auth.grant import token_for
@@ -80,12 +81,7 @@ class Sender:
 
     async def say(self, *events: Any) -> None:
         """Append configuration, and wait until the gateway knows it."""
-        memory = self.caller.app[MEMORY]
-        for event in events:
-            about = fact(event, time=datetime.now(UTC), id=str(uuid4()), source="urn:test")
-            async with memory.expecting(about.id) as known:
-                await self.caller.app[LOG].append(event, about)
-                await known
+        await configured(self.caller.app, *events)
 
     async def as_organisation(self, organisation: Organisation, konto: UUID, mottaker: UUID) -> Sender:
         """The integration of an organisation, for other accounts."""
@@ -149,3 +145,12 @@ async def running_sender(kafka: str, state: Path, **more: Any) -> AsyncIterator[
         sender = Sender(caller, caller.headers, uuid4(), uuid4())
         await sender.say(*konto_made(TESTVIK, sender.konto), *konto_made(PROVDAL, sender.mottaker))
         yield sender
+
+
+async def configured(app: web.Application, *events: Any) -> None:
+    """Append configuration, and wait until the gateway knows it."""
+    for event in events:
+        about = fact(event, time=datetime.now(UTC), id=str(uuid4()), source="urn:test")
+        async with app[MEMORY].expecting(about.id) as known:
+            await app[LOG].append(event, about)
+            await known

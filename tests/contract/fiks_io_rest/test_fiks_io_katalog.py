@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,10 +17,11 @@ from gateway.context import DELIVERIES
 from gateway.issuer.people import PEOPLE
 from gateway.routes.docs import descriptions
 from schemas.envelope import By
+from schemas.fiks_io_konto import OffentligNokkelSatt
 from streams.domain.errors import Unavailable
-from tests.support.certificates import certificate, expired, key, pem
+from tests.support.certificates import BEGIN, END, certificate, expired, key, pem
 from tests.support.dokumentlager import Answer
-from tests.support.fiks_io import AS_JAVA, java, specification
+from tests.support.fiks_io import AS_JAVA, configured, java, specification
 from tests.support.fiks_io_konto import KATALOG, KONTOER, ROOT, Io, done, refused
 
 DESCRIBED = json.loads(descriptions()["fiks-io-katalog-api-v1.json"])["components"]
@@ -113,6 +114,32 @@ async def test_there_is_no_key_without_an_account_or_a_certificate_that_may_be_u
     await done(io.a, "DELETE", f"{KONTOER}/{deleted}")
     for konto_id in (without, deleted, str(uuid4()), "ikke-en-uuid"):
         await refused(io.nobody, 404, "GET", f"{KATALOG}/kontoer/{konto_id}/offentligNokkel")
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "melding"),
+    [(BEGIN, datetime.now(UTC) - timedelta(days=1), "utløp"), (END - timedelta(days=1), END, "ikke gyldig før")],
+    ids=["expired", "not valid yet"],
+)
+async def test_a_certificate_whose_time_is_not_now_is_no_key_and_its_owner_is_told_why(
+    io: Io, begin: datetime, end: datetime, melding: str
+) -> None:
+    """One that was valid as it was uploaded is judged at each look-up alone."""
+    konto_id = await io.konto(io.a, offentligNokkel=pem())
+    path = f"{KATALOG}/kontoer/{konto_id}/offentligNokkel"
+    assert (await done(io.nobody, "GET", path))["nokkel"] == pem()
+    aged = OffentligNokkelSatt(
+        fiks_org_id=io.a.fiks_org_id,
+        konto_id=UUID(konto_id),
+        pem=pem(certificate(begin=begin, end=end)),
+        endret=datetime.now(UTC),
+        endret_av="test",
+    )
+    await configured(io.a.app, aged)
+    await refused(io.nobody, 404, "GET", path)
+    assert melding in (await done(io.a, "GET", f"{KATALOG}/kontoer/{konto_id}/status"))["melding"]
+    shown = (await done(io.a, "GET", f"{KONTOER}/{konto_id}"))["offentligNokkel"]
+    assert (shown["valid"], melding in shown["statusMessage"]) == (False, True)
 
 
 async def test_a_look_up_says_what_is_wrong_with_it(io: Io) -> None:

@@ -2,6 +2,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.rabbitmq.client.ShutdownSignalException;
+import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.nio.file.Files;
@@ -45,6 +46,7 @@ import no.ks.fiks.io.client.model.MeldingId;
 import no.ks.fiks.io.client.model.MeldingRequest;
 import no.ks.fiks.io.client.model.MottattMelding;
 import no.ks.fiks.io.client.model.Payload;
+import no.ks.fiks.io.client.model.StreamPayload;
 import no.ks.fiks.io.client.model.StringPayload;
 import no.ks.fiks.io.klient.FiksIOHttpException;
 
@@ -207,7 +209,27 @@ public class FiksIo {
     private static List<Payload> payloads(JsonNode ask) {
         var made = new ArrayList<Payload>();
         ask.path("files").forEach(file -> made.add(new FilePayload(Path.of(file.asText()))));
+        if (ask.has("breaksAfter")) {
+            made.add(new StreamPayload(new Breaking(ask.get("breaksAfter").asInt()), ask.get("navn").asText()));
+        }
         return made;
+    }
+
+    /** Zeroes, and then a fault, as of a disk. */
+    private static final class Breaking extends InputStream {
+        private int left;
+
+        Breaking(int octets) {
+            left = octets;
+        }
+
+        @Override
+        public int read() throws IOException {
+            if (left-- == 0) {
+                throw new IOException("the disk is broken");
+            }
+            return 0;
+        }
     }
 
     private static InputStream written(MottattMelding melding, Path file) throws Exception {
