@@ -18,6 +18,7 @@ from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 
 from gateway import routes as routes_package
+from gateway.ahead import AHEAD, Stocks
 from gateway.amqp.access import Access
 from gateway.amqp.server import Server
 from gateway.answering import ANSWERING, answered
@@ -116,7 +117,7 @@ def make_app(settings: Settings) -> web.Application:
     wrapping = keks(settings)
     app[MEMORY], app[TOKENS], app[LOG], app[PERSONS] = memory, tokens, Log(settings.kafka, wrapping), named
     app[FULLMAKTER], app[KRR] = fullmakter, Krr(settings.krr, maskinporten, session)
-    app[AUDITOR] = Auditor(app[LOG], memory)
+    app[AUDITOR], app[AHEAD] = Auditor(app[LOG], memory), Stocks(app[LOG].keys)
     app[ACCESS] = Access(memory, tokens, integrations, app[AUDITOR])
     app[BLOBS], app[ENDS] = blob_store(settings), Ends(settings.kafka, TOPICS[TOPIC])
     app[OPPLASTINGER], app[MAKING] = Opplastinger(app[BLOBS], wrapping), {}

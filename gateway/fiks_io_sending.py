@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
+from gateway.ahead import AHEAD, Ahead
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import DEMANDED
 from gateway.auth.principal import PRINCIPAL
@@ -68,17 +69,36 @@ def fault_of(request: web.Request, mottaker_id: UUID, refused: Avslag) -> Reject
     return nektet if refused.status == IKKE_AKSEPTERT else rejected
 
 
+def ahead_for(
+    request: web.Request, mottaker: Katalogkonto, innhold: Innhold, headere: Mapping[str, str]
+) -> Ahead | None:
+    """What was made ahead for the message, if anything was and it has a use for it: something to seal, of which nothing
+    is sealed yet, and an id that nobody else gives it.
+    """
+    seals = bool(headere) or innhold.is_there
+    if not seals or innhold.is_sealed or mottaker.satt.unik_klient_melding_id:
+        return None
+    return request.app[AHEAD].take(mottaker.ressurs.id)
+
+
 async def tell(
-    request: web.Request, melding: MeldingSendt, innhold: Innhold, content: Content | None, nokkel: str, now: datetime
+    request: web.Request,
+    melding: MeldingSendt,
+    innhold: Innhold,
+    content: Content | None,
+    nokkel: str,
+    now: datetime,
+    ahead: Ahead | None = None,
 ) -> Position:
     """Append the message, whose content nobody loses from then on. Raises TooLarge; Unavailable where nothing was
     accepted, and else PerhapsAccepted: on a 503 a published client sends it again by itself (contract 1.4).
 
-    ``nokkel`` is the name of its key, by which its headers are sealed too: it is made if there is anything to seal.
+    ``nokkel`` is the name of its key, by which its headers are sealed too: it is made if there is anything to seal and
+    it was not made ``ahead``.
     """
     if melding.nokkel is not None:
-        await innhold.sealed_by(melding.nokkel)
-    elif melding.headere:
+        await innhold.sealed_by(melding.nokkel, ahead and ahead.key)
+    elif melding.headere and ahead is None:
         await request.app[LOG].keys.create(nokkel)
     if content is not None and content.is_large:
         return await _tell_with_document(request, melding, innhold, content, now)

@@ -73,9 +73,22 @@ class Innhold(Stored):
             return None
         return Content(self._dokument_id, self.blob, self._size, self._hash.hexdigest())
 
-    async def sealed_by(self, name: str) -> None:
-        """Make its key known under the name; what waits for that is put meanwhile. Raises Unavailable."""
-        making = self.begin_key(name, self._key)
+    @property
+    def is_there(self) -> bool:
+        """Whether there is content."""
+        return bool(self._first)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether some of it was put, so that its key is what it is."""
+        return self.is_there and not self._waits
+
+    async def sealed_by(self, name: str, ahead: bytes | None = None) -> None:
+        """Make its key known under the name, or take that which is known by it ``ahead``; what waits for that is put
+        meanwhile. Raises Unavailable.
+        """
+        self._key = ahead or self._key
+        making = self.begin_key(name, self._key, ahead=ahead is not None)
         if self._waits:
             await self.put(self._key, self._all())
         await making.durable()

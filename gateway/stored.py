@@ -14,14 +14,19 @@ from streams.domain.errors import Unacknowledged, Unavailable
 
 
 class KeyUnderWay:
-    """A key by which something is sealed already while the log takes it in: a new one, or ``key``. The name must be
-    one that nothing else has. Either ``durable`` or ``destroy`` is to be awaited.
+    """A key by which something is sealed already while the log takes it in: a new one, or ``key``; unless that was made
+    ``ahead``. The name must be one that nothing else has. Either ``durable`` or ``destroy`` is to be awaited.
     """
 
-    def __init__(self, keys: Keys, name: str, key: bytes | None = None) -> None:
+    def __init__(self, keys: Keys, name: str, key: bytes | None = None, *, ahead: bool = False) -> None:
         self.key = key or new_key()
         self._keys, self._name = keys, name
-        self._making = asyncio.create_task(keys.create(name, self.key))
+        self._making: asyncio.Future[bytes]
+        if ahead:
+            self._making = asyncio.get_running_loop().create_future()
+            self._making.set_result(self.key)
+        else:
+            self._making = asyncio.create_task(keys.create(name, self.key))
 
     async def durable(self) -> None:
         """Returns once it is, and not before anything may name it. Raises Unavailable."""
@@ -57,9 +62,9 @@ class Stored:
         await making.durable()
         return making.key
 
-    def begin_key(self, name: str, key: bytes | None = None) -> KeyUnderWay:
-        """The same, which goes on meanwhile."""
-        self._making = KeyUnderWay(self._keys, name, key)
+    def begin_key(self, name: str, key: bytes | None = None, *, ahead: bool = False) -> KeyUnderWay:
+        """The same, which goes on meanwhile, or was done ``ahead``."""
+        self._making = KeyUnderWay(self._keys, name, key, ahead=ahead)
         return self._making
 
     async def say(self, appending: Awaitable[Position]) -> Position:

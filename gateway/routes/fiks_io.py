@@ -11,7 +11,7 @@ from gateway.answering import answers
 from gateway.auth.middleware import demand_on
 from gateway.fiks_io import melding_id_for, name_of_key_for, sendt
 from gateway.fiks_io_konto import PARTY
-from gateway.fiks_io_sending import parties, tell, that_counts
+from gateway.fiks_io_sending import ahead_for, parties, tell, that_counts
 from gateway.fiks_io_upload import metadata, parts_of, receiving
 from gateway.routes import Routes, as_json
 
@@ -32,11 +32,12 @@ async def send(request: web.Request) -> web.Response:
         content, now = await innhold.store(), datetime.now(UTC)
         await demand_on(request, avsender_konto_id)  # closed or revoked while the content came, perhaps for an hour
         avsender, mottaker = parties(request, said, har_innhold=content is not None, now=now)
-        melding_id = melding_id_for(mottaker, avsender_konto_id, said.headere)
+        ahead = ahead_for(request, mottaker, innhold, said.headere)
+        melding_id = ahead.melding_id if ahead else melding_id_for(mottaker, avsender_konto_id, said.headere)
         nokkel = name_of_key_for(mottaker, melding_id)
         melding = sendt(said, melding_id, avsender, mottaker, content, nokkel, now)
         answers(request, melding_id)
-        position = await tell(request, melding, innhold, content, nokkel, now)
+        position = await tell(request, melding, innhold, content, nokkel, now, ahead)
     if mottaker.satt.unik_klient_melding_id and melding.klient_melding_id is not None:
         melding = await that_counts(request, melding, position)
     return as_json(
