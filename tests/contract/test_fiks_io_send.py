@@ -17,6 +17,7 @@ import pytest_asyncio
 from yarl import URL
 
 from gateway import fiks_io_upload
+from gateway.ahead import AHEAD, FEWEST
 from gateway.auth.login import person_token
 from gateway.auth.persons import PERSONS
 from gateway.context import BLOBS, LOG, TRAFFIC
@@ -38,6 +39,7 @@ from schemas.personal import Place
 from schemas.topics import NOKKEL, TOPICS
 from streams.domain import dokumentlager
 from streams.domain.eksponering import key_of
+from streams.domain.errors import Unavailable
 from streams.domain.fiks_io import dokumentlager_konto_of, key_id_of, stream_of
 from streams.domain.fiks_io_konto import SENDE_MOTTA
 from streams.sealing import opened_all, opened_at
@@ -142,6 +144,54 @@ async def test_what_a_client_sends_is_taken_in(
         assert (event.storrelse, said.sha256) == (len(content), hashlib.sha256(content).hexdigest())
         assert event.sha256.startswith("fiks1:"), "or short content could be guessed from it"
         assert await sender.content_of(event) == content
+
+
+async def test_keys_that_are_made_ahead_seal_one_message_each(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once an account is sent many; and such a message needs nothing of the log but to be taken in."""
+    body, headere = java(sender.metadata(headere={"annet": "blåbær"}), CONTENT), (Header(navn="annet", verdi="blåbær"),)
+    for _ in range(FEWEST):
+        await sender.send(body)
+    await eventually(lambda: bool(sender.caller.app[AHEAD]._of[sender.mottaker].ready))
+    keys, marks = sender.caller.app[LOG].keys, await ends_of(sender.caller.settings.kafka, "fiks.io")
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "create", away)
+        assert [(await sender.send(body))[0] for _ in range(2)] == [202, 202]
+    one, other = await events_after(sender.caller.settings.kafka, marks, "fiks.io")
+    assert one.event.nokkel != other.event.nokkel
+    for each in (one, other):
+        assert each.event.nokkel == key_id_of(stream_of(sender.mottaker, each.event.melding_id))
+        assert await sender.content_of(each.event) == CONTENT
+        assert [said.headere for said in await opened_all(keys, [(each.event, each.at)])] == [headere]
+
+
+async def test_a_key_that_was_made_ahead_is_destroyed_where_its_message_is_not_taken_in(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = java(sender.metadata(), CONTENT)
+    for _ in range(FEWEST):
+        await sender.send(body)
+    await eventually(lambda: bool(sender.caller.app[AHEAD]._of[sender.mottaker].ready))
+    _, ahead = sender.caller.app[AHEAD]._of[sender.mottaker].ready[0]
+    destroyed: list[str] = []
+
+    async def destroy(name: str) -> None:
+        destroyed.append(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sender.caller.app[LOG].keys, "destroy", destroy)
+        patch.setattr(sender.caller.app[LOG], "append", refuse)
+        blobs = sorted(stored_in(sender.blobs))
+        assert (await sender.send(body))[0] == 500
+    assert destroyed == [key_id_of(stream_of(sender.mottaker, ahead.melding_id))]
+    assert sorted(stored_in(sender.blobs)) == blobs
+
+
+async def away(*_: object) -> bytes:
+    raise Unavailable("the log is away")
+
+
+async def refuse(*_: object) -> None:
+    raise RuntimeError("a fault of ours")
 
 
 @pytest.mark.parametrize("null", [{"ttl": None, "svarPaMelding": None, "headere": None}, None], ids=["null", "missing"])

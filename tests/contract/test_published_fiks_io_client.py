@@ -1,8 +1,8 @@
 """The published client of Fiks IO for Java, unchanged, against the whole local system: what a vendor's code sees.
 
 One system for the module; 3.5.0 on the AMQP client that it asks for, then on the newest, and 3.6.3 for what is new in
-it. TEST_LARGE=1 adds 300 MB on the newer library; TEST_MINUTES=3 lets the traffic run
-that long, which is 20 seconds else.
+it. TEST_LARGE=1 adds 300 MB on the newer library; TEST_MINUTES=10 lets the traffic run
+that long, which is 20 seconds else, and at a slower pace.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from tests.support.published_client import FIKS_IO, FIKS_IO_3_6, FIKS_IO_NEWER_A
 
 SECONDS = 60 * float(os.environ.get("TEST_MINUTES", "0.33"))
 LARGE = "TEST_LARGE" in os.environ
+PAUSE, BETWEEN_CUTS = max(20, round(SECONDS / 2.4)), max(3.0, SECONDS / 30)
+"""Milliseconds between two messages of a thread, and seconds between two cuts."""
 CUTS = [((GATEWAYS[0],), signal.SIGKILL), (GATEWAYS, signal.SIGKILL), ((GATEWAYS[1],), signal.SIGTERM)]
 ENDS = {Status.KVITTERT, Status.AVVIST, Status.UTLOPT, Status.FEILET}
 newer = pytest.mark.skipif(not (FIKS_IO_3_6.jar and FIKS_IO_3_6.jar.exists()), reason=f"no {FIKS_IO_3_6.jar}")
@@ -375,7 +377,7 @@ async def test_mixed_traffic_with_cuts(post: Post) -> None:
     async with post.java(FIKS_IO) as one, post.java(FIKS_IO_NEWER_AMQP) as other:
         clients = await one.open(pair[0]), await other.open(pair[1])
         for klient, mottaker in zip(clients, reversed(pair), strict=True):
-            await klient("traffic", mottaker=mottaker.konto_id, threads=2, pause=20)
+            await klient("traffic", mottaker=mottaker.konto_id, threads=2, pause=PAUSE)
         cuts = await cut_for(post, SECONDS)
         sent = [one for klient in clients for one in await klient("quiet")]
         kontoer = [UUID(one.konto_id) for one in pair]
@@ -407,7 +409,7 @@ async def cut_for(post: Post, seconds: float) -> int:
     """End gateways in one way after the other for so long, and in each way at least once. Returns how often."""
     ends, number = get_running_loop().time() + seconds, 0
     while number < len(CUTS) or get_running_loop().time() < ends:
-        await sleep(3)
+        await sleep(BETWEEN_CUTS)
         names, by = CUTS[number % len(CUTS)]
         await post.end(*names, by=by)
         number += 1
