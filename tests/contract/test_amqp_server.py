@@ -514,7 +514,7 @@ GOING: dict[str, Callable[[Raw, socket.socket], None]] = {
     "without a word": lambda _, near: near.shutdown(socket.SHUT_WR),
     "reset": lambda raw, _: raw.writer.transport.abort(),
 }
-"""How a client goes, whose socket lingers for no time."""
+"""How a client goes."""
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "TLS"])
@@ -527,20 +527,9 @@ async def test_a_message_that_never_came_to_its_consumer_has_not_failed(
 ) -> None:
     """As over a path that loses large packets alone: the client waits in vain, and goes. On the gateway's own loop."""
     monkeypatch.setattr(serving, "TICK", 0.1)
-    context, authority = certified(tmp_path)
-    trusted = ssl.create_default_context(cafile=str(authority)) if over_tls else None
 
     async def script() -> None:
-        async with running_amqp(context if over_tls else None) as amqp:
-            near = socket.socket()
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            near.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", amqp.port))
-            named = "localhost" if over_tls else None
-            raw = Raw(*await asyncio.open_connection(sock=near, limit=2**10, ssl=trusted, server_hostname=named))
-            await raw.log_in(amqp.user, amqp.secret)
-            await raw.ask(commands.Channel.Open(), 1)
+        async with reading_little(tmp_path, over_tls) as (amqp, raw, near):
             await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
             amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(octets)))
             await raw.hear()
@@ -558,19 +547,9 @@ async def test_who_reads_slowly_is_not_left(tmp_path: Path, monkeypatch: pytest.
     """Over TLS what waits may lie where nobody sees that it becomes less."""
     monkeypatch.setattr(serving, "TICK", 0.1)
     monkeypatch.setattr("gateway.amqp.pulse.STALL_LIMIT", 1.0)
-    context, authority = certified(tmp_path)
-    trusted = ssl.create_default_context(cafile=str(authority)) if over_tls else None
 
     async def script() -> int:
-        async with running_amqp(context if over_tls else None) as amqp:
-            near = socket.socket()
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            near.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", amqp.port))
-            named = "localhost" if over_tls else None
-            raw = Raw(*await asyncio.open_connection(sock=near, limit=2**10, ssl=trusted, server_hostname=named))
-            await raw.log_in(amqp.user, amqp.secret)
-            await raw.ask(commands.Channel.Open(), 1)
+        async with reading_little(tmp_path, over_tls) as (amqp, raw, _):
             for _ in range(2):
                 amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(4 << 20)))
                 raw.say(commands.Basic.Get(queue=QUEUE), 1)
@@ -582,6 +561,24 @@ async def test_who_reads_slowly_is_not_left(tmp_path: Path, monkeypatch: pytest.
             return ended
 
     assert await asyncio.to_thread(uvloop.run, script()) == 0, "it has both in hand"
+
+
+@contextlib.asynccontextmanager
+async def reading_little(folder: Path, over_tls: bool) -> AsyncIterator[tuple[Amqp, Raw, socket.socket]]:
+    """A server, and a client that has opened channel 1, whose host takes little at a time and lingers for no time."""
+    context, authority = certified(folder)
+    trusted = ssl.create_default_context(cafile=str(authority)) if over_tls else None
+    async with running_amqp(context if over_tls else None) as amqp:
+        near = socket.socket()
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        near.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", amqp.port))
+        named = "localhost" if over_tls else None
+        raw = Raw(*await asyncio.open_connection(sock=near, limit=2**10, ssl=trusted, server_hostname=named))
+        await raw.log_in(amqp.user, amqp.secret)
+        await raw.ask(commands.Channel.Open(), 1)
+        yield amqp, raw, near
 
 
 async def test_who_is_alive_but_deaf_is_closed_and_nobody_else(amqp: Amqp, connect: Connect) -> None:
