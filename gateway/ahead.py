@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -22,7 +23,7 @@ from streams.domain.fiks_io import key_id_of, stream_of
 MOST, FEWEST = 32, 4
 """Messages of an account within a second: keys are made for as many, and for none where they are fewer."""
 FRESH = LIFETIME - 10.0
-"""Seconds in which a key is used or never: so long at least this process remembers it."""
+"""Seconds in which a key is used or never: so long this process remembers it, unless it meets very many others."""
 ACCOUNTS = 1000
 """Of those that were sent something last."""
 
@@ -51,7 +52,7 @@ class Stocks:
         self._of: OrderedDict[UUID, _Stock] = OrderedDict()
 
     def take(self, konto_id: UUID) -> Ahead | None:
-        """What is there for one more message to the account, if anything is. To be asked for each."""
+        """What is there for one more message to the account, if anything is."""
         stock, now = self._of.setdefault(konto_id, _Stock()), self._clock()
         self._of.move_to_end(konto_id)
         if len(self._of) > ACCOUNTS:
@@ -65,14 +66,15 @@ class Stocks:
         return stock.ready.popleft()[1] if stock.ready else None
 
     async def _make(self, konto_id: UUID, stock: _Stock, count: int) -> None:
-        made, since = [Ahead(new_uuid(), new_key()) for _ in range(count)], self._clock()
-        try:
-            await asyncio.gather(
-                *(self._keys.create(key_id_of(stream_of(konto_id, one.melding_id)), one.key) for one in made)
-            )
-        except Unavailable:  # whoever sends something next is told
-            return
-        stock.ready.extend((since, one) for one in made)
+        since = self._clock()
+
+        async def make() -> None:
+            one = Ahead(new_uuid(), new_key())
+            with suppress(Unavailable):  # whoever sends something next is told
+                await self._keys.create(key_id_of(stream_of(konto_id, one.melding_id)), one.key)
+                stock.ready.append((since, one))
+
+        await asyncio.gather(*(make() for _ in range(count)))
 
 
 AHEAD = web.AppKey("ahead", Stocks)

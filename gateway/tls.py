@@ -22,12 +22,14 @@ def tls(certificate: Path, key: Path) -> ssl.SSLContext:
 
 def tls_of(settings: Settings) -> ssl.SSLContext | None:
     """That of the ports that want it; None where there is no such port, or no certificate. Raises WrongSetting."""
-    if settings.gateway_tls_port is settings.amqp_port is None:
+    if settings.gateway_tls_port is None and settings.amqp_port is None:
         return None
     certificate, key = settings.tls_certificate, settings.tls_key
     if certificate is None:
         if settings.gateway_tls_port is not None:
             raise WrongSetting("FIKS_GATEWAY_TLS_PORT is set and FIKS_TLS_CERTIFICATE is not: name a certificate chain")
+        if key is not None:
+            raise WrongSetting("FIKS_TLS_KEY is set and FIKS_TLS_CERTIFICATE is not: name the certificate chain too")
         return None
     if key is None:
         raise WrongSetting("FIKS_TLS_CERTIFICATE is set and FIKS_TLS_KEY is not: name the file with its key too")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 SURE = 4096
-"""Octets that wait where they can be counted, and are then all that wait: behind more TLS may keep others uncounted."""
+"""Octets that wait where they can be counted: behind more TLS keeps others, which nobody can count."""
+ADDED = 512
+"""One octet in as many is that of TLS, about, where much is written at a time."""
 
 
 class Arrival:
-    """What had come by the last look. All in octets that we wrote, but for those that the client's host acknowledged:
-    they are of TLS where there is TLS, and more by what that adds.
+    """What had come by the last look. ``written`` is in octets that we wrote; what waits, and what the client's host
+    acknowledged, is in those of TLS where there is TLS: never fewer than ours.
     """
 
     __slots__ = ("_acknowledged", "_came", "_looked", "_sure", "_sure_acknowledged")
@@ -26,12 +28,11 @@ class Arrival:
         Returns whether any came since the last look.
         """
         goes_on = acknowledged > self._acknowledged
-        if waiting <= SURE:
-            self._sure, self._sure_acknowledged = written - waiting, acknowledged
-            self._came = self._sure
+        since, seen = acknowledged - self._sure_acknowledged, written - waiting
+        if waiting <= SURE and since >= seen - self._sure:  # else others wait where nobody sees them
+            self._came = self._sure = seen
+            self._sure_acknowledged = acknowledged
         else:
-            since = acknowledged - self._sure_acknowledged
-            since -= since // 64  # what TLS adds where so much is written, and more
-            self._came = max(self._came, min(self._sure + since, written - waiting))
+            self._came = max(self._came, min(self._sure + since - since // ADDED, seen))
         self._looked, self._acknowledged = written, acknowledged
         return goes_on

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
+import socket
 import sys
 import termios
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from socket import IPPROTO_TCP, TCP_INFO
 from struct import Struct
 from typing import Protocol, cast
 
@@ -51,7 +52,7 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         *("_answering", "_host", "_loop", "_over_since", "_session", "_subscriptions", "_transport"),
-        *("_reading", "_unread", "_working", "reader"),
+        *("_reading", "_unread", "_watched", "_working", "reader"),
     )
     _transport: asyncio.Transport
 
@@ -64,6 +65,7 @@ class Link(asyncio.Protocol):
         self._answering: asyncio.Task[None] | None = None
         self._working, self._reading = False, True
         self._unread = 0
+        self._watched: socket.socket | None = None
         self._over_since: float | None = None
 
     # --- From the transport -------------------------------------------------------------------------------------------
@@ -74,6 +76,8 @@ class Link(asyncio.Protocol):
         self._host.arrived(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._session.misses:
+            self._look()  # it may say that it goes, or why
         with self._spared():
             self._session.receive(data, self._awake())
         self._work()
@@ -93,6 +97,9 @@ class Link(asyncio.Protocol):
         now = self._awake()
         if exc is not None and not isinstance(exc, OSError):  # a fault of ours, by which the transport ended
             self._session.excuse(now)
+        if self._session.misses:
+            self._look()
+        self._unwatch()
         self._session.lost()
         self._work()
         ended = self._session.ended
@@ -147,14 +154,28 @@ class Link(asyncio.Protocol):
     def _look(self) -> bool:
         """Let the session see what came to the client's host: a path that loses large packets alone lets the client log
         in, wait in vain and go. Returns whether anything came since the last look.
+
+        What has not come is watched to the end, when the transport knows no socket any more: by then it may have come.
         """
-        with suppress(OSError):  # the socket is gone
-            socket = self._transport.get_extra_info("socket")
-            waiting = int.from_bytes(fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-            info = socket.getsockopt(IPPROTO_TCP, TCP_INFO, ACKNOWLEDGED.size)
+        line = self._watched or self._transport.get_extra_info("socket")
+        if line is None or line.fileno() < 0:
+            return False
+        with suppress(OSError):
+            waiting = int.from_bytes(fcntl.ioctl(line.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+            info = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED.size)
             waiting += self._transport.get_write_buffer_size()
-            return self._session.look(waiting, *ACKNOWLEDGED.unpack(info))
+            comes = self._session.look(waiting, *ACKNOWLEDGED.unpack(info))
+            if self._session.misses and self._watched is None:
+                self._watched = socket.socket(fileno=os.dup(line.fileno()))
+            elif not self._session.misses:
+                self._unwatch()
+            return comes
         return False
+
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            self._watched.close()
+            self._watched = None
 
     def _awake(self) -> float:
         """What time it is. Where we stood still until now, the client could neither be heard nor hear of us."""
@@ -166,6 +187,8 @@ class Link(asyncio.Protocol):
 
     def _give(self, consumer: Consumer, leases: Sequence[Lease]) -> None:
         with self._spared():
+            if self._session.idle:
+                self._look()  # so that what comes of these can be told from what was said before
             self._session.give(consumer, leases)
         self._work()
 

@@ -156,7 +156,8 @@ class Server:
         """Do something with each connection. A fault costs that connection alone."""
         for number, link in enumerate(list(self._links), 1):
             try:
-                act(link)
+                if link in self._links:  # it may have gone while others had their turn
+                    act(link)
             except Exception:
                 log.exception("a connection over AMQP met an unexpected fault, and is closed")
                 link.abort()

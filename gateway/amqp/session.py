@@ -142,13 +142,18 @@ class Session:
         """
         return self._arrival.look(self._out.written, waiting, acknowledged)
 
+    @property
+    def misses(self) -> bool:
+        """Whether something had not come to the client by the last look."""
+        return bool(self._arrival.missing)
+
     def excuse(self, now: float) -> None:
         """We stood still, or are about to break off: should the client go away now, that is no fault of its own."""
         self._pulse.excuse(now)
 
     def lost(self) -> None:
         """The client is gone without a word: what it had in its hands has failed, unless the fault is ours, or it never
-        had it. What was written since the last look is taken to have come: handlers may fail at once.
+        had it by the last look. What was written since is taken to have come: handlers may fail at once.
         """
         self._channels.end(self._loss, self._arrival.missing)
         self._out.asked, self.state = None, State.OVER

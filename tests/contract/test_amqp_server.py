@@ -23,6 +23,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, ChannelNotFoundEntity
 from pamqp import commands
 from pamqp.base import Frame as Method
+from pamqp.body import ContentBody
 from pamqp.frame import marshal
 from prometheus_client import REGISTRY
 
@@ -538,6 +539,38 @@ async def test_a_message_that_never_came_to_its_consumer_has_not_failed(
             await asyncio.sleep(serving.TICK)  # what was said last is heard before the end
             raw.writer.transport.abort()
             await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [[outcome]])
+
+    await asyncio.to_thread(uvloop.run, script())
+
+
+GONE_WITH_IT = GOING | {
+    "with an error": lambda raw, _: raw.say(commands.Connection.Close(541, "the handler is broken", 0, 0))
+}
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("going", GONE_WITH_IT)
+async def test_a_message_that_came_at_last_can_have_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, going: str, over_tls: bool
+) -> None:
+    """It was on its way when that was looked at; and who got it went at once, before the next time."""
+    monkeypatch.setattr(serving, "TICK", 0.5)
+
+    async def script() -> None:
+        async with reading_little(tmp_path, over_tls) as (amqp, raw, near):
+            await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
+            await asyncio.sleep(serving.TICK)
+            amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(4 << 20)))
+            await raw.hear()
+            await asyncio.sleep(1.2 * serving.TICK)
+            left = (4 << 20) + 1
+            while left > 0:
+                frame = await raw.hear()
+                left -= len(frame.value) if isinstance(frame, ContentBody) else 1
+            GONE_WITH_IT[going](raw, near)
+            await asyncio.sleep(0.05)
+            raw.writer.transport.abort()
+            await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["lost"]])
 
     await asyncio.to_thread(uvloop.run, script())
 

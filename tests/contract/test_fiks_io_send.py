@@ -149,9 +149,7 @@ async def test_what_a_client_sends_is_taken_in(
 async def test_keys_that_are_made_ahead_seal_one_message_each(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once an account is sent many; and such a message needs nothing of the log but to be taken in."""
     body, headere = java(sender.metadata(headere={"annet": "blåbær"}), CONTENT), (Header(navn="annet", verdi="blåbær"),)
-    for _ in range(FEWEST):
-        await sender.send(body)
-    await eventually(lambda: bool(sender.caller.app[AHEAD]._of[sender.mottaker].ready))
+    await stocked(sender, monkeypatch)
     keys, marks = sender.caller.app[LOG].keys, await ends_of(sender.caller.settings.kafka, "fiks.io")
     with monkeypatch.context() as patch:
         patch.setattr(keys, "create", away)
@@ -168,9 +166,7 @@ async def test_a_key_that_was_made_ahead_is_destroyed_where_its_message_is_not_t
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = java(sender.metadata(), CONTENT)
-    for _ in range(FEWEST):
-        await sender.send(body)
-    await eventually(lambda: bool(sender.caller.app[AHEAD]._of[sender.mottaker].ready))
+    await stocked(sender, monkeypatch)
     _, ahead = sender.caller.app[AHEAD]._of[sender.mottaker].ready[0]
     destroyed: list[str] = []
 
@@ -184,6 +180,45 @@ async def test_a_key_that_was_made_ahead_is_destroyed_where_its_message_is_not_t
         assert (await sender.send(body))[0] == 500
     assert destroyed == [key_id_of(stream_of(sender.mottaker, ahead.melding_id))]
     assert sorted(stored_in(sender.blobs)) == blobs
+
+
+@pytest.mark.parametrize("of", ["content that was put before", "each message once", "headers alone", "nothing"])
+async def test_what_has_no_use_for_a_key_made_ahead_takes_none_and_is_whole(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    await stocked(sender, monkeypatch)
+    ready = sender.caller.app[AHEAD]._of[sender.mottaker].ready
+    before, headere = len(ready), {} if of == "nothing" else {"klientMeldingId": str(uuid4())}
+    content = {"content that was put before": bytes(2_000_000), "each message once": CONTENT}.get(of)
+    if of == "each message once":
+        await sender.say(UnikKlientMeldingIdEndret(**unik(sender), aktivert=True))
+    try:
+        _, event = await sender.sent(content, headere=headere)
+    finally:
+        if of == "each message once":
+            await sender.say(UnikKlientMeldingIdEndret(**unik(sender), aktivert=False))
+    assert before - len(ready) == (1 if of == "headers alone" else 0)
+    if content is not None:
+        assert await sender.content_of(event) == content
+
+
+def unik(sender: Sender) -> dict[str, Any]:
+    return {
+        "fiks_org_id": PROVDAL.id("organisasjon"),
+        "konto_id": sender.mottaker,
+        "endret": datetime.now(UTC),
+        "endret_av": "test",
+    }
+
+
+async def stocked(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the account be one that was sent many just now, however slow this machine is."""
+    stocks = sender.caller.app[AHEAD]
+    stocks._of.pop(sender.mottaker, None)
+    monkeypatch.setattr(stocks, "_clock", lambda: 1.0)
+    for _ in range(FEWEST):
+        await sender.send(java(sender.metadata(), CONTENT))
+    await eventually(lambda: len(stocks._of[sender.mottaker].ready) == FEWEST)
 
 
 async def away(*_: object) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -19,11 +20,12 @@ class Made:
 
     keys: dict[str, bytes | None] = field(default_factory=dict)
     away: bool = False
+    refuses: Callable[[str], bool] = lambda name: False
     now: float = 100.0
 
     async def create(self, name: str, key: bytes | None = None) -> bytes:
         await asyncio.sleep(0)
-        if self.away:
+        if self.away or self.refuses(name):
             raise Unavailable("the log is away")
         assert name not in self.keys
         self.keys[name] = key
@@ -85,6 +87,13 @@ async def test_what_cannot_be_made_is_made_once_the_log_is_there() -> None:
     assert await taken(here, 10) == []
     made.away = False
     assert await taken(here, 2)
+
+
+async def test_what_could_be_made_of_several_is_used() -> None:
+    """As where one partition of the keys has no leader."""
+    made = Made(refuses=lambda name: name[-1] in "0123")
+    found = await taken(stocks(made), 100)
+    assert len(found) > 50 and all(key_id_of(stream_of(KONTO, one.melding_id)) in made.keys for one in found)
 
 
 async def test_accounts_are_forgotten_that_were_sent_nothing_for_long() -> None:

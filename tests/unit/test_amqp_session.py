@@ -410,7 +410,9 @@ def test_a_client_that_reads_nothing_is_left() -> None:
 @pytest.mark.parametrize(
     "end", [Session.lost, lambda session: session.receive(marshal(commands.Connection.Close(541, "", 0, 0), 0), 0.0)]
 )
-@pytest.mark.parametrize(("looked_after", "came", "outcome"), [(2, 0, "returned"), (2, 1, "lost"), (0, 0, "lost")])
+@pytest.mark.parametrize(
+    ("looked_after", "came", "outcome"), [(2, 0, "returned"), (2, 1, "lost"), (2, 2, "lost"), (0, 0, "lost")]
+)
 def test_only_what_came_to_the_client_by_the_last_look_can_have_failed(
     end: Callable[[Session], None], looked_after: int, came: int, outcome: str
 ) -> None:
@@ -421,7 +423,7 @@ def test_only_what_came_to_the_client_by_the_last_look_can_have_failed(
     for number, lease in enumerate((first, second, None)):
         written.append(peer.session._out.written)
         if number == looked_after:
-            peer.session.look(written[number] - written[came], 0)
+            peer.session.look(written[number] - written[came], written[came])
         if lease:
             peer.give(consumer, lease)
     end(peer.session)

@@ -53,6 +53,7 @@ def test_a_certificate_that_no_port_wants_is_not_read(tmp_path: Path) -> None:
     [
         (None, None, "FIKS_GATEWAY_TLS_PORT is set and FIKS_TLS_CERTIFICATE is not"),
         ("server.pem", None, "FIKS_TLS_CERTIFICATE is set and FIKS_TLS_KEY is not"),
+        (None, "server.key", "FIKS_TLS_KEY is set and FIKS_TLS_CERTIFICATE is not"),
         ("none.pem", "server.key", "none.pem"),
         ("server.pem", "authority.pem", "authority.pem"),
         ("server.key", "server.key", "cannot be used"),
@@ -63,4 +64,4 @@ def test_what_is_wrong_with_it_is_told(
 ) -> None:
     named = {"tls_certificate": certificate and tmp_path / certificate, "tls_key": key and tmp_path / key}
     with pytest.raises(WrongSetting, match=says):
-        tls_of(Settings(gateway_tls_port=82, **named))
+        tls_of(Settings(**{"amqp_port": 82} if key else {"gateway_tls_port": 82}, **named))

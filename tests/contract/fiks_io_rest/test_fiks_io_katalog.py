@@ -125,9 +125,9 @@ async def test_a_certificate_whose_time_is_not_now_is_no_key_and_its_owner_is_to
     io: Io, begin: datetime, end: datetime, melding: str
 ) -> None:
     """One that was valid as it was uploaded is judged at each look-up alone."""
-    konto_id = await io.konto(io.a, offentligNokkel=pem())
+    konto_id = await io.konto(io.a, offentligNokkel=pem(), skalAktiveres=True)
     path = f"{KATALOG}/kontoer/{konto_id}/offentligNokkel"
-    assert (await done(io.nobody, "GET", path))["nokkel"] == pem()
+    assert (await done(io.nobody, "GET", path))["nokkel"] == pem().strip()
     aged = OffentligNokkelSatt(
         fiks_org_id=io.a.fiks_org_id,
         konto_id=UUID(konto_id),
