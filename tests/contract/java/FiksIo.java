@@ -225,9 +225,10 @@ public class FiksIo {
 
         @Override
         public int read() throws IOException {
-            if (left-- == 0) {
+            if (left == 0) {
                 throw new IOException("the disk is broken");
             }
+            left--;
             return 0;
         }
     }
