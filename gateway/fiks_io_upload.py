@@ -48,14 +48,18 @@ class Innhold(Stored):
         self._size = 0
 
     async def begin(self) -> bool:
-        """Whether there is content; a part without a single octet is none (contract, trap 40). Raises Unreadable."""
+        """Whether there is content. Raises Unreadable, of a part without a single octet too: clients send no part where
+        they have no content, and an empty one where theirs broke off at once (findings fiks-io-edge.md).
+        """
         part = await self._parts.next_part()
         if part is None:
             return False
         if part.name != DATA:
             raise Unreadable(f"Ugyldig innhold: andre del må hete {DATA}")
         self._first = await anext(self._chunks, b"")
-        return bool(self._first)
+        if not self._first:
+            raise Unreadable(f"Ugyldig innhold: delen {DATA} er tom. Send hele innholdet på nytt, eller utelat delen")
+        return True
 
     async def store(self) -> Content | None:
         """What was received, to the end of the body; None where there is no content. What came all at once is put only

@@ -247,10 +247,13 @@ async def test_metadata_is_utf8_whatever_stands_outside(sender: Sender) -> None:
     assert event.melding_type == "no.ks.fiks.forespørsel"
 
 
-async def test_a_part_without_an_octet_is_no_content(sender: Sender) -> None:
-    _, event = await sender.sent(b"")
+@pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize(("form", "kind"), [(java, AS_JAVA), (dotnet, AS_DOTNET)], ids=["Java", ".NET"])
+async def test_a_part_without_an_octet_is_content_that_broke_off(sender: Sender, form: Any, kind: str) -> None:
+    """As the client for Java sends where a payload cannot be read; without content it sends no part."""
+    status, answer = await sender.send(form(sender.metadata(), b""), kind)
 
-    assert (event.storrelse, event.sha256, event.blob, event.dokumentlager_id) == (0, None, None, None)
+    assert (status, "er tom" in answer["message"]) == (400, True)
 
 
 @pytest.mark.parametrize("ttl", [1000, 2**32 - 1])
