@@ -40,6 +40,9 @@ ACTS = (Act.ACK,) * 14 + (Act.NACK, Act.REQUEUE, Act.REQUEUE, Act.REQUEUE, Act.D
 PREFETCH = 10
 LARGE, LARGE_SHARE = 6_000_000, 0.03
 """Octets of content that is not delivered with its message, and how many messages to the first account have such."""
+HOPELESS, HOPELESS_SHARE = "no.ks.fiks.kaos.v1.umulig", 0.02
+"""What every consumer gives back, and how many messages are that: they fail, or expire where something is down."""
+TYPE = "no.ks.fiks.kaos.v1.melding"
 AGAIN_SHARE = 0.1
 """How many messages to the second account are sent again."""
 KONTOER = "/fiks-io/konto/api/v1/kontoer"
@@ -100,12 +103,13 @@ class Post:
         first, chance = receiver is self.accounts[0], self.random.random()
         is_large, is_sent_again = first and chance < LARGE_SHARE, not first and chance < AGAIN_SHARE
         content = self.random.randbytes(LARGE if is_large else self.random.choice((0, 100, 20_000)))
+        is_hopeless = chance > 1 - HOPELESS_SHARE
         klient_melding_id = UUID(bytes=self.random.randbytes(16), version=4)
         metadata = {
             "avsenderKontoId": str(sender.konto_id),
             "mottakerKontoId": str(receiver.konto_id),
-            "meldingType": "no.ks.fiks.kaos.v1.melding",
-            "ttl": self.random.choice(TTLS),
+            "meldingType": HOPELESS if is_hopeless else TYPE,
+            "ttl": TTLS[-1] if is_hopeless else self.random.choice(TTLS),
             "headere": {"klientMeldingId": str(klient_melding_id), "klientKorrelasjonId": "kaos"},
         }
 
@@ -146,7 +150,8 @@ class Post:
                 await connection.close()
 
     async def _take(self, sockets: Sockets, message: DeliveredMessage) -> None:
-        headers, act = message.header.properties.headers or {}, self.random.choice(ACTS)
+        headers = message.header.properties.headers or {}
+        act = Act.REQUEUE if headers["type"] == HOPELESS else self.random.choice(ACTS)
         self.handed.append(Handed(UUID(str(headers["melding-id"])), bool(message.redelivered), act))
         tag = message.delivery_tag
         assert tag is not None
