@@ -579,14 +579,14 @@ async def test_a_message_that_came_at_last_can_have_failed(
 async def test_who_reads_slowly_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over_tls: bool) -> None:
     """Over TLS what waits may lie where nobody sees that it becomes less."""
     monkeypatch.setattr(serving, "TICK", 0.1)
-    monkeypatch.setattr("gateway.amqp.pulse.STALL_LIMIT", 1.0)
+    monkeypatch.setattr("gateway.amqp.pulse.STALL_LIMIT", 2.0)
 
     async def script() -> int:
         async with reading_little(tmp_path, over_tls) as (amqp, raw, _):
             for _ in range(2):
                 amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(4 << 20)))
                 raw.say(commands.Basic.Get(queue=QUEUE), 1)
-            for _ in range(20):
+            for _ in range(24):
                 await asyncio.sleep(0.15)
                 await raw.hear()
             ended = sum(map(len, amqp.queues.outcomes(KONTO_ID)))
