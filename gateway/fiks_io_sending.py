@@ -88,7 +88,7 @@ async def tell(
     content: Content | None,
     nokkel: str,
     now: datetime,
-    ahead: Ahead | None = None,
+    ahead: Ahead | None,
 ) -> Position:
     """Append the message, whose content nobody loses from then on. Raises TooLarge; Unavailable where nothing was
     accepted, and else PerhapsAccepted: on a 503 a published client sends it again by itself (contract 1.4).

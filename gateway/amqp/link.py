@@ -188,7 +188,7 @@ class Link(asyncio.Protocol):
     def _give(self, consumer: Consumer, leases: Sequence[Lease]) -> None:
         with self._spared():
             if self._session.idle:
-                self._look()  # so that what comes of these can be told from what was said before
+                self._look()  # so that heartbeats of before are not taken for these
             self._session.give(consumer, leases)
         self._work()
 

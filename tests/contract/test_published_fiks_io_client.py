@@ -1,8 +1,8 @@
 """The published client of Fiks IO for Java, unchanged, against the whole local system: what a vendor's code sees.
 
 One system for the module; 3.5.0 on the AMQP client that it asks for, then on the newest, and 3.6.3 for what is new in
-it. TEST_LARGE=1 adds 300 MB on the newer library; TEST_MINUTES=10 lets the traffic run
-that long, which is 20 seconds else, and at a slower pace.
+it. TEST_LARGE=1 adds 300 MB on the newer library; TEST_MINUTES=10 lets the traffic run that long and at a slower pace,
+instead of for 20 seconds.
 """
 
 from __future__ import annotations

@@ -73,6 +73,5 @@ def test_what_was_written_since_the_last_look_is_not_missing() -> None:
 
 def test_a_look_tells_whether_any_came_since_the_one_before() -> None:
     arrival = Arrival()
-    assert [arrival.look(10**6, 10**5, acknowledged) for acknowledged in (0, 500, 500, 501)] == [
-        *(False, True, False, True),
-    ]
+    told = [arrival.look(10**6, 10**5, acknowledged) for acknowledged in (0, 500, 500, 501)]
+    assert told == [False, True, False, True]
