@@ -1,40 +1,94 @@
-"""Whose senders are still to be answered: what this process takes in it hands out after it has told its sender, or the
-receiver's answer could come before the sender knows the id of what was answered (findings fiks-io-edge.md, 4).
+"""Whose senders are still to be answered: a message is handed out after its sender was told of it, or the receiver's
+answer could come before the sender knows the id of what was answered (findings fiks-io-edge.md, 4).
+
+A message says which gateway process took it in, and that one tells the others whom it has answered.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from aiohttp import web
 
 UNANSWERED = 0.5
 """Seconds that a message waits for that, at most."""
+RECENT = 10.0
+"""Seconds after it was sent in which a message may wait that another process took in, whose clock may differ from ours
+by so much; later its sender was answered long ago, and who has heard of that has forgotten it.
+"""
 
 
 class Answering:
-    """The messages of one process whose senders it has not answered yet."""
+    """The messages whose senders are not answered yet, as the gateway process ``holder`` knows."""
 
-    def __init__(self) -> None:
-        self._answered: dict[UUID, asyncio.Event] = {}
+    def __init__(self, holder: UUID) -> None:
+        self.holder = holder
+        self._unanswered: dict[UUID, asyncio.Event] = {}
+        self._told: dict[UUID, float] = {}
+        self._hears_since = datetime.max.replace(tzinfo=UTC)
+        self._unsaid: list[UUID] = []
+        self._answered = asyncio.Event()
+
+    # --- What this process takes in -----------------------------------------------------------------------------------
 
     def begin(self, melding_id: UUID) -> None:
         """Its sender is to be answered."""
-        self._answered.setdefault(melding_id, asyncio.Event())
+        self._unanswered.setdefault(melding_id, asyncio.Event())
 
     def end(self, melding_id: UUID) -> None:
         """Its sender is answered."""
-        if (answered := self._answered.pop(melding_id, None)) is not None:
-            answered.set()
+        self._is_answered(melding_id)
+        self._unsaid.append(melding_id)
+        self._answered.set()
 
-    async def wait(self, melding_id: UUID) -> None:
-        """Returns once its sender is answered, where this process does that, or after a moment."""
-        if (answered := self._answered.get(melding_id)) is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(UNANSWERED):
-                    await answered.wait()
+    async def answered(self) -> list[UUID]:
+        """Whom this process has answered since it was asked the last time, once there is somebody."""
+        await self._answered.wait()
+        self._answered.clear()
+        unsaid, self._unsaid = self._unsaid, []
+        return unsaid
+
+    # --- What others take in ------------------------------------------------------------------------------------------
+
+    def hears(self) -> None:
+        """From now on this process hears of whom others answer."""
+        self._hears_since = datetime.now(UTC)
+
+    def hear(self, answered: Iterable[UUID]) -> None:
+        """Others have answered these."""
+        now = asyncio.get_running_loop().time()
+        for melding_id in answered:
+            self._is_answered(melding_id)
+            self._told[melding_id] = now
+        while self._told and now - self._told[oldest := next(iter(self._told))] > RECENT:
+            del self._told[oldest]
+
+    # --- Before it is handed out --------------------------------------------------------------------------------------
+
+    async def wait(self, melding_id: UUID, taken_in_by: UUID | None, sent: datetime) -> None:
+        """Returns once its sender is answered, or after a moment; at once where nobody would tell."""
+        if melding_id not in self._unanswered:
+            if not self._may_be_unanswered(melding_id, taken_in_by, sent):
+                return
+            self.begin(melding_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UNANSWERED):
+                await self._unanswered[melding_id].wait()
+        self._unanswered.pop(melding_id, None)
+
+    def _may_be_unanswered(self, melding_id: UUID, taken_in_by: UUID | None, sent: datetime) -> bool:
+        """Whether another process took it in, from which it may still be heard that it has answered."""
+        if taken_in_by in {None, self.holder} or melding_id in self._told:
+            return False
+        return sent >= max(self._hears_since, datetime.now(UTC) - timedelta(seconds=RECENT))
+
+    def _is_answered(self, melding_id: UUID) -> None:
+        if (unanswered := self._unanswered.pop(melding_id, None)) is not None:
+            unanswered.set()
 
 
 ANSWERING = web.AppKey("answering", Answering)

@@ -132,10 +132,12 @@ def sendt(
     content: Content | None,
     nokkel: str | None,
     now: datetime,
+    tatt_inn_av: UUID | None = None,
 ) -> MeldingSendt:
     """What is said of a message that was taken in at ``now``, from which on its time counts.
 
-    ``nokkel`` is the name of the key by which small content is sealed.
+    ``nokkel`` is the name of the key by which small content is sealed, ``tatt_inn_av`` the process that answers its
+    sender where that is told to others (``gateway/answering.py``).
     """
     ttl = timedelta(milliseconds=said.ttl) if said.ttl is not None else TTL
     korrelasjoner = (_uuid_in(said.headere, name) for name in KORRELASJON)
@@ -154,6 +156,7 @@ def sendt(
         klient_melding_id=_uuid_in(said.headere, KLIENT_MELDING_ID),
         klient_korrelasjons_id=next((one for one in korrelasjoner if one is not None), None),
         headere=headers_of(said.headere),
+        tatt_inn_av=tatt_inn_av,
         **where,
     )
 

@@ -22,8 +22,12 @@ from streams.domain.errors import Unavailable
 
 log = logger(__name__)
 
-CHANNEL = "fiks_io"
-"""Where PostgreSQL tells that messages can be had: ``<account> <seconds until then>`` (projections/fiks_io.sql)."""
+CHANNEL, ANSWERED = "fiks_io", "fiks_io_besvart"
+"""Where PostgreSQL tells that messages can be had: ``<account> <seconds until then>`` (projections/fiks_io.sql), and
+where holders tell whose senders they have answered: ``<holder> <message> <message> …``.
+"""
+MOST_ANSWERED = 200
+"""Messages of which that is told at once: PostgreSQL takes 8,000 octets."""
 UNREADABLE = "Køen kan ikke leses akkurat nå. Prøv igjen"
 BEAT, SILENCE = 2.0, 10.0
 """Seconds between two signs of life of a holder, and without one until PostgreSQL ends its session."""
@@ -221,6 +225,12 @@ class Leases:
         """Tell the others how many consumers each account has here."""
         await self._pool.execute(SAY_CONSUMERS, self.holder, list(numbers), list(numbers.values()))
 
+    async def say_answered(self, messages: Sequence[UUID]) -> None:
+        """Tell the others that the senders of these are answered; of none: that we are here and want to be told."""
+        for first in range(0, max(1, len(messages)), MOST_ANSWERED):
+            some = " ".join(map(str, (self.holder, *messages[first : first + MOST_ANSWERED])))
+            await self._pool.execute("select pg_notify($1, $2)", ANSWERED, some)
+
     async def others(self) -> set[UUID]:
         """The other holders that anything is known of."""
         return {row["id"] for row in await self._pool.fetch(HOLDERS)} - {self.holder}
@@ -293,8 +303,8 @@ class Life:
 
 
 @asynccontextmanager
-async def alive(dsn: str, holder: UUID, heard: Callable[..., None]) -> AsyncIterator[Life]:
-    """Be alive, and hear what is told on ``CHANNEL``. Raises as ``Leases``."""
+async def alive(dsn: str, holder: UUID, heard: Mapping[str, Callable[..., None]]) -> AsyncIterator[Life]:
+    """Be alive, and hear what is told on each channel. Raises as ``Leases``."""
     milliseconds = f"{SILENCE * 1000:.0f}"
     # The latter where it waits for us to take what it has told: it does not mind the former then.
     bounds = {"idle_session_timeout": milliseconds, "tcp_user_timeout": milliseconds}
@@ -303,7 +313,8 @@ async def alive(dsn: str, holder: UUID, heard: Callable[..., None]) -> AsyncIter
         since = monotonic()
         await session.execute(ALIVE, _lock(holder))
         is_new = await session.execute(BEGIN, holder) != "INSERT 0 0"
-        await session.add_listener(CHANNEL, heard)
+        for channel, told in heard.items():
+            await session.add_listener(channel, told)
         life = Life(session, since, is_new)
         try:
             yield life

@@ -17,7 +17,7 @@ from uuid import UUID
 from gateway.amqp.deliveries import Count, Give, Got, Lease, Melding, Outcome, Receipt
 from gateway.answering import Answering
 from gateway.fiks_io_manuell import Polling
-from gateway.leases import DEAD_FOR, UNREADABLE, Held, Leases, Life, Taken, alive, asking
+from gateway.leases import ANSWERED, CHANNEL, DEAD_FOR, UNREADABLE, Held, Leases, Life, Taken, alive, asking
 from gateway.meldinger import keys_of, melding_of
 from gateway.reading import Reading
 from gateway.settlement import Delivery, Settlement
@@ -92,7 +92,8 @@ class Queues:
         self._reading = Reading(pool, ends, "fiks_io", f"decider:{fiks_io.name}")
         self._settlement = Settlement(log_, self._leases, self._reading)
         self.polling = Polling(self, self._leases, self._settlement)
-        self.answering = Answering()
+        self.answering = Answering(holder)
+        self._is_alone = False  # or so we think: nobody told, and the next look tells
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
         self._empty: set[UUID] = set()
@@ -111,7 +112,14 @@ class Queues:
     def start(self) -> None:
         """Hand out in the background; PostgreSQL may be away."""
         self._settlement.start()
-        works = (self._hand_out(), self._listen(), self._mind_consumers(), self._tend(), self._look_at_all())
+        works = (
+            self._hand_out(),
+            self._listen(),
+            self._mind_consumers(),
+            self._tend(),
+            self._look_at_all(),
+            self._say_answered(),
+        )
         self._running = [asyncio.create_task(or_die("queues of messages", work)) for work in works]
 
     async def stop(self) -> None:
@@ -203,6 +211,12 @@ class Queues:
                 self._look_after(wait, konto_id)
             else:
                 self.look([konto_id])
+
+    def _heard_answered(self, _connection: Any, _pid: int, _channel: str, said: object) -> None:
+        holder, *messages = map(UUID, str(said).split())
+        if holder != self._leases.holder:
+            self._is_alone = False
+            self.answering.hear(messages)
 
     def _look_after(self, seconds: float, konto_id: UUID) -> None:
         """A message of the account rests for so long; behind it there may be another."""
@@ -329,7 +343,8 @@ class Queues:
         """The message; None if it cannot be had now: it stays leased for a while, so that nobody stumbles over it."""
         try:
             async with asyncio.timeout(OPENING):
-                await self.answering.wait(held.melding_id)
+                # An earlier release's table does not say by whom.
+                await self.answering.wait(held.melding_id, row.get("tatt_inn_av"), row["sendt"])
                 return await melding_of(row, self._log.keys, self._blobs)
         except Unreadable as fault:
             FIKS_IO_UNREADABLE.inc()
@@ -359,12 +374,15 @@ class Queues:
         """
         while True:
             try:
-                async with alive(self._dsn, self._leases.holder, self._heard) as life:
+                heard = {CHANNEL: self._heard, ANSWERED: self._heard_answered}
+                async with alive(self._dsn, self._leases.holder, heard) as life:
                     self._life = life
+                    self.answering.hears()
                     if life.is_new:
                         self._forfeit()
                     else:
                         await self._leases.renew(self._settlement.leases)
+                    await self._leases.say_answered([])
                     await self._leases.doubt(await self._reading.caught_up())
                     self._connected.set()
                     self.look(list(self._turns))
@@ -398,6 +416,14 @@ class Queues:
         except TimeoutError as fault:
             raise Unavailable(UNREADABLE) from fault
 
+    async def _say_answered(self) -> None:
+        """Tell the others whose senders are answered; where that fails they hand out a moment later."""
+        while True:
+            answered = await self.answering.answered()
+            if not self._is_alone:
+                with suppress(*INFRASTRUCTURE):
+                    await self._leases.say_answered(answered)
+
     async def _look_at_all(self) -> None:
         while True:
             await asyncio.sleep(LOOK)
@@ -427,7 +453,9 @@ class Queues:
             await asyncio.sleep(TEND)
             await self._connected.wait()
             try:
-                dead = {one for one in await self._leases.others() if not await self._leases.is_alive(one)}
+                others = await self._leases.others()
+                self._is_alone = not others
+                dead = {one for one in others if not await self._leases.is_alive(one)}
                 suspects = {one: suspects.get(one, now()) for one in dead}
                 for one in [one for one in dead if now() - suspects[one] >= DEAD_FOR]:
                     for abandoned in await self._leases.adopt(one):

@@ -65,6 +65,7 @@ class Sendt:
     nokkel: str | None = None
     dokumentlager_id: UUID | None = None
     plattform: bool = False
+    tatt_inn_av: UUID | None = None
 
 
 AS_SAID = tuple(one.name for one, _ in fields_of(Sendt) if one.name not in (*KEY, "headere"))
@@ -99,7 +100,7 @@ def advance(rows: Rows, met: Sequence[Met]) -> Rows:
     return {TILSTAND: {(*key, *row) for key, row in states.items()}, STEG: steps}
 
 
-fiks_io = Projection("fiks_io", logic=5, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
+fiks_io = Projection("fiks_io", logic=6, topics=("fiks.io",), sql=sql_beside(__file__), fold=Fold(needs, advance))
 
 
 @fiks_io.on(MeldingSendt, reads=Sendt)

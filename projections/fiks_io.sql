@@ -26,6 +26,7 @@ create table fiks_io_melding (
     nokkel text,
     dokumentlager_id uuid,
     plattform boolean not null,
+    tatt_inn_av uuid,
     mark bigint not null,
     primary key (mottaker_konto_id, melding_id)
 );

@@ -46,7 +46,7 @@ class MeldingSendt:
     ``sha256`` (sealed, as a document's) are of what the sender sent, 0 and null where that was nothing.
     ``klient_melding_id`` and ``klient_korrelasjons_id`` are the sender's own ids where they are UUIDs; they stand among
     ``headere`` too, as they were sent. ``plattform``: the platform itself sends it, because of ``svar_pa_melding``,
-    whose type is ``svar_til_type``.
+    whose type is ``svar_til_type``. ``tatt_inn_av`` is the gateway process that answers its sender.
     """
 
     mottaker_konto_id: UUID
@@ -69,6 +69,7 @@ class MeldingSendt:
     nokkel: str | None = None
     dokumentlager_id: UUID | None = None
     plattform: bool = False
+    tatt_inn_av: UUID | None = None
 
 
 @event(topic="fiks.io", stream="melding_id", within="mottaker_konto_id")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from gateway.answering import answers
+from gateway.answering import ANSWERING, answers
 from gateway.auth.middleware import demand_on
 from gateway.fiks_io import melding_id_for, name_of_key_for, sendt
 from gateway.fiks_io_konto import PARTY
@@ -35,7 +35,7 @@ async def send(request: web.Request) -> web.Response:
         ahead = ahead_for(request, mottaker, innhold, said.headere)
         melding_id = ahead.melding_id if ahead else melding_id_for(mottaker, avsender_konto_id, said.headere)
         nokkel = name_of_key_for(mottaker, melding_id)
-        melding = sendt(said, melding_id, avsender, mottaker, content, nokkel, now)
+        melding = sendt(said, melding_id, avsender, mottaker, content, nokkel, now, request.app[ANSWERING].holder)
         answers(request, melding_id)
         position = await tell(request, melding, innhold, content, nokkel, now, ahead)
     if mottaker.satt.unik_klient_melding_id and melding.klient_melding_id is not None:

@@ -39,7 +39,7 @@ from gateway import leases
 
 async def live():
     leases.SILENCE = 1.0
-    async with leases.alive(sys.argv[1], uuid.UUID(sys.argv[2]), lambda *_: None) as life:
+    async with leases.alive(sys.argv[1], uuid.UUID(sys.argv[2]), {leases.CHANNEL: lambda *_: None}) as life:
         print("alive", flush=True)
         await life.ended()
 
@@ -62,14 +62,10 @@ async def store(database: str) -> AsyncIterator[Store]:
         yield made
 
 
-def heard(*_: object) -> None:
-    """Nothing is told here."""
-
-
 async def test_what_one_who_lives_has_is_not_taken_over(store: Store) -> None:
     """Who takes it for dead may have stood still since it looked."""
     heir = store.of(uuid4())
-    async with alive(store.dsn, store.holder, heard):
+    async with alive(store.dsn, store.holder, {}):
         assert await heir.is_alive(store.holder)
         assert await heir.adopt(store.holder) == []
         assert store.holder in await heir.others()
@@ -78,13 +74,13 @@ async def test_what_one_who_lives_has_is_not_taken_over(store: Store) -> None:
 
 async def test_who_comes_back_knows_whether_it_was_taken_for_dead(store: Store) -> None:
     heir = store.of(uuid4())
-    async with alive(store.dsn, store.holder, heard) as first:
+    async with alive(store.dsn, store.holder, {}) as first:
         assert first.is_new
-    async with alive(store.dsn, store.holder, heard) as again:
+    async with alive(store.dsn, store.holder, {}) as again:
         assert not again.is_new
     assert [one.held for one in await heir.adopt(store.holder)] == [store.held]
     assert await heir.others() == set()
-    async with alive(store.dsn, store.holder, heard) as woken:
+    async with alive(store.dsn, store.holder, {}) as woken:
         assert woken.is_new
         assert await store.of(store.holder).held(-1) == []
 
@@ -94,7 +90,7 @@ async def test_a_session_that_says_nothing_is_ended_and_its_holder_hears_of_it(
 ) -> None:
     monkeypatch.setattr("gateway.leases.SILENCE", 0.2)
     monkeypatch.setattr("gateway.leases.BEAT", 1000.0)
-    async with alive(store.dsn, store.holder, heard) as life:
+    async with alive(store.dsn, store.holder, {}) as life:
         await life.ended()
         assert not await store.of(uuid4()).is_alive(store.holder)
 
@@ -115,7 +111,7 @@ async def test_a_frozen_holder_is_dead_though_postgresql_is_stuck_in_what_it_tel
 
 async def test_a_sign_of_life_that_is_not_answered_ends_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.leases.ANSWER", 1e-9)
-    async with alive(store.dsn, store.holder, heard) as life:
+    async with alive(store.dsn, store.holder, {}) as life:
         with pytest.raises(INFRASTRUCTURE):
             await life.ended()
 
@@ -125,7 +121,7 @@ async def test_who_said_nothing_for_too_long_is_certain_of_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, dead_for: float, certain: bool
 ) -> None:
     monkeypatch.setattr("gateway.leases.DEAD_FOR", dead_for)
-    async with alive(store.dsn, store.holder, heard) as life:
+    async with alive(store.dsn, store.holder, {}) as life:
         assert life.is_certain is certain
 
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import pytest
 import pytest_asyncio
 
-from gateway.amqp.deliveries import Lease, Outcome
-from gateway.context import DELIVERIES
 from gateway.fiks_io import LARGEST_INLINE
-from schemas.envelope import NOBODY
 from tests.support.dokumentlager import Answer
-from tests.support.eventually import eventually
 from tests.support.fiks_io import AS_JAVA, java, specification
-from tests.support.fiks_io_konto import Io, done, opened
+from tests.support.fiks_io_konto import Io, done
 
 POLLED = "/fiks-io/manuell/api/v1/kontoer/{}/meldinger/neste"
 
@@ -78,43 +72,3 @@ async def test_those_who_send_at_the_same_time_get_one_answer(io: Io) -> None:
     answers = await asyncio.gather(*(send(io, headere=headere, ttl=60_000 + number) for number in range(5)))
     assert {one.status for one in answers} == {202}
     assert len({(one.json["meldingId"], one.json["ttl"]) for one in answers}) == 1
-
-
-@pytest.mark.parametrize("once", [True, False])
-async def test_the_sender_is_answered_before_a_consumer_of_the_same_gateway_gets_it(io: Io, once: bool) -> None:
-    """Or an answer may come before its sender knows the id of what was answered (findings fiks-io-edge.md, 4)."""
-    konto = await opened(io, io.b, io.b_machine)
-    if once:
-        await done(io.b, "PUT", f"/fiks-io/konto/api/v1/kontoer/{konto}/unikKlientMeldingId/aktiver")
-    queues, taken = io.a.app[DELIVERIES], list[Lease]()
-    for _ in range(5):
-        with socket.create_connection(("127.0.0.1", io.a.settings.gateway_port)) as client:
-            answered = list[bytes]()
-
-            def give(leases: list[Lease], client: socket.socket = client, answered: list[bytes] = answered) -> None:
-                taken.extend(leases)
-                answered.append(_heard(client))
-
-            subscription = queues.subscribe(UUID(konto), NOBODY, give)
-            subscription.want(1, 2**20)
-            client.sendall(_call(io, konto))
-            await eventually(lambda answered=answered: answered)  # type: ignore[misc]
-            subscription.close()
-        assert answered == [b"HTTP/1.1 202"]
-    queues.settle([one.receipt for one in taken], Outcome.ACKED)
-
-
-def _heard(client: socket.socket) -> bytes:
-    """The beginning of what has come by now."""
-    try:
-        return client.recv(12, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return b""
-
-
-def _call(io: Io, konto: str) -> bytes:
-    headere = {"klientMeldingId": str(uuid4())}
-    body = java(specification(avsenderKontoId=io.a_konto, mottakerKontoId=konto, headere=headere))
-    headers = io.a_machine.headers | {"Host": "x", "Content-Type": AS_JAVA, "Content-Length": str(len(body))}
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST /fiks-io/api/v1/send HTTP/1.1\r\n{head}\r\n".encode() + body
