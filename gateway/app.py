@@ -206,7 +206,7 @@ def ports_of(runner: web.AppRunner, settings: Settings, context: ssl.SSLContext 
 
 
 async def serve_amqp(app: web.Application, settings: Settings, context: ssl.SSLContext | None) -> Server | None:
-    """Serve the queues over AMQP where the settings say so. Raises WrongSetting and OSError where that cannot be."""
+    """Serve the queues over AMQP where the settings say so. Raises OSError where that cannot be."""
     if settings.amqp_port is None:
         return None
     server = Server(app[MEMORY], app[ACCESS], app[DELIVERIES])

@@ -9,6 +9,8 @@ from infra.settings import Settings, WrongSetting
 
 HANDSHAKE = 10.0
 """Seconds in which a client must have shaken hands."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Where AMQP is served without TLS, for tests."""
 
 
 def tls(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -30,6 +32,11 @@ def tls_of(settings: Settings) -> ssl.SSLContext | None:
             raise WrongSetting("FIKS_GATEWAY_TLS_PORT is set and FIKS_TLS_CERTIFICATE is not: name a certificate chain")
         if key is not None:
             raise WrongSetting("FIKS_TLS_KEY is set and FIKS_TLS_CERTIFICATE is not: name the certificate chain too")
+        if settings.amqp_host not in LOOPBACK:
+            raise WrongSetting(
+                "AMQP carries passwords: name FIKS_TLS_CERTIFICATE and FIKS_TLS_KEY to serve it on "
+                f"{settings.amqp_host}, which FIKS_AMQP_HOST says"
+            )
         return None
     if key is None:
         raise WrongSetting("FIKS_TLS_CERTIFICATE is set and FIKS_TLS_KEY is not: name the file with its key too")

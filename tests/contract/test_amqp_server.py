@@ -33,7 +33,6 @@ from gateway.amqp.handshake import GREETING
 from gateway.amqp.link import Link
 from gateway.amqp.queues import queue_of
 from gateway.auth.passwords import hashed
-from infra.settings import WrongSetting
 from schemas.audit import AutentiseringFeilet, TilgangNektet
 from schemas.envelope import By
 from schemas.fiks_io_konto import KontoDeaktivert
@@ -711,11 +710,6 @@ async def test_stopping_does_not_wait_for_ever_and_counts_no_attempt(connect: Co
         busy.say(commands.Connection.CloseOk())
         await stopping
         assert (frame.reply_code, amqp.queues.outcomes(KONTO_ID)) == (320, [["returned"]])
-
-
-async def test_without_tls_it_is_served_to_this_machine_alone(amqp: Amqp) -> None:
-    with pytest.raises(WrongSetting, match="FIKS_TLS_CERTIFICATE"):
-        await amqp.server.start("0.0.0.0", 0, None)
 
 
 async def test_tls_names_its_host(tmp_path: Path) -> None:

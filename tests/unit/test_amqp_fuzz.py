@@ -18,19 +18,19 @@ from gateway.amqp.deliveries import Outcome
 from gateway.amqp.faults import ConnectionFault, Reply
 from gateway.amqp.handshake import GREETING
 from gateway.amqp.session import State
-from tests.support.amqp_peer import OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer, capture
+from tests.support.amqp_peer import OTHER_QUEUE, QUEUE, STRANGE_QUEUE, Peer, capture, names
 
 tags = st.integers(0, 6)
 flags = st.booleans()
 queues = st.sampled_from([QUEUE, OTHER_QUEUE, STRANGE_QUEUE, "annet"])
-names = st.sampled_from(["", "a", "b", "amq.ctag-9"])
+tag_names = st.sampled_from(["", "a", "b", "amq.ctag-9"])
 any_method: st.SearchStrategy[Method] = st.one_of(
     st.builds(commands.Basic.Ack, tags, flags),
     st.builds(commands.Basic.Nack, tags, flags, flags),
     st.builds(commands.Basic.Reject, tags, flags),
     st.builds(commands.Basic.Qos, st.just(0), st.integers(0, 3), flags),
-    st.builds(commands.Basic.Consume, queue=queues, consumer_tag=names, no_ack=flags, nowait=flags),
-    st.builds(commands.Basic.Cancel, names, flags),
+    st.builds(commands.Basic.Consume, queue=queues, consumer_tag=tag_names, no_ack=flags, nowait=flags),
+    st.builds(commands.Basic.Cancel, tag_names, flags),
     st.builds(commands.Basic.Get, queue=queues, no_ack=flags),
     st.builds(commands.Basic.Recover, st.just(True)),
     st.builds(commands.Queue.Declare, queue=queues, passive=flags, nowait=flags),
@@ -97,9 +97,19 @@ def test_a_session_keeps_its_promises_whatever_happens(steps: list[Any]) -> None
     for what, *how in steps:
         act(peer, what, *how)
         assert all(consumer.unacked <= (consumer.prefetch or 10**9) for consumer in peer.session.consumers)
+    still_answers(peer)
     end(peer)
     lost = [receipt for receipt, outcome in peer.order if outcome is Outcome.LOST]
     assert len(lost) <= len({channel for channel, _ in peer.heard}), "one of a channel at most, each time it is open"
+
+
+def still_answers(peer: Peer) -> None:
+    """A session that is open, and that nothing holds up any more, opens a channel."""
+    answer_late(peer, late=False)
+    peer.session.stall(False)
+    peer.work()
+    if peer.session.state is State.OPEN:
+        assert commands.Channel.OpenOk.name in names(peer.say(commands.Channel.Open(), channel=9))
 
 
 def act(peer: Peer, what: str, *how: Any) -> None:

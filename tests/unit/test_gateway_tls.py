@@ -65,3 +65,11 @@ def test_what_is_wrong_with_it_is_told(
     named = {"tls_certificate": certificate and tmp_path / certificate, "tls_key": key and tmp_path / key}
     with pytest.raises(WrongSetting, match=says):
         tls_of(Settings(**{"amqp_port": 82} if key else {"gateway_tls_port": 82}, **named))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.7", "gateway.local"])
+def test_amqp_is_not_served_in_the_clear_but_on_loopback(files: Tls, host: str) -> None:
+    with pytest.raises(WrongSetting, match=f"AMQP carries passwords: name FIKS_TLS_CERTIFICATE .* on {host}"):
+        tls_of(Settings(amqp_port=83, amqp_host=host))
+    assert tls_of(Settings(amqp_host=host)) is None
+    assert tls_of(Settings(amqp_port=83, amqp_host=host, tls_certificate=files.certificate, tls_key=files.key))
