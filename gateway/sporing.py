@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 from aiohttp.web import AppKey
@@ -17,7 +18,9 @@ from streams.domain.fiks_io import Status
 
 TOPIC = "fiks.io"
 PARTITIONS = TOPICS[TOPIC].partitions
-BEFORE_ALL = -1
+BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1
+MOST_WALKED = 10_000
+"""Messages of each partition that are looked at for those in one status, at most: these may be few among many."""
 
 
 class Retning(StrEnum):
@@ -35,10 +38,16 @@ MELDINGER = """
 # In the order of each partition, which alone is the order in which they come to be known, and by time between them.
 LISTE = """
     select one.*, max(sendt) over (partition by partisjon order by plass) as orden
-    from unnest($3::int[], $4::bigint[]) as after (partition, place) cross join lateral (
-        {meldinger} where m.{konto} = $1 and m.partisjon = after.partition and m.plass > after.place
-        and ($2::text is null or t.status = $2) order by m.plass limit $5) as one
-    order by orden, partisjon, plass limit $5
+    from unnest($3::int[], $4::bigint[], $5::bigint[]) as of (partition, after, until) cross join lateral (
+        {meldinger} where m.{konto} = $1 and m.partisjon = of.partition and m.plass > of.after and m.plass <= of.until
+        and ($2::text is null or t.status = $2) order by m.plass limit $6) as one
+    order by orden, partisjon, plass limit $6
+"""
+WALK = """
+    select of.partition, last.plass from unnest($2::int[], $3::bigint[]) as of (partition, after) cross join lateral (
+        select m.plass from read.fiks_io_melding m
+        where m.{konto} = $1 and m.partisjon = of.partition and m.plass > of.after
+        order by m.plass offset $4 - 1 limit 1) as last
 """
 MELDING = "where m.melding_id = $1 and $2 in (m.mottaker_konto_id, m.avsender_konto_id)"
 SENDT = "select * from read.fiks_io_melding where (mottaker_konto_id, melding_id) = ($1, $2)"
@@ -56,17 +65,26 @@ class Sporing(Reading):
 
     async def liste(
         self, konto_id: UUID, retning: Retning, status: Status | None, after: Mapping[int, int], most: int
-    ) -> Answer:
-        """The account's messages that lie ``after`` that place on each partition, about the oldest first. Whoever goes
-        on after the last place of each that it was given misses none, however late it came to the log.
+    ) -> tuple[Answer, dict[int, int]]:
+        """The account's messages that lie ``after`` that place on each partition, about the oldest first, and after
+        which places there may be more, where that is so: of a ``status`` perhaps with none before them. Whoever goes on
+        after these misses none, however late it came to the log.
         """
-        statement = LISTE.format(meldinger=MELDINGER, konto=OF[retning])
-        places = [after.get(one, BEFORE_ALL) for one in range(PARTITIONS)]
+        konto, of = OF[retning], range(PARTITIONS)
+        places = [after.get(one, BEFORE_ALL) for one in of]
         # What the account was sent lies on one partition, what it sent anywhere.
-        about = [konto_id] if retning is Retning.MOTTATT else None
-        return await self._read(
-            statement, konto_id, status, range(PARTITIONS), places, most, about=about, enough=_never
-        )
+        asking = partial(self._read, about=[konto_id] if retning is Retning.MOTTATT else None, enough=_never)
+        walked: dict[int, int] = {}
+        if status is not None:
+            walk = await asking(WALK.format(konto=konto), konto_id, of, places, MOST_WALKED)
+            walked = {row["partition"]: row["plass"] for row in walk.rows}
+        until = [walked.get(one, AFTER_ALL) for one in of]
+        statement = LISTE.format(meldinger=MELDINGER, konto=konto)
+        found = await asking(statement, konto_id, status, of, places, until, most)
+        last = {row["partisjon"]: row["plass"] for row in found.rows}
+        if len(found.rows) == most:
+            return found, {**after, **last}
+        return found, {**after, **last, **walked} if walked else {}
 
     async def melding(self, konto_id: UUID, melding_id: UUID) -> Answer:
         """The message, which the account sent or was sent; no row where there is no such message."""

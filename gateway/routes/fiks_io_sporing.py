@@ -42,12 +42,11 @@ async def liste(request: web.Request) -> web.Response:
     konto_id, most = uuid_in(request, "kontoId"), number_in(request, "antall", DEFAULT, 1, MOST)
     retning = _choice(request, "retning", Retning) or Retning.MOTTATT
     status, after = _choice(request, "status", Status), _after(request)
-    found = await request.app[SPORING].liste(konto_id, retning, status, after, most)
+    found, further = await request.app[SPORING].liste(konto_id, retning, status, after, most)
     dialoger = await _dialoger(request, found.rows)
     said: dict[str, Any] = {"meldinger": [_melding(row, dialoger) for row in found.rows]}
-    if len(found.rows) == most:
-        after |= {row["partisjon"]: row["plass"] for row in found.rows}
-        said["etter"] = "_".join(f"{partition}-{offset}" for partition, offset in sorted(after.items()))
+    if further:
+        said["etter"] = "_".join(f"{partition}-{offset}" for partition, offset in sorted(further.items()))
     return fresh(found, as_json(said))
 
 

@@ -106,6 +106,28 @@ async def test_pages_of_what_was_sent_to_many_have_each_message_once(io: Io) -> 
     assert sorted(found) == sorted(sent)
 
 
+@pytest.mark.parametrize("retning", ["SENDT", "MOTTATT"])
+async def test_a_rare_status_is_looked_for_a_part_of_the_ledger_at_a_time(
+    io: Io, retning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sporing.MOST_WALKED", 2)
+    konto, others = await opened(io, io.b, io.b_machine), [await opened(io, io.a, io.a_machine) for _ in range(3)]
+    of = [(konto, one) if retning == "SENDT" else (one, konto) for one in (*others, *others, *others)]
+    sent = [await taken_in(io, *of[number], datetime.now(UTC)) for number in range(9)]
+    rare = [await send(io, mottakerKontoId=konto, ttl=1000)] if retning == "MOTTATT" else []
+    while rare and (await done(io.b_machine, "GET", at(konto, rare[0])))["status"] != "UTLOPT":
+        await asyncio.sleep(0.05)
+    for status, known in (("VENTER", sent), ("UTLOPT", rare), ("AVVIST", [])):
+        found, pages, page = list[str](), 0, dict[str, Any](etter=None)
+        while "etter" in page:
+            after = {"etter": page["etter"]} if page["etter"] else {}
+            page = await done(io.b_machine, "GET", at(konto), retning=retning, status=status, antall=2, **after)
+            found += [one["meldingId"] for one in page["meldinger"]]
+            pages += 1
+        assert sorted(found) == sorted(known)
+        assert retning == "SENDT" or pages > 3, "no more is looked at than was said"
+
+
 @pytest.mark.parametrize("navn", ["klientKorrelasjonsId", "klientKorrelasjonId"])
 async def test_whatever_names_the_dialogue_is_told_to_those_whose_it_is_while_the_message_can_be_read(
     io: Io, navn: str
