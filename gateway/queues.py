@@ -44,7 +44,7 @@ PROMPT, OPENING = 0.2, 20.0
 MOST_UNSAID = 5000
 """Facts that wait for the log; while there are more, nothing is handed out."""
 LATER = 30.0
-"""Seconds until a message is tried again whose content cannot be read, or did not come."""
+"""Seconds until a message is tried again whose content cannot be read, or did not come, or that did not fit."""
 LOOK = 10.0
 """Seconds between two looks at all accounts, were a notice lost."""
 AWAY: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
@@ -160,7 +160,10 @@ class Queues:
     def settle(self, receipts: Sequence[Receipt], outcome: Outcome) -> None:
         for receipt in receipts:
             assert isinstance(receipt, Delivery)
-            self._settlement.settle(receipt, outcome)
+            if outcome is Outcome.UNFIT:
+                asyncio.get_running_loop().call_later(LATER, self._settlement.settle, receipt, Outcome.UNSEEN)
+            else:
+                self._settlement.settle(receipt, outcome)
 
     async def settled(self) -> None:
         await self._settlement.settled()

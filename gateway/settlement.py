@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from gateway.amqp.deliveries import Outcome
@@ -80,7 +81,7 @@ class Settlement:
 
     def __init__(self, log_: Log, leases: Leases, reading: Reading) -> None:
         self._log, self._leases, self._reading = log_, leases, reading
-        self._saying: set[asyncio.Task[None]] = set()
+        self._saying: set[asyncio.Task[Any]] = set()
         self._said: list[_Said] = []
         self._known: dict[UUID, Held] = {}
         self._open: dict[UUID, set[UUID]] = {}
@@ -116,6 +117,7 @@ class Settlement:
         self._known[levering] = delivery.held
         event = MeldingLevert(mottaker_konto_id=konto_id, melding_id=melding_id, levering=levering)
         delivery.told = asyncio.create_task(self._say(event, delivery))
+        self._mind(delivery.told)
 
     def take_over(self, delivery: Delivery) -> None:
         """Mind a message that was handed out elsewhere, and is to be settled here."""
@@ -134,8 +136,7 @@ class Settlement:
         self._known[delivery.held.levering] = delivery.held
         self._open.setdefault(delivery.held.konto_id, set()).add(delivery.held.levering)
         task = asyncio.create_task(self._settle(delivery, outcome))
-        self._saying.add(task)
-        FIKS_IO_UNSAID.set(len(self._saying))
+        self._mind(task)
         task.add_done_callback(partial(self._is_said, delivery.held))
 
     def give_back(self, abandoned: Abandoned) -> None:
@@ -148,7 +149,7 @@ class Settlement:
         self.settle(delivery, Outcome.RETURNED)
 
     async def settled(self) -> None:
-        """Returns once everything that was settled so far is on the log."""
+        """Returns once everything that was handed out and settled so far is on the log."""
         if self._saying:
             await asyncio.wait(set(self._saying))
 
@@ -205,9 +206,17 @@ class Settlement:
             await asyncio.sleep(wait)
         self._next_saying = now() + GATHER
 
-    def _is_said(self, held: Held, task: asyncio.Task[None]) -> None:
-        self._saying.discard(task)
+    def _mind(self, saying: asyncio.Task[Any]) -> None:
+        """Count it for as long as it lasts."""
+        self._saying.add(saying)
         FIKS_IO_UNSAID.set(len(self._saying))
+        saying.add_done_callback(self._is_over)
+
+    def _is_over(self, saying: asyncio.Task[Any]) -> None:
+        self._saying.discard(saying)
+        FIKS_IO_UNSAID.set(len(self._saying))
+
+    def _is_said(self, held: Held, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("what became of a message cannot be said; its lease stays until this process ends", fault=fault)
             self._close([held])

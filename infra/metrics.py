@@ -109,7 +109,7 @@ AMQP_CLOSED = Counter(
 )
 AMQP_SETTLED = Counter(
     "fiks_amqp_settled_total",
-    "Messages whose lease to a consumer has ended; outcome: acked, rejected, requeued, lost, returned, unseen",
+    "Messages whose lease to a consumer has ended; outcome: acked, rejected, requeued, lost, returned, unseen, unfit",
     ["outcome"],
 )
 FIKS_IO_WAITED = Histogram(
@@ -125,7 +125,7 @@ FIKS_IO_PUT_OFF = Counter(
 )
 FIKS_IO_UNSAID = Gauge(
     "fiks_io_unsaid",
-    "What became of messages of Fiks IO and is not on the log yet; it grows while the log is away",
+    "What was done with messages of Fiks IO and is not on the log yet; it grows while the log is away",
     multiprocess_mode="livesum",
 )
 BLOB_FAILURES = Counter(

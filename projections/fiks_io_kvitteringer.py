@@ -31,6 +31,7 @@ from schemas.fiks_io import (
     MeldingUtlopt,
 )
 from streams.dead_letters import DeadLetters
+from streams.domain.decider import Journal
 from streams.domain.fiks_io import ENDS, KORRELASJON, TTL, Melding, fiks_io, key_id_of, stream_of
 from streams.journals import JournalStore
 from streams.log import Log
@@ -86,10 +87,11 @@ class Kvitteringer(Effecting):
         ended = await self._that_count(connection, [one for one in events if not isinstance(one.event, Sendt)])
         answered = {key for one in sent if (key := _answered(one)) is not None}
         known = await _find(connection, {_key(one.event) for one in (*sent, *ended)} | answered)
-        await self._log.append_all(self._answers(sent, known))
-        if void := [one for one in sent if _is_void(one, known[_key(one.event)])]:
-            await self._forget(connection, void, known)
+        void = [one for one in sent if _is_void(one, known[_key(one.event)])]
+        await self._log.append_all(self._answers([one for one in sent if one not in void], known))
         await self._log.append_all(await self._notices(ended, known))
+        if void:
+            await self._forget(connection, void, known)
         for first in range(0, len(ended), AT_ONCE):
             await self._destroy([known[_key(one.event)] for one in ended[first : first + AT_ONCE]])
         await self._log.append_all([self._destroyed(one, known[_key(one.event)]) for one in ended])
@@ -117,8 +119,8 @@ class Kvitteringer(Effecting):
             ]
         )
         journals = await self._journals.load(connection, {one.at.stream for one in void})
-        for stream in {one.at.stream for one in void if not journals[one.at.stream].state.is_open}:
-            await self._log.keys.destroy(key_id_of(stream))  # the message has ended, and a new key was made for this
+        for stream in {one.at.stream for one in void if _comes_late(one, journals[one.at.stream])}:
+            await self._log.keys.destroy(key_id_of(stream))  # a new key was made for this
 
     def _answers(self, sent: Iterable[Recorded], known: dict[Key, Row]) -> list[tuple[object, Envelope]]:
         """For each message that answers one which its sender had received: that it was answered."""
@@ -210,3 +212,11 @@ def _is_void(one: Recorded, first: Row) -> bool:
     """Whether the message had been sent before."""
     assert one.at.position is not None
     return bool(one.at.position.offset != first["plass"])
+
+
+def _comes_late(one: Recorded, of_it: Journal[Melding]) -> bool:
+    """Whether the message had ended before it was sent again. Where a decision ended it after that, that is still to be
+    carried out, and its sender to be told by what the keys open, which are destroyed then.
+    """
+    assert one.at.position is not None
+    return not of_it.state.is_open and of_it.last < one.at.position.offset

@@ -11,7 +11,7 @@ from pamqp import commands
 from gateway.amqp.actions import Consumer, Out, Unsubscribe
 from gateway.amqp.content import delivered, got, message
 from gateway.amqp.deliveries import Got, Lease, Outcome, Receipt
-from gateway.amqp.faults import ChannelFault, Reply
+from gateway.amqp.faults import ChannelFault, ConnectionFault, Reply
 from gateway.amqp.queues import queue_of
 
 MOST_IN_HAND = 2000
@@ -78,17 +78,22 @@ class Channel:
     def deliver(self, consumer: Consumer, leases: Sequence[Lease]) -> None:
         """Send what was leased for the consumer; what it has no room for goes back unseen.
 
-        Raises ConnectionFault when a message does not fit the client's frames.
+        Raises ConnectionFault when a message does not fit the client's frames: that one goes back as unfit.
         """
         queue, room = queue_of(consumer.konto_id), self.room(consumer)
         sent: list[tuple[Lease, int]] = []
+        unfit: Sequence[Lease] = ()
         try:
             for lease in leases[:room]:
                 end = self._send(lease, delivered(self._last + 1, consumer.tag, queue, lease.redelivered))
                 sent.append((lease, end))
+        except ConnectionFault:
+            unfit = leases[len(sent) : len(sent) + 1]
+            raise
         finally:
             self._sent(sent, consumer, consumer.no_ack)
-            self._out.settle([lease.receipt for lease in leases[len(sent) :]], Outcome.UNSEEN)
+            self._out.settle([lease.receipt for lease in unfit], Outcome.UNFIT)
+            self._out.settle([lease.receipt for lease in leases[len(sent) + len(unfit) :]], Outcome.UNSEEN)
 
     def got(self, found: Got | None, queue: str, no_ack: bool) -> None:
         """Send what was asked for by basic.get. Raises ConnectionFault when it does not fit the client's frames."""
@@ -97,8 +102,9 @@ class Channel:
             return
         try:
             end = self._send(found.lease, got(self._last + 1, queue, found.lease.redelivered, found.left))
-        except Exception:
-            self._out.settle([found.lease.receipt], Outcome.UNSEEN)
+        except Exception as fault:
+            is_unfit = isinstance(fault, ConnectionFault)
+            self._out.settle([found.lease.receipt], Outcome.UNFIT if is_unfit else Outcome.UNSEEN)
             raise
         self._sent([(found.lease, end)], None, no_ack)
 

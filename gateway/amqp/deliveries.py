@@ -30,6 +30,8 @@ class Outcome(StrEnum):
     """It was sent, and what ended the lease says nothing of it: no attempt. Redelivered."""
     UNSEEN = "unseen"
     """It was never sent: no attempt, and redelivered only if it was before."""
+    UNFIT = "unfit"
+    """As ``UNSEEN``, since its headers do not fit the client's frames: it rests, or it would stop what is behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,13 @@ async def test_the_first_connection_must_succeed(world: World) -> None:
                 pytest.fail("it was refused")
 
 
+async def test_an_account_that_is_none_or_is_hidden_is_not_tried_again(world: World) -> None:
+    async with world.klient(konto_id=uuid4()) as klient:
+        with pytest.raises(Denied, match="NOT_FOUND"):
+            async with klient.meldinger():
+                pytest.fail("there is none")
+
+
 async def test_a_certificate_that_nobody_knows_is_not_trusted(world: World) -> None:
     world.tls = ssl.create_default_context()
     async with world.klient() as klient:

@@ -217,6 +217,22 @@ async def test_an_answer_is_noted_on_what_it_answers(office: Post) -> None:
     assert await office.system.connection.fetchval(detail, asked.melding_id) == str(answer.melding_id)
 
 
+async def test_only_an_answer_that_counts_is_noted(office: Post) -> None:
+    """Who sends an answer again, or under the id of one that it has sent another, has answered once."""
+    konto, [queues] = uuid4(), office.gateways
+    asked, other = await office.send(konto), await office.send(konto)
+    for _ in range(2):
+        await got(queues, konto)
+    back = {"avsender_konto_id": konto, "melding_id": uuid4()}
+    for question in (asked, asked, other):
+        await office.send(asked.avsender_konto_id, svar_pa_melding=question.melding_id, **back)
+    later = await office.send(asked.avsender_konto_id, avsender_konto_id=konto, svar_pa_melding=other.melding_id)
+    await until(office, other.melding_id, "MeldingSendt", "MeldingLevert", "MeldingBesvart")
+    detail = "select detalj from read.fiks_io_steg where melding_id = $1 and type = 'MeldingBesvart'"
+    assert await office.system.connection.fetchval(detail, other.melding_id) == str(later.melding_id)
+    await until(office, asked.melding_id, "MeldingSendt", "MeldingLevert", "MeldingBesvart")
+
+
 async def test_a_dialogue_can_be_followed_by_the_ids_in_its_events(office: Post) -> None:
     """From a question to its answers and to what the platform says of them, whoever's call each was."""
     konto, [queues] = uuid4(), office.gateways

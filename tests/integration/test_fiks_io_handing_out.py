@@ -8,13 +8,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.amqp.deliveries import Lease
+from gateway.amqp.deliveries import Lease, Outcome
 from gateway.queues import Queues
 from gateway.settlement import Settlement
 from infra.blobs import Blobs
@@ -102,6 +103,45 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.queues.OPENING", 0.5)
     for name in ("LATER", "STALE", "TEND"):
         monkeypatch.setattr(f"gateway.queues.{name}", 0.2)
+
+
+async def test_what_does_not_fit_its_consumer_rests_and_the_others_go_first(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.queues.LATER", 2.0)
+    konto = uuid4()
+    for body in (b"a", b"b"):
+        await office.send(konto, body)
+    await office.system.until_projected(table.name)
+    async with gateway(office.system, office.blobs) as queues:
+        taken: list[Lease] = []
+        consumer = queues.subscribe(konto, BY, taken.extend)
+        for number, outcome in enumerate((Outcome.UNFIT, Outcome.ACKED, Outcome.ACKED), 1):
+            consumer.want(1, 2**30)
+            await eventually(lambda number=number: len(taken) == number)  # type: ignore[misc]
+            queues.settle([taken[-1].receipt], outcome)
+        assert [(one.melding.body, one.redelivered) for one in taken] == [(b"a", False), (b"b", False), (b"a", False)]
+
+
+async def test_what_is_handed_out_counts_among_what_is_to_be_said(office: Post) -> None:
+    """While the log is away nobody acknowledges anything, perhaps, and yet more and more is to be said."""
+    konto = await awaited(office)
+    async with gateway(office.system, office.blobs) as queues:
+        said = asyncio.Event()
+        append = office.system.log.append
+
+        async def held_up(*args: Any) -> Any:
+            await said.wait()
+            return await append(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(office.system.log, "append", held_up)
+            taken = consume(queues, konto)
+            await eventually(lambda: taken)
+            assert queues._settlement.unsaid == 1
+            said.set()
+            await queues.settled()
+            assert queues._settlement.unsaid == 0
 
 
 @pytest.mark.usefixtures("impatient")

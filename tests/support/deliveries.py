@@ -109,7 +109,7 @@ class MemoryDeliveries:
             row = queue.rows[receipt.nr]
             row.outcomes.append(outcome)
             if outcome not in (Outcome.ACKED, Outcome.REJECTED):
-                row.redelivered = row.redelivered or outcome is not Outcome.UNSEEN
+                row.redelivered = row.redelivered or outcome not in {Outcome.UNSEEN, Outcome.UNFIT}
                 heappush(queue.waiting, receipt.nr)
                 self.look(receipt.konto_id)
 

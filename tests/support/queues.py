@@ -95,24 +95,26 @@ async def gateway(system: Backbone, blobs: Blobs) -> AsyncIterator[Queues]:
         await pool.close()
 
 
-def works(system: Backbone, blobs: Blobs) -> list[Work[Any]]:
-    """What a worker does about messages."""
+def works(system: Backbone) -> list[Work[Any]]:
+    """What a worker does about messages, but for what follows from their ends."""
     letters = DeadLetters(system.log)
     return [
         Deciding(fiks_io, system.log, letters),
         Projecting([table], letters, system.log.keys),
         Following(system.log),
-        Kvitteringer(system.log, letters, blobs),
     ]
 
 
 @asynccontextmanager
-async def post(kafka: str, database: str, state: Path, *, gateways: int = 2) -> AsyncIterator[Post]:
-    """Everything, started and stopped."""
+async def post(
+    kafka: str, database: str, state: Path, *, gateways: int = 2, carries_out: bool = True
+) -> AsyncIterator[Post]:
+    """Everything, started and stopped; ``carries_out``: what follows from the ends of messages too."""
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(backbone(kafka, database, state))
         blobs = Blobs((state / "blobs").as_uri())
-        await stack.enter_async_context(system.worker(works(system, blobs)))
+        ends = [Kvitteringer(system.log, DeadLetters(system.log), blobs)] if carries_out else []
+        await stack.enter_async_context(system.worker([*works(system), *ends]))
         sides = [await stack.enter_async_context(gateway(system, blobs)) for _ in range(gateways)]
         for side in sides:
             await side.count(uuid4())  # what is sent from here on, nobody can have seen before

@@ -290,7 +290,7 @@ def test_a_message_that_does_not_fit_the_clients_frames_is_not_lost() -> None:
     *_, close = peer.give(consumer, small, large, last)
     assert (close.name, close.reply_code) == ("Connection.Close", 506)
     outcomes = [peer.settled[one.receipt] for one in (small, large, last)]
-    assert outcomes == [["returned"], ["unseen"], ["unseen"]]
+    assert outcomes == [["returned"], ["unfit"], ["unseen"]]
 
 
 def test_an_answer_that_comes_too_late_is_given_back() -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from aiormq import Connection
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import AMQPError, ChannelAccessRefused, ProbableAuthenticationError
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelNotFoundEntity, ProbableAuthenticationError
 from yarl import URL
 
 from fiks_io.api import Integrasjon
@@ -68,7 +68,7 @@ async def deliveries(broker: Broker, konto_id: UUID, prefetch: int) -> AsyncIter
     """
     try:
         first = await _connected(broker, konto_id, prefetch)
-    except (ProbableAuthenticationError, ChannelAccessRefused) as fault:
+    except (ProbableAuthenticationError, ChannelAccessRefused, ChannelNotFoundEntity) as fault:
         raise Denied(str(fault)) from fault
     except (AMQPError, OSError, TimeoutError) as fault:
         raise Unavailable(f"{broker.host}:{broker.port} does not let us read the queue: {fault}") from fault

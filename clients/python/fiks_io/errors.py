@@ -24,7 +24,9 @@ class Unavailable(FiksIOError):
 
 
 class Denied(FiksIOError):
-    """The platform does not let the integration in, or not read the account. To try again does not help."""
+    """The platform does not let the integration in, or not read the account, or it shows it none. To try again does not
+    help.
+    """
 
 
 class Refused(FiksIOError):
