@@ -33,9 +33,9 @@ logs: $(READY) ## Follow the logs of the local system
 demo: $(READY) ## Send a real forsendelse and show it everywhere it can be seen; ONCE=1 stops all at the end
 	@$(FIKS) demo $(if $(ONCE),--once)
 
-test: $(READY) lint ## Check everything and run all tests, two at a time or JOBS=n; ARGS="-k name" goes to pytest
+test: $(READY) lint ## Check everything and run all tests, three at a time or JOBS=n; ARGS="-k name" goes to pytest
 	@$(FIKS) schemas check
-	$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest --numprocesses $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY) ## Check style, types and who may import whom
 	@$(BIN)/ruff check
