@@ -98,7 +98,7 @@ async def chaos(rounds: int, seed: int) -> bool:
         verdict += judge_messages(post.sent, post.handed, log)
         ended = endings(log)
         if rounds >= len(every):
-            verdict.other += never_seen(post.handed, ended)
+            verdict.other += never_seen(post.handed, ended, log)
     if not all_ended:
         verdict.other.append(f"messages had not ended {CATCH_UP:.0f} seconds after the last was sent")
     if not (acknowledged := sum(call.answered is not None for call in load.calls)) > len(load.calls) / 4:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.envelope import Recorded
-from schemas.fiks_io import MeldingDestruert, MeldingFeilet, MeldingSendt, MeldingUtlopt
+from schemas.fiks_io import MeldingBesvart, MeldingDestruert, MeldingFeilet, MeldingSendt, MeldingUtlopt
 from streams.domain.decider import Journal, step
 from streams.domain.fiks_io import MOST_ATTEMPTS, OPEN, Status, fiks_io
 from tests.chaos.history import Verdict
@@ -74,6 +74,7 @@ def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable
         state = _judge_stream(records, verdict)
         _judge_notice(records, state, notices.get(melding_id, []), verdict)
         _judge_end(melding_id, state, acts[melding_id], verdict)
+    _judge_answers(first, verdict)
     _judge_handed(handed, verdict)
     return verdict
 
@@ -83,14 +84,16 @@ def endings(log: Iterable[Recorded]) -> Counter[Status | None]:
     return Counter(_status_of(records) for records in _streams(log) if _is_of_a_sender(records[0].event))
 
 
-def never_seen(handed: Sequence[Handed], ended: Counter[Status | None]) -> list[str]:
+def never_seen(handed: Sequence[Handed], ended: Counter[Status | None], log: Iterable[Recorded]) -> list[str]:
     """What a run has not shown and so proves nothing about: a way to end, something that consumers do, one handed out
-    again.
+    again, an answer.
     """
     never = [f"no message ended as {status}" for status in (*ENDING, *NOTICES) if not ended[status]]
     acts = {one.act for one in handed}
     never += [f"no consumer did {act}" for act in Act if act not in acts]
-    return never + ([] if any(one.redelivered for one in handed) else ["no message was redelivered"])
+    if not any(one.redelivered for one in handed):
+        never.append("no message was redelivered")
+    return never + ([] if any(isinstance(one.event, MeldingBesvart) for one in log) else ["no message was answered"])
 
 
 def judge_large(
@@ -168,23 +171,46 @@ def _judge_stream(records: Sequence[Recorded], verdict: Verdict) -> Status | Non
     return status
 
 
-def _notices(first: Mapping[UUID, list[Recorded]]) -> dict[UUID, list[str]]:
-    """The types of the platform's messages by what they are about."""
-    found: dict[UUID, list[str]] = defaultdict(list)
+def _notices(first: Mapping[UUID, list[Recorded]]) -> dict[UUID, list[MeldingSendt]]:
+    """The platform's messages by what they are about."""
+    found: dict[UUID, list[MeldingSendt]] = defaultdict(list)
     for records in first.values():
         event = records[0].event
         if event.plattform and event.svar_pa_melding is not None:
-            found[event.svar_pa_melding].append(event.melding_type)
+            found[event.svar_pa_melding].append(event)
     return found
 
 
-def _judge_notice(records: Sequence[Recorded], status: Status | None, told: Sequence[str], verdict: Verdict) -> None:
-    """A sender hears once of what expired or failed, and of nothing else."""
-    event = records[0].event
+def _judge_notice(
+    records: Sequence[Recorded], status: Status | None, notices: Sequence[MeldingSendt], verdict: Verdict
+) -> None:
+    """A sender hears once of what expired or failed, by the header that names its dialogue, and of nothing else."""
+    event, told = records[0].event, [one.melding_type for one in notices]
     expected = [NOTICES[status]] if status in NOTICES and not event.plattform else []
-    if list(told) != expected:
+    if told != expected:
         kind = verdict.doubled if len(told) > len(expected) else verdict.lost
-        kind.append(f"{event.melding_id} ended as {status}, and its sender was told {list(told)}")
+        kind.append(f"{event.melding_id} ended as {status}, and its sender was told {told}")
+    if event.headere and any(len(one.headere) != 1 for one in notices):
+        verdict.lost.append(
+            f"{event.melding_id} ended as {status}, and its sender is not told of which dialogue it was"
+        )
+
+
+def _judge_answers(first: Mapping[UUID, list[Recorded]], verdict: Verdict) -> None:
+    """On what a message answers that is noted, once; more than once only as the same event."""
+    noted: dict[tuple[UUID, UUID], set[str]] = defaultdict(set)
+    for melding_id, records in first.items():
+        for one in records:
+            if isinstance(one.event, MeldingBesvart):
+                noted[melding_id, one.event.svar_melding_id].add(one.at.id)
+    answers = set()
+    for melding_id, (at, *_) in first.items():
+        answer, asked = at.event, first.get(at.event.svar_pa_melding)
+        if not answer.plattform and asked and asked[0].event.mottaker_konto_id == answer.avsender_konto_id:
+            answers.add((answer.svar_pa_melding, melding_id))
+    verdict.lost += [f"that {asked} was answered by {one} is not noted" for asked, one in answers - noted.keys()]
+    verdict.other += [f"{one} is noted as an answer to {asked}" for asked, one in noted.keys() - answers]
+    verdict.doubled += [f"{one[1]} is noted twice as an answer" for one, ids in noted.items() if len(ids) > 1]
 
 
 def _judge_end(melding_id: UUID, status: Status | None, acts: Sequence[Act], verdict: Verdict) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import random
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ HOPELESS, HOPELESS_SHARE = "no.ks.fiks.kaos.v1.umulig", 0.02
 TYPE = "no.ks.fiks.kaos.v1.melding"
 AGAIN_SHARE = 0.1
 """How many messages to the second account are sent again."""
+ANSWER_SHARE = 0.2
+"""How many messages answer one that their sender was handed."""
 KONTOER = "/fiks-io/konto/api/v1/kontoer"
 
 
@@ -77,6 +80,8 @@ class Post:
     random: random.Random
     sent: list[Sent] = field(default_factory=list)
     handed: list[Handed] = field(default_factory=list)
+    _had: dict[UUID, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The messages that each account was handed."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop, then wait for the answers that are outstanding."""
@@ -112,6 +117,8 @@ class Post:
             "ttl": TTLS[-1] if is_hopeless else self.random.choice(TTLS),
             "headere": {"klientMeldingId": str(klient_melding_id), "klientKorrelasjonId": "kaos"},
         }
+        if (had := self._had[sender.konto_id]) and self.random.random() < ANSWER_SHARE:
+            metadata["svarPaMelding"] = self.random.choice(had)
 
         async def call(after: float) -> None:
             one = Sent(klient_melding_id, hashlib.sha256(content).hexdigest() if is_large else None)
@@ -140,7 +147,7 @@ class Post:
             await connection.connect()
             channel = await connection.channel()
             await channel.basic_qos(prefetch_count=PREFETCH)
-            taking = partial(self._take, sockets)
+            taking = partial(self._take, sockets, self._had[account.konto_id])
             await channel.basic_consume(queue_of(account.konto_id), taking)
         try:
             await connection.closing
@@ -149,8 +156,9 @@ class Post:
             with suppress(*LOST):
                 await connection.close()
 
-    async def _take(self, sockets: Sockets, message: DeliveredMessage) -> None:
+    async def _take(self, sockets: Sockets, had: list[str], message: DeliveredMessage) -> None:
         headers = message.header.properties.headers or {}
+        had.append(str(headers["melding-id"]))
         act = Act.REQUEUE if headers["type"] == HOPELESS else self.random.choice(ACTS)
         self.handed.append(Handed(UUID(str(headers["melding-id"])), bool(message.redelivered), act))
         tag = message.delivery_tag

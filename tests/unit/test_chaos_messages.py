@@ -12,7 +12,14 @@ from msgspec.structs import replace as changed
 
 from gateway.fiks_io import Content, dokument_with
 from schemas.envelope import Position, Recorded, fact
-from schemas.fiks_io import MeldingDestruert, MeldingFeilet, MeldingKvittert, MeldingSendt, MeldingUtlopt
+from schemas.fiks_io import (
+    MeldingBesvart,
+    MeldingDestruert,
+    MeldingFeilet,
+    MeldingKvittert,
+    MeldingSendt,
+    MeldingUtlopt,
+)
 from streams.domain.fiks_io import Status
 from tests.chaos.messages import Act, Handed, Sent, endings, judge_large, judge_messages, never_seen
 from tests.support.given_when_then import WHEN
@@ -40,9 +47,7 @@ def end_of(one: MeldingSendt, kind: type[Any], **fields: Any) -> list[Any]:
 
 
 def notice(about: MeldingSendt, kind: str) -> list[Any]:
-    made = sendt(
-        about.avsender_konto_id, plattform=True, svar_pa_melding=about.melding_id, melding_type=kind, headere=()
-    )
+    made = sendt(about.avsender_konto_id, plattform=True, svar_pa_melding=about.melding_id, melding_type=kind)
     return [made, *end_of(made, MeldingKvittert)]
 
 
@@ -72,13 +77,15 @@ def test_a_clean_run_is_clean() -> None:
 def test_what_a_run_never_showed_is_told() -> None:
     ended = endings(run()["log"])
     assert ended == {Status.KVITTERT: 1, Status.UTLOPT: 1, Status.FEILET: 1}, "the platform's own do not count"
-    assert never_seen(run()["handed"], ended) == [
+    assert never_seen(run()["handed"], ended, run()["log"]) == [
         "no message ended as AVVIST",
         "no consumer did nack",
         "no consumer did drop",
+        "no message was answered",
     ]
     every = [Handed(UUID(int=1), redelivered=False, act=act) for act in Act]
-    assert never_seen(every, ended | Counter({Status.AVVIST: 1})) == ["no message was redelivered"]
+    log = dialogue()["log"]
+    assert never_seen(every, ended | Counter({Status.AVVIST: 1}), log) == ["no message was redelivered"]
 
 
 def test_a_message_that_is_lost() -> None:
@@ -147,6 +154,41 @@ def test_a_sender_who_is_told_of_an_expiry_not_once(notices: int) -> None:
     told = [event for _ in range(notices) for event in notice(one, "no.ks.fiks.kvittering.tidsavbrudd")]
     verdict = judged(log=met(one, *end_of(one, MeldingUtlopt), *told), sent=[], handed=[])
     assert verdict.doubled if notices else verdict.lost
+
+
+def test_a_sender_who_is_not_told_of_which_dialogue_a_message_was() -> None:
+    one = message()
+    told, *rest = notice(one, "no.ks.fiks.kvittering.tidsavbrudd")
+    silent = changed(told, headere=())
+    events, handed = met(one, *end_of(one, MeldingUtlopt), silent, *rest), [Handed(told.melding_id, False, Act.ACK)]
+    assert judged(log=events, sent=[], handed=handed).lost
+    assert judged(
+        log=met(*(told if one.event is silent else one.event for one in events)), sent=[], handed=handed
+    ).clean
+
+
+def dialogue() -> dict[str, Any]:
+    """A clean run of a question and its answer."""
+    asked = message()
+    answer = sendt(asked.avsender_konto_id, avsender_konto_id=KONTO, svar_pa_melding=asked.melding_id)
+    noted = {"mottaker_konto_id": KONTO, "melding_id": asked.melding_id, "svar_konto_id": answer.mottaker_konto_id}
+    besvart = MeldingBesvart(**noted, svar_melding_id=answer.melding_id)
+    events = (asked, *end_of(asked, MeldingKvittert), answer, besvart, *end_of(answer, MeldingKvittert))
+    handed = [Handed(one.melding_id, redelivered=False, act=Act.ACK) for one in (asked, answer)]
+    return {"sent": [], "handed": handed, "log": met(*events)}
+
+
+def test_an_answer_is_noted_once_however_often_that_is_said() -> None:
+    run_ = dialogue()
+    assert judge_messages(**run_).clean
+    [besvart] = [one for one in run_["log"] if isinstance(one.event, MeldingBesvart)]
+    rest = [one for one in run_["log"] if one is not besvart]
+    assert judge_messages(**(run_ | {"log": [*rest, besvart, besvart]})).clean
+    again = Recorded(besvart.event, changed(besvart.at, id="another"))
+    assert judge_messages(**(run_ | {"log": [*rest, besvart, again]})).doubled
+    assert judge_messages(**(run_ | {"log": rest})).lost
+    strange = Recorded(changed(besvart.event, svar_melding_id=uuid4()), besvart.at)
+    assert judge_messages(**(run_ | {"log": [*run_["log"], strange]})).other
 
 
 def test_a_failure_that_no_consumer_knows_of() -> None:
