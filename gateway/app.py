@@ -59,6 +59,7 @@ from gateway.sporing import SPORING, Sporing
 from gateway.sporing import TOPIC as MELDING_TOPIC
 from gateway.tls import tls_of
 from gateway.tus import VERSION as TUS_VERSION
+from gateway.tus import Refused
 from gateway.uploads import BROKEN
 from infra.blobs import blob_store
 from infra.crypto.certificates import key_folder
@@ -83,6 +84,7 @@ STARTING = 20.0
 """Seconds in which a gateway learns who may call before it opens its port: others who share that know. Where the log is
 away it opens the port all the same, to say how it is.
 """
+UNCODED, CODED = "identity", "Innholdet kan ikke være komprimert: send det uten Content-Encoding"
 CUT_OFF = 1.0
 SILENCE = 75.0
 """Seconds after which a connection is closed that has no call under way, or only the beginning of one's head: aiohttp's
@@ -194,6 +196,7 @@ def runner_of(app: web.Application, shutdown_timeout: float = CUT_OFF) -> web.Ap
         handle_signals=False,
         shutdown_timeout=shutdown_timeout,
         keepalive_timeout=SILENCE,
+        auto_decompress=False,
         max_field_size=LARGEST_HEADER,
     )
 
@@ -268,7 +271,11 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def invite(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Sends 100 Continue to those who wait for it, now that they are known."""
+    """Sends 100 Continue to those who wait for it, now that they are known, and refuses what is compressed: what it
+    takes to read that is its sender's to choose (RFC 9110, 15.5.16).
+    """
+    if request.headers.get("Content-Encoding", UNCODED).lower() != UNCODED:
+        raise Refused(415, CODED, {"Accept-Encoding": UNCODED})
     if (expected := request.headers.get("Expect")) and expected.lower() != "100-continue":
         raise web.HTTPExpectationFailed
     if expected and request.transport is not None:

@@ -55,6 +55,9 @@ HTTP_TEXTS = {
 PHRASES = {one.value: one.phrase for one in HTTPStatus} | {CHECKSUM_MISMATCH: "Checksum Mismatch"}
 BUG = "Det skjedde en uventet feil hos oss. Oppgi errorId hvis du melder fra"
 
+AS_LIST = web.RequestKey("as_list", bool)
+"""``request[AS_LIST] = True``: a 400 of this call is a list of what is wrong (contract fiks-io.md 1.6)."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -144,14 +147,18 @@ def _of_bug(request: web.Request, fault: Exception) -> web.Response:
 def _answer(
     request: web.Request, status: int, message: str, headers: Mapping[str, str], error_id: UUID | None = None
 ) -> web.Response:
-    response = error_message(request.path, status, message, error_id)
+    as_list = status == HTTPStatus.BAD_REQUEST and request.get(AS_LIST, False)
+    response = error_message(request.path, status, message, error_id, as_list=as_list)
     response.headers.update(headers)
     return response
 
 
-def error_message(path: str, status: int, message: str, error_id: UUID | None = None) -> web.Response:
-    """The answer to a call that failed."""
-    body = msgspec.json.encode(error_body(path, status, message, error_id))
+def error_message(
+    path: str, status: int, message: str, error_id: UUID | None = None, *, as_list: bool = False
+) -> web.Response:
+    """The answer to a call that failed, alone or ``as_list``."""
+    told = error_body(path, status, message, error_id)
+    body = msgspec.json.encode([told] if as_list else told)
     return web.Response(body=body, status=status, reason=PHRASES[status], content_type="application/json")
 
 

@@ -61,13 +61,15 @@ create table fiks_io_steg (
     detalj text,
     primary key (mottaker_konto_id, melding_id, plass)
 );
--- Wakes the gateways whose consumers wait for an account: its id, and the seconds until the first message is ready.
+-- Wakes the gateways whose consumers wait for an account: its id, and the seconds until the first message is ready; of
+-- those that rest the first too, where others are ready.
 create function wake_consumers() returns trigger language plpgsql as $$
 begin
     if tg_table_schema = (select 'fiks_io_v' || live from public.projection where name = 'fiks_io') then
         perform pg_notify('fiks_io', mottaker_konto_id || ' ' || seconds) from (
             select mottaker_konto_id, extract(epoch from greatest(min(coalesce(klar_fra, now())) - now(), '0'))::text as seconds
-            from new where status = 'VENTER' group by mottaker_konto_id) as ready;
+            from new where status = 'VENTER'
+            group by mottaker_konto_id, coalesce(klar_fra, '-infinity') > now()) as ready;
     end if;
     return null;
 end $$;

@@ -46,11 +46,11 @@ def handle(channel: Channel, out: Out, method: Method, new_tag: NewTag) -> None:
     """Do or ask for what the client wants on an open channel. Raises ChannelFault and ConnectionFault."""
     match method:
         case commands.Basic.Ack():
-            channel.settle(method.delivery_tag, method.multiple, Outcome.ACKED)
+            channel.settle(_tag(method), method.multiple, Outcome.ACKED)
         case commands.Basic.Nack():
-            channel.settle(method.delivery_tag, method.multiple, _given_up(method.requeue))
+            channel.settle(_tag(method), method.multiple, _given_up(method.requeue))
         case commands.Basic.Reject():
-            channel.settle(method.delivery_tag or 0, False, _given_up(method.requeue))
+            channel.settle(_tag(method), False, _given_up(method.requeue))
         case commands.Basic.Qos():
             _qos(channel, out, method)
         case commands.Basic.Consume():
@@ -78,6 +78,11 @@ def handle(channel: Channel, out: Out, method: Method, new_tag: NewTag) -> None:
             raise ChannelFault(Reply.ACCESS_REFUSED, why)
         case _:
             raise ConnectionFault(Reply.COMMAND_INVALID, f"{method.name} er ikke for klienter")
+
+
+def _tag(method: commands.Basic.Ack | commands.Basic.Nack | commands.Basic.Reject) -> int:
+    """pamqp takes its 64 bits for a number with a sign."""
+    return (method.delivery_tag or 0) % (1 << 64)
 
 
 def _given_up(requeue: bool) -> Outcome:

@@ -35,7 +35,7 @@ from gateway.fiks_io_konto import (
 from gateway.fiks_io_sending import fault_of
 from gateway.kommando import decide, now_by
 from gateway.metadata import Kontonavn, Text, read_json
-from gateway.problems import error_body
+from gateway.problems import AS_LIST, error_body
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
@@ -274,7 +274,10 @@ async def ikke_krev_unik(request: web.Request) -> web.Response:
 
 @routes.post(f"{BASE}/kontoer/{{mottakerKontoId}}/validerMelding", demands=PARTY)
 async def valider(request: web.Request) -> web.Response:
-    """Whether the account would take a message, asked by who may send with the other; all that is wrong."""
+    """Whether the account would take a message, asked by who may send with the other; a list of all that is wrong, with
+    the question itself too.
+    """
+    request[AS_LIST] = True
     tenkt = read_json(await request.read(), TenktMelding, request.charset)
     await demand_on(request, tenkt.avsender_konto_id)
     mottaker = uuid_in(request, "mottakerKontoId")

@@ -147,8 +147,8 @@ def _returned(melding: Melding, grunn: Returgrunn) -> Melding:
 def react(melding: Melding, event: MeldingEvent, time: datetime) -> MeldingDecision | None:
     """What is decided because of an event that happened at ``time``, once it is folded."""
     match event:
-        case MeldingTilbakelevert(mottaker_konto_id=konto_id, melding_id=id_):
-            return _after_return(melding, konto_id, id_, time) if melding.status is Status.TILBAKE else None
+        case MeldingTilbakelevert():
+            return _after_return(melding, event, time) if melding.status is Status.TILBAKE else None
         case MeldingsfristPassert(mottaker_konto_id=konto_id, melding_id=id_):
             expired_now = melding.status is Status.VENTER
             return MeldingUtlopt(mottaker_konto_id=konto_id, melding_id=id_) if expired_now else None
@@ -162,12 +162,14 @@ def react(melding: Melding, event: MeldingEvent, time: datetime) -> MeldingDecis
             assert_never(event)
 
 
-def _after_return(melding: Melding, konto_id: UUID, melding_id: UUID, time: datetime) -> MeldingDecision:
+def _after_return(melding: Melding, event: MeldingTilbakelevert, time: datetime) -> MeldingDecision:
+    """It rests after an attempt that failed, and after no other return: by then it has rested."""
+    konto_id, melding_id = event.mottaker_konto_id, event.melding_id
     if melding.forsok >= MOST_ATTEMPTS or melding.konto_slettet:
         return _failed(melding, konto_id, melding_id)
     if melding.passert:
         return MeldingUtlopt(mottaker_konto_id=konto_id, melding_id=melding_id)
-    pause = PAUSES[min(melding.forsok, len(PAUSES)) - 1] if melding.forsok else timedelta(0)
+    pause = PAUSES[min(melding.forsok, len(PAUSES)) - 1] if event.grunn in ATTEMPTS else timedelta(0)
     return MeldingLagtTilbake(
         mottaker_konto_id=konto_id, melding_id=melding_id, forsok=melding.forsok, klar_fra=time + pause
     )

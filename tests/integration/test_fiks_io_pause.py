@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -97,6 +98,25 @@ async def test_what_has_rested_by_the_time_that_it_is_asked_for_comes_all_the_sa
     await eventually_found(lambda: rests(office, sent.melding_id))
     _, taken = consume(office, konto)
     await eventually(lambda: taken)
+
+
+async def test_what_rests_is_told_of_though_others_are_ready(office: Post) -> None:
+    """Or a consumer would hear of it when somebody looks by chance."""
+    konto, told = uuid4(), list[str]()
+    sent = [await office.send(konto) for _ in range(3)]
+    await office.system.until_projected("fiks_io")
+    listening = await asyncpg.connect(office.system.settings.postgres)
+    await listening.add_listener("fiks_io", lambda *said: told.append(said[-1]))
+    await office.system.connection.execute(
+        """
+        update read.fiks_io_tilstand t set klar_fra = now() + make_interval(hours => hours)
+        from unnest($1::uuid[], $2::int[]) as rest (melding_id, hours) where t.melding_id = rest.melding_id
+        """,
+        *([one.melding_id for one in sent], [0, 1, 2]),
+    )
+    await eventually(lambda: len(told) == 2)
+    assert sorted(float(one.removeprefix(f"{konto} ")) for one in told) == [0, 3600]
+    await listening.close()
 
 
 async def _is_consumed(office: Post, konto: UUID) -> bool:

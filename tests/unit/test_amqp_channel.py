@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -281,6 +282,14 @@ def test_what_the_client_breaks_has_failed_at_nothing_either() -> None:
     handed(peer, 2)
     assert closing(peer.say(Ack(9), channel=1))[0] == 320
     assert peer.counted == {"returned": 2}
+
+
+@pytest.mark.parametrize("tag", [7, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("multiple", [True, False])
+def test_a_tag_that_was_never_sent_is_refused_however_large_it_is(tag: int, multiple: bool) -> None:
+    peer = Peer().open()
+    ack = struct.pack(">HHQB", 60, 80, tag, multiple)
+    assert closing(peer.send(frame(METHOD, 1, ack))) == (406, f"PRECONDITION_FAILED - unknown delivery tag {tag}")
 
 
 def test_a_message_that_does_not_fit_the_clients_frames_is_not_lost() -> None:

@@ -127,6 +127,13 @@ def test_what_says_nothing_of_the_receiver_is_no_attempt(grunn: Returgrunn) -> N
     given(sendt, levert()).when(tilbake(grunn)).then(lagt_tilbake(0, timedelta(0)))
 
 
+@pytest.mark.parametrize("grunn", [Returgrunn.AVBRUTT, Returgrunn.USETT])
+def test_it_does_not_rest_again_after_what_is_no_attempt(grunn: Returgrunn) -> None:
+    given(sendt, levert(), tilbake(), lagt_tilbake(1, PAUSES[0]), levert(SECOND)).when(tilbake(grunn, SECOND)).then(
+        lagt_tilbake(1, timedelta(0))
+    )
+
+
 def test_a_return_counts_once_and_only_of_who_has_it() -> None:
     back = (sendt, levert(), tilbake(), lagt_tilbake(1, PAUSES[0]))
     given(*back).when(tilbake()).then()

@@ -223,7 +223,9 @@ async def test_a_message_is_judged_beforehand_for_who_may_send_it(io: Io) -> Non
     unknown = await refused(io.a_machine, 400, "POST", f"{KONTOER}/{uuid4()}/validerMelding", tenkt)
     assert "finnes ikke" in unknown[-1]["message"]
     await refused(io.a_machine, 403, "POST", ask, tenkt | {"avsenderKontoId": io.b_konto})
-    await refused(io.a_machine, 400, "POST", ask, {})
+    for malformed in ({}, [], tenkt | {"harPayload": "ja"}, tenkt | {"avsenderKontoId": "x"}):
+        [fault] = await refused(io.a_machine, 400, "POST", ask, malformed)
+        assert faults[0].keys() == fault.keys()
 
 
 async def test_the_choice_of_one_message_for_each_klient_melding_id(io: Io) -> None:

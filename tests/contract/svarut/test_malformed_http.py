@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 
 import pytest
 
 from gateway.malformed import answer_as_elsewhere
-from tests.support.gateway import Caller
+from tests.support.gateway import BOUNDARY, Caller, form, metadata
 
 SECRET = b"hemmeligPassord"
 MALFORMED = {
@@ -58,7 +59,20 @@ async def test_an_unknown_expectation_is_an_error_message(caller: Caller) -> Non
         assert answer.headers["Server"] == "Fiks"
 
 
-async def test_content_that_is_not_encoded_as_it_says_is_a_bad_request(caller: Caller) -> None:
+@pytest.mark.parametrize("content", [b"plain", gzip.compress(form(metadata()))], ids=["that it is not", "as it says"])
+async def test_content_that_is_coded_is_refused(
+    caller: Caller, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No published client sends it, and what it takes to read it is its sender's to choose."""
     headers = caller.headers | {"Content-Encoding": "gzip", "Content-Type": 'multipart/form-data; boundary="x"'}
-    async with caller.session.post(caller.send_url, data=b"plain", headers=headers) as answer:
-        assert (answer.status, (await answer.json())["status"]) == (400, 400)
+    async with caller.session.post(caller.send_url, data=content, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["status"]) == (415, 415)
+        assert answer.headers["Accept-Encoding"] == "identity"
+    assert not caplog.records
+
+
+async def test_content_that_says_that_it_is_not_coded_is_taken(caller: Caller) -> None:
+    kind = f"multipart/form-data; boundary={BOUNDARY}"
+    headers = caller.headers | {"Content-Encoding": "Identity", "Content-Type": kind}
+    async with caller.session.post(caller.send_url, data=form(metadata()), headers=headers) as answer:
+        assert answer.status == 200
