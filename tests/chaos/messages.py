@@ -27,12 +27,14 @@ NOTICES = {
 @dataclass(slots=True)
 class Sent:
     """A send. ``klient_melding_id`` is the sender's own, which several share where the receiver takes each once.
-    ``sha256`` is that of content that goes by Dokumentlager; ``answered`` the id of a 202, else None.
+    ``sha256`` is that of content that goes by Dokumentlager; ``answered`` the id of a 202, else None. ``in_dialogue``: a
+    header names the dialogue.
     """
 
     klient_melding_id: UUID
     sha256: str | None = None
     answered: UUID | None = None
+    in_dialogue: bool = False
 
 
 class Act(StrEnum):
@@ -69,10 +71,12 @@ def judge_messages(sent: Sequence[Sent], handed: Sequence[Handed], log: Iterable
     acts: dict[UUID, list[Act]] = defaultdict(list)
     for one in handed:
         acts[one.melding_id].append(one.act)
-    notices = _notices(first)
+    notices, dialogues = _notices(first), {one.klient_melding_id for one in sent if one.in_dialogue}
     for melding_id, records in first.items():
         state = _judge_stream(records, verdict)
         _judge_notice(records, state, notices.get(melding_id, []), verdict)
+        if records[0].event.klient_melding_id in dialogues:
+            _judge_dialogue(melding_id, notices.get(melding_id, []), verdict)
         _judge_end(melding_id, state, acts[melding_id], verdict)
     _judge_answers(first, verdict)
     _judge_handed(handed, verdict)
@@ -184,16 +188,18 @@ def _notices(first: Mapping[UUID, list[Recorded]]) -> dict[UUID, list[MeldingSen
 def _judge_notice(
     records: Sequence[Recorded], status: Status | None, notices: Sequence[MeldingSendt], verdict: Verdict
 ) -> None:
-    """A sender hears once of what expired or failed, by the header that names its dialogue, and of nothing else."""
+    """A sender hears once of what expired or failed, and of nothing else."""
     event, told = records[0].event, [one.melding_type for one in notices]
     expected = [NOTICES[status]] if status in NOTICES and not event.plattform else []
     if told != expected:
         kind = verdict.doubled if len(told) > len(expected) else verdict.lost
         kind.append(f"{event.melding_id} ended as {status}, and its sender was told {told}")
-    if event.headere and any(len(one.headere) != 1 for one in notices):
-        verdict.lost.append(
-            f"{event.melding_id} ended as {status}, and its sender is not told of which dialogue it was"
-        )
+
+
+def _judge_dialogue(melding_id: UUID, notices: Sequence[MeldingSendt], verdict: Verdict) -> None:
+    """What a sender hears of a message has the header that names its dialogue, and no other; sealed, as it lies there."""
+    if any(len(one.headere) != 1 for one in notices):
+        verdict.lost.append(f"{melding_id} has ended, and its sender is not told of which dialogue it was")
 
 
 def _judge_answers(first: Mapping[UUID, list[Recorded]], verdict: Verdict) -> None:

@@ -121,7 +121,8 @@ class Post:
             metadata["svarPaMelding"] = self.random.choice(had)
 
         async def call(after: float) -> None:
-            one = Sent(klient_melding_id, hashlib.sha256(content).hexdigest() if is_large else None)
+            sha256 = hashlib.sha256(content).hexdigest() if is_large else None
+            one = Sent(klient_melding_id, sha256, in_dialogue=True)
             self.sent.append(one)
             await asyncio.sleep(after)
             url = f"{self.random.choice(self.urls)}/fiks-io/api/v1/send"
