@@ -27,8 +27,8 @@ NOTICES = {
 @dataclass(slots=True)
 class Sent:
     """A send. ``klient_melding_id`` is the sender's own, which several share where the receiver takes each once.
-    ``sha256`` is that of content that goes by Dokumentlager; ``answered`` the id of a 202, else None. ``in_dialogue``: a
-    header names the dialogue.
+    ``sha256`` is that of content that goes by Dokumentlager; ``answered`` the id of a 202, else None. ``in_dialogue``:
+    a header names the dialogue.
     """
 
     klient_melding_id: UUID
@@ -197,7 +197,7 @@ def _judge_notice(
 
 
 def _judge_dialogue(melding_id: UUID, notices: Sequence[MeldingSendt], verdict: Verdict) -> None:
-    """What a sender hears of a message has the header that names its dialogue, and no other; sealed, as it lies there."""
+    """What a sender hears of a message has the header that names its dialogue, and no other. (Its name is sealed.)"""
     if any(len(one.headere) != 1 for one in notices):
         verdict.lost.append(f"{melding_id} has ended, and its sender is not told of which dialogue it was")
 
