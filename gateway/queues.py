@@ -93,7 +93,7 @@ class Queues:
         self._settlement = Settlement(log_, self._leases, self._reading)
         self.polling = Polling(self, self._leases, self._settlement)
         self.answering = Answering(holder)
-        self._is_alone = False  # or so we think: nobody told, and the next look tells
+        self._is_alone = False  # until a look finds that nobody else is there
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
         self._empty: set[UUID] = set()

@@ -158,6 +158,8 @@ async def test_content_that_breaks_off_is_refused_though_its_client_ends_it_as_i
     then it notices in time, and now and then it closes the envelope around what it has of the container: that is a
     whole envelope to all but its receiver, who reads nothing out of it.
     """
+    count = "select count(*) from read.fiks_io_melding where avsender_konto_id = $1 and not plattform"
+    before = await post.rows(count, UUID(sender.konto.konto_id))
     refused, came = 0, []
     for _ in range(20):
         try:
@@ -177,6 +179,7 @@ async def test_content_that_breaks_off_is_refused_though_its_client_ends_it_as_i
     sent = await sender.send(receiver.konto)
     assert ids_of(await receiver.next()) == [sent["id"]], "what was refused came"
     await receiver("ack", id=sent["id"])
+    assert (await post.rows(count, UUID(sender.konto.konto_id)))[0][0] == before[0][0] + len(came) + 1
 
 
 # --- What becomes of a message ---------------------------------------------------------------------------------------

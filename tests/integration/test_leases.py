@@ -13,11 +13,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.leases import Held, Leases, alive
+from gateway.leases import ANSWERED, Held, Leases, alive
 from infra.database import INFRASTRUCTURE, Pool, pool_of
 from infra.migrate import migrate
 from projections import versions
 from projections.fiks_io import fiks_io
+from tests.support.eventually import eventually
 from tests.support.stack import OwnPostgres, temporary_folder
 
 
@@ -83,6 +84,17 @@ async def test_who_comes_back_knows_whether_it_was_taken_for_dead(store: Store) 
     async with alive(store.dsn, store.holder, {}) as woken:
         assert woken.is_new
         assert await store.of(store.holder).held(-1) == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 200, 201, 450])
+async def test_whom_a_holder_has_answered_is_told_however_many_they_are(store: Store, number: int) -> None:
+    """Nobody, too: so a holder shows that it is there."""
+    messages, told = [uuid4() for _ in range(number)], list[str]()
+    async with alive(store.dsn, store.holder, {ANSWERED: lambda *said: told.append(said[-1])}):
+        await store.of(other := uuid4()).say_answered(messages)
+        await eventually(lambda: told and sum(len(one.split()) - 1 for one in told) == number)
+    assert {one.split()[0] for one in told} == {str(other)}
+    assert [id_ for one in told for id_ in one.split()[1:]] == [str(one) for one in messages]
 
 
 async def test_a_session_that_says_nothing_is_ended_and_its_holder_hears_of_it(
