@@ -27,12 +27,10 @@ from streams.deciding import Deciding
 from streams.domain.errors import Unavailable
 from streams.gauges import Gauges
 from streams.keys import Following
-from streams.reader import GATHER, Claim, Positions, Reader, die
+from streams.reader import Claim, Positions, Reader, die
 
 CONCURRENCY = 4
 """Batches, of different partitions, that one role carries at the same time."""
-KEYS_GATHER = 0.004
-"""As ``GATHER`` of the keys: what one seals follows it in a few milliseconds, and is not to be there before it."""
 TICK = 1.0
 """Seconds between two looks at the deadlines."""
 LOOK_BACK = 5.0
@@ -120,8 +118,7 @@ class Worker(Service):
             await channel.put(claim)  # type: ignore[arg-type]  # a channel of claims, not of events
 
         group = f"{self.group}.{work.role}"
-        gather = KEYS_GATHER if isinstance(work, Following) else GATHER
-        reader = Reader(self.settings.kafka, group, work.topics, carrier.load, offer, work.patience, self.until, gather)
+        reader = Reader(self.settings.kafka, group, work.topics, carrier.load, offer, work.patience, self.until)
         self.readers.append(reader)
 
         async def run(claims: Any) -> None:

@@ -49,7 +49,7 @@ SETTINGS = {
     "enable.idempotence": True,
     "partitioner": "murmur2_random",
     "compression.type": "lz4",
-    "linger.ms": 1,  # with 0 the client's thread spins while as many requests as may are on their way
+    "linger.ms": 0,  # what comes while five requests are on their way is sent together all the same
     "message.timeout.ms": int(MESSAGE_TIMEOUT * 1000),
     "message.max.bytes": LARGEST,
     "topic.metadata.propagation.max.ms": 1000,  # a topic that is not there must show before the record times out

@@ -12,6 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,8 +33,8 @@ AT_ONCE = 5_000
 MUCH = 100_000
 """Bytes behind which nothing is waited for, however patient the reader is."""
 GATHER = 0.01
-"""Seconds from one taking in of few records to the next, at least: what comes meanwhile costs one answer of the
-broker's and one batch. What comes alone is taken in at once.
+"""Seconds for which nothing more is taken in while few records are being carried, at most: what comes meanwhile costs
+one answer of the broker's and one batch. What comes while nothing is carried is taken in at once.
 """
 FEW = 500
 """Records behind which others are gathered, at most, if they are not ``MUCH``: who is behind reads on at once."""
@@ -116,9 +117,8 @@ class Reader(Service):
     """Reads ``topics`` for one role and calls ``ready(claim)`` when something waits on a claim that is not busy.
 
     ``load`` gives the position at which each partition starts, from PostgreSQL; one that has none is not read yet.
-    ``patience`` is for how many seconds the broker may keep records back until more have come, and ``gather`` how many
-    pass between two takings in of few records. ``until`` bounds the reading: no record at or beyond that offset is
-    handed out.
+    ``patience`` is for how many seconds the broker may keep records back until more have come. ``until`` bounds the
+    reading: no record at or beyond that offset is handed out.
     """
 
     def __init__(
@@ -130,14 +130,15 @@ class Reader(Service):
         ready: Callable[[Claim], Awaitable[None]],
         patience: float = 0.0,
         until: Positions | None = None,
-        gather: float = GATHER,
     ) -> None:
         super().__init__()
         self.bootstrap, self.group, self.topics = bootstrap, group, topics
         self.claims: dict[TopicPartition, Claim] = {}
-        self._load, self._ready, self._until, self._gather = load, ready, until, gather
+        self._load, self._ready, self._until = load, ready, until
         self._settings = CONSUMER | (_patient(patience) if patience else {})
-        self._back_at = self._load_at = self._took_at = -math.inf
+        self._back_at = self._load_at = -math.inf
+        self._few: list[Claim] = []
+        """Those of which few records were taken in last."""
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -222,18 +223,18 @@ class Reader(Service):
                 await self._receive(claim, records)
 
     async def _gathered(
-        self, wanted: Iterable[TopicPartition]
+        self, wanted: Mapping[TopicPartition, Claim]
     ) -> Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
         """Records that are there. While more are gathered nothing is asked for: the answer would be the first record
         that comes, and those behind it would wait until that is taken.
         """
-        await asyncio.sleep(self._took_at + self._gather - time.monotonic())
+        await _at_rest(self._few)
         self._consumer.resume(*self._consumer.paused())
         fetched: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = await self._consumer.getmany(
             *wanted, timeout_ms=200, max_records=AT_ONCE
         )
-        if fetched and _are_few(fetched):
-            self._took_at = time.monotonic()
+        self._few = [wanted[partition] for partition in fetched] if _are_few(fetched) else []
+        if self._few:
             self._consumer.pause(*self._consumer.assignment())
         return fetched
 
@@ -291,6 +292,14 @@ class Reader(Service):
                 await asyncio.wait_for(claim.idle.wait(), REVOKE_WAIT)
             except TimeoutError:
                 log.warning("a partition was given up with work open; the row lock settles it", at=claim.partition)
+
+
+async def _at_rest(claims: Iterable[Claim]) -> None:
+    """Returns when nothing of the claims is being carried any more, after ``GATHER`` seconds at the latest."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GATHER):
+            for claim in claims:
+                await claim.idle.wait()
 
 
 def _are_few(fetched: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]) -> bool:

@@ -145,9 +145,9 @@ async def load(
     for _, one in made:
         one.took.clear()
         one.refused = ""
-    begin, cpu, own = time.perf_counter(), _cpu(servers), time.process_time()
+    begin, cpu, own = time.perf_counter(), cpu_seconds(servers), time.process_time()
     await asyncio.sleep(MEASURED)
-    elapsed, cpu, own = time.perf_counter() - begin, _cpu(servers) - cpu, time.process_time() - own
+    elapsed, cpu, own = time.perf_counter() - begin, cpu_seconds(servers) - cpu, time.process_time() - own
     took = sorted(second for _, one in made for second in one.took)
     for _, one in made:
         one.close()
@@ -164,7 +164,8 @@ def medians(rounds: Sequence[Load]) -> Load:
     return Load(*map(median, zip(*rounds, strict=True)))
 
 
-def _cpu(servers: Sequence[Popen]) -> float:
+def cpu_seconds(servers: Sequence[Popen]) -> float:
+    """That these processes have taken so far."""
     times = [psutil.Process(one.pid).cpu_times() for one in servers]
     return float(sum(one.user + one.system for one in times))
 

@@ -1,10 +1,12 @@
-"""How long it takes until an appended event can be read in a projection, live, and until a bare consumer has it.
+"""How long it takes until an appended event is acknowledged, until a bare consumer has it, and until it can be read in
+a projection, live; and how busy the worker is then.
 
 The worker (``fiks worker --role projections``) and the consumer are processes of their own, one after the other. Rows
 and checkpoint commit together, so a row is there when the checkpoint has passed it: one connection asks for that, each
 millisecond, but only while an event is awaited, and of the many only 50 a second are. NOTIFY from a trigger would lie
 inside the transaction that is measured. So a figure is too large by one answer and a millisecond at most, and nothing
-is done for it that the worker would feel. Run: ``python -m tests.bench.latency``.
+is done for it that the worker would feel. The key of each letter is made beforehand, as a gateway makes it while the
+letter still comes. Run: ``python -m tests.bench.latency``.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.database import Connection
+from schemas.catalogue import event_type
 from schemas.envelope import Position, fact
 from schemas.topics import TOPICS
 from streams import topics
 from streams.domain.errors import Unacknowledged, Unavailable
 from streams.log import Log
-from tests.bench.accept import CORES, process
+from tests.bench.accept import CORES, cpu_seconds, process
 from tests.bench.arguments import asked
 from tests.bench.events import TOPIC, mottatt
 from tests.bench.report import Report
@@ -52,10 +55,20 @@ CHECKPOINTS = """
 
 
 class Appended(NamedTuple):
-    """When an event was handed over (seconds, of the clock that all processes share), and where it came to lie."""
+    """When an event was handed over (seconds, of the clock that all processes share), how long it took until it was
+    acknowledged, and where it came to lie.
+    """
 
     time: float
+    took: float
     position: Position
+
+
+class Times(NamedTuple):
+    """Seconds from append to acknowledgement, and to where the events were awaited."""
+
+    acknowledged: list[float]
+    arrived: list[float]
 
 
 class Projected:
@@ -102,40 +115,47 @@ async def bench() -> None:
         }
         async with backbone(kafka.bootstrap, postgres.dsn, folder / "state") as made:
             log, projected = made.log, Projected(made.connection)
-            await measure(report, "receive", lambda *pace: until_received(log, kafka.bootstrap, *pace))
-            worker = ("-m", "gateway.cli", "worker", "--role", "projections")
-            with process(*worker, environment=environment, cores=set(CORES)):
-                await measure(report, "latency", lambda *pace: until_projected(log, projected, *pace), to="receive")
+            await until_received(log, kafka.bootstrap, *WARM_UP)
+            for rate, seconds in SECONDS.items():
+                times = await until_received(log, kafka.bootstrap, rate, seconds)
+                add(report, f"append_{rate}", times.acknowledged)
+                add(report, f"receive_{rate}", times.arrived)
+            arguments = ("-m", "gateway.cli", "worker", "--role", "projections")
+            with process(*arguments, environment=environment, cores=set(CORES)) as worker:
+                await until_projected(log, projected, *WARM_UP)
+                for rate, seconds in SECONDS.items():
+                    busy, begun = cpu_seconds([worker]), time.monotonic()
+                    times = await until_projected(log, projected, rate, seconds)
+                    busy = (cpu_seconds([worker]) - busy) / (time.monotonic() - begun)
+                    add(report, f"latency_{rate}", times.arrived, to=f"receive_{rate}")
+                    report.add(f"latency_{rate}_worker", busy, "cores")
         await postgres.stop()
         await kafka.stop()
     report.finish()
 
 
-async def measure(
-    report: Report, name: str, seconds: Callable[[int, int], Awaitable[list[float]]], to: str | None = None
-) -> None:
-    """The figures at each rate, after a round that does not count."""
-    await seconds(*WARM_UP)
-    for rate, duration in SECONDS.items():
-        cuts = quantiles(await seconds(rate, duration), n=100)
-        for part, value in (("p50", cuts[49]), ("p99", cuts[98])):
-            report.add(f"{name}_{rate}_{part}", value * 1000, "ms", to and f"{to}_{rate}_{part}")
+def add(report: Report, name: str, seconds: list[float], to: str | None = None) -> None:
+    """The median and the hundredth part that took longest, in milliseconds."""
+    cuts = quantiles(seconds, n=100)
+    for part, value in (("p50", cuts[49]), ("p99", cuts[98])):
+        report.add(f"{name}_{part}", value * 1000, "ms", to and f"{to}_{part}")
 
 
-async def until_projected(log: Log, projected: Projected, rate: int, duration: int) -> list[float]:
-    """Seconds from append to row, of the events that are awaited."""
+async def until_projected(log: Log, projected: Projected, rate: int, duration: int) -> Times:
+    """Until the row is there; of the events that are awaited."""
 
-    async def one(number: int) -> float | None:
+    async def one(number: int) -> tuple[float, float] | None:
         appended = await append(log)
         if number % max(rate // AWAITED, 1):
             return None
-        return await projected.arrival(appended.position) - appended.time
+        return appended.took, await projected.arrival(appended.position) - appended.time
 
-    return [seconds for seconds in await at_pace(rate, duration, one) if seconds is not None]
+    times = [both for both in await at_pace(rate, duration, one) if both is not None]
+    return Times([took for took, _ in times], [arrived for _, arrived in times])
 
 
-async def until_received(log: Log, bootstrap: str, rate: int, duration: int) -> list[float]:
-    """Seconds from append to receipt, of all events."""
+async def until_received(log: Log, bootstrap: str, rate: int, duration: int) -> Times:
+    """Until a bare consumer has it; of all events."""
     consumer = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.latency", "receive", bootstrap),
         stdin=subprocess.PIPE,
@@ -146,7 +166,8 @@ async def until_received(log: Log, bootstrap: str, rate: int, duration: int) -> 
     appended = await at_pace(rate, duration, lambda _: append(log))
     told, _ = await consumer.communicate(b"%d\n" % len(appended))
     arrivals: dict[str, list[tuple[int, float]]] = json.loads(told)
-    return [_arrival(arrivals[str(at.partition)], at.offset) - begun for begun, at in appended]
+    arrived = [_arrival(arrivals[str(at.partition)], at.offset) - begun for begun, _, at in appended]
+    return Times([one.took for one in appended], arrived)
 
 
 def _arrival(seen: list[tuple[int, float]], offset: int) -> float:
@@ -168,10 +189,17 @@ async def append(log: Log) -> Appended:
     """One more forsendelse; where the log takes nothing for a moment, it is tried again and the time runs on."""
     event = mottatt(uuid4())
     about = fact(event, time=datetime.now(UTC), id=str(uuid4()), source="urn:bench")
+    await taken(lambda: log.keys.create(event_type(event).key_id(about.stream)))
     begun = time.monotonic()
+    position = await taken(lambda: log.append(event, about))
+    return Appended(begun, time.monotonic() - begun, position)
+
+
+async def taken(append: Callable[[], Awaitable[T]]) -> T:
+    """What comes of it once the log takes it."""
     while True:
         try:
-            return Appended(begun, await log.append(event, about))
+            return await append()
         except Unacknowledged:  # it may be on the log, so that the counts are wrong: this machine is too busy
             raise
         except Unavailable:

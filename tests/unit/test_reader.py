@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from aiokafka import TopicPartition
 
 from schemas.topics import NOKKEL
 from streams.agents import Forgotten, Lot, check_follows
-from streams.reader import FEW, GATHER, Claim, Hole, Reader, or_die
+from streams.reader import FEW, Claim, Hole, Reader, or_die
 from tests.support.records import Record
 
 AT = TopicPartition("t", 0)
@@ -114,44 +113,54 @@ async def test_what_was_fetched_before_a_claim_starts_over_is_dropped_and_it_is_
     assert (sought, claim.next, claim.carried) == ([5], 5, 5)
 
 
-async def test_what_comes_shortly_after_a_taking_in_is_taken_in_together(monkeypatch: pytest.MonkeyPatch) -> None:
+class Few(Consumer):
+    """Has one record more each time that it is asked."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim, self.asked = claim, 0
+
+    async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
+        assert not self.is_paused
+        self.asked += 1
+        return {AT: records(self.claim.next or 0)}
+
+
+async def test_what_comes_while_few_are_carried_is_taken_in_together_behind_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.reader.GATHER", 1000.0)
     reader, claim, _ = await reader_and_claim(5)
-    asked, now = [], 100.0
+    reader.claims, reader._consumer = {AT: claim}, (consumer := Few(claim))
+    await reader._round()
+    following = asyncio.create_task(reader._round())
+    await asyncio.sleep(0.05)
+    assert (consumer.asked, consumer.is_paused) == (1, True), "nothing is asked for before that"
+    claim.idle.set()
+    await following
+    assert consumer.asked == 2
 
-    async def sleep(seconds: float) -> None:
-        nonlocal now
-        now += max(seconds, 0)
 
-    class Few(Consumer):
-        async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
-            assert not self.is_paused
-            asked.append(now)
-            return {AT: records(claim.next or 0)} if len(asked) < 3 else {}
-
-    monkeypatch.setattr("streams.reader.asyncio.sleep", sleep)
-    monkeypatch.setattr("streams.reader.time.monotonic", lambda: now)
-    reader.claims, reader._consumer = {AT: claim}, Few()
-    paused = []
-    for _ in range(5):
+async def test_what_is_carried_long_holds_up_no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.reader.GATHER", 0.001)
+    reader, claim, _ = await reader_and_claim(5)
+    reader.claims, reader._consumer = {AT: claim}, (consumer := Few(claim))
+    for _ in range(3):
         await reader._round()
-        paused.append(reader._consumer.is_paused)
-    assert asked == pytest.approx([100.0, 100.0 + GATHER, *[100.0 + 2 * GATHER] * 3]), "only where something came"
-    assert paused == [True, True, False, False, False], "nothing is asked for before that"
+    assert (consumer.asked, claim.idle.is_set()) == (3, False)
 
 
 async def test_who_is_behind_reads_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.reader.GATHER", 1000.0)
     reader, claim, _ = await reader_and_claim(0)
-    monkeypatch.setattr("streams.reader.time.monotonic", lambda: 100.0)
 
     class Many(Consumer):
         async def getmany(self, *_claims: Any, **_how: Any) -> dict[TopicPartition, list[Any]]:
             return {AT: records(*range(claim.next or 0, (claim.next or 0) + FEW))}
 
-    claim.next = 0
     reader.claims, reader._consumer = {AT: claim}, Many()
     for _ in range(3):
         await reader._round()
-    assert (claim.next, reader._consumer.is_paused, reader._took_at) == (3 * FEW, False, -math.inf)
+    assert (claim.next, reader._consumer.is_paused) == (3 * FEW, False)
 
 
 async def test_a_fault_in_the_background_stops_the_process_and_an_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
