@@ -26,11 +26,14 @@ FAST = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.
 SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 APPEND_SECONDS = Histogram(
-    "fiks_append_seconds", "From append() to the acknowledgement of all in-sync replicas", ["topic"], buckets=FAST
+    "fiks_append_seconds",
+    "From handing over a record to the acknowledgement of all in-sync replicas",
+    ["topic"],
+    buckets=FAST,
 )
 APPEND_FAILURES = Counter(
     "fiks_append_failures_total",
-    "Events that were not appended; reason: unavailable, full (too many wait), refused (by the broker)",
+    "Records that were not appended; reason: unavailable, full (too many wait), refused (the broker says why)",
     ["topic", "reason"],
 )
 AGENT_LAG = Gauge(

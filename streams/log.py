@@ -36,6 +36,8 @@ the interpreter's lock at every record. Measured on one core with 32 callers: 1,
 """
 POLLED_IDLE = 0.5
 """Seconds between looks for what librdkafka has to log."""
+UNANSWERED = {KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
+"""What a record comes to of which the broker says nothing: librdkafka gives it up, or we do."""
 QUEUE = 20_000
 LARGEST = 1_000_000
 """Bytes of a record, headers included, at most."""
@@ -93,7 +95,8 @@ class Log:
         """Append one event and return where it lies, once it is durable.
 
         Raises Unavailable, within two seconds, when the broker does not acknowledge it; nothing is appended later.
-        Raises TooLarge or NotTaken when it never will.
+        Where a key must be made first, that is appended before, and may take as long. Raises TooLarge or NotTaken when
+        the log never takes it.
         """
         [event] = await sealed(self.keys, [(event, about)])
         topic, value = event_type(event).topic, encode(event)
@@ -170,11 +173,12 @@ class Log:
         self._next_poll = self._loop.call_later(seconds, self._poll)
 
     def _settle(self, outcome: asyncio.Future[Position], number: int, error: KafkaError | None, at: Position) -> None:
-        metrics.APPEND_SECONDS.labels(at.topic).observe(time.monotonic() - self._outstanding.pop(number))
+        took = time.monotonic() - self._outstanding.pop(number)
         if error is None:
             self._taken.add(at.topic)
+            metrics.APPEND_SECONDS.labels(at.topic).observe(took)
         else:
-            reason = "unavailable" if error.code() == KafkaError._MSG_TIMED_OUT else "refused"
+            reason = "unavailable" if error.code() in UNANSWERED else "refused"
             metrics.APPEND_FAILURES.labels(at.topic, reason).inc()
         if outcome.cancelled():  # its caller went away
             return

@@ -19,13 +19,27 @@ from schemas.svarut import ForsendelseAkseptert
 from schemas.topics import TOPICS
 from streams.broker_errors import NotTaken, refusal
 from streams.domain.errors import TooLarge, Unacknowledged, Unavailable
-from streams.log import LARGEST, LARGEST_FACT, SETTINGS, STALLED_AFTER, Log
+from streams.log import (
+    GIVEN_UP_AFTER,
+    LARGEST,
+    LARGEST_FACT,
+    MESSAGE_TIMEOUT,
+    POLLED_EVERY,
+    SETTINGS,
+    STALLED_AFTER,
+    Log,
+)
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 from tests.support.eventually import eventually
 from tests.support.stack import OwnKafka
 
 FAR_MORE_THAN_TWO_SECONDS = 10
-FULL = {"topic": TOPIC, "reason": "full"}
+FULL, UNAVAILABLE = {"topic": TOPIC, "reason": "full"}, {"topic": TOPIC, "reason": "unavailable"}
+
+
+def test_what_an_append_may_take_adds_up_to_less_than_two_seconds() -> None:
+    assert STALLED_AFTER < MESSAGE_TIMEOUT < GIVEN_UP_AFTER < 2.0 - 10 * POLLED_EVERY
+    assert SETTINGS["message.timeout.ms"] == MESSAGE_TIMEOUT * 1000
 
 
 def ids_on(system: Backbone) -> list[str]:
@@ -51,6 +65,19 @@ async def test_many_at_once_are_all_there_once_and_in_order(system: Backbone) ->
     positions = await asyncio.gather(*(system.log.append(event, about(event)) for _ in range(500)))
     offsets = [one.offset for one in positions]
     assert offsets == sorted(set(offsets))
+
+
+async def test_what_comes_while_others_are_on_their_way_is_sent_together(system: Backbone, own_kafka: OwnKafka) -> None:
+    event = ForsendelseAkseptert(forsendelse_id=uuid4())
+    own_kafka.pause()
+    try:
+        told = asyncio.gather(*(system.log.append(event, about(event)) for _ in range(500)))
+        await eventually(lambda: len(system.log._outstanding) == 500)
+    finally:
+        own_kafka.resume()
+    offsets = {one.offset for one in await told}
+    batches = own_kafka.batches(TOPIC, partition_of(str(event.forsendelse_id), TOPICS[TOPIC].partitions))
+    assert len(offsets.intersection(batches)) < 20
 
 
 async def test_nothing_that_was_refused_is_appended_later(system: Backbone, own_kafka: OwnKafka) -> None:
@@ -93,6 +120,7 @@ async def test_nobody_waits_for_the_client_to_look_for_what_has_timed_out(
     log = Log(system.settings.kafka)
     await log.start()
     own_kafka.pause()
+    unavailable = REGISTRY.get_sample_value("fiks_append_failures_total", UNAVAILABLE) or 0
     try:
         async with asyncio.timeout(FAR_MORE_THAN_TWO_SECONDS):
             told = [ForsendelseAkseptert(forsendelse_id=uuid4()) for _ in range(5)]
@@ -100,6 +128,7 @@ async def test_nobody_waits_for_the_client_to_look_for_what_has_timed_out(
     finally:
         own_kafka.resume()
     assert {type(one) for one in outcomes} == {Unacknowledged}
+    assert REGISTRY.get_sample_value("fiks_append_failures_total", UNAVAILABLE) == unavailable + len(told)
     await system.until_sent()
     after = ForsendelseAkseptert(forsendelse_id=uuid4())
     await log.append(after, about(after))

@@ -7,6 +7,7 @@ As a program it is `fiks up | down | status | logs` for a stack without our own 
 import asyncio
 import shutil
 import signal
+import struct
 import sys
 import tempfile
 import time
@@ -36,6 +37,11 @@ def temporary_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+FIRST_SEGMENT = f"{0:020}.log"
+BATCH_HEAD = struct.Struct(">qi")
+"""Of a file of Kafka's log: the first offset of a batch, and how many bytes follow (KIP-98)."""
 
 
 class OwnServer:
@@ -107,6 +113,16 @@ class OwnKafka(OwnServer):
         node = KafkaNode(folder / "kafka", port=free_port(), controller_port=free_port(), options=options)
         super().__init__(node.process(), folder / "kafka.log")
         self.bootstrap = node.bootstrap
+        self._data = node.folder / "data"
+
+    def batches(self, topic: str, partition: int) -> list[int]:
+        """The first offset of each batch of records, as producers sent them, in the first file of a partition."""
+        content, at, found = (self._data / f"{topic}-{partition}" / FIRST_SEGMENT).read_bytes(), 0, list[int]()
+        while at < len(content):
+            offset, length = BATCH_HEAD.unpack_from(content, at)
+            found.append(offset)
+            at += BATCH_HEAD.size + length
+        return found
 
 
 class OwnPostgres(OwnServer):
