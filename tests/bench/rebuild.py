@@ -1,6 +1,7 @@
 """Rebuilding ``svarut_status`` and ``audit``: events a second and memory, against the same topic consumed and decoded
 by librdkafka and fastavro alone, against a plain Faust topic agent that writes the same rows, and against itself with a
-read model that needs personal texts.
+read model that needs personal texts, and into tables that are large already. A process that takes more than
+``MOST_MEMORY`` fails it.
 
     python -m tests.bench.rebuild [events, by default 2000000] [more sizes …]
 """
@@ -39,6 +40,8 @@ from tests.bench.report import Report
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 from tests.support.workers import install_tables
 
+MOST_MEMORY = 400
+"""MiB that a process may take, at any size."""
 NAMES = ("svarut_status", "audit")
 WITH_PERSONAL = (letters.name, "audit")
 
@@ -100,6 +103,28 @@ async def measure(report: Report, connection: Connection, bootstrap: str, sizes:
         report.add(f"rebuild_one_process_at_{size}", rate, "events/s", to="rebuild_one_process")
         report.add(f"rebuild_one_process_at_{size}_peak_memory", memory, "MiB", to="rebuild_one_process_peak_memory")
         report.add(f"rebuild_one_process_at_{size}_then_indexes", indexing, "s", to="rebuild_one_process_then_indexes")
+    await into_large(report, connection, bootstrap, kek, streams)
+    peaks = {one.name: one.value for one in report.figures if "peak_memory" in one.name}
+    if too_much := {name: peak for name, peak in peaks.items() if peak > MOST_MEMORY}:
+        raise SystemExit(f"more than {MOST_MEMORY} MiB: {too_much}")
+
+
+async def into_large(report: Report, connection: Connection, bootstrap: str, kek: bytes, streams: int) -> None:
+    """How fast a quarter more of the events come into tables that hold all of them, before and after their indexes are
+    made: as when a rebuild goes on where it was interrupted, and while it waits for the switch.
+    """
+    building = {projections()[name]: await prepare(connection, projections()[name]) for name in NAMES}
+    await filled(connection, bootstrap, 1, building)
+    more = max(streams // 4, 1)
+    for at, name in enumerate(("large", "large_indexed")):
+        fill(bootstrap, kek, more, streams + at * more)
+        rate, _ = await filled(connection, bootstrap, 1, building)
+        report.add(f"rebuild_one_process_into_{name}", rate, "events/s", to="rebuild_one_process")
+        for one, version in building.items():
+            async with connection.transaction():
+                await versions.index(connection, one, version)
+    for one in building:
+        await cancel(connection, one)
 
 
 def own_kek() -> bytes:
@@ -134,7 +159,24 @@ async def rebuild(
     """
     chosen = [projections()[name] for name in names]
     building = {one: await prepare(connection, one) for one in chosen}
-    wanted = sum(end_offsets(bootstrap, topics_of(chosen)).values())
+    rate, peak = await filled(connection, bootstrap, count, building)
+    indexing = time.perf_counter()
+    for one, version in building.items():
+        async with connection.transaction():
+            await versions.index(connection, one, version)
+    indexing = time.perf_counter() - indexing
+    for one in chosen:
+        await cancel(connection, one)
+    return rate, peak, indexing
+
+
+async def filled(
+    connection: Connection, bootstrap: str, count: int, building: dict[Projection, int]
+) -> tuple[float, float]:
+    """Let so many processes fill the versions. Events a second, from those first seen applied to the last, and the peak
+    memory of a process (MiB).
+    """
+    wanted = sum(end_offsets(bootstrap, topics_of(list(building))).values())
     argv = [
         sys.executable,
         "-m",
@@ -143,12 +185,13 @@ async def rebuild(
         str(os.getpid()),
         "--group",
         group_of(building),
-        *names,
+        *(one.name for one in building),
     ]
     running = [psutil.Popen(argv) for _ in range(count)]
-    started, before, peak = 0.0, 0, 0
+    begun = before = await applied(connection, building)
+    started, peak = 0.0, 0
     while (done := await applied(connection, building)) < wanted:
-        if done and not started:
+        if done > begun and not started:
             started, before = time.perf_counter(), done
         peak = max(peak, *(process.memory_info().rss for process in running))
         await asyncio.sleep(0.05)
@@ -156,14 +199,7 @@ async def rebuild(
     for process in running:
         process.terminate()
         process.wait()
-    indexing = time.perf_counter()
-    for one, version in building.items():
-        async with connection.transaction():
-            await versions.index(connection, one, version)
-    indexing = time.perf_counter() - indexing
-    for one in chosen:
-        await cancel(connection, one)
-    return (wanted - before) / elapsed, peak / 2**20, indexing
+    return (wanted - before) / elapsed, peak / 2**20
 
 
 async def applied(connection: Connection, building: dict[Projection, int]) -> int:

@@ -27,6 +27,8 @@ def test_every_figure_is_measured(tmp_path: Path) -> None:
         "rebuild_two_processes_vs_one",
         "rebuild_one_process_vs_faust_topic_agent",
         "rebuild_one_process_with_personal_texts",
+        "rebuild_one_process_into_large",
+        "rebuild_one_process_into_large_indexed",
     }
     assert compared <= set(figures)
     assert all(value > 0 for value in figures.values())
