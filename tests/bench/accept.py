@@ -5,7 +5,7 @@ Each server is pinned to the last core; Kafka and the load share the rest. Both 
 turn, in short rounds, of which the medians count: what else the machine does then meets both alike. Two processes are
 compared with one, and with two that only read, in the same way, but all on all cores: there the load takes its share.
 The load is raw sockets and one request made beforehand, in the wire shape of the published client.
-Run: ``python -m tests.bench.accept``.
+Run: ``python -m tests.bench.accept``; ``ARGS=short`` is one round of each, which shows that all of it works.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ GATEWAY, READER = ("-m", "gateway.cli", "gateway"), ("-m", "tests.bench.accept",
 KEEPER = ("-m", "tests.bench.accept", "durable-only")
 RECORD = 800
 """Bytes of a record of ``durable_only``, about as many as of ForsendelseMottatt."""
+TOO_BUSY = "is the machine too busy?"
 CONNECTIONS = 32
 WARM_UP, MEASURED = 0.5, 2.5
-ROUNDS = 5
+ROUNDS, SHORT = 5, "short"
 BROKER_WARM_UP = 5.0
 """Seconds; a broker that has just started is slow, and may be too slow to take anything in."""
 BOTH_READY = 5.0
@@ -152,9 +153,9 @@ async def load(
     for _, one in made:
         one.close()
     if refused := next((one.refused for _, one in made if one.refused), None):
-        raise RuntimeError(f"a letter was refused, is the machine too busy? {refused}")
+        raise RuntimeError(f"a letter was refused: {TOO_BUSY} {refused}")
     if len(took) < connections:
-        raise RuntimeError(f"{len(took)} letters were answered in {elapsed:.1f} s: is the machine too busy?")
+        raise RuntimeError(f"{len(took)} letters were answered in {elapsed:.1f} s: {TOO_BUSY}")
     cuts = quantiles(took, n=100)
     return Load(len(took) / elapsed, cuts[49] * 1000, cuts[98] * 1000, cpu / len(took) * 1e6, own / elapsed)
 
@@ -288,8 +289,8 @@ async def append_only(bootstrap: str) -> float:
     return count / MEASURED
 
 
-async def bench(folder: Path, bootstrap: str) -> Report:
-    """Measure all there is."""
+async def bench(folder: Path, bootstrap: str, count: int) -> Report:
+    """Measure all there is, in so many rounds."""
     report, state = Report("accept"), folder / "state"
     topics.apply(bootstrap, 1)
     await seed(bootstrap, state)
@@ -299,6 +300,7 @@ async def bench(folder: Path, bootstrap: str) -> Report:
         "FIKS_KAFKA": bootstrap,
         "FIKS_STATE": str(state),
         "FIKS_ISSUER": issuer,
+        "FIKS_IDPORTEN_ISSUER": f"{issuer}idporten",
         "FIKS_GATEWAY_PORT": str(port),
         "FIKS_POSTGRES": "postgresql://nobody:none@127.0.0.1:1/none",
         "FIKS_LOG_LEVEL": "WARNING",
@@ -325,19 +327,19 @@ async def bench(folder: Path, bootstrap: str) -> Report:
             await load(port, call, one, warm_up=BROKER_WARM_UP)  # not counted
             await load(keeper_port, call, keeper)
             peers = ((reader_port, reader), (keeper_port, keeper), (port, one))
-            rounds = [[await load(each, call, server) for each, server in peers] for _ in range(ROUNDS)]
+            rounds = [[await load(each, call, server) for each, server in peers] for _ in range(count)]
             nothing, durable, accept = zip(*rounds, strict=True)
             _add(report, "do_nothing", medians(nothing))
             _add(report, "durable_only", medians(durable))
             _add(report, "accept", medians(accept))
-            alone = [await load(port, call, one, connections=1) for _ in range(ROUNDS)]
+            alone = [await load(port, call, one, connections=1) for _ in range(count)]
             _add(report, "accept_one_at_a_time", medians(alone))
         append = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.bench.accept", "append-only", bootstrap, stdout=subprocess.PIPE
         )
         out, _ = await append.communicate()
         report.add("bare_append", float(out), "1/s")
-        for name, got in (await side_by_side(environment, path, headers)).items():
+        for name, got in (await side_by_side(environment, path, headers, count)).items():
             _add(report, name, got)
     report.add_ratio("accept_vs_do_nothing", "accept", "do_nothing")
     report.add_ratio("accept_cpu_vs_do_nothing", "accept_cpu", "do_nothing_cpu")
@@ -349,7 +351,7 @@ async def bench(folder: Path, bootstrap: str) -> Report:
     return report
 
 
-async def side_by_side(environment: dict[str, str], path: str, headers: dict[str, str]) -> dict[str, Load]:
+async def side_by_side(environment: dict[str, str], path: str, headers: dict[str, str], count: int) -> dict[str, Load]:
     """One gateway process, two, and two that only read, measured in turn under the same load, on all cores alike."""
     call, got = request(path, headers), dict[str, list[Load]]()
     with ExitStack() as stack:
@@ -371,7 +373,7 @@ async def side_by_side(environment: dict[str, str], path: str, headers: dict[str
         await asyncio.sleep(BOTH_READY)
         for port, _ in peers.values():
             await accepting(f"http://127.0.0.1:{port}{path}", headers)
-        for _ in range(ROUNDS):
+        for _ in range(count):
             for name, (port, servers) in peers.items():
                 got.setdefault(name, []).append(await load(port, call, *servers, connections=2 * CONNECTIONS))
     return {name: medians(rounds) for name, rounds in got.items()}
@@ -385,13 +387,13 @@ def _add(report: Report, name: str, got: Load) -> None:
     report.add(f"{name}_load", got.load, "cores")
 
 
-async def main() -> None:
-    """Everything, on a Kafka of its own."""
+async def main(count: int) -> None:
+    """Everything, in so many rounds, on a Kafka of its own."""
     os.sched_setaffinity(0, LOAD)
     with temporary_folder() as folder:
         server = OwnKafka(folder, measured=True)
         await server.start()
-        report = await bench(folder, server.bootstrap)
+        report = await bench(folder, server.bootstrap, count)
         await server.stop()
     report.finish()
 
@@ -406,8 +408,7 @@ def run(arguments: Sequence[str]) -> None:
         case ["append-only", bootstrap]:
             print(uvloop.run(append_only(bootstrap)))
         case _:
-            asked("accept")
-            uvloop.run(main())
+            uvloop.run(main(1 if asked("accept", SHORT, f"({SHORT})?") else ROUNDS))
 
 
 if __name__ == "__main__":

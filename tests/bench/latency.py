@@ -6,7 +6,7 @@ and checkpoint commit together, so a row is there when the checkpoint has passed
 millisecond, but only while an event is awaited, and of the many only 50 a second are. NOTIFY from a trigger would lie
 inside the transaction that is measured. So a figure is too large by one answer and a millisecond at most, and nothing
 is done for it that the worker would feel. The key of each letter is made beforehand, as a gateway makes it while the
-letter still comes. Run: ``python -m tests.bench.latency``.
+letter still comes. Run: ``python -m tests.bench.latency``; ``ARGS=short`` is a second of each rate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from statistics import quantiles
 from typing import NamedTuple, TypeVar
@@ -33,7 +33,7 @@ from schemas.topics import TOPICS
 from streams import topics
 from streams.domain.errors import Unacknowledged, Unavailable
 from streams.log import Log
-from tests.bench.accept import CORES, cpu_seconds, process
+from tests.bench.accept import CORES, SHORT, TOO_BUSY, cpu_seconds, process
 from tests.bench.arguments import asked
 from tests.bench.events import TOPIC, mottatt
 from tests.bench.report import Report
@@ -45,6 +45,7 @@ T = TypeVar("T")
 SECONDS = {10: 20, 100: 5, 1_000: 5}
 """How long each rate is kept up; 200 events are the fewest of which a hundredth part can be told."""
 WARM_UP = 1_000, 15
+"""A rate, and for how many seconds nothing counts."""
 AWAITED = 50
 """Events a second whose rows are awaited."""
 REST = 0.001
@@ -98,8 +99,8 @@ class Projected:
         self._asking = None
 
 
-async def bench() -> None:
-    """First the bare consumer, while no worker runs; then the worker."""
+async def bench(seconds_of: Mapping[int, int], warm_up: tuple[int, int]) -> None:
+    """At each rate for so many seconds: first the bare consumer, while no worker runs; then the worker."""
     report = Report("latency")
     with temporary_folder() as folder:
         kafka, postgres = OwnKafka(folder, measured=True), OwnPostgres(folder)
@@ -115,15 +116,15 @@ async def bench() -> None:
         }
         async with backbone(kafka.bootstrap, postgres.dsn, folder / "state") as made:
             log, projected = made.log, Projected(made.connection)
-            await until_received(log, kafka.bootstrap, *WARM_UP)
-            for rate, seconds in SECONDS.items():
+            await until_received(log, kafka.bootstrap, *warm_up)
+            for rate, seconds in seconds_of.items():
                 times = await until_received(log, kafka.bootstrap, rate, seconds)
                 add(report, f"append_{rate}", times.acknowledged)
                 add(report, f"receive_{rate}", times.arrived)
             arguments = ("-m", "gateway.cli", "worker", "--role", "projections")
             with process(*arguments, environment=environment, cores=set(CORES)) as worker:
-                await until_projected(log, projected, *WARM_UP)
-                for rate, seconds in SECONDS.items():
+                await until_projected(log, projected, *warm_up)
+                for rate, seconds in seconds_of.items():
                     busy, begun = cpu_seconds([worker]), time.monotonic()
                     times = await until_projected(log, projected, rate, seconds)
                     busy = (cpu_seconds([worker]) - busy) / (time.monotonic() - begun)
@@ -200,8 +201,8 @@ async def taken(append: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await append()
-        except Unacknowledged:  # it may be on the log, so that the counts are wrong: this machine is too busy
-            raise
+        except Unacknowledged as fault:  # it may be on the log, so that the counts are wrong
+            raise RuntimeError(TOO_BUSY) from fault
         except Unavailable:
             await asyncio.sleep(0.01)
 
@@ -230,5 +231,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["receive"]:
         asyncio.run(receive(sys.argv[2]))
     else:
-        asked("latency")
-        uvloop.run(bench())
+        short = asked("latency", SHORT, f"({SHORT})?")
+        uvloop.run(bench(dict.fromkeys(SECONDS, 1), (100, 1)) if short else bench(SECONDS, WARM_UP))

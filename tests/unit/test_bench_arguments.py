@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("name", "arguments", "usage"),
     [
-        ("accept", "x", ""),
+        ("accept", "x", "short"),
         ("auth", "large", "small"),
         ("documents", "small", "large"),
         ("fiksio", "many", "CONNECTIONS"),
         ("fiksio", "1 2", "CONNECTIONS"),
-        ("latency", "127.0.0.1", ""),
+        ("latency", "127.0.0.1", "short"),
         ("messages", "x", ""),
         ("rebuild", "many", "EVENTS"),
         ("rebuild", "1000 many", "EVENTS"),
