@@ -79,7 +79,8 @@ DLQ_RECORDS = Counter(
 DLQ_SIZE = Gauge("fiks_dlq_size", "Dead letters of this topic that were not replayed", ["topic"])
 REQUEST_SECONDS = Histogram(
     "fiks_request_seconds",
-    "From the request's head to the end of the answer; route: the template, 'unknown' where none matched",
+    "From the request's head until its answer is made, or its content handed out; "
+    "route: the template, 'unknown' where none matched",
     ["method", "route", "status"],
     buckets=SLOW,
 )
