@@ -57,7 +57,8 @@ class Shown:
 
     @property
     def right(self) -> bool:
-        return all(line[3] for line in self.lines)
+        """Whether all of it was, and there is something."""
+        return bool(self.lines) and all(line[3] for line in self.lines)
 
     def show(self) -> None:
         console = Console(width=max(Console().width, WIDTH))
@@ -101,14 +102,19 @@ async def _send_and_look(settings: Settings, shown: Shown) -> tuple[UUID, Any]:
     """Send, and see it on the log, in the API and in the audit trail. Returns its id and what the API says of it."""
     async with vendor(settings) as client:
         status, answer = await client.send(FILNAVN, PDF, f"demo-{uuid4().hex[:8]}")
-        shown.say("accepted", "POST /api/v2/kontoer/…/forsendelser/", f"{status} {json.dumps(answer)}", status == 200)
+        show_accepted(status, answer, shown)
         id_ = UUID(answer["id"])
         answers = await _settled(client, id_)
-        _show_api(answers, shown)
+        show_api(answers, shown)
     events = await asyncio.to_thread(_events, settings, id_)
-    _show_events(events, shown)
-    await _show_audit(settings, id_, events, shown)
+    show_events(events, shown)
+    show_audit(await _audit(settings, id_, len(events)), events, shown)
     return id_, answers
+
+
+def show_accepted(status: int, answer: Any, shown: Shown) -> None:
+    """That it was taken."""
+    shown.say("accepted", "POST /api/v2/kontoer/…/forsendelser/", f"{status} {json.dumps(answer)}", status == 200)
 
 
 async def _settled(client: Vendor, id_: UUID) -> list[tuple[int, Any]]:
@@ -127,7 +133,8 @@ def _hendelser(answers: list[tuple[int, Any]]) -> list[str]:
     return [f"{one['tidspunkt']} {one['hendelse']}" for one in answers[1][1].get("hendelser", ())]
 
 
-def _show_api(answers: list[tuple[int, Any]], shown: Shown) -> None:
+def show_api(answers: list[tuple[int, Any]], shown: Shown) -> None:
+    """The answers about status and history."""
     (status, body), hendelser = answers[0], _hendelser(answers)
     now = [one["status"] for one in body.get("statuser", ())]
     shown.say("status", "POST …/status-sok", f"{status} {now}", now == ["KLAR_FOR_MOTTAK"])
@@ -164,7 +171,8 @@ def _events(settings: Settings, id_: UUID) -> list[dict[str, Any]]:
         consumer.close()
 
 
-def _show_events(events: list[dict[str, Any]], shown: Shown) -> None:
+def show_events(events: list[dict[str, Any]], shown: Shown) -> None:
+    """What the log says, and what it does not say in the clear."""
     for one in events:
         said = {name: value for name, value in one["event"].items() if value not in (None, False, [])}
         click.echo(f"     {one['type']} {json.dumps(said, default=str, ensure_ascii=False)}")
@@ -178,18 +186,25 @@ def _show_events(events: list[dict[str, Any]], shown: Shown) -> None:
     shown.say("the document's size, its name and SHA-256 sealed", where, str(measured), same)
 
 
-async def _show_audit(settings: Settings, id_: UUID, events: list[dict[str, Any]], shown: Shown) -> None:
+async def _audit(settings: Settings, id_: UUID, count: int) -> list[dict[str, Any]]:
+    """The lines about it, once there are so many, or patience is at its end."""
     connection = await asyncpg.connect(settings.postgres)
     rows: list[Any] = []
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while len(rows := await connection.fetch(AUDIT, str(id_))) < len(events):
+                while len(rows := await connection.fetch(AUDIT, str(id_))) < count:
                     await asyncio.sleep(0.05)
     finally:
         await connection.close()
+    return [dict(row) for row in rows]
+
+
+def show_audit(rows: list[dict[str, Any]], events: list[dict[str, Any]], shown: Shown) -> None:
+    """The lines of the audit trail: one for each event, by its position."""
     lines = "\n".join(f"{row['topic']}/{row['partition']}/{row['offset']} {row['type']} {row['actor']}" for row in rows)
-    same = bool(rows) and [tuple(row)[:3] for row in rows] == [one["position"] for one in events]
+    positions = [(row["topic"], row["partition"], row["offset"]) for row in rows]
+    same = bool(rows) and positions == [one["position"] for one in events]
     shown.say("lines of the audit trail", "PostgreSQL read.audit", lines, same)
 
 
@@ -205,12 +220,22 @@ async def _drop(settings: Settings, id_: UUID, shown: Shown) -> None:
         await connection.close()
     async with vendor(settings) as client:
         status, answer = await client.status(id_)
+    show_dropped(schema, status, answer, shown)
+
+
+def show_dropped(schema: str, status: int, answer: Any, shown: Shown) -> None:
+    """That nobody is told what is not known any more."""
     shown.say(f"dropped {schema}", "POST …/status-sok", f"{status} {answer.get('message')}", status == 503)
 
 
 async def _look_again(settings: Settings, id_: UUID, before: Any, shown: Shown) -> None:
     async with vendor(settings) as client:
         after = await _settled(client, id_)
+    show_same(before, after, shown)
+
+
+def show_same(before: Any, after: Any, shown: Shown) -> None:
+    """That the rebuild brought back what was answered before."""
     same = after == before
     shown.say("the same after the rebuild", "status and history", "identical" if same else str(after), same)
 

@@ -20,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from infra import metrics
 from infra.local.ports import free_port
+from tests.support.eventually import eventually
 from tests.support.stack import temporary_folder
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,11 @@ def environment(collected: list[ResourceSpans]) -> Iterator[dict[str, str]]:
 
 
 def fiks(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "gateway.cli", *command]
+    return python(environment, "-m", "gateway.cli", *command)
+
+
+def python(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, *arguments]
     return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -99,10 +104,16 @@ def wrong(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [what for what in SEEN if not re.search(rf"^ok +{what}$", done.stdout, re.MULTILINE)]
 
 
+def marks(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What the closing table says of each thing that was shown, in order."""
+    return re.findall(r"^│ ([✓✗]) ", done.stdout.partition("What happened")[2], re.MULTILINE)
+
+
 @pytest.mark.timeout(900)
 def test_everything_is_shown_and_goes_on_running(environment: dict[str, str]) -> None:
     done = fiks(environment, "demo")
     assert wrong(done) == [], done.stdout + done.stderr
+    assert marks(done) == ["✓"] * len(SEEN)
     assert done.returncode == 0
     assert fiks(environment, "status").returncode == 0
     commands = re.findall(r"^curl .*$", done.stdout, re.MULTILINE)
@@ -113,13 +124,15 @@ def test_everything_is_shown_and_goes_on_running(environment: dict[str, str]) ->
         assert "status" not in json.loads(answer.stdout), answer.stdout
 
 
-def test_gateways_and_workers_tell_their_metrics(environment: dict[str, str]) -> None:
-    told = addresses(environment)["metrics"]
-    shown = "\n".join(text_of(url) for url in told.values())
-    told_names = set(re.findall(r"^# TYPE (\w+) ", shown, re.MULTILINE))
-    assert {one.name for one in metrics.defined()} - told_names == set()
+async def test_gateways_and_workers_tell_their_metrics(environment: dict[str, str]) -> None:
+    told = addresses(environment)["metrics"].values()
+
+    def found(pattern: str) -> set[str]:
+        return {one for url in told for one in re.findall(pattern, text_of(url), re.MULTILINE)}
+
+    assert {one.name for one in metrics.defined()} - found(r"^# TYPE (\w+) ") == set()
     for line in ("fiks_worker_claims", "fiks_agent_lag_events", "fiks_projected_events_total", "fiks_append_seconds"):
-        assert re.search(rf"^{line}\w*{{", shown, re.MULTILINE), line
+        await eventually(lambda line=line: found(rf"^({line})\w*{{") == {line})  # type: ignore[misc]
 
 
 def test_logs_are_json_and_hold_nothing_that_was_sent(environment: dict[str, str]) -> None:
@@ -131,10 +144,20 @@ def test_logs_are_json_and_hold_nothing_that_was_sent(environment: dict[str, str
     assert all({"time", "level", "logger", "event"} <= json.loads(line).keys() for line in ours)
 
 
+def test_one_thing_that_is_not_right_ends_with_one(environment: dict[str, str]) -> None:
+    done = python(environment, "-c", "from gateway import cli, demo; demo.SEALED = 'not this'; cli.main()", "demo")
+    (what,) = wrong(done)
+    assert f"NOT  {what}" in done.stdout
+    assert marks(done) == ["✗" if one == what else "✓" for one in SEEN]
+    assert done.returncode == 1
+    assert fiks(environment, "status").returncode == 0
+
+
 @pytest.mark.timeout(900)
 def test_once_stops_everything(environment: dict[str, str]) -> None:
     done = fiks(environment, "demo", "--once")
     assert wrong(done) == [], done.stdout + done.stderr
+    assert marks(done) == ["✓"] * len(SEEN)
     assert done.returncode == 0
     assert fiks(environment, "status").returncode == 1
 
@@ -152,7 +175,7 @@ def test_a_call_and_all_that_followed_are_one_trace(collected: list[ResourceSpan
         if role.key in ("route", "role")
     }
     sent = [trace for trace, _, what in seen if what == "/api/v2/kontoer/{kontoId}/forsendelser/"]
-    assert len(sent) == 2
+    assert len(sent) == 3
     for trace in sent:
         followed = {(service, what) for other, service, what in seen if other == trace}
         assert {("fiks-worker", "decider:svarut"), ("fiks-worker", "projections")} <= followed
