@@ -11,7 +11,8 @@ from pathlib import Path
 from infra.local.processes import run
 
 OLDEST_JAVA = 17
-DEBIAN_PACKAGES = {"java": "openjdk-17-jdk-headless", "mvn": "maven"}
+DEBIAN_PACKAGES = {"java": "default-jdk-headless", "mvn": "maven"}
+"""The JDK is the release's own choice: 17 in Debian 12, 21 in Debian 13 and Ubuntu 24.04. No numbered one is in all."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,28 @@ def major_version(text: str) -> int | None:
 
 
 async def provide_java() -> str:
-    """What `java -version` prints, when java and mvn can be run. Raises Missing with what to install."""
+    """What `java -version` prints, when java and mvn can be run. Raises Missing with what to install, CommandFailed
+    where that cannot be installed.
+    """
     java = await _java_found()
-    match decide(major_version(java), shutil.which("mvn") is not None, root=os.geteuid() == 0, debian=_is_debian()):
+    match _decided(java):
         case Install(packages):
             env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
             await run("apt-get", "update", "-q", env=env)
             await run("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages, env=env)
-            return await _java_found()
+            java = await _java_found()
+            if _decided(java) is not None:
+                brought = " and ".join(packages)
+                raise Missing(
+                    f"Kafka needs a JDK {OLDEST_JAVA} or newer and Maven: {brought} of this release are not enough"
+                )
         case Ask(text):
             raise Missing(text)
     return java
+
+
+def _decided(java: str) -> Install | Ask | None:
+    return decide(major_version(java), shutil.which("mvn") is not None, root=os.geteuid() == 0, debian=_is_debian())
 
 
 async def _java_found() -> str:
