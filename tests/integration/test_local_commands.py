@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,17 @@ class Fiks:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    @contextmanager
+    def following(self, name: str) -> Iterator[Iterator[str]]:
+        """The lines of a log, as `logs --follow` prints them."""
+        argv = (sys.executable, "-m", "tests.support.stack", "logs", name, "--follow")
+        with subprocess.Popen(argv, env=self._env, cwd=ROOT, stdout=subprocess.PIPE, text=True) as printing:
+            assert printing.stdout
+            try:
+                yield printing.stdout
+            finally:
+                printing.terminate()
+
     def status(self, code: int = 0) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(self("status", "--json", code=code))
         return content
@@ -70,6 +82,11 @@ def test_a_day_of_the_stack(fiks: Fiks) -> None:
     assert fiks.status() == status
 
     assert "database system is ready" in fiks("logs", "postgres")
+    with fiks.following("postgres") as lines:
+        assert any("database system is ready" in line for line in lines)
+        with pytest.raises(asyncpg.InvalidCatalogNameError):
+            asyncio.run(one(status["addresses"]["postgres"].replace("/fiks?", "/followed?")))
+        assert any('"followed" does not exist' in line for line in lines)
     assert "there are: family, kafka, postgres" in fiks("logs", "nonsense", code=1)
 
     whole = family(status["guard"])

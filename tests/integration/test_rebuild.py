@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -45,6 +45,11 @@ async def operator(system: Backbone, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     connection = await asyncpg.connect(system.settings.postgres, server_settings={"lock_timeout": "2s"})
     yield connection
     await connection.close()
+
+
+async def fiks_rebuild(*arguments: str) -> Result:
+    """As whoever types it sees it, where ``operator`` has set the surroundings."""
+    return await asyncio.to_thread(CliRunner().invoke, cli, ["rebuild", *arguments])
 
 
 async def live_version(system: Backbone) -> int:
@@ -111,6 +116,22 @@ async def test_a_rebuild_equals_what_is_live_and_a_planted_difference_is_found(
     assert (differences[changed].live or {})["status"] == "LEST"
     assert (differences[changed].rebuilt or {})["status"] == "SENDT_ALTINN"
     assert await operator.fetchval("select count(*) from building") == 0
+
+
+async def test_the_command_that_compares_ends_with_one_where_a_row_differs_and_shows_both(
+    system: Backbone, operator: Connection
+) -> None:
+    async with system.worker():
+        await system.until_status(ids := await system.send(3), "SENDT_ALTINN")
+        same = await fiks_rebuild("svarut_status", "--check")
+        schema = versions.schema_of("svarut_status", await live_version(system))
+        await operator.execute(f"update {schema}.svarut_status set status = 'LEST' where forsendelse_id = $1", ids[1])
+        differs = await fiks_rebuild("svarut_status", "--check")
+    assert (same.exit_code, "rows compared, 0 differ\n" in same.stdout) == (0, True)
+    assert (differs.exit_code, "rows compared, 1 differ\n" in differs.stdout) == (1, True)
+    live, rebuilt = differs.stdout.partition(str(ids[1]))[2].splitlines()[1:3]
+    assert ("live:" in live, "'LEST'" in live) == ("rebuilt:" in rebuilt, "'SENDT_ALTINN'" in rebuilt) == (True, True)
+    assert await live_version(system) == 1
 
 
 async def test_an_interrupted_rebuild_goes_on_where_it_stopped(system: Backbone, operator: Connection) -> None:
@@ -181,10 +202,13 @@ async def test_comparing_leaves_what_an_interrupted_rebuild_has_made(system: Bac
 
 
 async def test_what_an_interrupted_rebuild_has_made_can_be_dropped(system: Backbone, operator: Connection) -> None:
-    version = await prepare(operator, STATUS)
-    assert await cancel(operator, STATUS)
-    assert not await cancel(operator, STATUS)
-    assert await operator.fetchval("select to_regnamespace($1)", versions.schema_of("svarut_status", version)) is None
+    schema = versions.schema_of("svarut_status", await prepare(operator, STATUS))
+    assert await operator.fetchval("select to_regnamespace($1)", schema)
+    first, again = [await fiks_rebuild("svarut_status", "--cancel") for _ in range(2)]
+    assert (first.exit_code, first.stdout) == (0, "svarut_status: dropped what was built\n")
+    assert (again.exit_code, again.stdout) == (0, "svarut_status: nothing was being built\n")
+    assert await operator.fetchval("select to_regnamespace($1)", schema) is None
+    assert await live_version(system) == 1
 
 
 def said_to_be_lost(name: str) -> float | None:
@@ -254,7 +278,7 @@ async def test_what_an_earlier_release_built_is_rebuilt_and_nothing_else(system:
         await system.until_status(ids := await system.send(3), "SENDT_ALTINN")
     await system.connection.execute("update projection set logic = logic - 1 where name = 'svarut_status'")
 
-    first, again = [await asyncio.to_thread(CliRunner().invoke, cli, ["rebuild", "--outdated"]) for _ in range(2)]
+    first, again = [await fiks_rebuild("--outdated") for _ in range(2)]
 
     assert (first.exit_code, first.stdout) == (0, "svarut_status is live as version 2\n")
     assert (again.exit_code, again.stdout) == (0, "every projection is as this release builds it\n")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import cli
 from schemas.asyncapi import document
 from schemas.catalogue import event_types
 from schemas.envelope import Envelope
@@ -24,6 +26,11 @@ def validator() -> jsonschema.Draft7Validator:
 
 def test_the_document_is_valid_asyncapi(validator: jsonschema.Draft7Validator) -> None:
     assert [error.message for error in validator.iter_errors(document())] == []
+
+
+def test_the_command_prints_it() -> None:
+    printed = CliRunner().invoke(cli, ["schemas", "asyncapi"])
+    assert (printed.exit_code, json.loads(printed.stdout)) == (0, document())
 
 
 @pytest.mark.parametrize(

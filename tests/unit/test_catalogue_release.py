@@ -1,10 +1,14 @@
 """What was released never changes, and what is released is complete and compatible."""
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from uuid import UUID
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -12,6 +16,8 @@ from schemas import example, release
 from schemas.catalogue import EventType, Personal, event_types, part
 from schemas.commands import schemas
 from schemas.registry import Lock, lock_file, read_lock, read_released
+
+ROOT = Path(__file__).parents[2]
 
 
 @part
@@ -233,3 +239,59 @@ def test_the_command_says_what_is_wrong_and_fails(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(example, "check", lambda: ["X has no example; run `fiks schemas write`"])
     bad = CliRunner().invoke(schemas, ["check"])
     assert (bad.exit_code, bad.stderr) == (1, "X has no example; run `fiks schemas write`\n")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the package, which `fiks schemas` reads and writes when it is run here."""
+    copytree(ROOT / "schemas", tmp_path / "schemas", ignore=ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def fiks_schemas(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "gateway.cli", "schemas", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(argv, cwd=checkout, env=environment, check=False, capture_output=True, text=True)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_in_a_fresh_checkout_there_is_nothing_to_write(checkout: Path) -> None:
+    before = files_of(checkout)
+    done = fiks_schemas(checkout, "write")
+    assert (done.returncode, done.stdout) == (0, "nothing to write\n")
+    assert files_of(checkout) == before
+
+
+def test_the_command_writes_what_was_not_released_yet_and_the_example_that_is_missing(checkout: Path) -> None:
+    before, avro = files_of(checkout), checkout / "schemas/avro"
+    lock = read_lock(avro)
+    newest = lock.schemas[-1]
+    (avro / newest.file).unlink()
+    lock_file(avro).write_bytes(msgspec.json.encode(Lock(newest.id, lock.schemas[:-1])))
+    example_of_it = checkout / "schemas/examples/ForsendelseLest.json"
+    example_of_it.unlink()
+
+    done = fiks_schemas(checkout, "write")
+    assert done.returncode == 0
+    released = f"{newest.subject} version {newest.version}, id {newest.id}"
+    assert done.stdout.splitlines() == [released, "example ForsendelseLest.json"]
+    name = str(example_of_it.relative_to(checkout))
+    assert files_of(checkout).keys() == before.keys()
+    assert {one for one, content in files_of(checkout).items() if content != before[one]} <= {name}
+    assert fiks_schemas(checkout, "check").returncode == 0
+
+
+def test_what_would_leave_old_readers_behind_is_said_and_nothing_written(checkout: Path) -> None:
+    module = checkout / "schemas/svarut.py"
+    lest = 'class ForsendelseLest:\n    """The recipient has read the forsendelse."""\n\n'
+    assert lest in module.read_text()
+    module.write_text(module.read_text().replace(lest, f"{lest}    hvorfor: str\n"))
+    before = files_of(checkout)
+
+    done = fiks_schemas(checkout, "write")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Error: no.fiks.svarut.ForsendelseLest clashes with its version 1" in done.stderr
+    assert files_of(checkout) == before
