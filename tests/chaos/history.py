@@ -22,6 +22,11 @@ class Call:
     read: bool = False
     """Whether the generator afterwards reported it as read, and got a 2xx for that."""
 
+    @property
+    def report(self) -> str:
+        """The id of the call that reports it as read, by which the log knows what came of that."""
+        return f"{self.tag}-lest"
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -65,6 +70,7 @@ def judge(
         streams[recorded.event.forsendelse_id].append(recorded)
         _once_audited(recorded, audited, verdict)
     _judge_calls(calls, streams, verdict)
+    _judge_reports(calls, streams, verdict)
     for stream, records in streams.items():
         _judge_stream(stream, records, statuser.get(stream), hendelser.get(stream, ()), verdict)
     return verdict
@@ -93,8 +99,22 @@ def _judge_calls(calls: Sequence[Call], streams: Mapping[UUID, list[Recorded]], 
             continue
         if call.answered not in made:
             verdict.lost.append(f"call {call.tag} was answered {call.answered}, which is not on the log")
-        elif call.read and not any(isinstance(one.event, LestMeldt) for one in streams[call.answered]):
-            verdict.lost.append(f"{call.answered} was reported as read, which is not on the log")
+
+
+def _judge_reports(calls: Sequence[Call], streams: Mapping[UUID, list[Recorded]], verdict: Verdict) -> None:
+    """The same of reports that something was read: each is a call of its own, about the stream that it names."""
+    made: dict[tuple[UUID | None, str], set[str]] = defaultdict(set)
+    for stream, records in streams.items():
+        for one in records:
+            if isinstance(one.event, LestMeldt):
+                made[stream, one.at.correlation_id].add(one.at.id)
+    for call in calls:
+        ids = made.pop((call.answered, call.report), set())
+        if len(ids) > 1:
+            verdict.doubled.append(f"{call.report} of {call.answered} is {len(ids)} times on the log")
+        if call.read and not ids:
+            verdict.lost.append(f"{call.report} of {call.answered} was acknowledged, and is not on the log")
+    verdict.other += [f"{report} of {stream} is on the log, and was never called" for stream, report in made]
 
 
 def _judge_stream(

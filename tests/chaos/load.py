@@ -70,7 +70,8 @@ class Load:
         await asyncio.sleep(self.random.random())
         lest = {"fnr": "15819000066", "tidspunkt": datetime.now(UTC).isoformat()}
         path = f"/api/v2/forsendelser/{call.answered}/lest"
-        call.read = await self._post(session, path, json=lest, headers=self.headers) is not None
+        headers = self.headers | {"X-Request-Id": call.report}
+        call.read = await self._post(session, path, json=lest, headers=headers) is not None
 
     async def _post(self, session: ClientSession, path: str, **request: Any) -> dict[str, Any] | None:
         """The answer of a 2xx; None when it was refused or the connection broke."""

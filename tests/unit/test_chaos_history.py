@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,40 +11,54 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.envelope import Position, Recorded, decided
-from schemas.svarut import ForsendelseSendtAltinn
+from schemas.svarut import ForsendelseSendtAltinn, LestMeldt
 from streams.domain.decider import Journal, step
 from streams.domain.svarut import svarut
 from tests.chaos.history import Call, judge
 from tests.support.backbone import TOPIC, about, mottatt
+from tests.support.given_when_then import WHEN
 
 TYPES = ["ForsendelseMottatt", "ForsendelseAkseptert", "ForsendelseSendtAltinn"]
+READ = [*TYPES, "ForsendelseLest"]
 
 
-def run(count: int = 3) -> dict[str, Any]:
-    """A clean run: so many calls, and what each led to."""
+OWN = Call("call-0").report
+"""The id of the call that reports the first forsendelse as read."""
+
+
+def run(count: int = 3, reports: Sequence[str] = ()) -> dict[str, Any]:
+    """A clean run: so many calls, and what each led to. The first was read, as calls with the ids ``reports`` say."""
     calls, log, statuser, hendelser = [], [], {}, {}
     for number in range(count):
         event = mottatt(ekstern_referanse=f"call-{number}")
         calls.append(Call(f"call-{number}", event.forsendelse_id))
-        log += _stream(event, at=10 * number)
-        statuser[event.forsendelse_id] = "SENDT_ALTINN"
-        hendelser[event.forsendelse_id] = list(TYPES)
+        read = () if number else reports
+        log += _stream(event, *(_report(event, one) for one in read), at=10 * number)
+        statuser[event.forsendelse_id] = "LEST" if read else "SENDT_ALTINN"
+        hendelser[event.forsendelse_id] = list(READ if read else TYPES)
     audited = Counter(tuple(one.at.position) for one in log)
     return {"calls": calls, "log": log, "statuser": statuser, "hendelser": hendelser, "audited": audited}
 
 
-def _stream(event: Any, at: int) -> list[Recorded]:
-    """The event and all that is decided on it."""
-    met = Recorded(event, replace(about(event), position=Position(TOPIC, 0, at)))
+def _report(of: Any, correlation_id: str) -> Recorded:
+    event = LestMeldt(forsendelse_id=of.forsendelse_id, fnr="15819000066", tidspunkt=WHEN)
+    return Recorded(event, about(event, correlation_id=correlation_id))
+
+
+def _stream(event: Any, *reports: Recorded, at: int) -> list[Recorded]:
+    """The event, the reports, and all that is decided on each before the next."""
     journal, records = Journal(svarut.initial), []
-    while True:
-        records.append(met)
-        journal, decision = step(svarut, journal, met)
-        if decision is None:
-            return records
-        envelope = decided(decision.event, because=decision.because.at, cause=at, source="urn:test")
-        at += 1
-        met = Recorded(decision.event, replace(envelope, position=Position(TOPIC, 0, at)))
+    for fact in (Recorded(event, about(event)), *reports):
+        met = fact
+        while True:
+            records.append(Recorded(met.event, replace(met.at, position=Position(TOPIC, 0, at))))
+            journal, decision = step(svarut, journal, records[-1])
+            at += 1
+            if decision is None:
+                break
+            envelope = decided(decision.event, because=decision.because.at, cause=at - 1, source="urn:test")
+            met = Recorded(decision.event, envelope)
+    return records
 
 
 def test_a_clean_run_is_clean() -> None:
@@ -79,6 +94,46 @@ def test_an_event_that_lies_on_the_log_twice_is_one() -> None:
     found = run()
     again = found["log"][0]
     found["log"].append(Recorded(again.event, replace(again.at, position=Position(TOPIC, 0, 100))))
+    found["audited"][TOPIC, 0, 100] = 1
+    assert judge(**found).clean
+
+
+def test_a_report_that_was_acknowledged_is_on_the_log() -> None:
+    found = run(reports=[OWN])
+    found["calls"][0].read = True
+    assert judge(**found).clean
+
+
+def test_an_unanswered_report_may_have_an_effect_or_none() -> None:
+    assert judge(**run(reports=[OWN])).clean
+    assert judge(**run()).clean
+
+
+def test_a_planted_loss_of_a_report_is_caught() -> None:
+    found = run()
+    found["calls"][0].read = True
+    assert judge(**found).lost == [f"{OWN} of {first(found)} was acknowledged, and is not on the log"]
+
+
+def test_the_report_of_another_call_does_not_stand_for_one_that_is_lost() -> None:
+    found = run(reports=["another"])
+    found["calls"][0].read = True
+    assert judge(**found).lost == [f"{OWN} of {first(found)} was acknowledged, and is not on the log"]
+    assert judge(**found).other == [f"another of {first(found)} is on the log, and was never called"]
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_a_planted_double_of_a_report_is_caught(acknowledged: bool) -> None:
+    """Though nothing follows from the second, which the domain takes for a repeat."""
+    found = run(reports=[OWN, OWN])
+    found["calls"][0].read = acknowledged
+    assert judge(**found).doubled == [f"{OWN} of {first(found)} is 2 times on the log"]
+
+
+def test_a_report_that_lies_on_the_log_twice_is_one() -> None:
+    found = run(reports=[OWN])
+    [own] = [one for one in found["log"] if isinstance(one.event, LestMeldt)]
+    found["log"].append(Recorded(own.event, replace(own.at, position=Position(TOPIC, 0, 100))))
     found["audited"][TOPIC, 0, 100] = 1
     assert judge(**found).clean
 
