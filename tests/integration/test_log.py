@@ -71,13 +71,33 @@ async def test_what_comes_while_others_are_on_their_way_is_sent_together(system:
     event = ForsendelseAkseptert(forsendelse_id=uuid4())
     own_kafka.pause()
     try:
-        told = asyncio.gather(*(system.log.append(event, about(event)) for _ in range(500)))
+        appends = asyncio.gather(*(system.log.append(event, about(event)) for _ in range(500)))
         await eventually(lambda: len(system.log._outstanding) == 500)
     finally:
         own_kafka.resume()
-    offsets = {one.offset for one in await told}
+    offsets = {one.offset for one in await appends}
     batches = own_kafka.batches(TOPIC, partition_of(str(event.forsendelse_id), TOPICS[TOPIC].partitions))
     assert len(offsets.intersection(batches)) < 20
+
+
+def told(what: str) -> float:
+    """The number, or the seconds, of all appends so far."""
+    return REGISTRY.get_sample_value(f"fiks_append_seconds_{what}", {"topic": TOPIC}) or 0
+
+
+async def test_how_long_each_append_took_is_told(system: Backbone) -> None:
+    events = [ForsendelseAkseptert(forsendelse_id=uuid4()) for _ in range(3)]
+    count, seconds = told("count"), told("sum")
+    begin = time.monotonic()
+    appends = asyncio.gather(*(system.log.append(one, about(one)) for one in events))
+    await asyncio.sleep(0)
+    handed_over = time.monotonic()
+    stand_still(0.2)
+    least = time.monotonic() - handed_over
+    await appends
+    most = time.monotonic() - begin
+    assert told("count") == count + 3
+    assert 3 * least <= told("sum") - seconds <= 3 * most
 
 
 async def test_nothing_that_was_refused_is_appended_later(system: Backbone, own_kafka: OwnKafka) -> None:

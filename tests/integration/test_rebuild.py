@@ -211,6 +211,32 @@ async def test_what_an_interrupted_rebuild_has_made_can_be_dropped(system: Backb
     assert await live_version(system) == 1
 
 
+def said_to_be_built(name: str) -> list[float | None]:
+    """How many events a rebuild has applied, and how many it has to apply in all."""
+    metrics = ("fiks_rebuild_events", "fiks_rebuild_events_expected")
+    return [REGISTRY.get_sample_value(one, {"projection": name}) for one in metrics]
+
+
+async def test_how_far_a_rebuild_has_come_is_told_until_it_is_done(
+    system: Backbone, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.gauges.EVERY", 0.05)
+    await system.send(20)
+    ends = end_offsets(system.settings.kafka, STATUS.topics)
+    half: Positions = {partition: end // 2 for partition, end in ends.items()}
+    building = {STATUS: await prepare(operator, STATUS)}
+    watching = asyncio.create_task(watch_projections(system.settings, dict))
+    await eventually(lambda: said_to_be_built(STATUS.name) == [0, sum(ends.values())])
+
+    async with processes([STATUS.name], group_of(building), 1, half) as running:
+        await reached(operator, building, half, running, silent)
+    await eventually(lambda: said_to_be_built(STATUS.name) == [sum(half.values()), sum(ends.values())])
+
+    await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, silent)
+    await eventually(lambda: said_to_be_built(STATUS.name) == [None, None])
+    watching.cancel()
+
+
 def said_to_be_lost(name: str) -> float | None:
     return REGISTRY.get_sample_value("fiks_projection_lost", {"projection": name})
 

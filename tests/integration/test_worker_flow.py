@@ -14,11 +14,13 @@ import psutil
 import pytest
 from aiokafka import TopicPartition
 from confluent_kafka import Producer
+from prometheus_client import REGISTRY
 
 from infra.database import Connection
 from infra.partitions import partition_of
-from projections.projecting import Projecting
+from projections.projecting import Prepared, Projecting
 from projections.projection import projections
+from projections.rebuild import end_offsets
 from schemas.codec import encode
 from schemas.envelope import Position
 from schemas.errors import NotYetKnown
@@ -26,12 +28,15 @@ from schemas.svarut import Adresse, DokumenterNedlastet, LestMeldt, StansBegjart
 from schemas.topics import TOPICS
 from streams import dead_letters
 from streams.agents import BLOCKED, Lot
+from streams.app import CONCURRENCY
 from streams.dead_letters import DeadLetters
 from streams.deciding import Deciding, Met
 from streams.domain.errors import Unavailable
 from streams.domain.svarut import svarut
+from streams.gauges import Gauges
 from streams.reader import Claim
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
+from tests.support.eventually import eventually
 from tests.support.records import Record
 
 BY_PRINT = Adresse(navn="Ola Nordmann", adresselinje1="Storgata 1", postnummer="0155", poststed="Oslo")
@@ -56,6 +61,44 @@ async def test_a_fact_leads_to_decisions_and_rows(system: Backbone) -> None:
     )
     assert [line["type"] for line in lines] == types_of(system, paper[0])
     assert [line["causation_id"] for line in lines] == [None, lines[0]["id"], lines[1]["id"]]
+
+
+def said_to_wait(role: str) -> list[float | None]:
+    """How many records of each partition no batch has taken up."""
+    of = [{"role": role, "topic": TOPIC, "partition": str(one)} for one in range(TOPICS[TOPIC].partitions)]
+    return [REGISTRY.get_sample_value("fiks_agent_lag_events", labels) for labels in of]
+
+
+async def test_what_no_batch_has_taken_up_is_told_of_each_partition_while_it_is_claimed(system: Backbone) -> None:
+    begun: set[int] = set()
+    go_on = asyncio.Event()
+
+    class Held(Projecting):
+        """Takes one record at a time, and keeps it."""
+
+        batch = 1
+
+        async def carry(self, connection: Connection, prepared: Prepared) -> None:
+            begun.update(lot.at[1] for lot in prepared.lots)
+            await go_on.wait()
+            await super().carry(connection, prepared)
+
+    await system.send(50)
+    ends = end_offsets(system.settings.kafka, [TOPIC])
+    work = Held([projections()["svarut_status"]], DeadLetters(system.log), system.log.keys)
+    async with system.worker([work]) as worker:
+        [reader] = worker.readers
+        gauges = Gauges(work.role, reader)
+        await eventually(lambda: len(begun) == CONCURRENCY and len(reader.behind()) == len(ends))
+        await gauges.show()
+        assert said_to_wait(work.role) == [ends[TOPIC, one] - (one in begun) for one in range(len(ends))]
+
+        go_on.set()
+        await system.until_projected("svarut_status")
+        await gauges.show()
+        assert said_to_wait(work.role) == [0] * len(ends)
+    await gauges.show()
+    assert said_to_wait(work.role) == [None] * len(ends)
 
 
 async def test_a_fact_that_comes_while_a_decision_is_on_its_way_waits_for_it(system: Backbone) -> None:

@@ -6,17 +6,19 @@ import asyncio
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
+from prometheus_client.parser import text_string_to_metric_families
 
 from fiks_cms import Encryptor
 from fiks_cms.recipients import recipient
 from gateway.auth.demands import silent_routes
-from gateway.context import BLOBS, LOG
+from gateway.context import BLOBS, LOG, TRAFFIC
 from gateway.seed import MOTTAR_SELV
 from infra.sealed_blobs import opening
 from schemas.envelope import Recorded
@@ -25,7 +27,8 @@ from streams.domain.svarut import key_id_of
 from streams.sealing import opened_all
 from tests.support.cms import encrypt, key_pair
 from tests.support.cms import envelope as make_envelope
-from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
+from tests.support.eventually import eventually
+from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, letter, metadata, pdf
 
 PDF = pdf()
 
@@ -325,3 +328,45 @@ async def test_health_metrics_and_documentation_are_served(caller: Caller) -> No
         "/openapi/svarut-forsendelse-send-api-v2",
         "/openapi/konfigurasjon-api-v1",
     }
+
+
+async def told(caller: Caller, **labels: str) -> tuple[float, float]:
+    """The number of calls that /metrics tells of, and the seconds that they took."""
+    async with caller.session.get(f"{caller.url}/metrics") as answer:
+        families = list(text_string_to_metric_families(await answer.text()))
+    samples = {one.name: one.value for family in families for one in family.samples if one.labels == labels}
+    return samples.get("fiks_request_seconds_count", 0), samples.get("fiks_request_seconds_sum", 0)
+
+
+async def test_how_long_calls_took_is_told_by_their_route(caller: Caller) -> None:
+    sending = {"method": "POST", "route": "/api/v2/kontoer/{kontoId}/forsendelser/", "status": "200"}
+    count, seconds = await told(caller, **sending)
+    body, waited = letter(), 0.0
+
+    async def slow() -> AsyncIterator[bytes]:
+        nonlocal waited
+        yield body[:-100]
+        await eventually(lambda: caller.app[TRAFFIC].running > 0)
+        begin = monotonic()
+        await asyncio.sleep(0.2)
+        waited = monotonic() - begin
+        yield body[-100:]
+
+    begin = monotonic()
+    assert (await caller.send(slow()))[0] == 200
+    most = monotonic() - begin
+
+    number, took = await told(caller, **sending)
+    assert number == count + 1
+    assert waited <= took - seconds <= most
+
+
+async def test_calls_without_a_route_are_told_as_such_whatever_they_are_named(caller: Caller) -> None:
+    unknown = {"method": "*", "route": "unknown", "status": "404"}
+    count, _ = await told(caller, **unknown)
+
+    for method in ("GET", "DELETE"):
+        async with caller.session.request(method, f"{caller.url}/nowhere/{caller.konto_id}") as answer:
+            assert answer.status == 404
+
+    assert (await told(caller, **unknown))[0] == count + 2
