@@ -28,6 +28,7 @@ from infra.local.ports import free_port
 from infra.settings import Settings
 from schemas.codec import decode
 from schemas.envelope import Position, Recorded, read_envelope
+from schemas.topics import NOKKEL
 from streams import topics
 from tests.support.eventually import eventually
 from tests.support.files import stored_in
@@ -184,6 +185,12 @@ async def events_after(kafka: str, marks: Mapping[int, int], topic: str = "fiks.
         for one in found
         if one.offset >= marks[one.partition]
     ]
+
+
+async def keys_after(kafka: str, marks: Mapping[int, int]) -> list[tuple[str, bool]]:
+    """The names of the data keys that were made (True) or destroyed since ``marks`` was taken by ``ends_of``."""
+    found = await asyncio.to_thread(records_on, kafka, NOKKEL.name)
+    return [(one.key.decode(), bool(one.value)) for one in found if one.offset >= marks[one.partition]]
 
 
 async def ends_of(kafka: str, topic: str = "fiks.svarut") -> dict[int, int]:

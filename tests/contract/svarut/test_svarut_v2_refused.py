@@ -1,4 +1,6 @@
-"""What is refused by REST v2: the answer, what was appended, and that no content is left. Contract: 3.1, 6.2 and 9."""
+"""What is refused by REST v2: the answer, what was appended, and that no content is left, nor a key that nothing needs.
+Contract: 3.1, 6.2 and 9.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,11 @@ from aiohttp import ClientError
 
 from gateway import uploads
 from gateway.forsendelse import MOST_DOKUMENTER
+from infra.keys import id_of
 from schemas.svarut import Feilkode
-from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, metadata, pdf
+from schemas.topics import NOKKEL
+from streams.domain.svarut import key_id_of
+from tests.support.gateway import BOUNDARY, Caller, ends_of, events_after, form, keys_after, metadata, pdf
 
 PDF = pdf()
 A = [('filename="a.pdf"', PDF)]
@@ -126,35 +131,64 @@ FAULTY = {
 }
 
 
+@dataclass(frozen=True)
+class Before:
+    """What there was before a call."""
+
+    caller: Caller
+    letters: dict[int, int]
+    keys: dict[int, int]
+    blobs: list[str]
+
+    async def assert_nothing_came(self) -> None:
+        """Nothing was said, no key begun, no content kept."""
+        assert await before(self.caller) == self
+
+    async def assert_refused_for(self, *feil: tuple[Feilkode, str | None]) -> None:
+        """The log tells of a letter with these faults, and of it nothing else is left.
+
+        Its one key stays, that of its documents if they had one: it seals what the event tells of persons.
+        """
+        kafka = self.caller.settings.kafka
+        [recorded] = await appended(self.caller, self.letters)
+        assert recorded.at.type == "ForsendelseMottatt"
+        assert tuple((one.kode, one.sted) for one in recorded.event.feil) == feil
+        assert {dokument.blob for dokument in recorded.event.dokumenter} <= {None}
+        [(name, is_made)] = await keys_after(kafka, self.keys)
+        assert (id_of(name), is_made) == (key_id_of(recorded.event.forsendelse_id), True)
+        assert self.caller.blobs == self.blobs
+
+
+async def before(caller: Caller) -> Before:
+    kafka = caller.settings.kafka
+    return Before(caller, await ends_of(kafka), await ends_of(kafka, NOKKEL.name), caller.blobs)
+
+
 @pytest.mark.parametrize("case", UNREADABLE.values(), ids=UNREADABLE)
 async def test_what_cannot_be_read_leaves_no_trace(caller: Caller, case: Refused) -> None:
-    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+    """No document was received, so there is no key either."""
+    was = await before(caller)
 
     status, body = await caller.send(case.body, **{"Content-Type": case.kind})
 
     assert (status, body["status"], body["error"]) == (400, 400, "Bad Request")
     assert case.message in body["message"]
-    assert await ends_of(caller.settings.kafka) == marks
-    assert caller.blobs == blobs
+    await was.assert_nothing_came()
 
 
 @pytest.mark.parametrize("case", FAULTY.values(), ids=FAULTY)
 async def test_what_is_faulty_is_said_and_nothing_of_it_kept(caller: Caller, case: Refused) -> None:
-    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+    was = await before(caller)
 
     status, body = await caller.send(case.body)
 
     assert (status, body["status"]) == (400, 400)
     assert case.message in body["message"]
-    [recorded] = await events_after(caller.settings.kafka, marks)
-    assert recorded.at.type == "ForsendelseMottatt"
-    assert tuple((feil.kode, feil.sted) for feil in recorded.event.feil) == case.feil
-    assert {dokument.blob for dokument in recorded.event.dokumenter} <= {None}
-    assert caller.blobs == blobs
+    await was.assert_refused_for(*case.feil)
 
 
 async def test_a_client_that_goes_away_leaves_no_content(caller: Caller) -> None:
-    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+    was = await before(caller)
     cut_off = form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', PDF * 5000)])[:-1000]
 
     async def going() -> AsyncIterator[bytes]:
@@ -164,14 +198,12 @@ async def test_a_client_that_goes_away_leaves_no_content(caller: Caller) -> None
     with pytest.raises(ClientError):
         await caller.send(going())
 
-    [recorded] = await appended(caller, marks)
-    assert [feil.kode for feil in recorded.event.feil] == [Feilkode.UFULLSTENDIG_OPPLASTING]
-    assert caller.blobs == blobs
+    await was.assert_refused_for((Feilkode.UFULLSTENDIG_OPPLASTING, None))
 
 
 async def test_a_client_that_falls_silent_is_let_go(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "LONGEST_SILENCE", 0.2)
-    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+    was = await before(caller)
 
     async def silent() -> AsyncIterator[bytes]:
         yield form(metadata("a.pdf"), A)[:-100]
@@ -180,13 +212,12 @@ async def test_a_client_that_falls_silent_is_let_go(caller: Caller, monkeypatch:
     status, body = await caller.send(silent())
 
     assert (status, "ikke fullført" in body["message"]) == (400, True)
-    [recorded] = await appended(caller, marks)
-    assert [feil.kode for feil in recorded.event.feil] == [Feilkode.UFULLSTENDIG_OPPLASTING]
-    assert caller.blobs == blobs
+    await was.assert_refused_for((Feilkode.UFULLSTENDIG_OPPLASTING, None))
 
 
 async def test_a_call_that_never_ends_is_let_go(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "LONGEST_CALL", 0.5)
+    was = await before(caller)
 
     async def drop_by_drop() -> AsyncIterator[bytes]:
         yield form(metadata("a.pdf"), A)[:-100]
@@ -197,6 +228,7 @@ async def test_a_call_that_never_ends_is_let_go(caller: Caller, monkeypatch: pyt
     status, body = await caller.send(drop_by_drop())
 
     assert (status, "ikke fullført" in body["message"]) == (400, True)
+    await was.assert_refused_for((Feilkode.UFULLSTENDIG_OPPLASTING, None))
 
 
 async def appended(caller: Caller, marks: dict[int, int]) -> list[Any]:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import pytest
 
 from schemas.registry import released
-from tests.support.gateway import Caller, ends_of, form, metadata, pdf
+from schemas.topics import NOKKEL
+from tests.support.gateway import Caller, ends_of, form, keys_after, metadata, pdf
 
 PID = "12858010053"
 
 
 async def test_a_letter_that_no_event_can_hold_is_refused_and_leaves_nothing(caller: Caller) -> None:
-    marks, blobs = await ends_of(caller.settings.kafka), caller.blobs
+    """The key under which its document was received is destroyed: no event needs it."""
+    kafka, blobs = caller.settings.kafka, caller.blobs
+    marks, keys = await ends_of(kafka), await ends_of(kafka, NOKKEL.name)
     long = {"navn": "N" * 1_010_000, "adresselinje1": "Gata 1", "postnummer": "0192", "poststed": "Oslo"}
     letter = form(metadata("a.pdf", mottaker=long | {"digitalId": "310992003"}), [('filename="a.pdf"', pdf())])
     status, body = await caller.send(letter)
     assert (status, body["status"], body["error"]) == (400, 400, "Bad Request")
     assert "for stort" in body["message"]
     assert set(body) == {"timestamp", "status", "error", "errorId", "path", "originalPath", "message"}
-    assert (await ends_of(caller.settings.kafka), caller.blobs) == (marks, blobs)
+    assert (await ends_of(kafka), caller.blobs) == (marks, blobs)
+    [(name, is_made), destroyed] = await keys_after(kafka, keys)
+    assert (is_made, destroyed) == (True, (name, False))
     assert (await caller.send(form(metadata("a.pdf"), [('filename="a.pdf"', pdf())])))[0] == 200
 
 
