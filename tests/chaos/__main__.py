@@ -2,7 +2,7 @@
 
     python -m tests.chaos --rounds 20 --seed 1
 
-Every fault comes up before one is repeated, so 13 rounds have them all. The last line says what was found; the exit
+Every fault comes up before one is repeated, so 15 rounds have them all. The last line says what was found; the exit
 status is 0 only if nothing was lost, doubled, reordered or different after a rebuild. Each document that is on the log
 is downloaded and compared with what was sent. Where all faults came up, messages must have ended in every way there is.
 """

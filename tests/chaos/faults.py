@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+from infra.database import ANSWER
 from tests.chaos.system import System
 
 Fault = Callable[[System, random.Random], Awaitable[None]]
@@ -84,6 +85,20 @@ async def freeze_gateway(system: System, chance: random.Random) -> None:
     node.resume()
 
 
+async def freeze_kafka(system: System, chance: random.Random) -> None:
+    """SIGSTOP of Kafka, for less or more than a worker's session."""
+    system.kafka.pause()
+    await asyncio.sleep(chance.uniform(1, SESSION + 4))
+    system.kafka.resume()
+
+
+async def freeze_postgres(system: System, chance: random.Random) -> None:
+    """SIGSTOP of PostgreSQL, for less or more than who asks it waits: no connection breaks, and nothing is answered."""
+    system.postgres.pause()
+    await asyncio.sleep(chance.uniform(1, ANSWER + 5))
+    system.postgres.resume()
+
+
 async def leave_and_join(system: System, chance: random.Random) -> None:
     """SIGTERM of a worker, which then comes back."""
     node = chance.choice(system.workers)
@@ -109,6 +124,8 @@ FAULTS: tuple[Fault, ...] = (
     kill_gateway_and_postgres,
     freeze_worker,
     freeze_gateway,
+    freeze_kafka,
+    freeze_postgres,
     leave_and_join,
     join_and_leave,
 )

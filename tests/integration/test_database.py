@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
 from uuid import uuid4
 
-import psutil
 import pytest
 
 from gateway.leases import Leases
@@ -21,14 +19,7 @@ async def test_who_asks_one_that_is_frozen_is_told_so(monkeypatch: pytest.Monkey
         await postgres.start()
         pool = await pool_of(postgres.dsn, 2)
         assert await pool.fetchval("select 1") == 1
-        [server] = [
-            one
-            for one in psutil.Process().children()
-            if str(folder) in " ".join(one.cmdline()) and "postgres" in one.name()
-        ]
-        family = [server, *server.children(recursive=True)]
-        for one in family:
-            one.send_signal(signal.SIGSTOP)
+        postgres.pause()
         with monkeypatch.context() as patch:
             patch.setattr("infra.database.ANSWER", 0.3)
             for _ in range(3):  # more often than there are connections
@@ -38,8 +29,7 @@ async def test_who_asks_one_that_is_frozen_is_told_so(monkeypatch: pytest.Monkey
             for asking in (leases.release([], [uuid4()]), leases.adopt(uuid4())):
                 with pytest.raises(TimeoutError):
                     await asking
-        for one in family:
-            one.send_signal(signal.SIGCONT)
+        postgres.resume()
         assert await asyncio.gather(*(pool.fetchval("select 1") for _ in range(3))) == [1, 1, 1]
         await pool.close()
         await postgres.stop()

@@ -12,13 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 import click
+import psutil
 
 from infra.local import commands
 from infra.local.kafka import SHORT_RUN, KafkaNode
@@ -86,23 +87,42 @@ class OwnServer:
         await self.start()
 
     def pause(self) -> None:
-        """SIGSTOP: it hangs, connections stay open. Of PostgreSQL only the postmaster hangs: it lets nobody new in."""
+        """SIGSTOP of all its processes: it hangs, connections stay open."""
         self._now.send(signal.SIGSTOP)
-        while not self._is_stopped():
-            time.sleep(0.001)
+        _until_still(self.pid)
+        for child in self._children():  # none comes any more
+            with suppress(psutil.NoSuchProcess):
+                child.suspend()
+            _until_still(child.pid)
 
     def resume(self) -> None:
+        """SIGCONT."""
+        for child in self._children():
+            with suppress(psutil.NoSuchProcess):
+                child.resume()
         self._now.send(signal.SIGCONT)
 
-    def _is_stopped(self) -> bool:
-        """Whether all its threads are: one on another core goes on for a moment."""
-        threads = Path(f"/proc/{self._now.pid}/task").glob("*/stat")
-        return all(one.read_text().rpartition(")")[2].split()[0] == "T" for one in threads)
+    def _children(self) -> list[psutil.Process]:
+        return psutil.Process(self.pid).children(recursive=True)
 
     @property
     def _now(self) -> Running:
         assert self._running, f"{self._process.name} was not started"
         return self._running
+
+
+def _until_still(pid: int) -> None:
+    """Until all its threads are stopped, or have ended: one on another core goes on for a moment."""
+    while not _is_still(pid):
+        time.sleep(0.001)
+
+
+def _is_still(pid: int) -> bool:
+    try:
+        states = [one.read_text().rpartition(")")[2].split()[0] for one in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return set(states) <= {"T", "Z"}
 
 
 class OwnKafka(OwnServer):
