@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterable
 
@@ -26,8 +27,13 @@ OUTDATED = (
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._NOENT,
 )
-"""Answers to a client that knows an earlier leader. The client never asks anew for this question (librdkafka 2.x)."""
+"""Answers to a client that knows an earlier leader, or none: a broker that stood still is led by nobody for a moment.
+The client never asks anew for this question (librdkafka 2.x), so another one is asked.
+"""
+ANOTHER_AFTER = 1.0
+"""Seconds that a client is used at least, however soon it is refused: each has threads of its own."""
 
 
 class Ends:
@@ -37,6 +43,7 @@ class Ends:
         self.topic = topic.name
         self._bootstrap = bootstrap
         self._admin = self._client()
+        self._another_at = -math.inf
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         self._question = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
         self._asked = Shared(self._ask)
@@ -56,8 +63,8 @@ class Ends:
                 why: Exception = fault
             except KafkaException as fault:
                 why = fault
-                if fault.args[0].code() in OUTDATED:
-                    self._admin = self._client()
+                if fault.args[0].code() in OUTDATED and time.monotonic() >= self._another_at:
+                    self._admin, self._another_at = self._client(), time.monotonic() + ANOTHER_AFTER
         raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen") from why
 
     def _client(self) -> AdminClient:
