@@ -66,6 +66,8 @@ class Multipart:
         follows = self._take(len(LINE))
         if follows == b"--":
             self._has_ended = True
+            while await self._read():
+                pass  # behind the last delimiter anything may stand too; a body that does not end is not all there
             return None
         if follows != LINE:
             raise Unreadable(DAMAGED)

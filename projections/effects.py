@@ -17,14 +17,13 @@ from aiokafka import TopicPartition
 from asyncpg import Record as Row
 
 from infra.database import Connection
-from schemas.codec import decode
 from schemas.envelope import By, Envelope, Recorded, derived_id, fact
 from streams import checkpoints
 from streams.agents import Lot, check_follows
 from streams.dead_letters import DeadLetters
 from streams.domain.decider import Decider
 from streams.domain.errors import Unavailable
-from streams.records import LogRecord, envelope_of
+from streams.records import LogRecord, envelope_of, event_of
 
 POSITIONS = """
     select c.partition, c.next_offset from projection p join checkpoint c on c.name = p.name and c.version = p.live
@@ -102,7 +101,10 @@ class Effecting(ABC):
 
     def _wanted(self, record: LogRecord) -> Recorded | None:
         name = dict(record.headers).get("ce_type", b"").decode(errors="replace")
-        return Recorded(decode(record.value, self.wanted[name]), envelope_of(record)) if name in self.wanted else None
+        if name not in self.wanted:
+            return None
+        at = envelope_of(record)
+        return Recorded(event_of(record, at, self.wanted[name]), at)
 
 
 def ends_of(events: Iterable[Envelope]) -> dict[int, int]:

@@ -25,14 +25,13 @@ from projections.editing import are_few, carry_out, carry_out_from
 from projections.projection import Projection
 from projections.tables import FEW, Batch, Edit, Table, describe
 from projections.versions import schema_of
-from schemas.codec import decode
 from schemas.envelope import Envelope, Position
 from schemas.errors import NotYetKnown, Unreadable
 from streams.agents import POISON, Lot, NotOurs, Record, check_follows
 from streams.checkpoints import Step
 from streams.dead_letters import DeadLetters
 from streams.domain.errors import Unavailable
-from streams.records import envelope_of
+from streams.records import envelope_of, event_of
 from streams.sealing import opened_all
 
 log = logger(__name__)
@@ -125,7 +124,7 @@ def with_personal(partitions: Iterable[Sequence[Record]], projections: Sequence[
             name = (dict(record.headers).get("ce_type") or b"").decode(errors="replace")
             for view in {of[name] for of in views if name in of}:
                 at = envelope_of(record)
-                found[at.position, view] = decode(record.value, view), at
+                found[at.position, view] = event_of(record, at, view), at
     return found
 
 
@@ -148,7 +147,7 @@ def writes_of(
                 elif (found := projection.handlers.get(at.type)) is not None:
                     handler, view = found
                     event = opened.get((at.position, view)) if opened else None
-                    batch.add(handler(decode(record.value, view) if event is None else event, at))
+                    batch.add(handler(event_of(record, at, view) if event is None else event, at))
     return batches
 
 

@@ -121,6 +121,11 @@ def event_type(event_or_name: object) -> EventType:
     return _types[cls.__name__]
 
 
+def topic_of(name: str) -> str | None:
+    """The topic of events of the type of that name; None where this release has no such type."""
+    return _types[name].topic if name in _types else None
+
+
 def module_of(cls: type) -> dict[str, object]:
     """The names that annotations of ``cls`` may use."""
     return vars(sys.modules[cls.__module__])

@@ -35,19 +35,19 @@ def encode(event: object) -> bytes:
     return out.getvalue()
 
 
-def decode(value: bytes | None, view: type | None = None) -> Any:
-    """The event in a record value.
+def decode(value: bytes | None, view: type | None = None, name: str | None = None) -> Any:
+    """The event in a record value, of the type ``name`` where that is given.
 
     ``view`` is a class with some of the event's fields: then reading stops behind the last of them, which is cheaper,
     and an instance of it is returned. Raises NotYetKnown for a schema id or type that this release does not have,
-    Unreadable for anything that is not an event in wire format.
+    Unreadable for anything that is not an event in wire format, or one of another type.
     """
     if value is None or len(value) < PREFIX.size:
         raise Unreadable("the value is too short to hold a schema id")
     magic, schema_id = PREFIX.unpack_from(value)
     if magic != MAGIC:
         raise Unreadable(f"the value starts with byte {magic}, not with 0: it is not in Confluent wire format")
-    cls, schema = _reader(schema_id, view)
+    cls, schema = _reader(schema_id, view, name)
     body = io.BytesIO(value)
     body.seek(PREFIX.size)
     try:
@@ -65,10 +65,12 @@ def prefixes(types: Collection[str]) -> frozenset[bytes]:
 
 
 @cache
-def _reader(schema_id: int, view: type | None) -> tuple[type, Any]:
+def _reader(schema_id: int, view: type | None, name: str | None) -> tuple[type, Any]:
     """The class to make, and the schema to read it by."""
     if schema_id not in by_id():
         raise NotYetKnown(f"schema id {schema_id} is not in this release's lock file")
+    if name not in (None, by_id()[schema_id].name):
+        raise Unreadable(f"schema {schema_id} is of {by_id()[schema_id].name}, but the headers say {name}")
     try:
         cls = event_type(by_id()[schema_id].name).cls
     except KeyError:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from schemas.catalogue import key_of
+from schemas.catalogue import key_of, topic_of
 from schemas.codec import decode
 from schemas.envelope import Envelope, Position, Recorded, fault_in, read_envelope
 from schemas.errors import Unreadable
@@ -29,16 +29,24 @@ class LogRecord(Protocol):
 
 
 def envelope_of(record: LogRecord) -> Envelope:
-    """The envelope of a record. Raises Unreadable when its headers are not those of an event of ours."""
+    """The envelope of a record. Raises Unreadable when its headers are not those of an event of ours, on its topic."""
     try:
         envelope = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
     except (KeyError, ValueError, OverflowError) as fault:
         raise Unreadable(f"the headers are not those of an event: {fault_in(record.headers)}") from fault
     if record.key != key_of(envelope.stream).encode():
         raise Unreadable("the key is not that of the stream that the headers name: it may lie in a wrong partition")
+    if (home := topic_of(envelope.type)) not in (None, record.topic):
+        raise Unreadable(f"an event of the type {envelope.type} lies on {home} alone")
     return envelope
+
+
+def event_of(record: LogRecord, at: Envelope, view: type | None = None) -> Any:
+    """The event of a record with that envelope, or a view of it (``decode``). Raises Unreadable or NotYetKnown."""
+    return decode(record.value, view, at.type)
 
 
 def recorded(record: LogRecord) -> Recorded:
     """The event and the envelope of a record. Raises Unreadable or NotYetKnown."""
-    return Recorded(decode(record.value), envelope_of(record))
+    at = envelope_of(record)
+    return Recorded(event_of(record, at), at)

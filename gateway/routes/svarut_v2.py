@@ -22,6 +22,7 @@ from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar, read_json
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.reading import Answer
+from gateway.reads import History
 from gateway.routes import Routes, as_json
 from gateway.said import said
 from gateway.uploads import receiving
@@ -136,9 +137,7 @@ async def hendelser(request: web.Request) -> web.Response:
     """What has happened to a forsendelse, as free text."""
     forsendelse_id = await _own_forsendelse(request)
     found = await request.app[READS].hendelser(forsendelse_id)
-    hendelser = [
-        {"tidspunkt": row["tidspunkt"], "hendelse": _in_words(row["type"], row["detalj"])} for row in found.rows
-    ]
+    hendelser = [{"tidspunkt": one.tidspunkt, "hendelse": _in_words(one.type, one.detalj)} for one in found.hendelser]
     return _answer(found, {"hendelser": hendelser})
 
 
@@ -197,7 +196,7 @@ def _in_words(kind: str, detalj: str | None) -> str:
     return f"{text}. {codes_in_words(detalj)}" if detalj else text
 
 
-def _answer(found: Answer, said: Any) -> web.Response:
+def _answer(found: Answer | History, said: Any) -> web.Response:
     response = as_json(said)
     response.headers[FRESHNESS] = found.as_of.isoformat() if found.as_of else "unknown"
     return response

@@ -27,6 +27,7 @@ from tests.support import workers
 from tests.support.backbone import about
 from tests.support.eventually import eventually
 from tests.support.gateway import Caller, form, metadata, pdf, running_gateway, served
+from tests.support.records import records_on
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
 PDF = pdf()
@@ -204,6 +205,18 @@ async def test_what_was_read_before_it_was_deleted_was_read_and_what_was_not_was
         await reads.settled(fact.forsendelse_id, await log.append(fact, about(fact)))
     assert [await reads.status(one) for one in (read, printed)] == [Status.SLETTET] * 2
     assert [await lest(working.other, one) for one in (read, printed)] == [204, 409]
+
+
+async def test_what_is_said_more_than_once_happened_once(working: System) -> None:
+    """As when a worker decides again what it had decided before PostgreSQL forgot that, or a fact is sent again."""
+    forsendelse_id = await send(working.one)
+    once = await history(working.other, forsendelse_id)
+    key = str(forsendelse_id).encode()
+    for one in [one for one in records_on(working.one.settings.kafka, TOPIC) if one.key == key]:
+        position = await working.one.app[LOG].send(TOPIC, key, one.value, one.headers)
+    await working.one.app[READS].settled(forsendelse_id, position)
+    assert await history(working.other, forsendelse_id) == once
+    assert len(once) == len(set(once)) == 3
 
 
 async def test_what_is_at_the_printers_cannot_be_said_to_be_read(working: System) -> None:

@@ -21,9 +21,10 @@ from infra.partitions import partition_of
 from projections.projecting import Prepared, Projecting
 from projections.projection import projections
 from projections.rebuild import end_offsets
-from schemas.codec import encode
+from schemas.codec import MAGIC, PREFIX, encode
 from schemas.envelope import Position
 from schemas.errors import NotYetKnown
+from schemas.registry import by_id
 from schemas.svarut import Adresse, DokumenterNedlastet, LestMeldt, StansBegjart
 from schemas.topics import TOPICS
 from streams import dead_letters
@@ -221,6 +222,8 @@ POISON: dict[str, tuple[bytes, dict[str, bytes]]] = {
     "a NUL in a header": (encode(mottatt()), {"ce_actor": b"a\x00b"}),
     "a header that no index takes": (encode(mottatt()), {"ce_actor": b"x" * 5000}),
     "a key that is not its stream": (encode(mottatt()), {"ce_subject": str(mottatt().forsendelse_id).encode()}),
+    "an event that belongs on another topic": (encode(mottatt()), {"ce_type": b"OppslagGjort"}),
+    "a schema of another type": (PREFIX.pack(MAGIC, min(by_id())) + b"\0" * 50, {}),
 }
 
 
@@ -230,6 +233,7 @@ ENVELOPES = {
     "a NUL in a header",
     "a header that no index takes",
     "a key that is not its stream",
+    "an event that belongs on another topic",
 }
 """Poison of which the audit trail can hold no line either. Of the rest it has one: it reads envelopes alone."""
 

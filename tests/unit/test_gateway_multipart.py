@@ -148,3 +148,19 @@ async def test_a_part_that_is_not_read_is_skipped() -> None:
 
     assert [part.filename for part in [await parts.next_part(), await parts.next_part()] if part] == ["a", "b"]
     assert await parts.next_part() is None
+
+
+async def test_a_body_is_read_to_its_end_though_its_last_part_has_ended() -> None:
+    """More was promised: who sent it may have gone, and holds it for something that was not taken."""
+    chunks = iter([body((named(""), b"x")), b"anything"])
+
+    async def cut_off() -> bytes:
+        try:
+            return next(chunks)
+        except StopIteration:
+            raise Unreadable("the sender is gone") from None
+
+    parts = Multipart(KIND, cut_off)
+    assert await parts.next_part()
+    with pytest.raises(Unreadable, match="gone"):
+        await parts.next_part()

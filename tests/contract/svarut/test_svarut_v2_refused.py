@@ -187,12 +187,16 @@ async def test_what_is_faulty_is_said_and_nothing_of_it_kept(caller: Caller, cas
     await was.assert_refused_for(*case.feil)
 
 
-async def test_a_client_that_goes_away_leaves_no_content(caller: Caller) -> None:
+HOW_MUCH_CAME = pytest.mark.parametrize("missing", [100, 0], ids=["a part", "all but the end of the body"])
+
+
+@HOW_MUCH_CAME
+async def test_a_client_that_goes_away_leaves_no_content(caller: Caller, missing: int) -> None:
     was = await before(caller)
-    cut_off = form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', PDF * 5000)])[:-1000]
+    whole = form(metadata("a.pdf", "b.pdf"), [*A, ('filename="b.pdf"', PDF * 5000)])
 
     async def going() -> AsyncIterator[bytes]:
-        yield cut_off
+        yield whole[: len(whole) - missing]
         raise ConnectionResetError
 
     with pytest.raises(ClientError):
@@ -201,12 +205,15 @@ async def test_a_client_that_goes_away_leaves_no_content(caller: Caller) -> None
     await was.assert_refused_for((Feilkode.UFULLSTENDIG_OPPLASTING, None))
 
 
-async def test_a_client_that_falls_silent_is_let_go(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+@HOW_MUCH_CAME
+async def test_a_client_that_falls_silent_is_let_go(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, missing: int
+) -> None:
     monkeypatch.setattr(uploads, "LONGEST_SILENCE", 0.2)
-    was = await before(caller)
+    was, whole = await before(caller), form(metadata("a.pdf"), A)
 
     async def silent() -> AsyncIterator[bytes]:
-        yield form(metadata("a.pdf"), A)[:-100]
+        yield whole[: len(whole) - missing]
         await asyncio.Event().wait()
 
     status, body = await caller.send(silent())
