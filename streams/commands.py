@@ -8,6 +8,7 @@ import sys
 import click
 
 from infra.settings import Settings
+from schemas.envelope import Position
 from schemas.topics import TOPICS
 from streams import dead_letters
 from streams import topics as broker_topics
@@ -80,19 +81,23 @@ def show_letter(topic: str, number: str) -> None:
 @dlq.command("replay")
 @TOPIC
 @click.argument("number")
-@click.option("--again", is_flag=True, help="also where it was replayed before; every fold ignores what it has met")
+@click.option("--again", is_flag=True, help="also where it was replayed before")
 def replay_letter(topic: str, number: str, again: bool) -> None:
-    """Append a dead letter to TOPIC again, once this release can read it."""
+    """Append a dead letter to TOPIC again, once this release can read it.
 
-    async def replay() -> None:
+    No status changes by what was met before, and no history tells it twice. But a rebuild reads the letter where it
+    first stood, too: `fiks rebuild --check` tells of its lines until the read model is rebuilt.
+    """
+
+    async def replay() -> Position:
         settings = Settings()
         letter = await dead_letters.find(settings.kafka, topic, number)
         log = Log(settings.kafka)
         await log.start()
         try:
-            await dead_letters.DeadLetters(log).replay(letter, again=again)
+            return await dead_letters.DeadLetters(log).replay(letter, again=again)
         finally:
             await log.stop()
 
-    asyncio.run(replay())
-    click.echo(f"replayed {number}")
+    at = asyncio.run(replay())
+    click.echo(f"replayed {number}: it stands at {at.topic} {at.partition}/{at.offset} now")

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from infra import metrics
 from infra.ends import watermarks
 from infra.logs import logger
-from schemas.envelope import Headers
+from schemas.envelope import Headers, Position
 from schemas.topics import TOPICS
 from streams.domain.errors import NotFound, Rejected, TooLarge, Unavailable
 from streams.log import Log, kafka_settings
@@ -68,8 +68,8 @@ class DeadLetters:
             await self._log.send(topic, key, None, headers)
         metrics.DLQ_RECORDS.labels(record.topic, reason.partition(":")[0]).inc()
 
-    async def replay(self, letter: DeadLetter, *, again: bool = False) -> None:
-        """Append the record to its topic again, as it was, and tell that; every fold ignores what it has met before.
+    async def replay(self, letter: DeadLetter, *, again: bool = False) -> Position:
+        """Append the record to its topic again, as it was, and tell where; what was met before changes no status.
 
         Raises Unreadable or NotYetKnown while this release cannot read it either: it would only come back. Raises
         Rejected when it was replayed before, unless it shall be ``again``.
@@ -81,6 +81,7 @@ class DeadLetters:
         at = await self._log.send(letter.topic, key, letter.value, letter.headers)
         about = _about(letter.topic, letter.partition, letter.offset, replayed=f"{at.partition}-{at.offset}")
         await self._log.send(TOPICS[letter.topic].dead_letters, key, None, about)
+        return at
 
 
 def read_all(bootstrap: str, topic: str) -> list[DeadLetter]:

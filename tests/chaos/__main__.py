@@ -3,7 +3,8 @@
     python -m tests.chaos --rounds 20 --seed 1
 
 Every fault comes up before one is repeated, so 15 rounds have them all. The last line says what was found; the exit
-status is 0 only if nothing was lost, doubled, reordered or different after a rebuild. Each document that is on the log
+status is 0 only if nothing was lost, doubled, reordered or different after a rebuild, and each letter's history is told
+as it was. Each document that is on the log
 is downloaded and compared with what was sent. Where all faults came up, messages must have ended in every way there is.
 """
 
@@ -15,11 +16,14 @@ import logging
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import asyncpg
+from aiohttp import ClientSession
 
+from gateway.routes.svarut_v2 import HENDELSER
 from infra.blobs import Blobs, blob_store
 from infra.database import Connection
 from infra.ends import Ends
@@ -93,6 +97,7 @@ async def chaos(rounds: int, seed: int) -> bool:
                 node.start()
             all_ended = await until_ended(hurt)
         verdict = await verdict_on(hurt, load.calls)
+        verdict.other += await told_otherwise(hurt, load)
         verdict += await verdict_on_documents(hurt, documents, post, settings)
         log = [recorded(one) for one in records_on(hurt.kafka.bootstrap, FIKS_IO)]
         verdict += judge_messages(post.sent, post.handed, log)
@@ -152,10 +157,7 @@ async def verdict_on(hurt: System, calls: list[Call]) -> Verdict:
         row["forsendelse_id"]: row["status"]
         for row in await connection.fetch("select forsendelse_id, status from read.svarut_status")
     }
-    lines: defaultdict[object, list[Hendelse]] = defaultdict(list)
-    for row in await connection.fetch("select * from read.svarut_hendelse order by forsendelse_id, made"):
-        lines[row["forsendelse_id"]].append(Hendelse(*row))
-    hendelser = {of: [one.type for one in that_counted(all_)] for of, all_ in lines.items()}
+    hendelser = {of: [one.type for one in lines] for of, lines in (await lines_of(connection)).items()}
     audited = Counter(tuple(row) for row in await connection.fetch('select topic, partition, "offset" from read.audit'))
     verdict = judge(calls, log, statuser, hendelser, audited)  # type: ignore[arg-type]
     for projection in projections().values():
@@ -164,6 +166,31 @@ async def verdict_on(hurt: System, calls: list[Call]) -> Verdict:
     await snapshot.close()
     await connection.close()
     return verdict
+
+
+async def told_otherwise(hurt: System, load: Load) -> list[str]:
+    """Of which acknowledged letters a gateway tells another history than what counted of the lines that there are."""
+    connection = await asyncpg.connect(hurt.postgres.dsn)
+    lines = await lines_of(connection)
+    await connection.close()
+    found = []
+    async with ClientSession(load.random.choice(load.urls), headers=load.headers) as session:
+        for call in load.calls:
+            if call.answered is None:
+                continue
+            async with session.get(f"/api/v2/forsendelser/{call.answered}/hendelser") as answer:
+                told = [one["hendelse"] for one in (await answer.json())["hendelser"]] if answer.status == 200 else []
+            if told != [HENDELSER[one.type] for one in lines[call.answered]]:
+                found.append(f"{call.answered} is told as {answer.status} {told}")
+    return found
+
+
+async def lines_of(connection: Connection) -> Mapping[UUID, list[Hendelse]]:
+    """The history of each letter, as far as it counted."""
+    lines: defaultdict[UUID, list[Hendelse]] = defaultdict(list)
+    for row in await connection.fetch("select * from read.svarut_hendelse order by forsendelse_id, made"):
+        lines[row["forsendelse_id"]].append(Hendelse(*row))
+    return defaultdict(list, {of: that_counted(all_) for of, all_ in lines.items()})
 
 
 async def verdict_on_documents(hurt: System, documents: Uploads, post: Post, settings: Settings) -> Verdict:
