@@ -144,6 +144,10 @@ def explained(error: Exception) -> str | None:
             return f"Kafka does not answer: {error}; is it running? fiks status"
         case ConnectionError() | TimeoutError():
             return f"cannot reach a server ({str(error) or type(error).__name__}): is the system running? fiks status"
+        case asyncpg.PostgresConnectionError() | asyncpg.OperatorInterventionError():
+            return f"PostgreSQL is not there ({error}): is the system running? fiks status"
+        case asyncpg.InterfaceError() if "connection is closed" in str(error):
+            return "the connection to PostgreSQL was lost: is the system running? fiks status"
         case asyncpg.InvalidAuthorizationSpecificationError():
             return f"PostgreSQL does not let us in: {error}; put the password or passfile= into FIKS_POSTGRES"
         case asyncpg.InsufficientPrivilegeError():

@@ -66,6 +66,8 @@ def rebuild(names: tuple[str, ...], outdated: bool, processes: int, check: bool,
     """
     if bool(names) == outdated:
         raise click.UsageError("Name the projections, or say --outdated.")
+    if check and cancel:
+        raise click.UsageError("Say --check or --cancel, not both.")
     chosen = asyncio.run(_outdated()) if outdated else [projections()[name] for name in names]
     if not chosen:
         click.echo("every projection is as this release builds it")
@@ -74,7 +76,11 @@ def rebuild(names: tuple[str, ...], outdated: bool, processes: int, check: bool,
     elif check:
         sys.exit(asyncio.run(_check(chosen, processes)))
     else:
-        asyncio.run(_rebuild(chosen, processes))
+        try:
+            asyncio.run(_rebuild(chosen, processes))
+        except KeyboardInterrupt:
+            click.echo("\nThe same command goes on where this one stopped; --cancel drops what it has built.", err=True)
+            raise
 
 
 async def _outdated() -> list[Projection]:

@@ -195,6 +195,9 @@ def test_a_setting_counts_however_it_is_capitalised(monkeypatch: pytest.MonkeyPa
         (ConnectionRefusedError("[Errno 111] refused"), "fiks status"),
         (TimeoutError(), "TimeoutError"),
         (asyncpg.InvalidPasswordError("no such user"), "FIKS_POSTGRES"),
+        (asyncpg.CannotConnectNowError("the database system is starting up"), "fiks status"),
+        (asyncpg.ConnectionDoesNotExistError("closed in the middle of operation"), "fiks status"),
+        (asyncpg.InterfaceError("the underlying connection is closed"), "was lost"),
         (asyncpg.InsufficientPrivilegeError("let an administrator run it"), "administrator"),
         (FileNotFoundError(2, "No such file", "x.pdf"), "x.pdf"),
     ],
@@ -214,8 +217,28 @@ def test_who_reads_no_further_is_told_nothing() -> None:
 
 def test_a_bug_is_not_hidden() -> None:
     assert explained(KeyError("x")) is None
+    assert explained(asyncpg.InterfaceError("another operation is in progress")) is None
 
 
 def test_every_setting_can_be_named_in_an_error() -> None:
     for name in Settings.model_fields:
         assert name == name.lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"), [((), "Name the projections"), (("audit", "--check", "--cancel"), "not both")]
+)
+def test_a_rebuild_that_is_asked_for_two_things_or_none_does_neither(arguments: tuple[str, ...], says: str) -> None:
+    result = CliRunner().invoke(cli, ["rebuild", *arguments])
+    assert (result.exit_code, says in result.output) == (2, True)
+
+
+def test_who_interrupts_a_rebuild_is_told_how_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_connecting: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("projections.commands._rebuild", lambda *_: None)
+    monkeypatch.setattr("projections.commands.asyncio.run", interrupted)
+    result = CliRunner().invoke(cli, ["rebuild", "audit"])
+    assert result.exit_code == 1
+    assert "goes on where this one stopped" in result.output
