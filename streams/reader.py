@@ -39,6 +39,7 @@ one answer of the broker's and one batch. What comes while nothing is carried is
 FEW = 500
 """Records behind which others are gathered, at most, if they are not ``MUCH``: who is behind reads on at once."""
 REVOKE_WAIT = 3.0
+"""Seconds for all that is being carried to end when claims are given up."""
 UNWANTED = 1.0
 """Seconds after which a partition is asked about again whose records nobody wanted."""
 ASIDE, AGAIN = 5.0, 30.0
@@ -228,7 +229,7 @@ class Reader(Service):
         """Records that are there. While more are gathered nothing is asked for: the answer would be the first record
         that comes, and those behind it would wait until that is taken.
         """
-        await _at_rest(self._few)
+        await _at_rest(self._few, GATHER)
         self._consumer.resume(*self._consumer.paused())
         fetched: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = await self._consumer.getmany(
             *wanted, timeout_ms=200, max_records=AT_ONCE
@@ -287,19 +288,21 @@ class Reader(Service):
         for claim in claims:
             claim.live = False
             claim.waiting.clear()
-        for claim in claims:
-            try:
-                await asyncio.wait_for(claim.idle.wait(), REVOKE_WAIT)
-            except TimeoutError:
-                log.warning("a partition was given up with work open; the row lock settles it", at=claim.partition)
+        if not await _at_rest(claims, REVOKE_WAIT):
+            at = [claim.partition for claim in claims if not claim.idle.is_set()]
+            log.warning("partitions were given up with work open; the row lock settles it", at=at)
 
 
-async def _at_rest(claims: Iterable[Claim]) -> None:
-    """Returns when nothing of the claims is being carried any more, after ``GATHER`` seconds at the latest."""
+async def _at_rest(claims: Iterable[Claim], seconds: float) -> bool:
+    """Whether nothing of the claims is being carried any more, at the latest after so many seconds, for which it waits
+    for that.
+    """
     with suppress(TimeoutError):
-        async with asyncio.timeout(GATHER):
+        async with asyncio.timeout(seconds):
             for claim in claims:
                 await claim.idle.wait()
+            return True
+    return False
 
 
 def _are_few(fetched: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]) -> bool:

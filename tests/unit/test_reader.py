@@ -163,6 +163,19 @@ async def test_who_is_behind_reads_on_at_once(monkeypatch: pytest.MonkeyPatch) -
     assert (claim.next, reader._consumer.is_paused) == (3 * FEW, False)
 
 
+async def test_claims_that_are_given_up_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself they would take longer than a rebalance may, and than a process has to stop."""
+    monkeypatch.setattr("streams.reader.REVOKE_WAIT", 0.2)
+    reader, _, _ = await reader_and_claim(0)
+    busy = [Claim(TopicPartition("t", number), busy=True) for number in range(1_000)]
+    for claim in busy:
+        claim.idle.clear()
+    reader.claims = {claim.partition: claim for claim in busy}
+    async with asyncio.timeout(60):
+        await reader._revoke()
+    assert not any(claim.live for claim in busy)
+
+
 async def test_a_fault_in_the_background_stops_the_process_and_an_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     died: list[tuple[str, BaseException]] = []
     monkeypatch.setattr("streams.reader.die", lambda where, fault: died.append((where, fault)))
