@@ -1,4 +1,4 @@
-"""What comes shortly after other records is taken in together, and what comes alone at once."""
+"""What comes while few records are carried is taken in together behind them, and what comes alone at once."""
 
 from __future__ import annotations
 
@@ -6,45 +6,55 @@ import asyncio
 from collections.abc import Sequence
 from uuid import uuid4
 
+import pytest
 from aiokafka import TopicPartition
 
 from projections.rebuild import end_offsets
 from streams.reader import Claim, Reader
 from tests.support.backbone import TOPIC, Backbone, about, mottatt
 
-GATHER = 2.0
 
-
-class Taken:
-    """Takes whatever waits at once; ``sizes`` are how many records that was each time."""
+class Carrying:
+    """Takes whatever waits at once, and carries it until it is told to end; ``sizes`` are how many records that was."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self._claim: Claim | None = None
 
     async def ready(self, claim: Claim) -> None:
+        self._claim = claim
         self.sizes.append(len(claim.take(1000)))
-        claim.busy = False
-        claim.idle.set()
+
+    def end(self) -> None:
+        assert self._claim
+        self._claim.busy = False
+        self._claim.idle.set()
 
     async def until(self, records: int) -> None:
         while sum(self.sizes) < records:
             await asyncio.sleep(0.01)
 
 
-async def test_what_comes_while_records_are_gathered_is_one_batch(system: Backbone) -> None:
+async def test_what_comes_while_records_are_carried_is_one_batch(
+    system: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.reader.GATHER", 1000.0)
     ends = await asyncio.to_thread(end_offsets, system.settings.kafka, [TOPIC])
 
     async def load(partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {one: ends[one.topic, one.partition] for one in partitions}
 
-    taken, forsendelse_id = Taken(), uuid4()  # of one stream, so that all lie on one partition
-    reader = Reader(system.settings.kafka, str(uuid4()), (TOPIC,), load, taken.ready, gather=GATHER)
+    carrying, forsendelse_id = Carrying(), uuid4()  # of one stream, so that all lie on one partition
+    reader = Reader(system.settings.kafka, str(uuid4()), (TOPIC,), load, carrying.ready)
     await reader.start()
     for number in range(7):
         event = mottatt(forsendelse_id=forsendelse_id)
         await system.log.append(event, about(event))
         if number in (0, 3):
-            await taken.until(number + 1)
-    await taken.until(7)
+            await carrying.until(1)
+        if number in (3, 6):
+            carrying.end()
+            await carrying.until(number + 1)
+    carrying.end()
     await reader.stop()
-    assert taken.sizes == [1, 3, 3]
+    assert carrying.sizes == [1, 3, 3]
