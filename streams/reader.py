@@ -294,9 +294,7 @@ class Reader(Service):
 
 
 async def _at_rest(claims: Iterable[Claim], seconds: float) -> bool:
-    """Whether nothing of the claims is being carried any more, at the latest after so many seconds, for which it waits
-    for that.
-    """
+    """Wait, so many seconds at most, until nothing of the claims is being carried any more. Whether that came."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             for claim in claims:

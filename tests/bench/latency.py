@@ -65,13 +65,6 @@ class Appended(NamedTuple):
     position: Position
 
 
-class Times(NamedTuple):
-    """Seconds from append to acknowledgement, and to where the events were awaited."""
-
-    acknowledged: list[float]
-    arrived: list[float]
-
-
 class Projected:
     """Tells when the projection has an event. It asks only while somebody waits."""
 
@@ -118,17 +111,17 @@ async def bench(seconds_of: Mapping[int, int], warm_up: tuple[int, int]) -> None
             log, projected = made.log, Projected(made.connection)
             await until_received(log, kafka.bootstrap, *warm_up)
             for rate, seconds in seconds_of.items():
-                times = await until_received(log, kafka.bootstrap, rate, seconds)
-                add(report, f"append_{rate}", times.acknowledged)
-                add(report, f"receive_{rate}", times.arrived)
+                acknowledged, received = await until_received(log, kafka.bootstrap, rate, seconds)
+                add(report, f"append_{rate}", acknowledged)
+                add(report, f"receive_{rate}", received)
             arguments = ("-m", "gateway.cli", "worker", "--role", "projections")
             with process(*arguments, environment=environment, cores=set(CORES)) as worker:
                 await until_projected(log, projected, *warm_up)
                 for rate, seconds in seconds_of.items():
                     busy, begun = cpu_seconds([worker]), time.monotonic()
-                    times = await until_projected(log, projected, rate, seconds)
+                    arrived = await until_projected(log, projected, rate, seconds)
                     busy = (cpu_seconds([worker]) - busy) / (time.monotonic() - begun)
-                    add(report, f"latency_{rate}", times.arrived, to=f"receive_{rate}")
+                    add(report, f"latency_{rate}", arrived, to=f"receive_{rate}")
                     report.add(f"latency_{rate}_worker", busy, "cores")
         await postgres.stop()
         await kafka.stop()
@@ -142,21 +135,20 @@ def add(report: Report, name: str, seconds: list[float], to: str | None = None) 
         report.add(f"{name}_{part}", value * 1000, "ms", to and f"{to}_{part}")
 
 
-async def until_projected(log: Log, projected: Projected, rate: int, duration: int) -> Times:
-    """Until the row is there; of the events that are awaited."""
+async def until_projected(log: Log, projected: Projected, rate: int, duration: int) -> list[float]:
+    """Seconds from append to row, of the events that are awaited."""
 
-    async def one(number: int) -> tuple[float, float] | None:
+    async def one(number: int) -> float | None:
         appended = await append(log)
         if number % max(rate // AWAITED, 1):
             return None
-        return appended.took, await projected.arrival(appended.position) - appended.time
+        return await projected.arrival(appended.position) - appended.time
 
-    times = [both for both in await at_pace(rate, duration, one) if both is not None]
-    return Times([took for took, _ in times], [arrived for _, arrived in times])
+    return [seconds for seconds in await at_pace(rate, duration, one) if seconds is not None]
 
 
-async def until_received(log: Log, bootstrap: str, rate: int, duration: int) -> Times:
-    """Until a bare consumer has it; of all events."""
+async def until_received(log: Log, bootstrap: str, rate: int, duration: int) -> tuple[list[float], list[float]]:
+    """Seconds from append to acknowledgement, and to receipt by a bare consumer, of all events."""
     consumer = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.latency", "receive", bootstrap),
         stdin=subprocess.PIPE,
@@ -168,7 +160,7 @@ async def until_received(log: Log, bootstrap: str, rate: int, duration: int) -> 
     told, _ = await consumer.communicate(b"%d\n" % len(appended))
     arrivals: dict[str, list[tuple[int, float]]] = json.loads(told)
     arrived = [_arrival(arrivals[str(at.partition)], at.offset) - begun for begun, _, at in appended]
-    return Times([one.took for one in appended], arrived)
+    return [one.took for one in appended], arrived
 
 
 def _arrival(seen: list[tuple[int, float]], offset: int) -> float:
