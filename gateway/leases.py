@@ -93,6 +93,7 @@ ADOPT = """
         update lease set holder = $2 where holder = $1 and (select is_dead from tried)
         returning mottaker_konto_id, melding_id, levering)
     select adopted.*, korrelasjon from adopted left join read.fiks_io_melding using (mottaker_konto_id, melding_id)
+    order by mottaker_konto_id, plass
 """
 LEND = """
     update lease set holder = $4, until = now() + make_interval(secs => $5)
@@ -113,13 +114,14 @@ OVERDUE = """
             select mottaker_konto_id, melding_id from lease where until < now() for update skip locked)
         returning mottaker_konto_id, melding_id, levering)
     select overdue.*, korrelasjon from overdue left join read.fiks_io_melding using (mottaker_konto_id, melding_id)
+    order by mottaker_konto_id, plass
 """
 STRANDED = """
     select t.mottaker_konto_id, t.melding_id, t.levering, m.korrelasjon
     from read.fiks_io_tilstand t join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
     where t.status = 'LEVERT' and t.sist_endret < now() - make_interval(secs => $1)
     and not exists (select from lease l where (l.mottaker_konto_id, l.melding_id) = (t.mottaker_konto_id, t.melding_id))
-    limit 1000
+    order by t.mottaker_konto_id, t.plass limit 1000
 """
 POSITIONS = """
     select c.partition, c.next_offset from projection p join checkpoint c on c.name = p.name and c.version = p.live
@@ -200,8 +202,8 @@ class Leases:
         return [Held(*row) for row in await self._pool.fetch(HELD, self.holder, older_than)]
 
     async def stranded(self, older_than: float) -> list[Abandoned]:
-        """Messages that somebody had in hand, and that nobody holds: whoever knew of them is gone, PostgreSQL's own
-        memory of leases included.
+        """Messages that somebody had in hand, and that nobody holds, in the order of the queue: whoever knew of them is
+        gone, PostgreSQL's own memory of leases included.
         """
         return _abandoned(await self._pool.fetch(STRANDED, older_than))
 
@@ -240,7 +242,7 @@ class Leases:
         return bool(await self._pool.fetchval(IS_ALIVE, _lock(holder)))
 
     async def adopt(self, dead: UUID) -> list[Abandoned]:
-        """Take over what a holder had that is no more; nothing where it is alive after all."""
+        """Take over what a holder had that is no more, in the order of the queue; nothing where it is alive."""
         return _abandoned(await self._pool.fetch(ADOPT, dead, self.holder, _lock(dead)))
 
     async def lend(self, held: Held, poller: UUID, seconds: float) -> bool:
@@ -261,7 +263,7 @@ class Leases:
         return None if row is None else _taken(row)
 
     async def overdue(self) -> list[Abandoned]:
-        """Take over what was lent until a time that has passed."""
+        """Take over what was lent until a time that has passed, in the order of the queue."""
         return _abandoned(await self._pool.fetch(OVERDUE, self.holder))
 
 

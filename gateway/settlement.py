@@ -87,7 +87,8 @@ class Settlement:
         self._open: dict[UUID, set[UUID]] = {}
         self._returned: dict[UUID, Position] = {}
         self._closed = asyncio.Event()
-        self._next_saying = 0.0
+        self._pause = asyncio.Event()
+        self._pause.set()
 
     def start(self) -> None:
         """Let go of leases in the background."""
@@ -200,11 +201,14 @@ class Settlement:
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _gather(self) -> None:
-        """Wait for the next saying, if one was just now."""
-        now = asyncio.get_running_loop().time
-        if (wait := self._next_saying - now()) > 0:
-            await asyncio.sleep(wait)
-        self._next_saying = now() + GATHER
+        """Wait for the next saying, if one was just now. Those that wait go on together, in the order in which they
+        came: what is given back together is to be handed out again in its old order.
+        """
+        pause = self._pause
+        await pause.wait()
+        if self._pause is pause:
+            self._pause = asyncio.Event()
+            asyncio.get_running_loop().call_later(GATHER, self._pause.set)
 
     def _mind(self, saying: asyncio.Task[Any]) -> None:
         """Count it for as long as it lasts."""

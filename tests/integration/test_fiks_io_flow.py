@@ -310,6 +310,29 @@ async def test_what_a_dead_gateway_had_is_redelivered_though_it_never_said_that_
         assert (await got(heir, konto)).lease.redelivered
 
 
+async def test_what_a_dead_gateway_had_comes_back_in_its_old_order(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order its leases lie in their table: the first to come back can be handed out first."""
+    monkeypatch.setattr("gateway.queues.TEND", 0.1)
+    monkeypatch.setattr("gateway.queues.DEAD_FOR", 0.2)
+    konto, dead = uuid4(), uuid4()
+    sent = [(await office.send(konto)).melding_id for _ in range(6)]
+    await office.system.until_projected(table.name)
+    take = "insert into lease (mottaker_konto_id, melding_id, holder) values ($1, $2, $3)"
+    await office.system.connection.executemany(take, [(konto, one, dead) for one in reversed(sent)])
+    given: list[Lease] = []
+    async with gateway(office.system, office.blobs) as heir:
+        heir.subscribe(konto, BY, given.extend).want(10, 2**20)
+        await eventually(lambda: len(given) == len(sent))
+    assert [id_of(one) for one in given] == sent
+    came_back = """
+        select melding_id from read.fiks_io_steg
+        where mottaker_konto_id = $1 and type = 'MeldingTilbakelevert' order by plass limit 6
+    """
+    assert [row["melding_id"] for row in await office.system.connection.fetch(came_back, konto)] == sent
+
+
 async def test_leases_that_postgresql_forgot_cost_a_redelivery_and_no_message(
     office: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ async def test_what_was_read_before_it_was_deleted_was_read_and_what_was_not_was
 async def test_what_is_said_more_than_once_happened_once(working: System) -> None:
     """As when a worker decides again what it had decided before PostgreSQL forgot that, or a fact is sent again."""
     forsendelse_id = await send(working.one)
+    assert await working.one.app[READS].follows([forsendelse_id])
     once = await history(working.other, forsendelse_id)
     key = str(forsendelse_id).encode()
     for one in [one for one in records_on(working.one.settings.kafka, TOPIC) if one.key == key]:

@@ -17,6 +17,7 @@ from gateway.leases import Held, Leases
 from gateway.reading import Reading
 from gateway.settlement import Delivery, Settlement
 from schemas.envelope import By, Position
+from schemas.fiks_io import MeldingFact
 from streams.log import Log
 
 KONTO = UUID(int=1)
@@ -28,10 +29,12 @@ class Table:
     def __init__(self) -> None:
         self.end, self.follows, self.broken = 0, True, False
         self.waited: list[Position] = []
+        self.said: list[UUID] = []
 
-    async def append(self, *_: Any) -> Position:
+    async def append(self, event: MeldingFact, *_: Any) -> Position:
         if self.broken:
             raise TypeError("a bug")
+        self.said.append(event.melding_id)
         await asyncio.sleep(0.01)
         self.end += 1
         return Position("fiks.io", 0, self.end - 1)
@@ -59,8 +62,9 @@ async def settling(table: Table) -> AsyncIterator[Settlement]:
     one.stop()
 
 
-def settle(settling: Settlement, outcome: Outcome = Outcome.ACKED) -> None:
-    settling.settle(Delivery(Held(KONTO, uuid4(), uuid4()), By("integrasjon:x"), None), outcome)
+def settle(settling: Settlement, outcome: Outcome = Outcome.ACKED) -> UUID:
+    settling.settle(Delivery(held := Held(KONTO, uuid4(), uuid4()), By("integrasjon:x"), None), outcome)
+    return held.melding_id
 
 
 async def test_that_something_is_handed_out_is_said_at_once_and_what_becomes_of_it_together(
@@ -77,6 +81,15 @@ async def test_that_something_is_handed_out_is_said_at_once_and_what_becomes_of_
     settling.settle(handed_out[0], Outcome.ACKED)
     await asyncio.sleep(0.05)
     assert (table.end, settling.unsaid) == (4, 1)
+
+
+async def test_what_ends_while_others_are_said_is_said_in_the_order_in_which_it_ended(
+    settling: Settlement, table: Table
+) -> None:
+    """Else the first of what is given back together would come to be handed out behind another."""
+    ended = [settle(settling, Outcome.RETURNED) for _ in range(200)]
+    await settling.settled()
+    assert table.said == ended
 
 
 async def test_a_busy_account_is_known_while_ever_more_is_settled(settling: Settlement) -> None:
