@@ -42,6 +42,9 @@ AGENT_LAG = Gauge(
     ["role", "topic", "partition"],
 )
 WORKER_CLAIMS = Gauge("fiks_worker_claims", "Partitions that this worker holds", ["role"])
+WORKER_BLOCKED = Gauge(
+    "fiks_worker_blocked", "Partitions of these that this worker does not read on: a newer release must", ["role"]
+)
 PROJECTED_EVENTS = Counter(
     "fiks_projected_events_total", "Events whose rows and checkpoint are committed", ["projection"]
 )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar, dataclass_transform
+from functools import cache
+from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
 import msgspec
 
@@ -96,16 +97,35 @@ def event(*, topic: str, stream: str, within: str | None = None) -> Callable[[ty
 def part(cls: type[T]) -> type[T]:
     """Make a class an immutable record that events are made of.
 
-    It is a ``msgspec.Struct`` and not a dataclass: reading an event back is then several times cheaper.
+    It is a ``msgspec.Struct`` and not a dataclass: reading an event back is then several times cheaper. Shown (in the
+    message of an exception, say, which lands in a log) it is without its personal texts.
     """
     own = dict(vars(cls))
     fields = [(name, kind, own[name]) if name in own else (name, kind) for name, kind in cls.__annotations__.items()]
     rest = {name: value for name, value in own.items() if name == "__doc__" or not name.startswith("__")}
     namespace = {name: value for name, value in rest.items() if name not in cls.__annotations__}
+    namespace["__repr__"] = _shown
     made = msgspec.defstruct(
         cls.__name__, fields, namespace=namespace, module=cls.__module__, frozen=True, kw_only=True, gc=False
     )
     return made  # type: ignore[return-value]
+
+
+def _shown(record: Any) -> str:
+    hidden = _personal_fields(record.__class__)
+    values = ((name, getattr(record, name)) for name in record.__struct_fields__)
+    shown = (f"{name}={'***' if name in hidden and value else repr(value)}" for name, value in values)
+    return f"{type(record).__name__}({', '.join(shown)})"
+
+
+@cache
+def _personal_fields(cls: type) -> frozenset[str]:
+    hints = get_type_hints(cls, module_of(cls), include_extras=True)
+    return frozenset(name for name, annotation in hints.items() if _names_personal(annotation))
+
+
+def _names_personal(annotation: Any) -> bool:
+    return annotation == PERSONAL or any(map(_names_personal, get_args(annotation)))
 
 
 def event_types() -> dict[str, EventType]:

@@ -7,7 +7,7 @@ import asyncio
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from infra.metrics import AGENT_LAG, DLQ_SIZE, WORKER_CLAIMS
+from infra.metrics import AGENT_LAG, DLQ_SIZE, WORKER_BLOCKED, WORKER_CLAIMS
 from schemas.topics import TOPICS, Topic
 from streams.dead_letters import read_all
 from streams.domain.errors import Unavailable
@@ -44,6 +44,7 @@ class Gauges:
     def _show_claims(self) -> None:
         behind = self._reader.behind()
         WORKER_CLAIMS.labels(self._role).set(len(self._reader.claims))
+        WORKER_BLOCKED.labels(self._role).set(self._reader.blocked)
         for (topic, partition), records in behind.items():
             AGENT_LAG.labels(self._role, topic, str(partition)).set(records)
         for topic, partition in self._shown - behind.keys():

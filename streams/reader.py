@@ -138,6 +138,7 @@ class Reader(Service):
         self._load, self._ready, self._until = load, ready, until
         self._settings = CONSUMER | (_patient(patience) if patience else {})
         self._back_at = self._load_at = -math.inf
+        self._blocked = 0
         self._few: list[Claim] = []
         """Those of which few records were taken in last."""
 
@@ -149,6 +150,13 @@ class Reader(Service):
         """Let open work end, drop what waits, and leave the group."""
         await self._revoke()
         await self._consumer.stop()
+
+    @property
+    def blocked(self) -> int:
+        """How many partitions this reader does not read on, since a newer release must; while it steps aside, as many
+        as it had before.
+        """
+        return sum(not claim.live for claim in self.claims.values()) if self.claims else self._blocked
 
     def behind(self) -> dict[TopicPartition, int]:
         """How many records of each claim no batch has taken up yet, as far as is known."""
@@ -199,14 +207,16 @@ class Reader(Service):
         """Whether to leave the group for a while, so that a worker that can read on may take what this one cannot. Not
         again at once: all that this one can read pauses with it.
         """
-        return time.monotonic() >= self._back_at + AGAIN and not all(claim.live for claim in self.claims.values())
+        return time.monotonic() >= self._back_at + AGAIN and self.blocked > 0
 
     async def _wait_aside(self) -> None:
+        self._blocked = self.blocked
         await self.on_stop()
         await self.sleep(ASIDE)
         if not self.should_stop:
             await self._join()
             self._back_at = time.monotonic()
+            self._blocked = 0
 
     async def _round(self) -> None:
         try:  # here and not in the listener: there no heartbeat runs, and an exception is only logged

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,20 +76,26 @@ def down() -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything, with all addresses, as JSON.")
 def status(as_json: bool) -> None:
-    """Show how the local system is. Exit code 0 only if all of it is healthy, and no projection lost its tables."""
+    """Show how the local system is. Exit code 0 only if all of it is healthy, no projection lost its tables, and no
+    worker stands still at what a newer release wrote.
+    """
     record = _record()
     running = record.holder() is not None
     content = record.read() if running else {}
-    lost = _lost(content["addresses"]["postgres"]) if "addresses" in content else []
-    healthy = running and _is_well(content) and not lost
+    addresses = content.get("addresses", {})
+    lost, blocked = (_lost(addresses["postgres"]), _blocked(addresses["metrics"])) if addresses else ([], {})
+    healthy = running and _is_well(content) and not lost and not blocked
     if as_json:
-        click.echo(json.dumps({"running": running, "healthy": healthy, "lost": lost} | content, indent=2))
+        said = {"running": running, "healthy": healthy, "lost": lost, "blocked": blocked}
+        click.echo(json.dumps(said | content, indent=2))
     elif running:
         for name, condition in content.get("processes", {}).items():
             click.echo(_line(name, condition))
         for name in lost:
             click.echo(f"{name:<12} tables are gone: fiks rebuild {name}")
-        _show_addresses(content.get("addresses", {}))
+        for name, roles in blocked.items():
+            click.echo(f"{name:<12} needs a newer release, which wrote what is next for {', '.join(roles)}")
+        _show_addresses(addresses)
     else:
         click.echo("The local system is not running: start it with fiks up.")
     sys.exit(0 if healthy else 1)
@@ -190,6 +197,22 @@ def _lost(postgres: str) -> list[str]:
         return asyncio.run(ask())
     except INFRASTRUCTURE:
         return []
+
+
+def _blocked(metrics: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Of each worker that stands still, how many partitions by role. Nothing of one that does not answer, which shows
+    by itself.
+    """
+    from prometheus_client.parser import text_string_to_metric_families  # here and not above, as in _lost
+
+    found: dict[str, dict[str, int]] = {}
+    for name, address in metrics.items():
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
+            families = text_string_to_metric_families(answer.read().decode())
+            samples = [one for family in families if family.name == "fiks_worker_blocked" for one in family.samples]
+            if roles := {one.labels["role"]: int(one.value) for one in samples if one.value}:
+                found[name] = roles
+    return found
 
 
 def _failure(record: Record, content: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ Knows no product: it is given the list. What it sees it tells through `changed`.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,10 @@ ATTEMPTS = 3
 """Starts before a process that was never healthy is given up, and the stack with it."""
 CHECK_EVERY = 5.0
 """Seconds between two looks at one that is healthy."""
+STEADY = 10.0
+"""Seconds that one must live once it is healthy, or its start counts as failed: one that falls again and again is
+started ever more seldom, and is seen restarting.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,11 @@ class Supervisor:
                 if failures >= ATTEMPTS and not self._well[process.name].is_set():
                     raise StartFailed(_why(process, error)) from error
             else:
-                failures = 0
                 if process.step:
                     return
+                since = time.monotonic()
                 await self._watch(running)
+                failures = failures + 1 if time.monotonic() < since + STEADY else 0
             restarts = self.conditions[process.name].restarts + 1
             self._note(process, status="restarting", pid=None, restarts=restarts)
             await asyncio.sleep(back_off(failures))

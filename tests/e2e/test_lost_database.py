@@ -1,9 +1,12 @@
-"""PostgreSQL loses its disk under a running system, or a table: what it held comes back from the log."""
+"""PostgreSQL loses its disk under a running system, or a table: what it held comes back from the log. What stands still
+is told of.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -13,10 +16,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
+from confluent_kafka import Producer
 
 from infra.local.record import Record
 from projections.versions import schema_of
+from schemas.codec import MAGIC, PREFIX
+from schemas.registry import by_id
 from tests.chaos.load import caller
+from tests.support.backbone import TOPIC, about, mottatt
 from tests.support.eventually import eventually_found
 from tests.support.gateway import BOUNDARY, form, metadata, pdf
 from tests.support.local_system import System, local_system
@@ -84,6 +91,34 @@ async def test_a_projection_that_loses_its_tables_is_told_of_and_rebuilt_while_t
     await system.fiks("rebuild", "svarut_status")
     await eventually_found(lambda: sender.are_shown([before, after]))
     assert json.loads(await system.fiks("status", "--json"))["healthy"]
+
+
+@pytest.mark.timeout(600)
+async def test_what_only_a_newer_release_can_read_is_told_of(sender: Sender) -> None:
+    """The last of these: nobody gets past it."""
+    system = sender.system
+    assert json.loads(await system.fiks("status", "--json"))["blocked"] == {}
+    event = mottatt()
+    value = PREFIX.pack(MAGIC, max(by_id()) + 1)
+    producer = Producer({"bootstrap.servers": system.addresses["kafka"]})
+    producer.produce(TOPIC, value, key=str(event.forsendelse_id), headers=[*about(event).headers()])
+    assert producer.flush(10) == 0
+
+    await eventually_found(lambda: is_blocked(sender, "decider:svarut"))
+    said = json.loads(await system.fiks("status", "--json", code=1))
+    assert not said["healthy"]
+    assert any("decider:svarut" in roles for roles in said["blocked"].values())
+    shown = await system.fiks("status", code=1)
+    assert re.search(r"^worker-\d +needs a newer release, which wrote what is next for .*decider:svarut", shown, re.M)
+
+
+async def is_blocked(sender: Sender, role: str) -> bool:
+    for name, address in sender.system.addresses["metrics"].items():  # type: ignore[attr-defined]
+        if name.startswith("worker"):
+            async with sender.session.get(address) as answer:
+                if f'fiks_worker_blocked{{role="{role}"}} 1.0' in await answer.text():
+                    return True
+    return False
 
 
 async def are_in_the_audit_trail(system: System, sent: list[str]) -> bool:

@@ -88,6 +88,24 @@ async def test_a_dead_one_is_restarted_and_the_others_are_left_alone(tmp_path: P
         assert supervisor.conditions["two"] == before["two"]
 
 
+@pytest.mark.parametrize(("steady", "waited_for"), [(10.0, [1, 2, 3, 4]), (0.0, [0, 0, 0, 0])])
+async def test_one_that_falls_again_and_again_is_started_ever_more_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steady: float, waited_for: list[int]
+) -> None:
+    """Unless it has lived for a while: then it falls for another reason."""
+    failures: list[int] = []
+
+    def back_off(number: int) -> float:
+        failures.append(number)
+        return 0.0
+
+    monkeypatch.setattr("infra.local.supervisor.STEADY", steady)
+    monkeypatch.setattr("infra.local.supervisor.back_off", back_off)
+    async with supervised(tmp_path, Process("one", ("sh", "-c", "sleep 0.1"))):
+        await until(lambda: len(failures) >= 4)
+    assert failures[:4] == waited_for
+
+
 async def test_what_can_be_made_anew_is_prepared_before_every_start_and_its_steps_follow(
     tmp_path: Path, trace: Trace
 ) -> None:
