@@ -5,6 +5,7 @@ A command's module is imported when the command is used, so that `fiks --help` i
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -115,6 +116,8 @@ def cli() -> None:
 
     Settings are environment variables FIKS_* (README.md). A command finds the local system of this folder by itself.
     """
+    # What librdkafka meets, line by line, a server logs and another command says in its own words.
+    logging.getLogger("confluent_kafka").addHandler(logging.NullHandler())
 
 
 def explained(error: Exception) -> str | None:

@@ -212,7 +212,7 @@ def _faults_in_dokumenter(sent: Forsendelse) -> Iterator[Feil]:
     names = set()
     for number, dokument in enumerate(sent.dokumenter[:MOST_DOKUMENTER], 1):
         name = nfc(dokument.filnavn).casefold()
-        if not name or _FORBIDDEN & set(name) or name in names:
+        if not name.replace(".", "").strip() or _FORBIDDEN & set(name) or name in names:  # "..", say, is no file
             yield Feil(kode=Feilkode.UGYLDIG_FILNAVN, sted=str(number))
         names.add(name)
         is_printed = not (sent.kun_digital_levering or dokument.skal_ekskluderes_fra_utskrift)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
+from infra.kafka import kafka_settings
 from infra.shared import Shared
 from schemas.topics import Topic
 from streams.domain.errors import Unavailable
@@ -42,7 +42,7 @@ class Ends:
     def __init__(self, bootstrap: str, topic: Topic) -> None:
         self.topic = topic.name
         self._bootstrap = bootstrap
-        self._admin = self._client()
+        self._admin = AdminClient(kafka_settings(self._bootstrap))
         self._another_at = -math.inf
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         self._question = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
@@ -64,15 +64,9 @@ class Ends:
             except KafkaException as fault:
                 why = fault
                 if fault.args[0].code() in OUTDATED and time.monotonic() >= self._another_at:
-                    self._admin, self._another_at = self._client(), time.monotonic() + ANOTHER_AFTER
+                    self._admin = AdminClient(kafka_settings(self._bootstrap))
+                    self._another_at = time.monotonic() + ANOTHER_AFTER
         raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen") from why
-
-    def _client(self) -> AdminClient:
-        settings: dict[str, str | int | float | bool] = {
-            "bootstrap.servers": self._bootstrap,
-            "log.connection.close": False,
-        }
-        return AdminClient(settings, logger=logging.getLogger("confluent_kafka"))
 
 
 def told_all(answers: Iterable[ListOffsetsResultInfo]) -> None:

@@ -18,7 +18,7 @@
     with batch_span("project svarut_status", (one.traceparent for one in batch), events=len(batch)): ...
     with span("decide", because.at.traceparent): ...         # a decision belongs to the trace of its cause
 
-librdkafka writes to standard error by itself: make its clients with logger=logging.getLogger("confluent_kafka").
+librdkafka writes to standard error by itself: make its clients with infra.kafka.kafka_settings.
 """
 
 from __future__ import annotations

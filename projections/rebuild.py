@@ -19,11 +19,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from infra.database import INFRASTRUCTURE, Connection
 from infra.ends import watermarks
+from infra.kafka import kafka_settings
 from projections import versions
 from projections.projection import Projection
 from schemas.topics import TOPICS
 from streams.domain.errors import Rejected
-from streams.log import kafka_settings
 
 Partition = tuple[str, int]
 Positions = dict[Partition, int]

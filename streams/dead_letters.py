@@ -16,11 +16,12 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from infra import metrics
 from infra.ends import watermarks
+from infra.kafka import kafka_settings
 from infra.logs import logger
 from schemas.envelope import Headers, Position
 from schemas.topics import TOPICS
 from streams.domain.errors import NotFound, Rejected, TooLarge, Unavailable
-from streams.log import Log, kafka_settings
+from streams.log import Log
 from streams.records import recorded
 
 log = logger(__name__)
@@ -132,7 +133,7 @@ def _partitions(consumer: Consumer, name: str) -> list[int]:
     try:
         return list(consumer.list_topics(name, timeout=10).topics[name].partitions)
     except KafkaException as fault:
-        raise Unavailable(f"the log does not answer: {fault}") from fault
+        raise Unavailable(f"Kafka does not answer: {fault.args[0].str()}; is it running (`fiks status`)?") from fault
 
 
 async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:

@@ -7,12 +7,11 @@ is passed over, is never made. Whoever wants to hear at once of what is new foll
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.log import kafka_settings
+from infra.kafka import kafka_settings
 from streams.reader import Hole
 
 AT_ONCE = 500
@@ -81,7 +80,7 @@ async def history(
     behind = {partition: end for partition, end in ends.items() if begins[partition] < end}
     if not behind:
         return
-    consumer = Consumer(kafka_settings(bootstrap) | SETTINGS, logger=logging.getLogger("confluent_kafka"))
+    consumer = Consumer(kafka_settings(bootstrap) | SETTINGS)
     consumer.assign([TopicPartition(topic, partition, begins[partition]) for partition in behind])
     try:
         while behind:

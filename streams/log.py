@@ -8,15 +8,14 @@ the same; only an idempotency key settles that.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra import metrics
+from infra.kafka import kafka_settings
 from infra.keks import Keks
 from infra.keys import Keys
 from schemas.catalogue import event_type, key_of
@@ -62,7 +61,6 @@ SETTINGS = {
     "retry.backoff.ms": 50,
     "queue.buffering.max.messages": QUEUE,
     "topic.metadata.refresh.interval.ms": 30_000,
-    "log.connection.close": False,
 }
 
 
@@ -74,7 +72,7 @@ class Log:
 
     def __init__(self, bootstrap: str, keks: Keks | None = None) -> None:
         self.keys = Keys(keks, self)
-        self._settings = SETTINGS | {"bootstrap.servers": bootstrap}
+        self._settings = SETTINGS | kafka_settings(bootstrap)
         self._outstanding: OrderedDict[int, float] = OrderedDict()
         self._taken: set[str] = set()
         self._sent = 0
@@ -82,7 +80,7 @@ class Log:
     async def start(self) -> None:
         """Connect in the background; a broker that is away shows at the first append."""
         self._loop = asyncio.get_running_loop()
-        self._producer = Producer(self._settings, logger=logging.getLogger("confluent_kafka"))
+        self._producer = Producer(self._settings)
         self._poll()
 
     async def stop(self) -> None:
@@ -186,8 +184,3 @@ class Log:
             outcome.set_result(at)
         else:
             outcome.set_exception(refusal(error, at.topic, at.topic in self._taken))
-
-
-def kafka_settings(bootstrap: str) -> dict[str, Any]:
-    """What every confluent-kafka client of ours needs to reach the log."""
-    return {"bootstrap.servers": bootstrap, "log.connection.close": False}

@@ -10,9 +10,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from infra.ends import told_all
+from infra.kafka import kafka_settings
 from schemas.topics import NOKKEL, TOPICS, Topic
 from streams.domain.errors import Rejected, Unavailable
-from streams.log import kafka_settings
 
 TIMEOUT = 20
 Existing = dict[str, list[list[int]]]
@@ -108,7 +108,7 @@ def _existing(admin: AdminClient) -> Existing:
         found = admin.list_topics(timeout=TIMEOUT).topics
         return {name: [one.replicas for one in topic.partitions.values()] for name, topic in found.items()}
     except KafkaException as fault:
-        raise Unavailable(f"Kafka does not answer: {fault}; is it running (`fiks status`)?") from fault
+        raise Unavailable(f"Kafka does not answer: {fault.args[0].str()}; is it running (`fiks status`)?") from fault
 
 
 def _settings(topic: Topic, replication: int) -> dict[str, str]:

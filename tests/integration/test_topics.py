@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+
+import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
@@ -74,3 +79,17 @@ async def test_other_partitions_are_told_at_once_and_nothing_is_made_beside_them
     assert (refused.exit_code, wrong in refused.stderr) == (1, True)
     assert GONE not in partitions(admin)
     assert wrong in topics(own_kafka, "check").stderr
+
+
+@pytest.mark.parametrize("command", [("topics", "check"), ("topics", "apply"), ("dlq", "list", "fiks.svarut")])
+async def test_a_broker_that_is_away_is_told_of_in_one_line(command: tuple[str, ...]) -> None:
+    """librdkafka has more to say, line by line; as a process, since it says that past everything in Python."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway.cli", *command),
+        env=os.environ | {"FIKS_KAFKA": "127.0.0.1:9"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    told = "Error: Kafka does not answer: Failed to get metadata: Local: Broker transport failure; "
+    assert (process.returncode, said.decode()) == (1, told + "is it running (`fiks status`)?\n")

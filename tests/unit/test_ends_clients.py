@@ -40,7 +40,7 @@ class Client:
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[Client]:
     """Those that are made, in turn; nobody else makes any."""
     waiting: list[Client] = []
-    monkeypatch.setattr(Ends, "_client", lambda _self: waiting.pop(0))
+    monkeypatch.setattr("infra.ends.AdminClient", lambda _settings: waiting.pop(0))
     return waiting
 
 

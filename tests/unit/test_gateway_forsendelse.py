@@ -189,6 +189,8 @@ SIGNED = {"dokumenter": [A | {"skalSigneres": True}], "svarSendesTil": SVAR, "si
         ({"svarPaForsendelseLink": True}, (Feilkode.UGYLDIG_SVARADRESSE, "svarSendesTil")),
         ({"krevNiva4Innlogging": True}, (Feilkode.MA_KRYPTERES, None)),
         ({"dokumenter": [A | {"filnavn": ""}]}, (Feilkode.UGYLDIG_FILNAVN, "1")),
+        ({"dokumenter": [A | {"filnavn": ".."}]}, (Feilkode.UGYLDIG_FILNAVN, "1")),
+        ({"dokumenter": [A | {"filnavn": " . "}]}, (Feilkode.UGYLDIG_FILNAVN, "1")),
         ({"dokumenter": [A | {"filnavn": "a/b.pdf"}]}, (Feilkode.UGYLDIG_FILNAVN, "1")),
         ({"dokumenter": [A, A | {"filnavn": "A.PDF"}]}, (Feilkode.UGYLDIG_FILNAVN, "2")),
         ({"dokumenter": [A | {"mimeType": "image/png"}]}, (Feilkode.KAN_IKKE_SKRIVES_UT, "1")),
