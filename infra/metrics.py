@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.parser import text_string_to_metric_families
 
 FAST = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -172,6 +173,12 @@ def exposition() -> tuple[bytes, str]:
     else:
         registry = REGISTRY
     return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def values_of(gauge: Gauge, said: str) -> list[tuple[dict[str, str], float]]:
+    """The labels and the value of each sample of a gauge in what GET /metrics of some process answered."""
+    families = text_string_to_metric_families(said)
+    return [(one.labels, one.value) for family in families if family.name == gauge._name for one in family.samples]
 
 
 def serve(host: str, port: int) -> None:

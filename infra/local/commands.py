@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -203,14 +204,16 @@ def _blocked(metrics: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """Of each worker that stands still, how many partitions by role. Nothing of one that does not answer, which shows
     by itself.
     """
-    from prometheus_client.parser import text_string_to_metric_families  # here and not above, as in _lost
+    from infra.metrics import WORKER_BLOCKED, values_of  # here and not above, as in _lost
 
     found: dict[str, dict[str, int]] = {}
     for name, address in metrics.items():
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
-            families = text_string_to_metric_families(answer.read().decode())
-            samples = [one for family in families if family.name == "fiks_worker_blocked" for one in family.samples]
-            if roles := {one.labels["role"]: int(one.value) for one in samples if one.value}:
+        with (
+            contextlib.suppress(OSError, HTTPException),
+            urllib.request.urlopen(address, timeout=5) as answer,  # noqa: S310  # an address of our own
+        ):
+            values = values_of(WORKER_BLOCKED, answer.read().decode())
+            if roles := {labels["role"]: int(value) for labels, value in values if value}:
                 found[name] = roles
     return found
 
