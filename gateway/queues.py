@@ -94,6 +94,7 @@ class Queues:
         self.polling = Polling(self, self._leases, self._settlement)
         self.answering = Answering(holder)
         self._is_alone = False  # until a look finds that nobody else is there
+        self._has_heard = False
         self._turns: dict[UUID, list[_Subscription]] = defaultdict(list)
         self._hungry: dict[UUID, None] = {}
         self._empty: set[UUID] = set()
@@ -218,7 +219,7 @@ class Queues:
     def _heard_answered(self, _connection: Any, _pid: int, _channel: str, said: object) -> None:
         holder, *messages = map(UUID, str(said).split())
         if holder != self._leases.holder:
-            self._is_alone = False
+            self._is_alone, self._has_heard = False, True
             self.answering.hear(messages)
 
     def _look_after(self, seconds: float, konto_id: UUID) -> None:
@@ -456,8 +457,9 @@ class Queues:
             await asyncio.sleep(TEND)
             await self._connected.wait()
             try:
+                self._has_heard = False
                 others = await self._leases.others()
-                self._is_alone = not others
+                self._is_alone = not (others or self._has_heard)  # of one that came while it was asked
                 dead = {one for one in others if not await self._leases.is_alive(one)}
                 suspects = {one: suspects.get(one, now()) for one in dead}
                 for one in [one for one in dead if now() - suspects[one] >= DEAD_FOR]:

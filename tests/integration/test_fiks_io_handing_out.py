@@ -271,3 +271,24 @@ async def test_what_one_who_is_gone_may_have_handed_out_is_called_so_though_its_
         await office.send(konto, b"b")
         await eventually(lambda: bodies(taken) == [b"a", b"b"])
         assert not taken[1].redelivered
+
+
+async def test_another_gateway_that_comes_while_others_are_asked_for_is_not_overlooked(
+    office: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told then whose senders are answered, and need not wait for a while with each message."""
+    monkeypatch.setattr("gateway.queues.TEND", 0.05)
+    async with gateway(office.system, office.blobs) as queues:
+        looked = asyncio.Event()
+
+        async def others() -> set[UUID]:
+            if looked.is_set():
+                await asyncio.Event().wait()
+            looked.set()
+            queues._heard_answered(None, 0, "", str(uuid4()))  # after the question was answered with nobody
+            return set()
+
+        monkeypatch.setattr(queues._leases, "others", others)
+        await looked.wait()
+        await asyncio.sleep(0)
+        assert not queues._is_alone
