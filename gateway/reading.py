@@ -29,6 +29,8 @@ log = logger(__name__)
 
 PATIENCE = 20.0
 """Seconds that a question waits for the projection; the clients wait 30 for an answer."""
+PAUSE = 0.1
+"""Seconds until what is away is asked again."""
 REMEMBERED = 10_000
 """Streams written to lately whose position is remembered."""
 LONGEST_CHAIN = 4
@@ -107,6 +109,7 @@ class Reading:
         self._written: OrderedDict[str, tuple[Position, bool]] = OrderedDict()
         self._fresh = Freshness()
         self._undecided_until: dict[int, float] = {}
+        self._away_until = -math.inf
 
     def wrote(self, stream: UUID, position: Position, *, decided: bool = False) -> None:
         """This process has written to ``stream``: answers about it contain that, and when ``decided`` what followed."""
@@ -137,10 +140,27 @@ class Reading:
     async def follows(self, about: Iterable[UUID]) -> bool:
         """Wait until what follows from all that lies on the streams' partitions now is decided and in the projection.
 
-        Where that is not known of a partition in time, it is not waited for there for as long again, so that not all
-        wait in vain. False when it is known of none of them. Raises Unavailable.
+        Where that is not known of a partition in time, or the log or PostgreSQL is away for so long, it is not waited
+        for as long again, so that not all wait in vain. False when it is known of none of them.
         """
-        now, ends = asyncio.get_running_loop().time, await self._ends_of(about) or {}
+        streams, now = list(about), asyncio.get_running_loop().time
+        until = now() + self._patience
+        while True:
+            try:
+                return await self._all_followed(streams)
+            except Unavailable:
+                if now() < self._away_until:
+                    return False
+                if now() > until:
+                    self._away_until = now() + self._patience
+                    return False
+            await asyncio.sleep(PAUSE)
+
+    async def _all_followed(self, streams: Collection[UUID]) -> bool:
+        """As ``follows``. Raises Unavailable where something is away just now."""
+        now, ends = asyncio.get_running_loop().time, await self._ends_of(streams)
+        if ends is None:
+            raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen")
         awaited = [one for one in ends if now() >= self._undecided_until.get(one, -math.inf)]
         followed = await asyncio.gather(*(self._followed({one: ends[one]}) for one in awaited))
         undecided = {one for one, is_known in zip(awaited, followed, strict=True) if not is_known}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -15,7 +14,6 @@ from infra.ends import Ends
 from projections.svarut_status import Hendelse, that_counted
 from schemas.catalogue import event_type
 from schemas.svarut import ForsendelseLest
-from streams.domain.errors import Unavailable
 from streams.domain.svarut_status import Status
 
 TOPIC = "fiks.svarut"
@@ -78,11 +76,8 @@ class Reads(Reading):
         that they are accepted; while nobody decides they are shown as they are, when patience has ended.
         """
         found = await ask()
-        if waiting := list(received(found.rows)):
-            with suppress(Unavailable):
-                if await self.follows(waiting):
-                    return await ask()
-        return found
+        waiting = list(received(found.rows))
+        return await ask() if waiting and await self.follows(waiting) else found
 
     async def with_referanse(self, konto_id: UUID, ekstern_referanse: str) -> Answer:
         """``forsendelse_id`` of those with this reference, the first received first."""

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from gateway.app import make_app
@@ -18,10 +19,12 @@ from gateway.auth.memory import MEMORY
 from gateway.context import LOG, READS
 from gateway.reads import TOPIC
 from gateway.seed import MOTTAR_SELV, credentials
+from infra.ends import Ends
 from infra.local.ports import free_port
 from infra.partitions import partition_of
 from projections.freshness import position
 from schemas.svarut import PrintKvittert, Slettetype, SlettingBegjart
+from streams.domain.errors import Unavailable
 from streams.domain.svarut_status import Status
 from tests.support import workers
 from tests.support.backbone import about
@@ -138,6 +141,42 @@ async def test_what_was_accepted_is_shown_as_only_received_while_nobody_decides_
             status, told = await asked
     assert status == {forsendelse_id: "VARSLET"}
     assert told[:2] == ["Forsendelsen er mottatt", "Forsendelsen er akseptert"]
+
+
+class Silent:
+    """A log that does not tell where it ends, for some questions."""
+
+    def __init__(self, ends: Ends, questions: int) -> None:
+        self.topic, self._ends, self.questions = ends.topic, ends, questions
+
+    async def now(self) -> dict[int, int]:
+        if self.questions > 0:
+            self.questions -= 1
+            raise Unavailable("Loggen svarer ikke akkurat nå. Prøv igjen")
+        return await self._ends.now()
+
+
+async def test_what_was_accepted_is_waited_for_though_the_log_is_silent_for_a_moment(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, settings = system.other.app[READS], system.one.settings
+    silent = Silent(reads._ends, 0)
+    monkeypatch.setattr(reads, "_ends", silent)
+    reads._undecided_until.clear()
+    async with workers.working(settings, "[one for one in ROLES if one != 'decider:svarut']"):
+        forsendelse_id = await send(system.one)
+        assert await reads.konto_of(forsendelse_id)
+        silent.questions = 6
+        asked = asyncio.gather(statuser(system.other, forsendelse_id), history(system.other, forsendelse_id))
+        await eventually(lambda: silent.questions == 0 or asked.done())
+        async with workers.working(settings):
+            status, told = await asked
+    assert status == {forsendelse_id: "VARSLET"}
+    assert told[:2] == ["Forsendelsen er mottatt", "Forsendelsen er akseptert"]
+    reads._patience, silent.questions = 0.3, 10**6
+    assert not await reads.follows([forsendelse_id])
+    reads._patience = 60.0
+    assert not await reads.follows([forsendelse_id]), "nobody waits in vain once more"
 
 
 async def test_a_partition_where_nobody_decides_keeps_no_other_from_being_waited_for(system: System) -> None:
