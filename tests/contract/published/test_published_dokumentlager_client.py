@@ -201,6 +201,7 @@ async def test_a_slow_reader_is_waited_for_and_an_idle_one_gives_up(
     await client.call_as(system, system.testvik, idleTimeoutMillis=500)
     with pytest.raises(Failed, match=r"Idle timeout expired: \d+/500 ms"):
         await client.call("download", id=id_, pauseMillis=2000)
+    await client.call_as(system, system.testvik)  # what follows is patient again
     assert await downloaded(client, id_) == measured(content), "it is served again"
     answer = await client.call("upload", pauseMillis=2000, **konto.document(content))
     assert await downloaded(client, answer["id"]) == measured(content)
