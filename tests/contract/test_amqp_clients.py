@@ -44,6 +44,8 @@ from tests.support.rabbitmq import amqp_consume, packages
 OLDER = Program("Amqp.java", "amqp-5.28.xml", "amqp-client-5.28")
 """The one that the published Fiks IO client 3.5.0 brings with it."""
 NEWER = Program("Amqp.java", "amqp-5.37.xml", "amqp-client-5.37")
+NEVER = 1e9
+"""For ``STANDSTILL`` where it matters at what a client failed: whatever the machine does, it is not excused."""
 
 
 # --- Java ------------------------------------------------------------------------------------------------------------
@@ -108,7 +110,10 @@ async def test_java_reads_what_is_there_and_settles_it(java: Java) -> None:
     await java("close")
 
 
-async def test_java_recovers_from_a_cut_and_is_told_what_is_redelivered(java: Java) -> None:
+async def test_java_recovers_from_a_cut_and_is_told_what_is_redelivered(
+    java: Java, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.amqp.server.STANDSTILL", NEVER)
     java.amqp.queues.put(KONTO_ID, *[MELDING] * 3)
     await java("consume", queue=QUEUE)
     for times in (1, 2, 3):
@@ -134,6 +139,7 @@ async def test_java_recovers_when_we_close(java: Java) -> None:
 async def test_java_reads_on_after_a_handler_that_throws(java: Java, monkeypatch: pytest.MonkeyPatch) -> None:
     """It closes its channel itself, and would stay alive but deaf."""
     monkeypatch.setattr("gateway.amqp.pulse.DEAF_LIMIT", 0.0)
+    monkeypatch.setattr("gateway.amqp.server.STANDSTILL", NEVER)
     await java("consume", queue=QUEUE)
     await java("throw")
     java.amqp.queues.put(KONTO_ID, MELDING)

@@ -28,7 +28,7 @@ from pamqp.frame import marshal
 from prometheus_client import REGISTRY
 
 from gateway.amqp import server as serving
-from gateway.amqp.deliveries import Melding
+from gateway.amqp.deliveries import Melding, Outcome
 from gateway.amqp.handshake import GREETING
 from gateway.amqp.link import Link
 from gateway.amqp.queues import queue_of
@@ -446,9 +446,16 @@ async def test_a_fault_of_ours_by_which_the_transport_ends_is_no_attempt(
 # --- Time, limits, stopping ------------------------------------------------------------------------------------------
 
 
-async def test_heartbeats_come_and_who_sends_none_is_left(amqp: Amqp, connect: Connect) -> None:
+NEVER = 1e9
+"""For ``STANDSTILL`` in tests that are not about standing still: whatever the machine does, no client is excused."""
+
+
+async def test_heartbeats_come_and_who_sends_none_is_left(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "STANDSTILL", NEVER)
     amqp.queues.put(KONTO_ID, MELDING)
-    raw = await connect(amqp, heartbeat=1)
+    raw = await connect(amqp, heartbeat=3)  # so long that the first of ours comes before the client is left
     await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
     heard = []
     while (frame := await raw.hear()) is not None:
@@ -527,8 +534,9 @@ async def test_a_message_that_never_came_to_its_consumer_has_not_failed(
 ) -> None:
     """As over a path that loses large packets alone: the client waits in vain, and goes. On the gateway's own loop."""
     monkeypatch.setattr(serving, "TICK", 0.1)
+    monkeypatch.setattr(serving, "STANDSTILL", NEVER)
 
-    async def script() -> None:
+    async def script() -> list[list[Outcome]]:
         async with reading_little(tmp_path, over_tls) as (amqp, raw, near):
             await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
             amqp.queues.put(KONTO_ID, replace(MELDING, body=bytes(octets)))
@@ -537,9 +545,9 @@ async def test_a_message_that_never_came_to_its_consumer_has_not_failed(
             GOING[going](raw, near)
             await asyncio.sleep(serving.TICK)  # what was said last is heard before the end
             raw.writer.transport.abort()
-            await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [[outcome]])
+            return await ended(amqp)
 
-    await asyncio.to_thread(uvloop.run, script())
+    assert await asyncio.to_thread(uvloop.run, script()) == [[outcome]]
 
 
 GONE_WITH_IT = GOING | {
@@ -554,8 +562,9 @@ async def test_a_message_that_came_at_last_can_have_failed(
 ) -> None:
     """It was on its way when that was looked at; and who got it went at once, before the next time."""
     monkeypatch.setattr(serving, "TICK", 0.5)
+    monkeypatch.setattr(serving, "STANDSTILL", NEVER)
 
-    async def script() -> None:
+    async def script() -> list[list[Outcome]]:
         async with reading_little(tmp_path, over_tls) as (amqp, raw, near):
             await raw.ask(commands.Basic.Consume(queue=QUEUE), 1)
             await asyncio.sleep(serving.TICK)
@@ -569,9 +578,15 @@ async def test_a_message_that_came_at_last_can_have_failed(
             GONE_WITH_IT[going](raw, near)
             await asyncio.sleep(0.05)
             raw.writer.transport.abort()
-            await eventually(lambda: amqp.queues.outcomes(KONTO_ID) == [["lost"]])
+            return await ended(amqp)
 
-    await asyncio.to_thread(uvloop.run, script())
+    assert await asyncio.to_thread(uvloop.run, script()) == [["lost"]]
+
+
+async def ended(amqp: Amqp) -> list[list[Outcome]]:
+    """How the lease of the one message ended. Judged by who asks: in a thread nothing stops who waits in vain."""
+    await eventually(lambda: any(amqp.queues.outcomes(KONTO_ID)))
+    return amqp.queues.outcomes(KONTO_ID)
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "TLS"])
@@ -579,6 +594,7 @@ async def test_who_reads_slowly_is_not_left(tmp_path: Path, monkeypatch: pytest.
     """Over TLS what waits may lie where nobody sees that it becomes less."""
     monkeypatch.setattr(serving, "TICK", 0.1)
     monkeypatch.setattr("gateway.amqp.pulse.STALL_LIMIT", 2.0)
+    monkeypatch.setattr(serving, "STANDSTILL", 0.5)  # or the client, on the same loop, cannot read in time either
 
     async def script() -> int:
         async with reading_little(tmp_path, over_tls) as (amqp, raw, _):
@@ -765,7 +781,7 @@ async def test_a_queue_that_cannot_answer_costs_the_connection(
 async def test_time_goes_on_for_others_when_one_connection_meets_a_fault(
     amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw, other = await connect(amqp), await connect(amqp, heartbeat=1)
+    raw, other = await connect(amqp), await connect(amqp, heartbeat=3)  # long: it must not be left before it hears us
     amqp.queues.put(KONTO_ID, MELDING)
     await raw.ask(commands.Basic.Get(queue=QUEUE), 1)
     first = next(iter(amqp.server._links))
