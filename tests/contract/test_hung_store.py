@@ -93,14 +93,14 @@ def test_a_file_that_hangs_holds_up_nobody_who_does_not_want_it(tmp_path: Path) 
 def test_a_store_that_does_not_tell_which_it_is_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr("infra.blobs.PATIENCE", 0.1, raising=False)
-    monkeypatch.setattr("infra.blobs.DOUBT", 0.1, raising=False)
     blobs = Blobs(tmp_path.as_uri())
 
     async def known() -> None:
         await blobs.put("a1", chunks_of(b"x"))
 
     async def away() -> None:
+        monkeypatch.setattr("infra.blobs.PATIENCE", 0.1, raising=False)  # what answers may take its time
+        monkeypatch.setattr("infra.blobs.DOUBT", 0.1, raising=False)
         for ask in (blobs.require(), blobs.put("a2", chunks_of(bytes(size))), blobs.create("a3", b"x")):
             with pytest.raises(Unavailable):
                 await ask
