@@ -28,7 +28,10 @@ LATE = 0.1
 
 @pytest.fixture
 def late(lagre: tuple[Lager, Lager], monkeypatch: pytest.MonkeyPatch) -> Lager:
-    """The caller of a gateway that takes up each record of the configuration a while after it has come."""
+    """The caller of a gateway that takes up each record of the configuration a while after it has come, and waits for
+    that however busy the machine.
+    """
+    monkeypatch.setattr("gateway.auth.memory.PATIENCE", 60.0)
     follower = lagre[1].app[MEMORY]._follower
     take = follower._take
 
