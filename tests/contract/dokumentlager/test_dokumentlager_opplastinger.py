@@ -181,7 +181,7 @@ async def test_what_cannot_become_a_document_is_refused_at_once(
 
     assert (answer.status, answer.json["status"]) == (status, status), answer.body
     assert answer.headers["Tus-Resumable"] == "1.0.0"
-    assert lager.blobs == before
+    assert lager.blobs <= before  # what an earlier test had deleted may go meanwhile
 
 
 async def test_what_came_of_a_call_that_breaks_off_is_kept(lager: Lager) -> None:
@@ -558,8 +558,13 @@ async def test_one_that_waits_for_the_scanner_stays_whole(lager: Lager, monkeypa
 
 
 async def test_one_whose_time_has_passed_as_it_came(lager: Lager) -> None:
-    til = datetime.now(UTC) + timedelta(seconds=1)
-    upload = await begun(lager, 3, ttl=None, tilgjengeligTil=til.isoformat())
+    while True:
+        til = datetime.now(UTC) + timedelta(seconds=1)
+        answer = await create(lager, metadata_of(ttl=None, tilgjengeligTil=til.isoformat()), Upload_Length="3")
+        if answer.status == 201:
+            break
+        assert answer.status == 400, "it took longer than that to be asked"
+    upload = Upload(lager, answer.headers["Location"])
     while datetime.now(UTC) < til:
         await asyncio.sleep(0.1)
     assert (await upload.send(0, b"abc")).status == 400
