@@ -239,12 +239,13 @@ async def test_a_refusal_is_told_to_the_owner_of_the_document(lager: Lager) -> N
 
 
 GIVEN = """
-    select uploaded.actor, uploaded.time, d.sikkerhetsniva, d.eksponert
+    select distinct on (exposed.id) uploaded.actor, uploaded.time, d.sikkerhetsniva, d.eksponert
     from read.audit exposed
     join read.audit uploaded on uploaded.id = exposed.causation_id
     join read.dokumentlager_dokument d on d.dokument_id::text = exposed.stream
     where exposed.type = 'DokumentEksponert' and d.dokument_id = $1
 """
+"""What the log does not acknowledge in time is appended again, so one event may have two lines."""
 
 
 async def test_to_whom_a_document_was_exposed_when_and_by_whom_is_an_event_that_analysts_find(lager: Lager) -> None:
@@ -260,7 +261,8 @@ async def test_to_whom_a_document_was_exposed_when_and_by_whom_is_an_event_that_
     ]
     assert not await lager.rows(GIVEN, nobodys)
     told = [one for one in records_on(lager.settings.kafka, "fiks.dokumentlager") if one.key == dokument_id.encode()]
-    [event] = [decode(one.value) for one in told if dict(one.headers)["ce_type"] == b"DokumentEksponert"]
+    told = [one for one in told if dict(one.headers)["ce_type"] == b"DokumentEksponert"]
+    [event] = {dict(one.headers)["ce_id"]: decode(one.value) for one in told}.values()
     assert [(one.type, one.person, one.fnr) for one in event.eksponert_for] == [
         (Eksponering.PERSON, person, None),
         (Eksponering.INTEGRASJON, None, None),
