@@ -58,7 +58,7 @@ from tests.support.fiks_io import (
     running_sender,
 )
 from tests.support.files import stored_in
-from tests.support.gateway import ends_of, events_after
+from tests.support.gateway import ends_of, events_after, lasting_tokens
 from tests.support.stack import OwnKafka, temporary_folder
 
 CONTENT = bytes(range(256)) * 40
@@ -68,7 +68,7 @@ ID = "8f1c1f0e-3f3a-4f9e-9a55-5d0d6f8a7b61"
 
 @pytest_asyncio.fixture(scope="module")
 async def sender() -> AsyncIterator[Sender]:
-    with temporary_folder() as folder:
+    with temporary_folder() as folder, lasting_tokens():
         server = OwnKafka(folder)
         await server.start()
         async with running_sender(server.bootstrap, folder / "state") as made:
