@@ -173,8 +173,9 @@ async def told_otherwise(hurt: System, load: Load) -> list[str]:
     connection = await asyncpg.connect(hurt.postgres.dsn)
     lines = await lines_of(connection)
     await connection.close()
-    found = []
-    async with ClientSession(load.random.choice(load.urls), headers=load.headers) as session:
+    settings, found = settings_of(hurt), []
+    headers, _ = await caller(settings.issuer, settings.state)  # a token of before may have expired by now
+    async with ClientSession(load.random.choice(load.urls), headers=headers) as session:
         for call in load.calls:
             if call.answered is None:
                 continue
