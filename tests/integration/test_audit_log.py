@@ -30,7 +30,8 @@ README = Path(__file__).parents[2] / "README.md"
 async def caller(own_kafka: OwnKafka) -> AsyncIterator[Caller]:
     """Of a gateway that waits for the log, however busy the machine: what it does not take in time is not on it."""
     with temporary_folder() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streams.log.STALLED_AFTER", 60.0)
+        for patience in ("STALLED_AFTER", "GIVEN_UP_AFTER"):
+            patch.setattr(f"streams.log.{patience}", 60.0)
         patch.setitem(SETTINGS, "message.timeout.ms", 60_000)
         async with running_gateway(own_kafka.bootstrap, folder) as caller:
             yield caller
