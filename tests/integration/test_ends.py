@@ -14,8 +14,11 @@ from streams.domain.errors import Unavailable
 from tests.support.stack import OwnKafka
 
 
-async def test_the_first_question_of_a_client_is_answered_on_a_busy_machine(own_kafka: OwnKafka) -> None:
-    """One in ten of them timed out."""
+async def test_the_first_question_of_a_client_is_answered_on_a_busy_machine(
+    own_kafka: OwnKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in ten of them timed out. The same asked again is answered, however late the machine makes that."""
+    monkeypatch.setattr("infra.ends.ATTEMPTS", (0.5, 60.0))
     busy = [multiprocessing.get_context("spawn").Process(target=spin, daemon=True) for _ in range(4)]
     for process in busy:
         process.start()
