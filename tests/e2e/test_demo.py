@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -88,6 +89,12 @@ def python(environment: dict[str, str], *arguments: str) -> subprocess.Completed
     return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+def until_well(environment: dict[str, str]) -> None:
+    """Until all of the system is healthy: what answers late on a busy machine is not, until the next look at it."""
+    while fiks(environment, "status").returncode:
+        time.sleep(0.1)
+
+
 def addresses(environment: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(fiks(environment, "status", "--json").stdout)["addresses"]
     return found
@@ -115,7 +122,7 @@ def test_everything_is_shown_and_goes_on_running(environment: dict[str, str]) ->
     assert wrong(done) == [], done.stdout + done.stderr
     assert marks(done) == ["✓"] * len(SEEN)
     assert done.returncode == 0
-    assert fiks(environment, "status").returncode == 0
+    until_well(environment)
     commands = re.findall(r"^curl .*$", done.stdout, re.MULTILINE)
     assert len(commands) == 3
     for command in commands:
@@ -150,7 +157,7 @@ def test_one_thing_that_is_not_right_ends_with_one(environment: dict[str, str]) 
     assert f"NOT  {what}" in done.stdout
     assert marks(done) == ["✗" if one == what else "✓" for one in SEEN]
     assert done.returncode == 1
-    assert fiks(environment, "status").returncode == 0
+    until_well(environment)
 
 
 @pytest.mark.timeout(900)
