@@ -26,7 +26,7 @@ from streams.domain.fiks_io import key_id_of, stream_of
 from streams.records import recorded
 from tests.support.eventually import eventually, eventually_found
 from tests.support.queues import Post, gateway, post
-from tests.support.records import Record, records_on
+from tests.support.records import Record, distinct, records_on
 from tests.support.stack import own_database, temporary_folder
 
 DISCONNECT = """
@@ -138,7 +138,8 @@ async def correlation_of(office: Post, melding_id: UUID) -> str:
 
 
 def log_of(office: Post) -> list[Record]:
-    return records_on(office.system.settings.kafka, "fiks.io")
+    """Each event once."""
+    return distinct(records_on(office.system.settings.kafka, "fiks.io"))
 
 
 def types_by_correlation(office: Post) -> dict[str, Counter[str]]:

@@ -16,6 +16,7 @@ import pytest
 from schemas.topics import NOKKEL
 from tests.support.backbone import Backbone
 from tests.support.eventually import eventually_found
+from tests.support.records import distinct
 from tests.support.stack import with_database
 from tests.support.workers import install_tables
 
@@ -92,7 +93,7 @@ async def test_what_comes_as_the_database_forgot_is_decided_once_and_old_keys_ar
         ids += [*await sending, *await system.send(MANY), *(late := await overdue(system, 3))]
         await is_all_there(system, ids)
         await eventually_found(lambda: are_known(system, kept, gone))
-    said = Counter((one.key, dict(one.headers)["ce_type"]) for one in distinct(system))
+    said = Counter((one.key, dict(one.headers)["ce_type"]) for one in distinct(system.records()))
     assert {said[str(one).encode(), b"ForsendelseAkseptert"] for one in ids} == {1}
     assert {said[str(one).encode(), b"FristUtlopt"] for one in late} == {1}
 
@@ -186,8 +187,3 @@ async def known(system: Backbone) -> dict[str, Any]:
 async def is_known(system: Backbone, before: dict[str, Any]) -> bool:
     """Whether they know the same again."""
     return await known(system) == before
-
-
-def distinct(system: Backbone) -> list[Any]:
-    """The events on the log, each once, however often it is repeated under its id."""
-    return list({dict(one.headers)["ce_id"]: one for one in system.records()}.values())

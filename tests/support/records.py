@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
@@ -18,6 +19,16 @@ class Record(NamedTuple):
     key: bytes
     value: bytes
     headers: list[tuple[str, bytes]]
+
+
+def distinct(records: Iterable[Record]) -> list[Record]:
+    """Each event once, where it first lies, however often it is repeated under its id, as by one that stood still and
+    then carries a batch again.
+    """
+    found: dict[bytes, Record] = {}
+    for one in records:
+        found.setdefault(dict(one.headers)["ce_id"], one)
+    return list(found.values())
 
 
 def records_on(bootstrap: str, topic: str) -> list[Record]:
