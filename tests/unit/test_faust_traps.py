@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,11 +36,17 @@ class _Carrier(Carrier):
             raise self.fault
 
 
-@pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[Any]:
-    made = _App("test", broker="kafka://127.0.0.1:9", datadir=tmp_path, web_enabled=False, autodiscover=False)
+@asynccontextmanager
+async def _running(folder: Path) -> AsyncIterator[Any]:
+    made = _App("test", broker="kafka://127.0.0.1:9", datadir=folder, web_enabled=False, autodiscover=False)
     yield made
     await made.stop()
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[Any]:
+    async with _running(tmp_path) as made:
+        yield made
 
 
 def claim_with(*records: Any, partition: int = 0) -> Claim:
@@ -73,11 +82,23 @@ async def test_the_app_starts_without_kafka_and_its_channel_delivers(app: Any) -
     assert (len(carrier.carried), len(claim.waiting)) == (3, 0)
 
 
-async def test_the_app_opens_no_port_and_no_connection(app: Any) -> None:
+async def _opened(folder: Path) -> set[Any]:
+    """What the app opens, or closes."""
     before = {one.laddr for one in psutil.Process().net_connections()}
-    _agent(app, _Carrier())
-    await app.start()
-    assert {one.laddr for one in psutil.Process().net_connections()} == before
+    async with _running(folder) as app:
+        _agent(app, _Carrier())
+        await app.start()
+        return {one.laddr for one in psutil.Process().net_connections()} ^ before
+
+
+def _opened_here(folder: Path) -> set[Any]:
+    return asyncio.run(_opened(folder))
+
+
+def test_the_app_opens_no_port_and_no_connection(tmp_path: Path) -> None:
+    """In a process of its own: what others have left open in this one may be closed meanwhile."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+        assert apart.submit(_opened_here, tmp_path).result() == set()
 
 
 async def test_a_fault_in_an_agent_stops_the_process_and_is_not_swallowed(
