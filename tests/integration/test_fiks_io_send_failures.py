@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -19,7 +18,7 @@ from streams.domain.fiks_io import key_id_of, stream_of
 from streams.log import Log
 from tests.support.fiks_io import JAVA, Sender, java, running_sender
 from tests.support.files import stored_in
-from tests.support.gateway import ends_of, events_after
+from tests.support.gateway import ends_of, events_after, until_log_takes
 from tests.support.memory import resident
 from tests.support.records import records_on
 from tests.support.stack import OwnKafka, temporary_folder
@@ -59,8 +58,8 @@ async def test_while_the_log_is_away_nothing_is_accepted_and_nothing_is_left() -
 
             assert blobs(sender) == told
             await kafka.start()
-            while (await sender.send(java(sender.metadata(), SMALL)))[0] != 202:
-                await asyncio.sleep(0.1)
+            await until_log_takes(sender.caller.app)
+            assert (await sender.send(java(sender.metadata(), SMALL)))[0] == 202
             [recorded] = await events_after(kafka.bootstrap, marks, "fiks.io")
             assert blobs(sender) == told | {recorded.event.blob}
             assert records_on(kafka.bootstrap, DOKUMENTER) == []

@@ -26,6 +26,7 @@ from tests.support.gateway import (
     metadata,
     pdf,
     running_gateway,
+    until_log_takes,
 )
 from tests.support.memory import resident
 from tests.support.records import records_on
@@ -79,8 +80,8 @@ async def test_while_the_log_is_away_nothing_is_accepted_and_nothing_is_said_lat
             assert unfinished == (503, "5"), "before the rest has come"
             assert (ready, alive) == (503, 200)
             await kafka.start()
-            while (await post(caller, LETTER))[0] != 200:
-                await asyncio.sleep(0.1)
+            await until_log_takes(caller.app)
+            assert await post(caller, LETTER) == (200, None)
             said = [one.event for one in await events_after(kafka.bootstrap, marks)]
             assert len(said) == 2
             assert {dokument.blob for event in said for dokument in event.dokumenter} <= set(caller.blobs)

@@ -8,10 +8,11 @@ import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from aiohttp import ClientSession, web
@@ -22,14 +23,17 @@ from gateway.app import make_app, runner_of
 from gateway.auth.grant import token_for
 from gateway.auth.memory import MEMORY
 from gateway.auth.tokens import TOKENS
+from gateway.context import LOG
 from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
 from infra.local.ports import free_port
 from infra.settings import Settings
+from schemas.audit import AutentiseringerFeilet
 from schemas.codec import decode
-from schemas.envelope import Position, Recorded, read_envelope
+from schemas.envelope import Position, Recorded, fact, read_envelope
 from schemas.topics import NOKKEL
 from streams import topics
+from streams.domain.errors import Unavailable
 from tests.support.eventually import eventually
 from tests.support.files import stored_in
 from tests.support.records import records_on
@@ -108,6 +112,20 @@ def environment(settings: Settings, **changes: object) -> dict[str, str]:
     names = ("kafka", "postgres", "issuer", "idporten_issuer", "gateway_port", "state")
     values = {name: getattr(settings, name) for name in names} | changes
     return os.environ | {f"FIKS_{name.upper()}": str(value) for name, value in values.items()}
+
+
+async def until_log_takes(app: web.Application) -> None:
+    """Append what nobody asks about, until that is acknowledged: what comes first after the return of a broker may
+    be on the log, and be refused all the same.
+    """
+    event = AutentiseringerFeilet(fiks_org_id=uuid4(), antall=1)
+    about = fact(event, time=datetime.now(UTC), id=str(uuid4()), source="urn:test")
+    while True:
+        try:
+            await app[LOG].append(event, about)
+            return
+        except Unavailable:
+            await asyncio.sleep(0.1)
 
 
 @contextmanager
