@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client import REGISTRY
@@ -42,6 +44,19 @@ def test_what_an_append_may_take_adds_up_to_less_than_two_seconds() -> None:
     assert SETTINGS["message.timeout.ms"] == MESSAGE_TIMEOUT * 1000
 
 
+@pytest_asyncio.fixture
+async def patient(own_kafka: OwnKafka, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Log]:
+    """A log that no busy machine makes give up, for events that need no key."""
+    for limit in ("STALLED_AFTER", "GIVEN_UP_AFTER"):
+        monkeypatch.setattr(f"streams.log.{limit}", 60.0)
+    for setting in ("message.timeout.ms", "socket.timeout.ms", "request.timeout.ms"):
+        monkeypatch.setitem(SETTINGS, setting, 60_000)
+    log = Log(own_kafka.bootstrap)
+    await log.start()
+    yield log
+    await log.stop()
+
+
 def ids_on(system: Backbone) -> list[str]:
     return [one.key.decode() for one in system.records()]
 
@@ -67,12 +82,12 @@ async def test_many_at_once_are_all_there_once_and_in_order(system: Backbone) ->
     assert offsets == sorted(set(offsets))
 
 
-async def test_what_comes_while_others_are_on_their_way_is_sent_together(system: Backbone, own_kafka: OwnKafka) -> None:
+async def test_what_comes_while_others_are_on_their_way_is_sent_together(patient: Log, own_kafka: OwnKafka) -> None:
     event = ForsendelseAkseptert(forsendelse_id=uuid4())
     own_kafka.pause()
     try:
-        appends = asyncio.gather(*(system.log.append(event, about(event)) for _ in range(500)))
-        await eventually(lambda: len(system.log._outstanding) == 500)
+        appends = asyncio.gather(*(patient.append(event, about(event)) for _ in range(500)))
+        await eventually(lambda: len(patient._outstanding) == 500)
     finally:
         own_kafka.resume()
     offsets = {one.offset for one in await appends}
@@ -158,19 +173,25 @@ async def test_nobody_waits_for_the_client_to_look_for_what_has_timed_out(
     await log.stop()
 
 
-async def test_what_is_refused_while_a_broker_hangs_is_never_appended(system: Backbone, own_kafka: OwnKafka) -> None:
+async def test_what_is_refused_while_a_broker_hangs_is_never_appended(
+    system: Backbone, patient: Log, own_kafka: OwnKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late it is looked: what is on its way is given up once all others were refused."""
+    monkeypatch.setattr("streams.log.STALLED_AFTER", STALLED_AFTER)
     own_kafka.pause()
     try:
         async with asyncio.timeout(FAR_MORE_THAN_TWO_SECONDS):
             on_its_way = ForsendelseAkseptert(forsendelse_id=uuid4())  # that needs no key first
-            first = asyncio.ensure_future(system.log.append(on_its_way, about(on_its_way)))
-            await eventually(lambda: system.log.stalled)
+            first = asyncio.ensure_future(patient.append(on_its_way, about(on_its_way)))
+            await eventually(lambda: patient.stalled)
             refused = [ForsendelseAkseptert(forsendelse_id=uuid4()) for _ in range(20)]
             outcomes = await asyncio.gather(
-                *(system.log.append(one, about(one)) for one in refused), return_exceptions=True
+                *(patient.append(one, about(one)) for one in refused), return_exceptions=True
             )
-            with pytest.raises(Unacknowledged):  # which the broker may have in its hands
-                await first
+            with monkeypatch.context() as patch:
+                patch.setattr("streams.log.GIVEN_UP_AFTER", GIVEN_UP_AFTER)
+                with pytest.raises(Unacknowledged):  # which the broker may have in its hands
+                    await first
     finally:
         own_kafka.resume()
     assert {type(one) for one in outcomes} == {Unavailable}
@@ -245,13 +266,16 @@ async def test_what_is_too_large_is_refused_for_good_and_what_follows_is_appende
     assert {str(one) for one in [*before, *after]} <= set(there)
 
 
-async def test_what_the_broker_finds_too_large_is_told_the_same_and_the_rest_goes_on(system: Backbone) -> None:
-    topic = make_topic(system.settings.kafka, "small", max_message_bytes="2000")
+async def test_what_the_broker_finds_too_large_is_told_the_same_and_the_rest_goes_on(
+    patient: Log, own_kafka: OwnKafka
+) -> None:
+    topic = make_topic(own_kafka.bootstrap, "small", max_message_bytes="2000")
     with pytest.raises(TooLarge):
-        await system.log.send(topic, "k", os.urandom(10_000), [])
-    following = [await system.log.send(topic, "k", b"small", []) for _ in range(20)]
+        await patient.send(topic, "k", os.urandom(10_000), [])
+    following = [await patient.send(topic, "k", b"small", []) for _ in range(20)]
     assert [at.offset for at in following] == list(range(20))
-    assert await system.send(1)
+    event = ForsendelseAkseptert(forsendelse_id=uuid4())
+    assert await patient.append(event, about(event))
 
 
 async def test_a_topic_that_nobody_made_is_our_fault_and_not_a_matter_of_time(system: Backbone) -> None:
