@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import asyncpg
 
@@ -17,9 +16,29 @@ from infra.migrate import migrate
 from infra.settings import Settings
 from projections import versions
 from projections.projection import projections
-from tests.support.eventually import eventually_found
 
-WORK = "import asyncio; from infra.settings import Settings; from projections.worker import ROLES, work; "
+WORK = """
+import asyncio
+from infra import logs
+from infra.settings import Settings
+from projections.worker import ROLES, SWEEPER, work
+from streams.agents import Carrier
+
+roles = {roles}
+missing, load = {{*roles}} - {{SWEEPER}}, Carrier.load
+
+async def told(carrier, partitions):
+    positions = await load(carrier, partitions)
+    missing.discard(carrier.work.role)
+    if not missing:
+        print("begun", flush=True)
+    return positions
+
+Carrier.load = told
+logs.configure()  # they go to standard error
+asyncio.run(work(Settings(), roles))
+"""
+"""A worker that says when it has claimed partitions in every role that reads any."""
 
 
 async def install_tables(connection: Connection) -> None:
@@ -39,23 +58,16 @@ async def prepare(dsn: str) -> None:
 
 @asynccontextmanager
 async def working(settings: Settings, roles: str = "ROLES") -> AsyncIterator[None]:
-    """A worker process, once it has begun to decide about the configuration: no call waits for it to start."""
+    """A worker process, once it has begun, whoever else is at work there: no call waits for it to start."""
     environment = os.environ | {"FIKS_KAFKA": settings.kafka, "FIKS_POSTGRES": settings.postgres}
     environment["FIKS_STATE"] = str(settings.state)
-    program = f"{WORK}asyncio.run(work(Settings(), {roles}))"
-    made = await asyncio.create_subprocess_exec(*leashed((sys.executable, "-c", program)), env=environment)
+    made = await asyncio.create_subprocess_exec(
+        *leashed((sys.executable, "-c", WORK.format(roles=roles))), env=environment, stdout=asyncio.subprocess.PIPE
+    )
     try:
-        await eventually_found(partial(_has_begun, settings.postgres))
+        assert made.stdout
+        assert await made.stdout.readline() == b"begun\n"
         yield
     finally:
         made.terminate()
         await made.wait()
-
-
-async def _has_begun(dsn: str) -> bool:
-    """Whether some worker has claimed partitions as that decider, by the checkpoints that it makes then."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        return bool(await connection.fetch("select from checkpoint where name = 'decider:konfigurasjon'"))
-    finally:
-        await connection.close()
