@@ -40,6 +40,12 @@ class Post:
 
     async def send(self, konto_id: UUID, body: bytes = b"", **fields: Any) -> MeldingSendt:
         """Append one message, its content stored as the gateway stores it."""
+        made = await self.stored(konto_id, body, **fields)
+        await self.system.log.append(made, about(made))
+        return made
+
+    async def stored(self, konto_id: UUID, body: bytes = b"", **fields: Any) -> MeldingSendt:
+        """A message that is yet to be appended, its content stored."""
         made = sendt(konto_id, **fields)
         if body:
             name, key = await self.system.log.keys.for_sealing(key_id_of(stream_of(konto_id, made.melding_id)))
@@ -47,7 +53,6 @@ class Post:
             await self.blobs.put(blob, sealing(key, blob, chunks_of(body)))
             stored = {"melding_id": made.melding_id, "blob": blob, "nokkel": name, "storrelse": len(body)}
             made = sendt(konto_id, **fields | stored)
-        await self.system.log.append(made, about(made))
         return made
 
     async def status(self, melding_id: UUID) -> str | None:
