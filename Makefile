@@ -47,7 +47,7 @@ format: $(READY) ## Mend the style where it can be mended
 	@$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY) ## Measure against the plain libraries; NAME=rebuild, accept, auth, latency, documents, fiksio (or its first part, messages) for one; ARGS goes to it
+bench: $(READY) ## Measure against the plain libraries; NAME=rebuild, accept, auth, latency, documents, fiksio (or its first part, messages), soak for one; ARGS goes to it
 	@for name in $(or $(NAME),rebuild accept auth latency documents fiksio); do $(BIN)/python -m tests.bench.$$name $(ARGS); done
 
 chaos: $(READY) ## Kill and freeze everything under load, ROUNDS=20 times with SEED=1, and count what was lost

@@ -30,12 +30,13 @@ COMPARED = {
         "accept_two_processes_vs_one",
     },
     "latency": {f"latency_{rate}_{part}" for rate in (10, 100, 1_000) for part in ("p50", "p99")},
+    "soak": {f"{name}_{what}" for name in ("gateway-1", "worker-2", "kafka") for what in ("memory", "files")},
 }
 
 
 def run(name: str, arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", f"tests.bench.{name}", arguments],
+        [sys.executable, "-m", f"tests.bench.{name}", *arguments.split()],
         check=False,
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -47,7 +48,9 @@ def run(name: str, arguments: str, folder: Path) -> subprocess.CompletedProcess[
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("rebuild", "12000"), ("accept", "short"), ("latency", "short")], ids=str
+    ("name", "arguments"),
+    [("rebuild", "12000"), ("accept", "short"), ("latency", "short"), ("soak", "0.2 20")],
+    ids=str,
 )
 def test_every_figure_is_measured(name: str, arguments: str, tmp_path: Path) -> None:
     ran = run(name, arguments, tmp_path)
