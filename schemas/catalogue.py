@@ -112,10 +112,11 @@ def part(cls: type[T]) -> type[T]:
 
 
 def _shown(record: Any) -> str:
-    hidden = _personal_fields(record.__class__)
+    cls = record.__class__
+    hidden = _personal_fields(cls)
     values = ((name, getattr(record, name)) for name in record.__struct_fields__)
     shown = (f"{name}={'***' if name in hidden and value else repr(value)}" for name, value in values)
-    return f"{type(record).__name__}({', '.join(shown)})"
+    return f"{cls.__name__}({', '.join(shown)})"
 
 
 @cache

@@ -60,8 +60,8 @@ class Senders:
         """One letter, and what has happened to it."""
         try:
             async with self._session.post(self._konto, data=LETTER, headers=self._headers | KIND) as answer:
-                said: Any = await answer.json()
                 answer.raise_for_status()
+                said: Any = await answer.json()
             history = f"{self._system.addresses['gateway']}/api/v2/forsendelser/{said['id']}/hendelser"
             async with self._session.get(history, headers=self._headers) as answer:
                 answer.raise_for_status()
@@ -75,13 +75,15 @@ class Senders:
         room, begun, number = asyncio.Semaphore(MOST_AT_ONCE), time.monotonic(), 0
 
         async def one() -> None:
-            async with room:
+            try:
                 await self.send()
+            finally:
+                room.release()
 
         async with asyncio.TaskGroup() as sending:
             while time.monotonic() < until:
-                async with room:
-                    sending.create_task(one())
+                await room.acquire()
+                sending.create_task(one())
                 number += 1
                 await asyncio.sleep(begun + number / rate - time.monotonic())
 

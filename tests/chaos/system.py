@@ -18,6 +18,8 @@ from infra.settings import Settings
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]
+FIKS = ("-m", "gateway.cli")
+"""What Python is given to run ``fiks``."""
 
 
 @dataclass(slots=True)
@@ -87,9 +89,15 @@ class System:
         return [f"http://127.0.0.1:{one.process.port}" for one in self.gateways]
 
     def node(
-        self, name: str, *command: str, port: int | None = None, path: str | None = None, **settings: object
+        self,
+        name: str,
+        *command: str,
+        program: tuple[str, ...] = FIKS,
+        port: int | None = None,
+        path: str | None = None,
+        **settings: object,
     ) -> Node:
-        """A process of the product: ``fiks COMMAND``."""
+        """A process of the product: ``fiks COMMAND``, or the ``program`` that stands for it."""
         environment = self.environment | ({"FIKS_GATEWAY_PORT": str(port)} if port else {})
         environment |= {f"FIKS_{setting.upper()}": str(value) for setting, value in settings.items()}
 
@@ -100,13 +108,13 @@ class System:
             except ClientError:
                 return False
 
-        argv = (sys.executable, "-m", "gateway.cli", *command)
+        argv = (sys.executable, *program, *command)
         process = Process(name, argv, env=environment, port=port, ready=ready if path else None, cwd=ROOT, patience=120)
         return Node(process, self.folder / f"{name}.log")
 
     async def step(self, *command: str) -> None:
         """Run ``fiks COMMAND`` to its end."""
-        argv = (sys.executable, "-m", "gateway.cli", *command)
+        argv = (sys.executable, *FIKS, *command)
         log = self.folder / "steps.log"
         running = Running(Process(command[0], argv, env=self.environment, step=True, cwd=ROOT), log)
         if await running.exited() != 0:
@@ -114,8 +122,12 @@ class System:
 
 
 @asynccontextmanager
-async def system(gateways: int, workers: int, *, measured: bool = False) -> AsyncIterator[System]:
-    """Start everything; stop everything. Where it is `measured`, its Kafka is as `fiks up` starts it."""
+async def system(
+    gateways: int, workers: int, *, measured: bool = False, program: tuple[str, ...] = FIKS
+) -> AsyncIterator[System]:
+    """Start everything; stop everything. Where it is `measured`, its Kafka is as `fiks up` starts it. Its gateways are
+    run by the ``program``.
+    """
     with temporary_folder() as folder:
         kafka, postgres = OwnKafka(folder, measured=measured), OwnPostgres(folder)
         issuer_port = free_port()
@@ -134,7 +146,7 @@ async def system(gateways: int, workers: int, *, measured: bool = False) -> Asyn
         issuer = made.node("issuer", "issuer", port=issuer_port, path="/.well-known/oauth-authorization-server")
         made.amqp_ports = [free_port() for _ in range(gateways)]
         made.gateways = [
-            made.node(f"gateway-{number}", "gateway", port=free_port(), path="/readyz", amqp_port=amqp)
+            made.node(f"gateway-{number}", "gateway", program=program, port=free_port(), path="/readyz", amqp_port=amqp)
             for number, amqp in enumerate(made.amqp_ports, 1)
         ]
         made.workers = [made.node(f"worker-{number}", "worker") for number in range(1, workers + 1)]

@@ -28,7 +28,7 @@ from infra.local.certificates import Tls, local_tls
 from infra.local.ports import free_port
 from infra.local.processes import leashed
 from tests.support.eventually import eventually, eventually_found
-from tests.support.gateway import BOUNDARY, Caller, ends_of, environment, events_after, letter, running_gateway
+from tests.support.gateway import BOUNDARY, PATIENT, Caller, ends_of, environment, events_after, letter, running_gateway
 from tests.support.stack import OwnKafka
 
 KIND = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
@@ -36,18 +36,6 @@ LETTER = letter()
 PAUSES = (0.0, 0.002, 0.01, 0.05, 0.2)
 """Seconds for which those who call rest between two calls, on a connection that stays open, or with a new one."""
 ROUNDS = 6
-PATIENT = """
-from gateway import cli
-command = cli.cli.get_command(None, "gateway")  # which says where metrics go, before anything defines one
-from gateway import app
-from streams import log
-app.LINGER, log.STALLED_AFTER, log.GIVEN_UP_AFTER = 5 * app.LINGER, 60.0, 90.0
-log.SETTINGS |= dict.fromkeys(("message.timeout.ms", "socket.timeout.ms", "request.timeout.ms"), 60_000)
-command([])
-"""
-"""Runs a gateway that waits longer for the log and for callers, which a busy machine makes late: what is refused or cut
-off is so because a gateway was replaced.
-"""
 
 
 @dataclass
@@ -81,7 +69,7 @@ class Calling:
 @asynccontextmanager
 async def gateway(caller: Caller, ports: tuple[int, int], files: Tls) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that serves on the ports, on the second over TLS; stopped in order at the end."""
-    command, (plain, over_tls) = leashed((sys.executable, "-c", PATIENT)), ports
+    command, (plain, over_tls) = leashed((sys.executable, *PATIENT)), ports
     secure = {"gateway_tls_port": over_tls, "tls_certificate": files.certificate, "tls_key": files.key}
     told = environment(caller.settings, gateway_port=plain, **secure)
     process = await asyncio.create_subprocess_exec(*command, env=told)

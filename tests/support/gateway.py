@@ -46,6 +46,23 @@ UNSET = (
     *("korrelasjonsid", "signeringUtloper", "signaturType", "eksternReferanse"),
 )
 BOUNDARY = "JettyHttpClient-1bcdefghijklmn"
+PATIENT = (
+    "-c",
+    """
+from gateway import cli
+command = cli.cli.get_command(None, "gateway")  # which says where metrics go, before anything defines one
+from gateway import app
+from infra import ends
+from streams import log
+app.LINGER, log.STALLED_AFTER, log.GIVEN_UP_AFTER = 5 * app.LINGER, 60.0, 90.0
+log.SETTINGS |= dict.fromkeys(("message.timeout.ms", "socket.timeout.ms", "request.timeout.ms"), 60_000)
+ends.ATTEMPTS = (0.5, 60.0)
+command([])
+""",
+)
+"""What Python is given to run a gateway that waits longer for the log and for callers, which a busy machine makes late:
+what is refused or cut off by it is so for another reason.
+"""
 
 
 @dataclass(frozen=True, slots=True)
