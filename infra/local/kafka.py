@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from infra.local import kafka_jars
-from infra.local.ports import free_port
+from infra.local.ports import Ports
 from infra.local.processes import Process, Running, run
 from infra.local.requirements import provide_java
 
@@ -137,7 +137,8 @@ def configuration(node: KafkaNode) -> str:
 
 async def _format(folder: Path) -> None:
     """Format the log dir of a node, which is the same for any other: all are the first of the same cluster."""
-    node = KafkaNode(folder, free_port(), free_port())
+    with Ports() as ports:
+        node = KafkaNode(folder, ports.take(), ports.take())
     await node._configure()
     storage = ("format", "--cluster-id", CLUSTER_ID, "--config", str(node._properties))
     await run("java", f"@{node._options}", SHORT_RUN, "kafka.tools.StorageTool", *storage)
@@ -145,8 +146,8 @@ async def _format(folder: Path) -> None:
 
 async def _train(archive: Path) -> None:
     """Run a node once, so that the JVM writes down the classes it loaded."""
-    with tempfile.TemporaryDirectory() as folder:
-        node = KafkaNode(Path(folder), free_port(), free_port())
+    with tempfile.TemporaryDirectory() as folder, Ports() as ports:
+        node = KafkaNode(Path(folder), ports.take(), ports.take())
         await node._lay_out()
         options = node._options.read_text()
         node._options.write_text(f'{options}"-XX:ArchiveClassesAtExit={archive}"\n')

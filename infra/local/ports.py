@@ -37,12 +37,6 @@ class Ports:
         raise OSError("no free port found between 20000 and 32000: stop some servers")
 
 
-def free_port(wanted: int | None = None) -> int:
-    """A port as `Ports.take` gives it, but promised to nobody from here on."""
-    with Ports() as ports:
-        return ports.take(wanted)
-
-
 def _promise(port: int) -> socket.socket | None:
     """None if another has it. An abstract name is as wide as the ports are, needs no file and ends with its process."""
     promise = socket.socket(socket.AF_UNIX)

@@ -34,7 +34,6 @@ from gateway.auth.grant import token_for
 from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
 from infra.keks import InTheClear, Keks
-from infra.local.ports import free_port
 from infra.local.processes import leashed
 from infra.settings import Settings
 from schemas.envelope import fact
@@ -45,6 +44,7 @@ from tests.bench.arguments import asked
 from tests.bench.events import TOPIC, mottatt
 from tests.bench.report import Report
 from tests.support.gateway import BOUNDARY, form, metadata, pdf, served
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka, temporary_folder
 
 Popen = subprocess.Popen[bytes]

@@ -34,7 +34,6 @@ from gateway.auth.memory import Memory
 from gateway.auth.principal import PRINCIPAL, Principal
 from gateway.auth.snapshot import SnapshotFile
 from gateway.seed import credentials, seed
-from infra.local.ports import free_port
 from infra.settings import Settings
 from schemas.envelope import By, Envelope, decided, fact
 from schemas.konfigurasjon import (
@@ -58,6 +57,7 @@ from tests.support.dokumentlager import Lager, gateway_process, running_lager
 from tests.support.fiks_io_konto import give
 from tests.support.gateway import lasting_tokens
 from tests.support.issuer import running_issuer
+from tests.support.ports import free_port
 from tests.support.revoking import KONTO, RIGHT, consuming, reader, status, without_the_right
 from tests.support.stack import OwnKafka, temporary_folder
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession
 
-from infra.local.ports import free_port
 from infra.local.processes import Process, Running
 from infra.settings import Settings
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]

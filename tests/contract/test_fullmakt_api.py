@@ -15,9 +15,9 @@ from gateway.fullmakt import FULLMAKTER, Fullmakter
 from gateway.routes.fullmakt import routes
 from gateway.seed import PROVDAL, TESTVIK
 from gateway.stand_ins.population import ASE, DOLLY, KARE, MINA, RESSURS, SKOLE
-from infra.local.ports import free_port
 from tests.support.door import VENDOR, Door, door, shown
 from tests.support.issuer import running_issuers
+from tests.support.ports import free_port
 from tests.support.registers import asking, running_stand_ins, settings_of
 
 BASE = "/fullmakt/api/v1"

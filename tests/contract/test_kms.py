@@ -22,9 +22,9 @@ from moto.server import ThreadedMotoServer
 from gateway.cli import cli
 from infra.keks import Keks
 from infra.kms import AwsKms, Vault, keks, signed
-from infra.local.ports import free_port
 from infra.settings import Settings
 from streams.domain.errors import Rejected, Unavailable
+from tests.support.ports import free_port
 
 KEY = bytes(range(32))
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-north-1"}

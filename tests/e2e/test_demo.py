@@ -20,8 +20,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from infra import metrics
-from infra.local.ports import free_port
 from tests.support.eventually import eventually
+from tests.support.ports import wanted_port
 from tests.support.stack import temporary_folder
 
 ROOT = Path(__file__).parents[2]
@@ -71,10 +71,10 @@ def environment(collected: list[ResourceSpans]) -> Iterator[dict[str, str]]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FIKS_")} | {
             "FIKS_OTEL": os.environ["FIKS_OTEL"],
             "FIKS_STATE": str(folder),
-            "FIKS_KAFKA": f"127.0.0.1:{free_port()}",
-            "FIKS_POSTGRES": f"postgresql://fiks@127.0.0.1:{free_port()}/fiks",
-            "FIKS_GATEWAY_PORT": str(free_port()),
-            "FIKS_ISSUER_PORT": str(free_port()),
+            "FIKS_KAFKA": f"127.0.0.1:{wanted_port()}",
+            "FIKS_POSTGRES": f"postgresql://fiks@127.0.0.1:{wanted_port()}/fiks",
+            "FIKS_GATEWAY_PORT": str(wanted_port()),
+            "FIKS_ISSUER_PORT": str(wanted_port()),
         }
         yield environment
         fiks(environment, "down")

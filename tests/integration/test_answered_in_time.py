@@ -13,9 +13,9 @@ from aiohttp import ClientSession, web
 from gateway import deadline
 from gateway.deadline import in_time, without_deadline
 from gateway.problems import problems
-from infra.local.ports import free_port
 from tests.support import workers
 from tests.support.gateway import Caller, letter, running_gateway, served
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka
 
 LETTER = letter()

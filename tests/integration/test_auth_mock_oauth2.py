@@ -19,13 +19,13 @@ from gateway.auth.memory import MEMORY
 from gateway.auth.tokens import TOKENS, Tokens
 from gateway.issuer.maskinporten import party
 from gateway.seed import PROVDAL, TESTVIK
-from infra.local.ports import free_port
 from infra.settings import Settings
 from streams.domain.errors import NotAuthenticated
 from tests.support.door import OTHER_VENDOR, PID, VENDOR
 from tests.support.eventually import eventually
 from tests.support.gateway import Caller, running_gateway, served
 from tests.support.mock_oauth2 import mock_oauth2
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka, temporary_folder
 
 SAID = {

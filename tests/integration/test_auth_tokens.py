@@ -20,11 +20,11 @@ from gateway.auth.claims import NotNow
 from gateway.auth.issuer_keys import IssuerKeys, signing_keys
 from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import Maskinporten
-from infra.local.ports import free_port
 from streams.domain.errors import NotAuthenticated, Unavailable
 from tests.support.eventually import eventually
 from tests.support.gateway import served
 from tests.support.issuer import NO_IDPORTEN, rsa_key, running_issuer
+from tests.support.ports import free_port
 
 
 class Clock:

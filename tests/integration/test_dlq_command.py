@@ -10,7 +10,6 @@ from click.testing import CliRunner, Result
 from prometheus_client import REGISTRY
 
 from gateway.cli import cli
-from infra.local.ports import free_port
 from schemas.codec import encode
 from schemas.topics import TOPICS
 from streams import dead_letters
@@ -18,6 +17,7 @@ from streams.domain.errors import Unavailable
 from streams.gauges import Gauges
 from tests.support.backbone import Backbone, about, mottatt
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 
 TOPIC = "fiks.svarut"
 

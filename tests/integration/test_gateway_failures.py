@@ -12,7 +12,6 @@ import pytest_asyncio
 from aiohttp import ClientSession
 
 from infra.crypto.segments import sealed_size
-from infra.local.ports import free_port
 from infra.local.processes import leashed
 from schemas.svarut import ForsendelseMottatt
 from tests.support.eventually import eventually
@@ -29,6 +28,7 @@ from tests.support.gateway import (
     until_log_takes,
 )
 from tests.support.memory import resident
+from tests.support.ports import free_port
 from tests.support.records import records_on
 from tests.support.stack import OwnKafka, temporary_folder
 

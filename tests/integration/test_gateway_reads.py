@@ -20,7 +20,6 @@ from gateway.context import LOG, READS
 from gateway.reads import TOPIC
 from gateway.seed import MOTTAR_SELV, credentials
 from infra.ends import Ends
-from infra.local.ports import free_port
 from infra.partitions import partition_of
 from projections.freshness import position
 from schemas.svarut import PrintKvittert, Slettetype, SlettingBegjart
@@ -30,6 +29,7 @@ from tests.support import workers
 from tests.support.backbone import about
 from tests.support.eventually import eventually
 from tests.support.gateway import Caller, form, metadata, pdf, running_gateway, served
+from tests.support.ports import free_port
 from tests.support.records import records_on
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 

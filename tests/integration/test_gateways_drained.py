@@ -25,10 +25,10 @@ from gateway.port import Port
 from gateway.routes.health import alive
 from gateway.tls import tls
 from infra.local.certificates import Tls, local_tls
-from infra.local.ports import free_port
 from infra.local.processes import leashed
 from tests.support.eventually import eventually, eventually_found
 from tests.support.gateway import BOUNDARY, PATIENT, Caller, ends_of, environment, events_after, letter, running_gateway
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka
 
 KIND = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}

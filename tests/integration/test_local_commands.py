@@ -16,8 +16,8 @@ import asyncpg
 import psutil
 import pytest
 
-from infra.local.ports import free_port
 from infra.migrate import migrate
+from tests.support.ports import wanted_port
 from tests.support.stack import temporary_folder
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +29,8 @@ class Fiks:
     def __init__(self, state: Path) -> None:
         self._env = os.environ | {
             "FIKS_STATE": str(state),
-            "FIKS_KAFKA": f"127.0.0.1:{free_port()}",
-            "FIKS_POSTGRES": f"postgresql://fiks@127.0.0.1:{free_port()}/fiks",
+            "FIKS_KAFKA": f"127.0.0.1:{wanted_port()}",
+            "FIKS_POSTGRES": f"postgresql://fiks@127.0.0.1:{wanted_port()}/fiks",
         }
 
     def __call__(self, *command: str, code: int = 0, **env: str) -> str:

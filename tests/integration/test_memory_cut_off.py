@@ -11,9 +11,9 @@ from pathlib import Path
 from gateway.app import make_app
 from gateway.auth.memory import MEMORY
 from gateway.auth.tokens import TOKENS
-from infra.local.ports import free_port
 from tests.support.eventually import eventually, eventually_found
 from tests.support.gateway import Caller, running_gateway, served
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka
 
 SOON = 3.0

@@ -19,7 +19,6 @@ from confluent_kafka import Producer
 
 from gateway.auth.login import person_token
 from gateway.seed import ADMINISTRATORS, TESTVIK
-from infra.local.ports import free_port
 from infra.local.processes import leashed
 from infra.settings import Settings
 from streams import dead_letters
@@ -27,6 +26,7 @@ from tests.support import workers
 from tests.support.backbone import TOPIC, about, mottatt
 from tests.support.eventually import eventually, eventually_found
 from tests.support.gateway import BOUNDARY, Caller, environment, form, metadata, pdf, running_gateway, served
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
 ADMINISTRATOR = ADMINISTRATORS[TESTVIK].pid

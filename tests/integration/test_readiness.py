@@ -20,10 +20,10 @@ from gateway.auth.memory import MEMORY
 from gateway.issuer.people import PEOPLE
 from gateway.issuer.serving import issuers
 from gateway.seed import TESTVIK, credentials, seed
-from infra.local.ports import free_port
 from infra.settings import Settings
 from tests.support.eventually import eventually, eventually_found
 from tests.support.gateway import NOWHERE, served
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka, temporary_folder
 
 KEYS = ("/.well-known/", "/jwks")

@@ -20,12 +20,12 @@ from gateway.registers.maskinporten import MARGIN, Client, KeptToken, Maskinport
 from gateway.registers.matrikkel import Matrikkel, connected
 from gateway.seed import TESTVIK
 from gateway.stand_ins.population import ASE, DOLLY, EIERE, KARE, MINA, ODD
-from infra.local.ports import free_port
 from infra.settings import Settings
 from schemas.dokumentlager import Matrikkelenhet
 from streams.domain.errors import Unavailable
 from tests.support.gateway import served
 from tests.support.issuer import rsa_key, running_issuer
+from tests.support.ports import free_port
 from tests.support.registers import running_registers
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from infra.local.ports import free_port
 from infra.virus import PATIENCE, SLOWEST, Clamd, Outcome, Scan, Scanner, Verdict, scanner
 from tests.support.clamd import EICAR, LIMIT, SIGNATURE, real_clamd, stand_in
+from tests.support.ports import free_port
 from tests.support.stack import temporary_folder
 
 

@@ -32,12 +32,12 @@ from gateway.registers.parties import Party
 from gateway.seed import ADMINISTRATORS, OPERATOR, PROVDAL, TESTVIK, Organisation, credentials
 from gateway.stand_ins import matrikkel
 from gateway.stand_ins.door import Door
-from infra.local.ports import free_port
 from infra.local.processes import leashed
 from infra.settings import Settings
 from tests.support.eventually import eventually, eventually_found
 from tests.support.files import stored_in
 from tests.support.gateway import running_gateway, served
+from tests.support.ports import free_port
 from tests.support.stack import OwnKafka, OwnPostgres
 from tests.support.workers import prepare, working
 

@@ -26,7 +26,6 @@ from gateway.auth.tokens import TOKENS
 from gateway.context import LOG
 from gateway.issuer.serving import issuers
 from gateway.seed import credentials, seed
-from infra.local.ports import free_port
 from infra.settings import Settings
 from schemas.audit import AutentiseringerFeilet
 from schemas.codec import decode
@@ -36,6 +35,7 @@ from streams import topics
 from streams.domain.errors import Unavailable
 from tests.support.eventually import eventually
 from tests.support.files import stored_in
+from tests.support.ports import free_port
 from tests.support.records import records_on
 
 NOWHERE = "postgresql://nobody:none@127.0.0.1:1/none"

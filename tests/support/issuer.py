@@ -12,7 +12,7 @@ from joserfc.jwk import RSAKey
 from gateway.issuer.idporten import IdPorten
 from gateway.issuer.maskinporten import Maskinporten
 from gateway.issuer.serving import make_app
-from infra.local.ports import free_port
+from tests.support.ports import free_port
 
 NO_IDPORTEN = "http://127.0.0.1:1/idporten"
 """The name of an issuer that never answers."""

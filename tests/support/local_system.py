@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.local.ports import free_port
 from infra.local.record import Record
+from tests.support.ports import wanted_port
 from tests.support.stack import temporary_folder
 
 
@@ -35,7 +35,7 @@ async def local_system() -> AsyncIterator[System]:
     """Started and seeded; stopped and removed at the end."""
     with temporary_folder() as state:
         # Gateways share their port with whoever listens there too, so another system's default port will not do.
-        environment = os.environ | {"FIKS_STATE": str(state), "FIKS_GATEWAY_PORT": str(free_port())}
+        environment = os.environ | {"FIKS_STATE": str(state), "FIKS_GATEWAY_PORT": str(wanted_port())}
         try:
             await _fiks("up", environment)
             # Not of `fiks status`, which fails where one look at one process took too long.

@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from infra.local.ports import free_port
 from infra.local.processes import Check, Process, Running
 from tests.support.debian import libraries_in, unpacked
+from tests.support.ports import free_port
 
 ERLANG = (
     "asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools ssl syntax-tools tftp tools"

@@ -16,10 +16,10 @@ from gateway.registers.krr import Krr
 from gateway.registers.maskinporten import Maskinporten, client
 from gateway.registers.matrikkel import connected
 from gateway.stand_ins.serving import make_app
-from infra.local.ports import free_port
 from infra.settings import Settings
 from tests.support.gateway import served
 from tests.support.issuer import Issuers, running_issuers
+from tests.support.ports import free_port
 
 
 class Registers(NamedTuple):

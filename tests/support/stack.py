@@ -23,10 +23,10 @@ import psutil
 
 from infra.local import commands
 from infra.local.kafka import SHORT_RUN, KafkaNode
-from infra.local.ports import free_port
 from infra.local.postgres import PostgresNode
 from infra.local.processes import Died, Process, Running
 from infra.local.stack import Stack, main
+from tests.support.ports import free_port
 
 
 @contextmanager

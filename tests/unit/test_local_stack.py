@@ -11,11 +11,12 @@ import pytest
 
 from infra.local.account import Account
 from infra.local.commands import _put_aside, adopt_running_stack
-from infra.local.ports import Ports, free_port
+from infra.local.ports import Ports
 from infra.local.record import AlreadyRunning, Record
 from infra.local.stack import Stack
 from infra.local.supervisor import Supervisor, back_off
 from infra.settings import Settings
+from tests.support.ports import free_port, wanted_port
 
 
 @pytest.fixture
@@ -24,28 +25,33 @@ def taken() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_the_wanted_port_is_used_when_it_is_free() -> None:
-    wanted = free_port()
-    assert free_port(wanted) == wanted
-
-
-def test_a_free_port_is_used_where_the_wanted_one_is_taken(taken: int) -> None:
-    assert free_port(taken) != taken
-
-
-def test_free_ports_are_none_that_the_kernel_gives_to_clients() -> None:
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    assert free_port() < lowest
-
-
 @pytest.fixture
 def ports() -> Iterator[Ports]:
     with Ports() as ports:
         yield ports
 
 
+def test_the_wanted_port_is_used_when_it_is_free(ports: Ports) -> None:
+    wanted = wanted_port()
+    assert ports.take(wanted) == wanted
+
+
+def test_a_free_port_is_used_where_the_wanted_one_is_taken(taken: int, ports: Ports) -> None:
+    assert ports.take(taken) != taken
+
+
+def test_free_ports_are_none_that_the_kernel_gives_to_clients(ports: Ports) -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert ports.take() < lowest
+
+
+def test_a_port_of_a_test_stays_promised_to_it(ports: Ports) -> None:
+    port = free_port()
+    assert ports.take(port) != port
+
+
 def test_two_that_choose_at_the_same_time_never_get_the_same(ports: Ports) -> None:
-    wanted = ports.take(free_port())
+    wanted = ports.take(wanted_port())
     choose = f"from infra.local.ports import Ports\nwith Ports() as ports: print(ports.take({wanted}))"
     other = subprocess.run([sys.executable, "-c", choose], capture_output=True, check=True, text=True)
     assert int(other.stdout) != wanted
@@ -69,7 +75,7 @@ def test_a_promised_port_is_one_that_several_can_share(ports: Ports) -> None:
 
 
 def test_two_stacks_share_no_port(tmp_path: Path) -> None:
-    settings = wanting(free_port(), tmp_path)
+    settings = wanting(wanted_port(), tmp_path)
     with Ports() as ports, Ports() as others:
         one, other = Stack(settings, ports), Stack(settings, others)
     used = [{process.port for process in stack.processes() if process.port} for stack in (one, other)]

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from gateway.app import runner_of
-from infra.local.ports import free_port
+from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from pamqp import commands
 
 from gateway.app import serve_amqp
-from infra.local.ports import free_port
 from tests.support.dokumentlager import Lager
+from tests.support.ports import free_port
 from tests.support.revoking import (
     INTEGRASJONER,
     Loss,

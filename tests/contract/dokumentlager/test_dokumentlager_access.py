@@ -15,10 +15,10 @@ from gateway.auth.persons import PERSONS
 from gateway.issuer.people import PEOPLE
 from gateway.matrikkel import EIERE, Eier, Eiertype
 from gateway.seed import PROVDAL, TESTVIK
-from infra.local.ports import free_port
 from schemas.codec import decode
 from schemas.dokumentlager import Eksponering
 from tests.support.dokumentlager import Lager, Party, form, said_of
+from tests.support.ports import free_port
 from tests.support.records import records_on
 
 ASE, KARE, MINA, DOLLY = (one.pid for one in PEOPLE[:4])

@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import ClientError, ClientSession
 
 from infra.local.cache import cached
-from infra.local.ports import free_port
 from infra.local.processes import plain_environment, run
 from infra.local.requirements import provide_java
+from tests.support.ports import free_port
 
 POM = Path(__file__).with_name("pom.xml")
 MAIN = "no.nav.security.mock.oauth2.StandaloneMockOAuth2ServerKt"
