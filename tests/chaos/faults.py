@@ -99,6 +99,21 @@ async def freeze_postgres(system: System, chance: random.Random) -> None:
     system.postgres.resume()
 
 
+async def cut_off(system: System, chance: random.Random) -> None:
+    """The network from a process to Kafka, PostgreSQL or both is cut: what was on its way is lost, or arrives late."""
+    name = chance.choice(list(system.links))
+    to_kafka, to_postgres = system.links[name]
+    cut = chance.choice(((to_kafka,), (to_postgres,), (to_kafka, to_postgres)))
+    lost = chance.random() < 0.5
+    for link in cut:
+        link.cut()
+    await asyncio.sleep(chance.uniform(1, SESSION + 4))
+    for link in cut:
+        if lost:
+            link.break_off()
+        link.mend()
+
+
 async def leave_and_join(system: System, chance: random.Random) -> None:
     """SIGTERM of a worker, which then comes back."""
     node = chance.choice(system.workers)
@@ -126,6 +141,7 @@ FAULTS: tuple[Fault, ...] = (
     freeze_gateway,
     freeze_kafka,
     freeze_postgres,
+    cut_off,
     leave_and_join,
     join_and_leave,
 )

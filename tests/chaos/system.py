@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from aiohttp import ClientError, ClientSession
 
 from infra.local.processes import Process, Running
 from infra.settings import Settings
+from tests.support.network import Link
 from tests.support.ports import free_port
 from tests.support.stack import OwnKafka, OwnPostgres, temporary_folder
 
@@ -83,6 +84,8 @@ class System:
     workers: list[Node] = field(default_factory=list)
     amqp_ports: list[int] = field(default_factory=list)
     """Where each gateway serves AMQP."""
+    links: dict[str, tuple[Link, Link]] = field(default_factory=dict)
+    """By which some of its processes, by name, come to Kafka and to PostgreSQL."""
 
     def urls(self) -> list[str]:
         """Where the gateways listen."""
@@ -99,6 +102,9 @@ class System:
     ) -> Node:
         """A process of the product: ``fiks COMMAND``, or the ``program`` that stands for it."""
         environment = self.environment | ({"FIKS_GATEWAY_PORT": str(port)} if port else {})
+        if name in self.links:
+            to_kafka, to_postgres = self.links[name]
+            settings |= {"kafka": f"127.0.0.1:{to_kafka.port}", "postgres": self.postgres.over(to_postgres)}
         environment |= {f"FIKS_{setting.upper()}": str(value) for setting, value in settings.items()}
 
         async def ready() -> bool:
@@ -123,13 +129,20 @@ class System:
 
 @asynccontextmanager
 async def system(
-    gateways: int, workers: int, *, measured: bool = False, program: tuple[str, ...] = FIKS
+    gateways: int,
+    workers: int,
+    *,
+    measured: bool = False,
+    program: tuple[str, ...] = FIKS,
+    linked: Sequence[str] = (),
 ) -> AsyncIterator[System]:
     """Start everything; stop everything. Where it is `measured`, its Kafka is as `fiks up` starts it. Its gateways are
-    run by the ``program``.
+    run by the ``program``. The processes that are ``linked`` come to the servers over links.
     """
     with temporary_folder() as folder:
-        kafka, postgres = OwnKafka(folder, measured=measured), OwnPostgres(folder)
+        to_kafka = [Link(free_port()) for _ in linked]
+        kafka, postgres = OwnKafka(folder, measured=measured, links=to_kafka), OwnPostgres(folder)
+        to_postgres = [Link(postgres.port) for _ in linked]
         issuer_port = free_port()
         environment = dict(os.environ) | {
             "FIKS_STATE": str(folder / "state"),
@@ -142,7 +155,8 @@ async def system(
             "FIKS_LOG_LEVEL": "WARNING",
         }
         (folder / "state").mkdir()
-        made = System(kafka, postgres, folder, environment)
+        links = dict(zip(linked, zip(to_kafka, to_postgres, strict=True), strict=True))
+        made = System(kafka, postgres, folder, environment, links=links)
         issuer = made.node("issuer", "issuer", port=issuer_port, path="/.well-known/oauth-authorization-server")
         made.amqp_ports = [free_port() for _ in range(gateways)]
         made.gateways = [
@@ -151,6 +165,8 @@ async def system(
         ]
         made.workers = [made.node(f"worker-{number}", "worker") for number in range(1, workers + 1)]
         try:
+            for link in (*to_kafka, *to_postgres):
+                await link.open()
             await kafka.start()
             await postgres.start()
             for command in (("topics", "apply"), ("migrate",), ("seed",)):
@@ -166,6 +182,8 @@ async def system(
             for node in (*made.gateways, *made.workers, issuer):
                 node.resume()
                 await node.kill()
+            for link in (*to_kafka, *to_postgres):
+                await link.close()
             await postgres.stop()
             await kafka.stop()
 

@@ -11,8 +11,9 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -23,9 +24,10 @@ import psutil
 
 from infra.local import commands
 from infra.local.kafka import SHORT_RUN, KafkaNode
-from infra.local.postgres import PostgresNode
+from infra.local.postgres import ROLE, PostgresNode
 from infra.local.processes import Died, Process, Running
 from infra.local.stack import Stack, main
+from tests.support.network import Link
 from tests.support.ports import free_port
 
 
@@ -125,12 +127,34 @@ def _is_still(pid: int) -> bool:
     return set(states) <= {"T", "Z"}
 
 
-class OwnKafka(OwnServer):
-    """`bootstrap` is its address. Its JVM compiles little, as most tests are over soon, unless it is `measured`."""
+@dataclass(frozen=True)
+class LinkedNode(KafkaNode):
+    """A node that also listens where each of the links leads, and names the link to those who come that way."""
 
-    def __init__(self, folder: Path, *, measured: bool = False) -> None:
+    links: tuple[Link, ...] = ()
+
+    async def _configure(self, *options: str) -> None:
+        await super()._configure(*options)
+        named = [f"LINK{number}://127.0.0.1:" for number in range(len(self.links))]
+        more = {
+            "listeners": [f"{name}{link.target}" for name, link in zip(named, self.links, strict=True)],
+            "advertised.listeners": [f"{name}{link.port}" for name, link in zip(named, self.links, strict=True)],
+            "listener.security.protocol.map": [f"{name.partition(':')[0]}:PLAINTEXT" for name in named],
+        }
+        lines = [line.partition("=") for line in self._properties.read_text().splitlines()]
+        self._properties.write_text(
+            "".join(f"{name}={','.join([value, *more.get(name, ())])}\n" for name, _, value in lines)
+        )
+
+
+class OwnKafka(OwnServer):
+    """`bootstrap` is its address, beside those of the `links` that lead to it. Its JVM compiles little, as most tests
+    are over soon, unless it is `measured`.
+    """
+
+    def __init__(self, folder: Path, *, measured: bool = False, links: Sequence[Link] = ()) -> None:
         options = () if measured else (SHORT_RUN,)
-        node = KafkaNode(folder / "kafka", port=free_port(), controller_port=free_port(), options=options)
+        node = LinkedNode(folder / "kafka", free_port(), free_port(), options, tuple(links))
         super().__init__(node.process(), folder / "kafka.log")
         self.bootstrap = node.bootstrap
         self._data = node.folder / "data"
@@ -151,11 +175,16 @@ class OwnPostgres(OwnServer):
     """
 
     def __init__(self, folder: Path) -> None:
-        node = PostgresNode(folder / "postgres", port=free_port())
+        self.port = free_port()
+        node = PostgresNode(folder / "postgres", self.port)
         super().__init__(node.process(), folder / "postgres.log")
         self._folder = node.folder
         self.dsn = node.dsn()
         self.analyst = node.analyst
+
+    def over(self, link: Link) -> str:
+        """`dsn` for who comes over the link."""
+        return urlsplit(self.dsn)._replace(netloc=f"{ROLE}@127.0.0.1:{link.port}").geturl()
 
     async def lose(self) -> None:
         """SIGKILL, and all that it held is gone: when it is started, it is empty."""
