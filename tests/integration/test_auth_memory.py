@@ -1,5 +1,6 @@
 """The gateway's memory against a real broker: what it folds, what it skips, what it waits for, and outages."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -133,6 +134,23 @@ async def test_what_only_a_newer_release_can_read_keeps_nobody_waiting(own: Topi
         await own.append(PREFIX.pack(MAGIC, 999_999) + b"x", headers(konto(uuid4())))
         await eventually(lambda: bool(memory._follower._waiting))
         assert not await memory.has_moved_on(memory.moment)
+
+
+async def test_it_is_as_old_as_it_is_where_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who is cut off from the log would let those in for an hour more whose rights are gone."""
+    with temporary_folder() as folder:
+        server = OwnKafka(folder)
+        await server.start()
+        topic = Topic("konfigurasjon", "of one test", 1)
+        create(server.bootstrap, topic)
+        memory = Memory(server.bootstrap, topic)
+        await memory.start()
+        await eventually(lambda: memory.ready)
+        await server.kill()
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() - 3600)
+        await eventually(lambda: memory.staleness > 2)
+        await memory.stop()
 
 
 async def test_it_survives_a_broker_that_goes_away() -> None:
