@@ -60,6 +60,7 @@ class Freshness:
 
     A projection that is always a little behind still passes what was the end before: that is how fresh it is. One that
     was further when a look began forgot what it had read (its database was lost), and is as if it had never been seen.
+    So is one that was seen later than it is now: the clock was set back, and the moments before that are none any more.
     """
 
     def __init__(self) -> None:
@@ -70,11 +71,14 @@ class Freshness:
         """At ``moment`` or after it the log ended at ``end``, and after that, until ``now``, the projection was at
         ``next_offset``.
         """
-        known = self._known.get(partition)
-        if known is not None and known.told <= moment and next_offset < known.end:
+        moment, known = min(moment, now), self._known.get(partition)
+        if known is not None and (known.told > now or (known.told <= moment and next_offset < known.end)):
             del self._known[partition]
             self._ahead.pop(partition, None)
-        past_end, since = self._ahead.setdefault(partition, (end, moment))
+        past_end, since = self._ahead.get(partition, (end, moment))
+        if since > now:
+            past_end, since = end, moment
+        self._ahead[partition] = past_end, since
         if next_offset >= end:
             self._is_fresh(partition, _Fresh(moment, end, now))
         elif next_offset >= past_end:

@@ -1,4 +1,7 @@
-"""Counts what comes too often to be told one by one, so that nobody can fill the log. Knows no clock and no log."""
+"""Counts what comes too often to be told one by one, so that nobody can fill the log. Knows no clock and no log.
+
+A window also ends where the clock is set back by as much: it would last until that is as late again.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class Rate:
 
     def has_room(self, now: datetime) -> bool:
         """Whether this one has room; then it takes it."""
-        if now - self._begin >= self._length:
+        if abs(now - self._begin) >= self._length:
             self._begin, self._told = now, 0
         self._told += 1
         return self._told <= self._most
@@ -64,7 +67,7 @@ class Tally(Generic[K]):
         if window.told < self._most:
             window.told += 1
             return True
-        window.more, window.end = window.more + 1, now
+        window.more, window.end = window.more + 1, max(window.end or window.begin, now)
         return False
 
     def take(self, now: datetime | None = None) -> list[Sum[K]]:
@@ -100,4 +103,4 @@ class Tally(Generic[K]):
             del self._windows[kind]
 
     def _ended(self, window: _Window, now: datetime) -> bool:
-        return now - window.begin >= self._length
+        return abs(now - window.begin) >= self._length

@@ -53,7 +53,7 @@ def test_the_oldest_of_several_partitions_counts_and_one_that_is_not_known_makes
 def test_a_look_that_took_long_makes_nothing_older() -> None:
     freshness = Freshness()
     freshness.saw(0, 4, 4, moment(2), moment(2))
-    freshness.saw(0, 3, 4, moment(1), moment(1))
+    freshness.saw(0, 3, 4, moment(1), moment(3))
     assert freshness.of([0]) == moment(2)
 
 
@@ -66,3 +66,21 @@ def test_a_projection_that_forgot_what_it_had_read_is_not_known_to_be_fresh_unti
     assert freshness.of([0]) is None
     freshness.saw(0, 8, 8, moment(7), moment(8))
     assert freshness.of([0]) == moment(7)
+
+
+def test_nothing_is_fresher_than_now_where_the_clock_is_set_back() -> None:
+    freshness = Freshness()
+    freshness.saw(0, 4, 4, moment(3600), moment(3600))
+    freshness.saw(0, 4, 4, moment(3601), moment(1))  # asked before it was set back, and told after
+    assert freshness.of([0]) == moment(1)
+    freshness.saw(0, 5, 5, moment(2), moment(2))
+    assert freshness.of([0]) == moment(2)
+
+
+def test_nor_where_the_projection_was_behind_before() -> None:
+    freshness = Freshness()
+    freshness.saw(0, 4, 3, moment(3600), moment(3600))
+    freshness.saw(0, 6, 5, moment(1), moment(1))
+    assert freshness.of([0]) is None
+    freshness.saw(0, 7, 6, moment(2), moment(2))
+    assert freshness.of([0]) == moment(1)

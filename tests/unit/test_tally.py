@@ -106,3 +106,14 @@ def test_a_rate_has_room_for_so_many_in_each_window_and_then_anew(pauses: list[t
         taken += (had_room := rate.has_room(now))
         assert had_room or taken == MOST
         assert taken <= MOST
+
+
+def test_a_clock_that_is_set_back_ends_a_window() -> None:
+    """Else refusals would be summed, and the sum not told, until it is as late again."""
+    tallied, rate, back = tally(), Rate(MOST, LENGTH), START - timedelta(hours=1)
+    assert [tallied.has_room(("a", 1), START) for _ in range(MOST + 2)][-1] is False
+    assert [rate.has_room(START) for _ in range(MOST + 1)][-1] is False
+    assert rate.has_room(back)
+    assert not tallied.has_room(("a", 1), back), "what is counted is told first"
+    assert tallied.take(back) == [Sum(("a", 1), 3, START, START)]
+    assert tallied.has_room(("a", 1), back)
