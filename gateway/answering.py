@@ -29,7 +29,7 @@ class Answering:
         self.holder = holder
         self._unanswered: dict[UUID, asyncio.Event] = {}
         self._told: dict[UUID, float] = {}
-        self._hears_since = datetime.max.replace(tzinfo=UTC)
+        self._hears_since: float | None = None
         self._unsaid: list[UUID] = []
         self._answered = asyncio.Event()
 
@@ -56,7 +56,7 @@ class Answering:
 
     def hears(self) -> None:
         """From now on this process hears of whom others answer."""
-        self._hears_since = datetime.now(UTC)
+        self._hears_since = asyncio.get_running_loop().time()
 
     def hear(self, answered: Iterable[UUID]) -> None:
         """Others have answered these."""
@@ -82,9 +82,10 @@ class Answering:
 
     def _may_be_unanswered(self, melding_id: UUID, taken_in_by: UUID | None, sent: datetime) -> bool:
         """Whether another process took it in, from which it may still be heard that it has answered."""
-        if taken_in_by in {None, self.holder} or melding_id in self._told:
+        if self._hears_since is None or taken_in_by in {None, self.holder} or melding_id in self._told:
             return False
-        return sent >= max(self._hears_since, datetime.now(UTC) - timedelta(seconds=RECENT))
+        heard = asyncio.get_running_loop().time() - self._hears_since
+        return sent >= datetime.now(UTC) - timedelta(seconds=min(heard, RECENT))
 
     def _is_answered(self, melding_id: UUID) -> None:
         if (unanswered := self._unanswered.pop(melding_id, None)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,7 +20,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def answering() -> Answering:
+async def answering() -> Answering:
     made = Answering(OURS)
     made.hears()
     return made
@@ -82,6 +82,20 @@ async def test_it_does_not_wait_for_what_was_told_before_we_heard() -> None:
     answering.hears()
     assert (await waits(answering, uuid4(), OTHERS, age=1.0)).done()
     assert not (await waits(answering, uuid4(), OTHERS)).done()
+
+
+async def test_it_waits_where_the_clock_was_set_back_since_we_hear(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = timedelta(hours=1)
+
+    class SetBack(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # of no class of its own
+            return datetime.now(tz) - hour
+
+    monkeypatch.setattr("gateway.answering.datetime", SetBack)
+    assert not (await waits(answering, uuid4(), OTHERS, age=hour.total_seconds())).done()
 
 
 async def test_it_waits_no_longer_than_a_moment(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
