@@ -50,7 +50,7 @@ format: $(READY) ## Mend the style where it can be mended
 bench: $(READY) ## Measure against the plain libraries; NAME=rebuild, accept, auth, latency, documents, fiksio (or its first part, messages), soak for one; ARGS goes to it
 	@for name in $(or $(NAME),rebuild accept auth latency documents fiksio); do $(BIN)/python -m tests.bench.$$name $(ARGS); done
 
-chaos: $(READY) ## Kill and freeze everything under load, ROUNDS=20 times with SEED=1, and count what was lost
+chaos: $(READY) ## Kill, freeze and cut off everything under load, ROUNDS=20 times with SEED=1, and count what was lost
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
 
 fuzz: $(READY) ## Look for bytes that break what reads those of strangers, SECONDS=60 for each reader
