@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from time import monotonic
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +17,7 @@ import asyncpg
 
 from infra.database import INFRASTRUCTURE, SESSION, Pool
 from infra.logs import logger
+from infra.uptime import uptime
 from streams.domain.errors import Unavailable
 
 log = logger(__name__)
@@ -283,7 +283,7 @@ class Life:
     @property
     def is_certain(self) -> bool:
         """Whether nobody can have taken over its leases: we may have stood still, and not have heard of that."""
-        return monotonic() < self._until
+        return uptime() < self._until
 
     async def ended(self) -> None:
         """Returns once the session is lost. Raises as ``Leases`` where that is how it shows."""
@@ -296,7 +296,7 @@ class Life:
 
     async def _beat(self) -> None:
         while not self._gone.is_set():
-            begun = monotonic()
+            begun = uptime()
             await self._session.execute("select", timeout=ANSWER)
             self._until = begun + DEAD_FOR
             with suppress(TimeoutError):
@@ -312,7 +312,7 @@ async def alive(dsn: str, holder: UUID, heard: Mapping[str, Callable[..., None]]
     bounds = {"idle_session_timeout": milliseconds, "tcp_user_timeout": milliseconds}
     session = await asyncpg.connect(dsn, server_settings=SESSION | bounds, timeout=5)
     try:
-        since = monotonic()
+        since = uptime()
         await session.execute(ALIVE, _lock(holder))
         is_new = await session.execute(BEGIN, holder) != "INSERT 0 0"
         for channel, told in heard.items():

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaException
 from gateway.auth.snapshot import Mark
 from infra import metrics
 from infra.logs import logger
+from infra.uptime import uptime
 from schemas.errors import NotYetKnown
 from schemas.topics import Topic
 from streams.history import PastRecord, history
@@ -95,7 +96,7 @@ class Follower:
     @property
     def staleness(self) -> float:
         """Seconds since every partition was last known to be received to its end; infinite before that."""
-        return _now() - min(self._level.values())
+        return uptime() - min(self._level.values())
 
     async def _run(self) -> None:
         try:
@@ -133,7 +134,7 @@ class Follower:
                 self._next, self._before = dict.fromkeys(self._next, 0), {}
                 self._begin_again()
             if self._ends is None:
-                self._asked, self._ends = _now(), _by_number(await consumer.end_offsets(self._at))
+                self._asked, self._ends = uptime(), _by_number(await consumer.end_offsets(self._at))
             await self._take_history(self._ends)
             consumer.assign(self._at)
             for number, offset in self._next.items():
@@ -211,12 +212,7 @@ class Follower:
         partition = self._at[number]
         asked, end = consumer.last_poll_timestamp(partition), consumer.highwater(partition)
         if asked is not None and self._next[number] >= end:
-            self._level[number] = _now() - max(time.time() - asked / 1000, 0.0)
-
-
-def _now() -> float:
-    """Seconds that nobody who sets the clock can change, and that a machine which sleeps counts too."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+            self._level[number] = uptime() - max(time.time() - asked / 1000, 0.0)
 
 
 def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
