@@ -68,7 +68,7 @@ from infra.ends import Ends
 from infra.keys import Table
 from infra.kms import keks
 from infra.logs import logger
-from infra.metrics import REQUEST_SECONDS
+from infra.metrics import GATEWAY_STARTED, REQUEST_SECONDS
 from infra.settings import Settings
 from infra.tracing import span
 from infra.virus import scanner
@@ -146,6 +146,7 @@ async def serve(settings: Settings) -> None:
 
     Connections without a call have a second for one more, whose answer is their last: they may have begun it.
     """
+    GATEWAY_STARTED.set_to_current_time()
     context = tls_of(settings)
     answer_as_elsewhere()
     app = make_app(settings)

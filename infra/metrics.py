@@ -88,6 +88,11 @@ REQUEST_SECONDS = Histogram(
     ["method", "route", "status"],
     buckets=SLOW,
 )
+GATEWAY_STARTED = Gauge(
+    "fiks_gateway_started_seconds",
+    "When this gateway was started, since 1970; the newest process; 0 of what is none",
+    multiprocess_mode="livemax",
+)
 MEMORY_STALENESS = Gauge(
     "fiks_gateway_memory_staleness_seconds",
     "Since this gateway's memory of the configuration last was level with the end of the log; the worst process",

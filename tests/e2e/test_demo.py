@@ -138,6 +138,9 @@ async def test_gateways_and_workers_tell_their_metrics(environment: dict[str, st
         return {one for url in told for one in re.findall(pattern, text_of(url), re.MULTILINE)}
 
     assert {one.name for one in metrics.defined()} - found(r"^# TYPE (\w+) ") == set()
+    started = sorted(map(float, found(rf"^{metrics.GATEWAY_STARTED._name} (\S+)$")))
+    assert started[0] == 0, "of the workers"
+    assert time.time() - 3600 < started[1] <= time.time(), "of the newest gateway"
     for line in ("fiks_worker_claims", "fiks_agent_lag_events", "fiks_projected_events_total", "fiks_append_seconds"):
         await eventually(lambda line=line: found(rf"^({line})\w*{{") == {line})  # type: ignore[misc]
 
