@@ -376,6 +376,7 @@ class Queues:
         over meanwhile. Nothing is handed out before the table knows all that is on the log, what was handed out before
         above all, and where those are not with us any more that had handed something out, that it may have been seen.
         """
+        trouble: str | None = None
         while True:
             try:
                 heard = {CHANNEL: self._heard, ANSWERED: self._heard_answered}
@@ -389,11 +390,14 @@ class Queues:
                     await self._leases.say_answered([])
                     await self._leases.doubt(await self._reading.caught_up())
                     self._connected.set()
+                    trouble = None
                     self.look(list(self._turns))
                     self._changed |= self._turns.keys()
                     await life.ended()
                 log.warning("the queues cannot be read: the connection to PostgreSQL was lost")
-            except AWAY:
+            except AWAY as fault:
+                if trouble != (trouble := type(fault).__name__):  # once for as long as it lasts
+                    log.warning("the queues cannot be read: PostgreSQL is away, or refuses", fault=trouble)
                 await asyncio.sleep(PAUSE)
             finally:
                 self._life = None

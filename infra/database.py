@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL, and which of its errors mean that it is away and not that we are wrong."""
+"""The connection to PostgreSQL, and which of its errors mean that it is away, or refuses, and not that we are wrong."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ INFRASTRUCTURE: tuple[type[BaseException], ...] = (
     asyncpg.UndefinedTableError,  # tables that somebody dropped: a rebuild brings them back
     asyncpg.InvalidSchemaNameError,
     asyncpg.InvalidCatalogNameError,  # a database that is being made anew
+    asyncpg.InvalidAuthorizationSpecificationError,  # it does not let us in: another password, say
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a database that takes no connections
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, before it is promoted
     asyncpg.PostgresSystemError,  # its disk fails, or is gone
     asyncpg.DataCorruptedError,
     asyncpg.IndexCorruptedError,
