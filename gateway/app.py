@@ -12,7 +12,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from importlib import import_module
 from pkgutil import iter_modules
-from time import perf_counter
+from time import perf_counter, time
 
 from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
@@ -146,7 +146,7 @@ async def serve(settings: Settings) -> None:
 
     Connections without a call have a second for one more, whose answer is their last: they may have begun it.
     """
-    GATEWAY_STARTED.set_to_current_time()
+    GATEWAY_STARTED.set(time())
     context = tls_of(settings)
     answer_as_elsewhere()
     app = make_app(settings)
