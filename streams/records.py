@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
-from schemas.catalogue import key_of, topic_of
+from schemas.catalogue import event_type, key_of, topic_of
 from schemas.codec import decode
 from schemas.envelope import Envelope, Position, Recorded, fault_in, read_envelope
 from schemas.errors import Unreadable
@@ -43,7 +44,18 @@ def envelope_of(record: LogRecord) -> Envelope:
 
 def event_of(record: LogRecord, at: Envelope, view: type | None = None) -> Any:
     """The event of a record with that envelope, or a view of it (``decode``). Raises Unreadable or NotYetKnown."""
-    return decode(record.value, view, at.type)
+    event = decode(record.value, view, at.type)
+    stream_in = _stream_in(at.type, event.__class__)
+    if stream_in is not None and stream_in(event) != at.stream:
+        raise Unreadable(f"the {at.type} is of another stream than its headers name")
+    return event
+
+
+@cache
+def _stream_in(name: str, view: type) -> Callable[[object], str] | None:
+    """How the stream of an event of that type is read in the view; None where that does not tell it."""
+    kind = event_type(name)
+    return kind.stream if {kind.stream_field, kind.within or kind.stream_field} <= view.__annotations__.keys() else None
 
 
 def recorded(record: LogRecord) -> Recorded:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from projections.projecting import writes_of
 from projections.projection import projections
 from projections.svarut_status import Mottatt
+from schemas.catalogue import part
 from schemas.codec import MAGIC, PREFIX, decode, encode
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.registry import by_id
 from schemas.svarut import ForsendelseAkseptert
-from streams.records import envelope_of, recorded
+from streams.records import envelope_of, event_of, recorded
 from tests.support.backbone import TOPIC, about, mottatt
 from tests.support.records import Record
 
@@ -40,6 +43,22 @@ def test_an_event_on_a_topic_that_is_not_its_own_is_none(topic: str) -> None:
 def test_a_value_of_another_type_than_the_headers_say_is_none() -> None:
     with pytest.raises(Unreadable, match=f"is of ForsendelseAkseptert, but the headers say {ABOUT.type}"):
         recorded(record(ANOTHER))
+
+
+@pytest.mark.parametrize("view", [None, Mottatt])
+def test_an_event_of_another_stream_than_the_headers_say_is_none(view: type | None) -> None:
+    """Whoever may write to the topic could else decide about a letter from a stream, and a partition, of his own."""
+    read = record(encode(mottatt()))
+    with pytest.raises(Unreadable, match="the ForsendelseMottatt is of another stream than its headers name"):
+        event_of(read, envelope_of(read), view)
+
+
+def test_a_view_that_does_not_tell_its_stream_is_read() -> None:
+    @part
+    class Konto:
+        konto_id: UUID
+
+    assert event_of(record(), envelope_of(record()), Konto) == Konto(konto_id=EVENT.konto_id)
 
 
 @pytest.mark.parametrize("schema_id", OTHERS)
