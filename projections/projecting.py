@@ -67,8 +67,10 @@ LOAD = """
 """
 
 
-ROLE, GATHERED = "projections", "projections:gathered"
-"""The role of projections, and of those whose events are gathered."""
+ROLE, GATHERED, ENVELOPES = "projections", "projections:gathered", "projections:envelopes"
+"""The role of projections, of those whose events are gathered, and of those among them that decode none: what only a
+newer release can read does not stop these.
+"""
 PATIENCE = 0.1
 """Seconds for which events are gathered."""
 REFUSED: tuple[type[Exception], ...] = (Unreadable, *POISON)
@@ -168,7 +170,8 @@ class Projecting:
         self.topics = tuple(sorted({topic for one in projections for topic in one.topics}))
         gathers = not building and all(one.gathered for one in projections)
         self.patience = PATIENCE if gathers else 0.0
-        self.role = "rebuild" if building else GATHERED if gathers else ROLE
+        decodes = any(one.handlers for one in projections)
+        self.role = "rebuild" if building else ROLE if not gathers else GATHERED if decodes else ENVELOPES
         self._lock = BUILDING if building else LIVE
         table, version = ("building", "version") if building else ("projection", "live")
         self._load = LOAD.format(table=table, version=version, lost=LOST)

@@ -91,9 +91,12 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
 
 
 def projecting(letters: DeadLetters, keys: Keys) -> list[Projecting]:
-    """The works of all projections: one of those that are waited for, one of those whose events are gathered."""
+    """The works of all projections, one a role: see ``projections.projecting``."""
     every = projections().values()
-    return [Projecting([one for one in every if one.gathered is some], letters, keys) for some in (False, True)]
+    gathered = [one for one in every if one.gathered]
+    waited_for = [one for one in every if not one.gathered]
+    decoding, undecoded = [one for one in gathered if one.handlers], [one for one in gathered if not one.handlers]
+    return [Projecting(some, letters, keys) for some in (waited_for, decoding, undecoded)]
 
 
 def projected_ends(worker: Worker) -> dict[tuple[str, TopicPartition], int]:

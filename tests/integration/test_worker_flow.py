@@ -259,7 +259,8 @@ async def test_poison_is_set_aside_and_stops_nobody(system: Backbone, name: str)
             await system.until_projected(one)
     [letter] = [one for one in dead_letters.read_all(system.settings.kafka, TOPIC) if one.value == value]
     assert (letter.key, letter.headers) == (str(poisoned.forsendelse_id).encode(), headers)
-    assert letter.reasons.keys() <= {"projections", "projections:gathered", "decider:svarut"}
+    roles = {"projections", "projections:gathered", "projections:envelopes", "decider:svarut"}
+    assert letter.reasons.keys() <= roles
     lines = 'select count(*) from read.audit where topic = $1 and partition = $2 and "offset" = $3'
     assert await system.connection.fetchval(lines, TOPIC, letter.partition, letter.offset) == (name not in ENVELOPES)
 
