@@ -284,6 +284,15 @@ def test_the_command_writes_what_was_not_released_yet_and_the_example_that_is_mi
     assert fiks_schemas(checkout, "check").returncode == 0
 
 
+def test_examples_are_not_blamed_for_a_schema_that_is_gone(checkout: Path) -> None:
+    gone = checkout / "schemas/avro/no.fiks.svarut.ForsendelseAkseptert.v1.avsc"
+    gone.unlink()
+
+    done = fiks_schemas(checkout, "check")
+    told = f"{gone.name} is gone; restore it with `git checkout`: what was released never changes\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
 def test_what_would_leave_old_readers_behind_is_said_and_nothing_written(checkout: Path) -> None:
     module = checkout / "schemas/svarut.py"
     lest = 'class ForsendelseLest:\n    """The recipient has read the forsendelse."""\n\n'
