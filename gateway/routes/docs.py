@@ -50,7 +50,9 @@ async def events(_request: web.Request) -> web.Response:
     return web.json_response(asyncapi.document())
 
 
+@routes.get("/", demands=open_to_all)
 @routes.get("/docs", demands=open_to_all)
+@routes.get("/docs/", demands=open_to_all)
 async def page(_request: web.Request) -> web.FileResponse:
-    """The page, which fetches the descriptions."""
+    """The page, which fetches the descriptions. It is at each of these addresses itself: nothing here redirects."""
     return web.FileResponse(PAGE)

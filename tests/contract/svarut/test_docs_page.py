@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.routes.docs import descriptions
+from gateway.routes.docs import PAGE, descriptions
 from tests.support.gateway import Caller
 from tests.support.openapi import told
 
@@ -78,3 +78,11 @@ def bodies(document: Any) -> Iterator[tuple[str, str, Any]]:
 
 def properties(schema: Any) -> Iterable[tuple[str, Any]]:
     return schema.get("properties", {}).items()
+
+
+async def test_the_page_is_where_it_is_looked_for_and_nothing_redirects(caller: Caller) -> None:
+    pages = []
+    for path in ("/docs", "/docs/", "/"):
+        async with caller.session.get(caller.url + path, allow_redirects=False) as answer:
+            pages.append((answer.status, answer.content_type, await answer.text()))
+    assert pages == [(200, "text/html", PAGE.read_text())] * 3

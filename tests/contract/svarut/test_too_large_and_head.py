@@ -30,7 +30,8 @@ async def test_a_letter_that_no_event_can_hold_is_refused_and_leaves_nothing(cal
 @pytest.mark.parametrize(
     "path",
     [
-        *("/healthz", "/readyz", "/docs", "/openapi", "/openapi/konfigurasjon-api-v1.json", "/asyncapi.json"),
+        *("/", "/docs", "/docs/", "/healthz", "/readyz"),
+        *("/openapi", "/openapi/konfigurasjon-api-v1.json", "/asyncapi.json"),
         *("/schema-registry/subjects", f"/schema-registry/schemas/ids/{released()[0].id}"),
     ],
 )
