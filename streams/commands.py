@@ -24,7 +24,7 @@ def topics() -> None:
 
 @topics.command("apply")
 def apply_topics() -> None:
-    """Create the topics of the catalogue that the broker does not have."""
+    """Create the topics of the catalogue that the broker does not have. One that is there is never changed."""
     settings = Settings()
     for name in broker_topics.apply(settings.kafka, settings.replication):
         click.echo(f"created {name}")
@@ -32,7 +32,12 @@ def apply_topics() -> None:
 
 @topics.command("check")
 def check_topics() -> None:
-    """Compare the broker's topics with the catalogue; exit status 1 where they differ."""
+    """Compare the broker's topics with the catalogue; exit status 1 where they differ.
+
+    Each line says what mends it. `apply` makes what is missing and changes nothing that is there: kafka-configs.sh
+    changes settings and kafka-reassign-partitions.sh adds replicas, both Kafka's own. What a shorter retention has
+    deleted by then is gone.
+    """
     settings = Settings()
     if faults := broker_topics.check(settings.kafka, settings.replication):
         click.echo("\n".join(faults), err=True)

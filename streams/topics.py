@@ -17,6 +17,8 @@ from streams.domain.errors import Rejected, Unavailable
 TIMEOUT = 20
 Existing = dict[str, list[list[int]]]
 """By the name of a topic, the brokers of each of its partitions."""
+CONFIGURE, REASSIGN = "kafka-configs.sh", "kafka-reassign-partitions.sh"
+"""What changes a topic that exists, its settings and its replicas: Kafka's own, in its image too (`/opt/kafka/bin`)."""
 LEADER_WAIT = 60
 """Seconds that a broker on a busy machine may take to make the files of many partitions."""
 
@@ -80,7 +82,8 @@ def check(bootstrap: str, replication: int) -> list[str]:
     there = [one for one in wanted() if one.name in existing]
     faults += _parted(existing)
     faults += [
-        f"{one.name} has {replicas} {'replica' if replicas == 1 else 'replicas'}, not {replication}"
+        f"{one.name} has {replicas} {'replica' if replicas == 1 else 'replicas'}, not {replication}; `{REASSIGN}` adds "
+        "some, before min.insync.replicas is raised"
         for one in there
         if (replicas := min(map(len, existing[one.name]))) < replication
     ]
@@ -89,7 +92,10 @@ def check(bootstrap: str, replication: int) -> list[str]:
         actual = outcome.result(TIMEOUT)
         for key, value in _settings(next(one for one in there if one.name == resource.name), replication).items():
             if actual[key].value != value:
-                faults.append(f"{resource.name} has {key}={actual[key].value}, not {value}")
+                advice = f"{CONFIGURE} --bootstrap-server {bootstrap} --alter --topic {resource.name}"
+                faults.append(
+                    f"{resource.name} has {key}={actual[key].value}, not {value}; `{advice} --add-config {key}={value}`"
+                )
     return faults
 
 
