@@ -13,10 +13,13 @@ from typing import Any
 import click
 import pytest
 import yaml
+from aiohttp import web
 
 from gateway.cli import COMMANDS
+from gateway.routes import schema_registry
 from infra.metrics import Defined, defined
 from infra.settings import Settings
+from schemas.registry import released
 
 ROOT = Path(__file__).parents[2]
 README, ARCHITECTURE, CHANGELOG = (ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md"))
@@ -77,6 +80,23 @@ def test_every_target_that_is_documented_exists() -> None:
 def test_make_help_has_one_line_for_each_target() -> None:
     shown = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [line.split()[1] for line in shown.splitlines()] == targets()
+
+
+# --- The schema registry ---------------------------------------------------------------------------------------------
+
+
+def test_what_the_schema_registry_serves_is_documented_and_nothing_else() -> None:
+    app = web.Application()
+    schema_registry.routes.add_to(app)
+    paths = [resource.canonical.removeprefix(schema_registry.BASE) for resource in app.router.resources()]
+    section = README.read_text().partition("## For downstream services")[2].partition("\n## ")[0]
+    documented = re.findall(r"`(/(?:subjects|schemas|config|mode)[^`]*)`", section)
+    assert sorted(documented) == sorted(set(paths) - {"/", "/{rest}"})
+
+
+def test_the_subject_that_is_documented_is_one() -> None:
+    (subject,) = re.findall(r"A subject of the registry is .*?`([^`]+)`", README.read_text())
+    assert subject in {one.subject for one in released()}
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------
