@@ -20,6 +20,7 @@ from gateway.routes import schema_registry
 from infra.metrics import Defined, defined
 from infra.settings import Settings
 from schemas.registry import released
+from streams.agents import BLOCKED
 
 ROOT = Path(__file__).parents[2]
 README, ARCHITECTURE, CHANGELOG = (ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md"))
@@ -152,6 +153,18 @@ def test_every_alert_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> 
     told = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
     assert told <= {label for group in re.findall(r"\bby \(([^)]*)\)", rule["expr"]) for label in group.split(", ")}
     assert re.search(rf"^\| `{rule['alert']}` \| [\w`]", ARCHITECTURE.read_text(), re.MULTILINE)
+
+
+def test_who_is_paged_for_a_newer_release_is_told_of_every_reason_why_one_is_waited_for() -> None:
+    (row,) = re.findall(r"^\| `FiksNewerNeeded` \| .*$", ARCHITECTURE.read_text(), re.MULTILINE)
+    sources = [file for folder in ("schemas", "streams", "projections") for file in (ROOT / folder).rglob("*.py")]
+    raised = [
+        text for file in sources for text in re.findall(r'raise NotYetKnown\(\s*f"([^"]*?)[,"]', file.read_text())
+    ]
+    assert raised
+    logged = [re.sub(r"\{.*?\}", "…", text).rstrip() for text in raised]
+    assert [one for one in logged if f"`{one}`" not in row] == []
+    assert f"`{BLOCKED}`" in row
 
 
 def test_every_alert_that_is_documented_exists() -> None:

@@ -74,3 +74,15 @@ def test_no_schema_of_another_type_stops_who_reads_a_part_of_the_event(schema_id
 def test_a_schema_of_a_newer_release_is_waited_for_whatever_its_type() -> None:
     with pytest.raises(NotYetKnown):
         decode(PREFIX.pack(MAGIC, max(by_id()) + 1), Mottatt, ABOUT.type)
+
+
+def test_what_no_release_wrote_is_unreadable_to_the_first_that_gives_its_schema_to_another_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unknown = max(by_id()) + 1000
+    value = PREFIX.pack(MAGIC, unknown) + b"no event"
+    with pytest.raises(NotYetKnown):
+        recorded(record(value))
+    monkeypatch.setattr("schemas.codec.by_id", lambda: by_id() | {unknown: by_id()[OTHERS[0]]})
+    with pytest.raises(Unreadable, match="but the headers say"):
+        recorded(record(value))
