@@ -18,9 +18,10 @@ from infra.masking import masked_fields, masked_text
 from infra.tracing import current_trace_id
 
 A_MINUTE = 10
-"""Lines a minute of each logger that RateLimit limits."""
-LIMITED = ("aiokafka", "confluent_kafka", "opentelemetry", "urllib3")
-"""They report the same outage up to 200 times a second."""
+LIMITED = {"aiokafka": A_MINUTE, "confluent_kafka": A_MINUTE, "opentelemetry": 1, "urllib3": A_MINUTE}
+"""Lines a minute of each logger of a library, which may report the same outage up to 200 times a second. A collector
+that is away costs traces alone, and a command that ends by itself says so on somebody's terminal.
+"""
 LONGEST_TRACEBACK = 8000
 
 
@@ -73,15 +74,16 @@ class RateLimit(logging.Filter):
         self._seen: dict[str, tuple[int, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] not in LIMITED:
+        most = LIMITED.get(record.name.partition(".")[0])
+        if most is None:
             return True
         minute, (last, lines) = int(record.created // 60), self._seen.get(record.name, (0, 0))
         if minute != last:
-            if lines > A_MINUTE:
-                record.suppressed = lines - A_MINUTE
+            if lines > most:
+                record.suppressed = lines - most
             lines = 0
         self._seen[record.name] = (minute, lines + 1)
-        return lines < A_MINUTE
+        return lines < most
 
 
 def _with_trace(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

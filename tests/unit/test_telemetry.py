@@ -197,6 +197,18 @@ def test_an_outage_does_not_fill_the_log() -> None:
     assert "suppressed" not in vars(record("aiokafka.conn", 121.0))
 
 
+def test_a_collector_that_is_away_is_told_in_one_line() -> None:
+    """As a process that ends by itself: what it hands over last is tried again and again, and told each time."""
+    code = (
+        "from infra import logs, tracing\n"
+        "logs.configure(); tracing.start('rebuild', tracing.otlp('http://127.0.0.1:9'))\n"
+        "with tracing.span('x'): pass"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    (line,) = map(json.loads, ended.stderr.splitlines())
+    assert (line["level"], "Connection refused" in line["event"]) == ("warning", True)
+
+
 def test_our_own_lines_are_never_limited() -> None:
     limit = RateLimit()
     assert all(limit.filter(record("streams.reader", 60.0)) for _ in range(1000))
