@@ -6,6 +6,7 @@ aiohttp would answer in plain text and log the offending bytes, which may be a p
 from __future__ import annotations
 
 from http import HTTPStatus
+from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -27,10 +28,11 @@ def _answer(
     exc: BaseException | None = None,
     message: str | None = None,
 ) -> web.StreamResponse:
-    log.info("malformed call refused", status=status, fault=type(exc).__name__)
+    error_id = uuid4()
+    log.info("malformed call refused", error_id=error_id, status=status, fault=type(exc).__name__)
     if request.writer.output_size > 0:
         raise ConnectionError("an answer has begun already, so the connection can only be cut")
-    response = error_message(request.path, HTTPStatus(status), TEXT)
+    response = error_message(request.path, HTTPStatus(status), TEXT, error_id)
     response.headers["Server"] = NAME
     response.force_close()
     return response

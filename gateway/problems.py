@@ -141,12 +141,18 @@ def _of_http(request: web.Request, fault: web.HTTPException) -> web.Response:
 def _of_bug(request: web.Request, fault: Exception) -> web.Response:
     error_id = uuid4()
     log.error("unexpected fault", error_id=error_id, request_id=request[REQUEST_ID], exc_info=fault)
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, BUG, {}, error_id)
+    return _said(request, HTTPStatus.INTERNAL_SERVER_ERROR, BUG, {}, error_id)
 
 
-def _answer(
-    request: web.Request, status: int, message: str, headers: Mapping[str, str], error_id: UUID | None = None
-) -> web.Response:
+def _answer(request: web.Request, status: int, message: str, headers: Mapping[str, str]) -> web.Response:
+    """Whoever is refused may name the id to those who look after gateways: the log has it, and nothing of the call."""
+    error_id, resource = uuid4(), request.match_info.route.resource
+    about = {"status": int(status), "method": request.method, "route": resource.canonical if resource else "unknown"}
+    log.info("call refused", error_id=error_id, request_id=request[REQUEST_ID], **about)
+    return _said(request, status, message, headers, error_id)
+
+
+def _said(request: web.Request, status: int, message: str, headers: Mapping[str, str], error_id: UUID) -> web.Response:
     as_list = status == HTTPStatus.BAD_REQUEST and request.get(AS_LIST, False)
     response = error_message(request.path, status, message, error_id, as_list=as_list)
     response.headers.update(headers)

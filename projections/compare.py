@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from projections.rebuild import (
 )
 from projections.tables import Table, describe
 
+PATIENCE = 30.0
+"""Seconds in which the live version must come nearer to the end of the log."""
 SHOWN = 20
 """Differences that are told one by one; the rest are counted."""
 
@@ -73,7 +76,7 @@ async def check(
         was = await versions.live(connection, projection)
         if was is None:
             raise LookupError(f"{projection.name} has no live version; run `fiks migrate`")
-        await reached(connection, {projection: was[0]}, ends, [], lambda done, total: None)
+        await reached(connection, {projection: was[0]}, ends, [], _standing_still(projection))
         async with snapshot.transaction(isolation="repeatable_read", readonly=True):
             at = await versions.checkpoints(snapshot, projection.name, was[0])
             await _fill(connection, building, at, count, progress)
@@ -82,6 +85,25 @@ async def check(
             return await _compare(snapshot, connection, projection.name, was[0], building[projection])
     finally:
         await cancel(connection, projection)
+
+
+def _standing_still(projection: Projection) -> Progress:
+    """Raises RebuildFailed where a live version does not come nearer to the end any more: it would be waited for in
+    vain, without a word.
+    """
+    furthest, since = -1, 0.0
+
+    def look(done: int, total: int) -> None:
+        nonlocal furthest, since
+        if done > furthest:
+            furthest, since = done, time.monotonic()
+        elif time.monotonic() > since + PATIENCE:
+            raise RebuildFailed(
+                f"{projection.name} has stood still for {PATIENCE:.0f} seconds with {total - done} events to read: "
+                "`fiks status` tells whether its workers run, or wait for a newer release"
+            )
+
+    return look
 
 
 async def _fill(

@@ -297,7 +297,8 @@ class Carrier:
                 async with self._pool.acquire(timeout=5) as connection, connection.transaction():
                     await self.work.set_aside(connection, lot, reason)
                 _carried([lot])
-                log.error("a record was set aside", role=self.work.role, at=lot.claim.partition, reason=reason)
+                at, offset = lot.claim.partition, lot.records[0].offset
+                log.error("a record was set aside", role=self.work.role, at=at, offset=offset, reason=reason)
                 return
             except NotYetKnown as fault:
                 raise Blocked([lot], fault) from fault

@@ -197,6 +197,18 @@ async def test_a_rebuild_that_is_done_says_that_all_is(
     assert done == total >= 15
 
 
+async def test_comparing_says_so_where_the_live_version_is_not_read_on(
+    system: Backbone, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads it on: there is no worker."""
+    monkeypatch.setattr("projections.compare.PATIENCE", 0.5)
+    await system.send(1)
+    snapshot = await asyncpg.connect(system.settings.postgres)
+    with pytest.raises(RebuildFailed, match=r"svarut_status has stood still for 0 seconds with [1-9][0-9]* events"):
+        await check(operator, snapshot, system.settings.kafka, STATUS, 1, silent)
+    await snapshot.close()
+
+
 async def test_comparing_leaves_what_an_interrupted_rebuild_has_made(system: Backbone, operator: Connection) -> None:
     version, snapshot = await prepare(operator, STATUS), await asyncpg.connect(system.settings.postgres)
     with pytest.raises(RebuildFailed, match="not done"):

@@ -249,8 +249,9 @@ async def test_a_refusal_stands_when_the_log_is_away(
     gateway.log.away = True
     with capture_logs() as lines:
         assert await gateway.call(refuse) == status
-    [line] = lines
+    [line, refused] = lines
     assert (line["event"], line["told"]["rute"]) == ("a refusal is not on the log", "GET /konto/{kontoId}")
+    assert (refused["event"], refused["status"], refused["route"]) == ("call refused", status, "/konto/{kontoId}")
     assert AUDIT_MISSED._value.get() == before + 1
 
 

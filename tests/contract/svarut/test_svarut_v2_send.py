@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from fiks_cms import Encryptor
 from fiks_cms.recipients import recipient
@@ -247,6 +248,23 @@ async def test_a_stranger_is_turned_away_before_it_sends_anything(caller: Caller
 async def error(caller: Caller, method: str, url: str, **options: Any) -> tuple[int, Any, dict[str, Any]]:
     async with caller.session.request(method, url, allow_redirects=False, **options) as answer:
         return answer.status, answer.headers, await answer.json()
+
+
+async def test_what_a_refused_caller_names_is_in_the_gateways_log(caller: Caller) -> None:
+    given = {"X-Request-Id": "sak-4711"}
+    with capture_logs() as lines:
+        status, headers, body = await error(
+            caller, "GET", f"{caller.url}/api/v2/forsendelser/{UUID(int=1)}/hendelser", headers=given
+        )
+    [line] = [one for one in lines if one["event"] == "call refused"]
+    assert (str(line.pop("error_id")), line.pop("request_id")) == (body["errorId"], headers["X-Request-Id"])
+    assert line == {
+        "event": "call refused",
+        "log_level": "info",
+        "status": status,
+        "method": "GET",
+        "route": "/api/v2/forsendelser/{forsendelseId}/hendelser",
+    }
 
 
 @pytest.mark.parametrize(
