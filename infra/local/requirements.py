@@ -45,8 +45,9 @@ def decide(java: int | None, maven: bool, *, root: bool, debian: bool) -> Instal
     wanted = " and ".join(
         {"java": f"a JDK {OLDEST_JAVA} or newer", "mvn": "Apache Maven 3.8 or newer"}[n] for n in lacking
     )
-    how = f"sudo apt-get install {' '.join(packages)}" if debian else "use your system's packages, both on the PATH"
-    return Ask(f"Kafka needs {wanted}{found}. Install it: {how}")
+    programs = " and ".join(lacking)
+    how = f"sudo apt-get install {' '.join(packages)}" if debian else f"your system's packages, {programs} on the PATH"
+    return Ask(f"Kafka needs {wanted}{found}. Install {'it' if len(lacking) == 1 else 'them'}: {how}")
 
 
 def major_version(text: str) -> int | None:

@@ -120,7 +120,7 @@ def test_status_tells_of_tables_that_are_gone(fiks: Fiks) -> None:
 def test_up_says_what_the_machine_lacks_and_leaves_nothing(fiks: Fiks) -> None:
     said = fiks("up", code=1, PATH="/nowhere")
     assert "kafka: Kafka needs a JDK 17 or newer and Apache Maven" in said
-    assert "Install it" in said
+    assert "Install them" in said
     assert not fiks.bad_status()["running"]
 
 

@@ -43,6 +43,20 @@ def test_root_elsewhere_is_asked_not_served() -> None:
 
 
 @pytest.mark.parametrize(
+    ("java", "maven", "says"),
+    [
+        (None, False, "Install them: your system's packages, java and mvn on the PATH"),
+        (11, True, "Install it: your system's packages, java on the PATH"),
+        (17, False, "Install it: your system's packages, mvn on the PATH"),
+    ],
+)
+def test_others_elsewhere_are_told_what_must_be_on_the_path(java: int | None, maven: bool, says: str) -> None:
+    answer = decide(java, maven, root=False, debian=False)
+    assert isinstance(answer, Ask)
+    assert answer.text.endswith(says)
+
+
+@pytest.mark.parametrize(
     ("printed", "version"),
     [
         ('openjdk version "17.0.15" 2025-04-15', 17),
