@@ -51,7 +51,9 @@ def up() -> None:
     if started is None:
         click.echo("The local system is running already.")
     _show_until_well(record, started)
-    _show_addresses(record.read()["addresses"])
+    content = record.read()
+    _show_replaced(content.get("replaced", {}))
+    _show_addresses(content["addresses"])
 
 
 @click.command()
@@ -230,6 +232,12 @@ def _failure(record: Record, content: Mapping[str, Any]) -> str:
 def _line(name: str, condition: Mapping[str, Any]) -> str:
     restarts = f"  restarted {condition['restarts']} times" if condition["restarts"] else ""
     return f"{name:<12} {condition['status']:<10}{restarts}"
+
+
+def _show_replaced(replaced: Mapping[str, tuple[int, int]]) -> None:
+    """The ports that are not where they were wanted."""
+    for setting, (wanted, got) in replaced.items():
+        click.echo(f"{setting} {wanted} is taken: {got} instead")
 
 
 def _show_addresses(addresses: Mapping[str, Any]) -> None:

@@ -36,19 +36,28 @@ class Stack:
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         state = settings.state.absolute()
-        self.kafka = KafkaNode(state / "kafka", ports.take(_port(settings.kafka)), ports.take())
-        self.postgres = PostgresNode(state / "postgres", ports.take(urlsplit(settings.postgres).port))
-        issuer_port = ports.take(settings.issuer_port)
-        stand_ins_port = ports.take(settings.stand_ins_port)
+        self.replaced: dict[str, tuple[int, int]] = {}
+        """Of each setting whose port is taken: the port that it wants, and the one that it got."""
+
+        def take(setting: str, wanted: int | None) -> int:
+            got = ports.take(wanted)
+            if wanted and got != wanted:
+                self.replaced[setting] = (wanted, got)
+            return got
+
+        self.kafka = KafkaNode(state / "kafka", take("kafka", _port(settings.kafka)), ports.take())
+        self.postgres = PostgresNode(state / "postgres", take("postgres", urlsplit(settings.postgres).port))
+        issuer_port = take("issuer_port", settings.issuer_port)
+        stand_ins_port = take("stand_ins_port", settings.stand_ins_port)
         self.tls = local_tls(state / "tls")
         self.settings = settings.model_copy(
             update={
                 "state": state,
                 "kafka": self.kafka.bootstrap,
                 "postgres": self.postgres.dsn(),
-                "gateway_port": ports.take(settings.gateway_port),
-                "gateway_tls_port": ports.take(settings.gateway_tls_port or HTTPS),
-                "amqp_port": ports.take(settings.amqp_port or AMQPS),
+                "gateway_port": take("gateway_port", settings.gateway_port),
+                "gateway_tls_port": take("gateway_tls_port", settings.gateway_tls_port or HTTPS),
+                "amqp_port": take("amqp_port", settings.amqp_port or AMQPS),
                 "tls_certificate": self.tls.certificate,
                 "tls_key": self.tls.key,
                 "issuer_port": issuer_port,
@@ -196,6 +205,7 @@ async def supervise(stack: Stack, record: Record) -> None:
                 "supervisor": os.getpid(),
                 "guard": os.getppid(),
                 "failure": failure,
+                "replaced": stack.replaced,
                 "addresses": stack.addresses(),
                 "environment": stack.environment(),
                 "processes": {name: asdict(condition) for name, condition in conditions.items()},

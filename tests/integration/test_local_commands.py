@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
@@ -105,6 +107,15 @@ def test_a_day_of_the_stack(fiks: Fiks) -> None:
     assert_gone(whole)
     assert not fiks.bad_status()["running"]
     assert "not running" in fiks("down")
+
+
+def test_up_says_which_ports_it_replaced(fiks: Fiks) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        said = fiks("up", FIKS_GATEWAY_PORT=str(taken))
+    got = urlsplit(fiks.status()["addresses"]["gateway"]).port
+    assert f"gateway_port {taken} is taken: {got} instead" in said.splitlines()
+    assert "kafka" not in fiks.status()["replaced"]
 
 
 def test_status_tells_of_tables_that_are_gone(fiks: Fiks) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -87,6 +88,18 @@ def test_taken_ports_are_replaced_in_every_address(taken: int, tmp_path: Path, p
     stack = Stack(wanting(taken, tmp_path), ports)
     assert str(taken) not in str(stack.addresses())
     assert str(taken) not in str([process.argv for process in stack.processes()])
+
+
+def test_what_is_replaced_is_told_by_its_setting(taken: int, tmp_path: Path, ports: Ports) -> None:
+    wanted = wanted_port()
+    stack = Stack(wanting(wanted, tmp_path).model_copy(update={"gateway_port": taken, "issuer_port": taken}), ports)
+    postgres = urlsplit(stack.settings.postgres).port
+    assert {name: stack.replaced[name] for name in ("gateway_port", "issuer_port", "postgres")} == {
+        "gateway_port": (taken, stack.settings.gateway_port),
+        "issuer_port": (taken, stack.settings.issuer_port),
+        "postgres": (wanted, postgres),  # Kafka has it
+    }
+    assert "kafka" not in stack.replaced
 
 
 def wanting(port: int, state: Path) -> Settings:
