@@ -50,7 +50,11 @@ def up() -> None:
     started = _start(record) if record.holder() is None else None
     if started is None:
         click.echo("The local system is running already.")
-    _show_until_well(record, started)
+    try:
+        _show_until_well(record, started)
+    except KeyboardInterrupt:
+        click.echo("\nIt goes on in the background: fiks status shows how it is, fiks down stops it.", err=True)
+        raise
     content = record.read()
     _show_replaced(content.get("replaced", {}))
     _show_addresses(content["addresses"])

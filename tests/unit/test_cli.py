@@ -233,6 +233,18 @@ def test_a_rebuild_that_is_asked_for_two_things_or_none_does_neither(arguments: 
     assert (result.exit_code, says in result.output) == (2, True)
 
 
+def test_who_interrupts_up_is_told_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.local.commands._start", lambda _: None)
+    monkeypatch.setattr("infra.local.commands._show_until_well", interrupted)
+    result = CliRunner().invoke(cli, ["up"])
+    assert result.exit_code == 1
+    assert "goes on in the background: fiks status shows how it is, fiks down stops it" in result.output
+    assert "Aborted!" in result.output
+
+
 def test_who_interrupts_a_rebuild_is_told_how_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_connecting: object) -> None:
         raise KeyboardInterrupt
