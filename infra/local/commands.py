@@ -160,26 +160,27 @@ def _put_aside(log: Path) -> None:
 def _show_until_well(record: Record, started: subprocess.Popen[bytes] | None) -> None:
     """One line a process, when it is well. Raises ClickException with the reason if the stack gives up."""
     begin, shown = time.monotonic(), set[str]()
+    guard = started.pid if started else record.holder()
     while True:
-        ended = started is not None and started.poll() is not None
-        content = record.read() if _is_of(record, started) else {}
+        ended = started.poll() is not None if started else record.holder() != guard
+        content = _told_by(guard, record)
         for name, condition in content.get("processes", {}).items():
             if condition["status"] in WELL and name not in shown:
                 shown.add(name)
                 click.echo(f"{_line(name, condition)}  {time.monotonic() - begin:5.1f} s")
         if _is_well(content):
             return
-        if started is not None and ended and started.returncode == HELD:
-            started = None  # another `fiks up` was faster: wait for that one
-        elif ended or (started is None and record.holder() is None):
+        if ended and started and started.returncode == HELD:
+            started, guard = None, record.holder()  # another `fiks up` was faster: wait for that one
+        elif ended:
             raise click.ClickException(_failure(record, content))
         time.sleep(POLL)
 
 
-def _is_of(record: Record, started: subprocess.Popen[bytes] | None) -> bool:
-    """Whether stack.json speaks of this run, not of one that is gone."""
-    guard = record.read().get("guard")
-    return guard is not None and guard == (started.pid if started else record.holder())
+def _told_by(guard: int | None, record: Record) -> dict[str, Any]:
+    """What stack.json says of the run under this guard; nothing where it speaks of another, which is gone."""
+    content = record.read()
+    return content if content.get("guard") == guard else {}
 
 
 def _is_well(content: Mapping[str, Any]) -> bool:
@@ -226,6 +227,8 @@ def _blocked(metrics: Mapping[str, str]) -> dict[str, dict[str, int]]:
 
 def _failure(record: Record, content: Mapping[str, Any]) -> str:
     reason: str | None = content.get("failure")
+    if content.get("stopped"):
+        return "it was stopped meanwhile, by fiks down or a signal"
     if reason is None:
         return f"the supervisor ended: see {record.logs / 'supervisor.log'}"
     log = record.logs / f"{reason.split(' ', maxsplit=1)[0].rstrip(':')}.log"

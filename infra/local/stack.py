@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -195,16 +196,22 @@ def _metrics(port: int) -> str:
 
 async def supervise(stack: Stack, record: Record) -> None:
     """Run the stack until SIGTERM or SIGINT, telling in stack.json how it is. Raises StartFailed."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop, guard = asyncio.Event(), os.getppid()
 
-    def tell(conditions: Mapping[str, Condition], *, failure: str | None = None) -> None:
+    def end(number: signal.Signals) -> None:
+        _log(f"stopping, as told by {number.name}" if os.getppid() == guard else "stopping, as the guard is gone")
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+
+    def tell(conditions: Mapping[str, Condition], *, failure: str | None = None, stopped: bool = False) -> None:
         record.write(
             {
                 "supervisor": os.getpid(),
                 "guard": os.getppid(),
                 "failure": failure,
+                "stopped": stopped,
                 "replaced": stack.replaced,
                 "addresses": stack.addresses(),
                 "environment": stack.environment(),
@@ -214,11 +221,19 @@ async def supervise(stack: Stack, record: Record) -> None:
 
     supervisor = Supervisor(stack.processes(), record.logs, tell)
     tell(supervisor.conditions)
+    _log(f"starting the system in {record.state}")
     try:
         await supervisor.run(stop)
     except StartFailed as error:
         tell(supervisor.conditions, failure=str(error))
         raise
+    tell(supervisor.conditions, stopped=True)
+    _log("stopped")
+
+
+def _log(text: str) -> None:
+    """What the supervisor prints is its log."""
+    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", file=sys.stderr, flush=True)
 
 
 def main(make: Callable[[Settings, Ports], Stack] = Stack) -> int:
@@ -237,7 +252,7 @@ def _work(make: Callable[[Settings, Ports], Stack], settings: Settings, record: 
         with Ports() as ports:
             asyncio.run(supervise(make(settings, ports), record))
     except StartFailed as error:
-        print(error, file=sys.stderr)
+        _log(f"stopped: {error}")
         return 1
     return 0
 

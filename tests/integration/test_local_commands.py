@@ -46,11 +46,16 @@ class Fiks:
             argv, check=False, env=self._env | env, cwd=ROOT, capture_output=True, text=True, timeout=120
         )
 
+    def begin(self, *command: str, **env: str) -> subprocess.Popen[str]:
+        """A command whose end is not waited for."""
+        argv = (sys.executable, "-m", "tests.support.stack", *command)
+        output, environment = subprocess.PIPE, self._env | env
+        return subprocess.Popen(argv, env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True)
+
     @contextmanager
     def following(self, name: str) -> Iterator[Iterator[str]]:
         """The lines of a log, as `logs --follow` prints them."""
-        argv = (sys.executable, "-m", "tests.support.stack", "logs", name, "--follow")
-        with subprocess.Popen(argv, env=self._env, cwd=ROOT, stdout=subprocess.PIPE, text=True) as printing:
+        with self.begin("logs", name, "--follow") as printing:
             assert printing.stdout
             try:
                 yield printing.stdout
@@ -133,6 +138,27 @@ def test_up_says_what_the_machine_lacks_and_leaves_nothing(fiks: Fiks) -> None:
     assert "kafka: Kafka needs a JDK 17 or newer and Apache Maven" in said
     assert "Install them" in said
     assert not fiks.bad_status()["running"]
+
+
+def test_whoever_waits_for_a_system_that_is_stopped_is_told_so(fiks: Fiks, tmp_path: Path) -> None:
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\nexec /bin/sleep 1000\n")  # so that it is never up
+    java.chmod(0o755)
+    with fiks.begin("up", PATH=str(tmp_path)) as starting:
+        while "processes" not in fiks.bad_status():
+            assert starting.poll() is None
+        with fiks.begin("up") as waiting:
+            assert waiting.stdout
+            assert "running already" in waiting.stdout.readline()
+            fiks("down")
+            told = [(*command.communicate(timeout=60), command.returncode) for command in (starting, waiting)]
+    for said, _, code in told:
+        assert "Error: it was stopped meanwhile, by fiks down or a signal" in said
+        assert code == 1
+
+    lines = [line.partition(" ")[2] for line in fiks("logs", "supervisor").splitlines()]
+    assert lines[0].startswith("starting the system in ")
+    assert lines[1:] == ["stopping, as told by SIGTERM", "stopped"]
 
 
 def test_a_kill_leaves_nothing_and_the_next_up_recovers(fiks: Fiks) -> None:
