@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -38,6 +39,8 @@ PDF = pdf([[f"Vedtak i sak 2026/1, side {page} av 3", "Søknaden er innvilget."]
 FOLLOWS = ["ForsendelseMottatt", "ForsendelseAkseptert", "ForsendelseKlarForMottak"]
 """What has to happen to a letter for an organisation whose own system fetches it."""
 PATIENCE = 60.0
+SILENCE = 5.0
+"""Seconds of waiting after which it is said for what."""
 WIDTH = 120
 AUDIT = """
     select topic, partition, "offset", type, time, actor, on_behalf_of from read.audit
@@ -120,13 +123,25 @@ def show_accepted(status: int, answer: Any, shown: Shown) -> None:
 async def _settled(client: Vendor, id_: UUID) -> list[tuple[int, Any]]:
     """Answers about status and history, once all has happened that follows by itself, or patience is at its end."""
     answers: list[tuple[int, Any]] = []
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while not answers or len(_hendelser(answers)) < len(FOLLOWS):
-                await asyncio.sleep(0.05)
-                hendelser = await client.hendelser(id_)
-                answers = [await client.status(id_), hendelser]  # asked later, so it cannot be older
+    async with _waiting("what a worker adds to the history of the letter"):
+        while not answers or len(_hendelser(answers)) < len(FOLLOWS):
+            await asyncio.sleep(0.05)
+            hendelser = await client.hendelser(id_)
+            answers = [await client.status(id_), hendelser]  # asked later, so it cannot be older
     return answers
+
+
+@asynccontextmanager
+async def _waiting(what: str) -> AsyncIterator[None]:
+    """Until patience is at its end: what came by then is judged. Where it takes long, it is said what is waited for."""
+    say = asyncio.get_running_loop().call_later(SILENCE, click.echo, f"     waiting for {what} (fiks status)")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except TimeoutError:
+        click.echo(f"     not come within {PATIENCE:g} s: {what}")
+    finally:
+        say.cancel()
 
 
 def _hendelser(answers: list[tuple[int, Any]]) -> list[str]:
@@ -191,10 +206,9 @@ async def _audit(settings: Settings, id_: UUID, count: int) -> list[dict[str, An
     connection = await asyncpg.connect(settings.postgres)
     rows: list[Any] = []
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while len(rows := await connection.fetch(AUDIT, str(id_))) < count:
-                    await asyncio.sleep(0.05)
+        async with _waiting("what a worker adds to the audit trail"):
+            while len(rows := await connection.fetch(AUDIT, str(id_))) < count:
+                await asyncio.sleep(0.05)
     finally:
         await connection.close()
     return [dict(row) for row in rows]

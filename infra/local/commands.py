@@ -23,6 +23,10 @@ from infra.settings import Settings
 WELL = ("healthy", "done")
 STOP_PATIENCE = 120.0
 POLL = 0.1
+SILENCE = 10.0
+"""Seconds of waiting after which it is said for what."""
+HANGING = 60.0
+"""Seconds for which `up` waits where all that is late is up and does not answer: it may again."""
 OLD_LOGS = 5
 """Runs whose logs are kept beside those of the running one."""
 STACK: tuple[str, ...] = (sys.executable, "-m", "infra.local.stack")
@@ -161,6 +165,7 @@ def _show_until_well(record: Record, started: subprocess.Popen[bytes] | None) ->
     """One line a process, when it is well. Raises ClickException with the reason if the stack gives up."""
     begin, shown = time.monotonic(), set[str]()
     guard = started.pid if started else record.holder()
+    waiting = _Waiting()
     while True:
         ended = started.poll() is not None if started else record.holder() != guard
         content = _told_by(guard, record)
@@ -174,7 +179,33 @@ def _show_until_well(record: Record, started: subprocess.Popen[bytes] | None) ->
             started, guard = None, record.holder()  # another `fiks up` was faster: wait for that one
         elif ended:
             raise click.ClickException(_failure(record, content))
+        waiting.look(content)
         time.sleep(POLL)
+
+
+class _Waiting:
+    """What is waited for: said where that takes long, and given up where nothing but a hanging process is left."""
+
+    def __init__(self) -> None:
+        self._late: dict[str, str] = {}
+        self._since = time.monotonic()
+        self._said = False
+
+    def look(self, content: Mapping[str, Any]) -> None:
+        """Raises ClickException when it is given up."""
+        found = {name: condition["status"] for name, condition in content.get("processes", {}).items()}
+        late = {name: status for name, status in found.items() if status not in (*WELL, "waiting")}
+        now = time.monotonic()
+        if late != self._late:
+            self._late, self._since, self._said = late, now, False
+        waited = now - self._since
+        if late and waited > SILENCE and not self._said:
+            self._said = True
+            click.echo("waiting for " + ", ".join(f"{name} ({status})" for name, status in late.items()))
+        if set(late.values()) == {"unhealthy"} and waited > HANGING:
+            raise click.ClickException(
+                f"{', '.join(late)} did not answer for {HANGING:g} s: see fiks logs; fiks down and fiks up begin anew"
+            )
 
 
 def _told_by(guard: int | None, record: Record) -> dict[str, Any]:

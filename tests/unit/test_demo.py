@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock
+from uuid import uuid4
 
 import pytest
 
@@ -13,6 +16,9 @@ from gateway.demo import (
     PDF,
     TOPIC,
     Shown,
+    _audit,
+    _settled,
+    _waiting,
     show_accepted,
     show_api,
     show_audit,
@@ -20,6 +26,7 @@ from gateway.demo import (
     show_events,
     show_same,
 )
+from infra.settings import Settings
 from schemas.personal import SEALED
 
 HENDELSER = [{"tidspunkt": f"2026-01-02T03:04:0{number}Z", "hendelse": one} for number, one in enumerate(FOLLOWS)]
@@ -48,6 +55,7 @@ def rows(*offsets: int, partition: int = 3) -> list[dict[str, Any]]:
 
 HAPPENED = events(*FOLLOWS)
 Show = Callable[[Shown], None]
+SILENT: dict[str, Any] = {"status.return_value": (503, {}), "hendelser.return_value": (503, {})}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,39 @@ def test_what_is_wrong_is_named_and_all_is_wrong(what: str, show: Show, capsys: 
     shown.say("after", "", "", True)
     assert f"NOT  {what}" in capsys.readouterr().out
     assert not shown.right
+
+
+async def test_what_takes_long_is_named_and_so_is_what_did_not_come(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gateway.demo.SILENCE", 0.01)
+    monkeypatch.setattr("gateway.demo.PATIENCE", 0.2)
+    async with _waiting("an answer"):
+        await asyncio.sleep(60)
+    said = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert said == ["waiting for an answer (fiks status)", "not come within 0.2 s: an answer"]
+
+
+async def test_of_what_comes_soon_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    async with _waiting("an answer"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "wait", [lambda: _settled(AsyncMock(**SILENT), uuid4()), lambda: _audit(Settings(), uuid4(), 1)]
+)
+async def test_each_wait_for_a_worker_is_named(
+    wait: Callable[[], Coroutine[Any, Any, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    connection = AsyncMock(fetch=AsyncMock(return_value=[]))
+    monkeypatch.setattr("gateway.demo.asyncpg.connect", AsyncMock(return_value=connection))
+    monkeypatch.setattr("gateway.demo.SILENCE", 0.01)
+    monkeypatch.setattr("gateway.demo.PATIENCE", 0.2)
+    await wait()
+    assert "waiting for what a worker adds to the " in capsys.readouterr().out
 
 
 def test_where_nothing_was_shown_nothing_is_right() -> None:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import click
 import pytest
 
 from infra.local.account import Account
-from infra.local.commands import _put_aside, adopt_running_stack
+from infra.local.commands import _put_aside, _Waiting, adopt_running_stack
 from infra.local.ports import Ports
 from infra.local.record import AlreadyRunning, Record
 from infra.local.stack import Stack
@@ -193,6 +195,30 @@ def test_a_setting_that_the_stack_was_not_asked_for_is_meant(monkeypatch: pytest
     monkeypatch.setenv("FIKS_POSTGRES", "postgresql://elsewhere")
     adopt_running_stack()
     assert (os.environ["FIKS_POSTGRES"], os.environ["FIKS_KAFKA"]) == ("postgresql://elsewhere", "given:1")
+
+
+def telling(**status: str) -> dict[str, Any]:
+    return {"processes": {name: {"status": one} for name, one in status.items()}}
+
+
+def test_what_up_waits_for_long_is_named_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("infra.local.commands.SILENCE", 0.0)
+    waiting = _Waiting()
+    for _ in range(3):
+        waiting.look(telling(kafka="healthy", migrate="done", worker="unhealthy", gateway="starting", other="waiting"))
+    assert capsys.readouterr().out == "waiting for worker (unhealthy), gateway (starting)\n"
+
+
+def test_up_gives_up_where_only_hanging_ones_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.local.commands.HANGING", 0.0)
+    waiting = _Waiting()
+    for _ in range(3):
+        waiting.look(telling(worker="unhealthy", gateway="starting"))
+    waiting.look(telling(kafka="healthy", worker="unhealthy"))
+    with pytest.raises(click.ClickException, match="worker did not answer for 0 s"):
+        waiting.look(telling(kafka="healthy", worker="unhealthy"))
 
 
 def test_logs_of_the_last_five_runs_are_kept(tmp_path: Path) -> None:
