@@ -49,7 +49,11 @@ def adopt_running_stack() -> None:
 
 @click.command()
 def up() -> None:
-    """Start the local system in the background and wait until it is healthy."""
+    """Start the local system in the background and wait until it is healthy.
+
+    A port that is taken is replaced by a free one, and it is said which. A process that ends is started again; one that
+    hangs is shown as unhealthy and left alone. Interrupted, only the waiting ends: the system goes on.
+    """
     record = _record()
     started = _start(record) if record.holder() is None else None
     if started is None:

@@ -67,6 +67,12 @@ def test_help_lists_every_command_under_a_heading() -> None:
         assert f"\n{entry.heading}:\n" in shown
 
 
+def test_the_help_of_up_says_what_becomes_of_ports_hanging_processes_and_an_interruption() -> None:
+    shown = " ".join(CliRunner().invoke(cli, ["up", "--help"]).output.split())
+    for said in ("port that is taken is replaced", "shown as unhealthy and left alone", "only the waiting ends"):
+        assert said in shown
+
+
 def test_misuse_ends_with_two() -> None:
     result = CliRunner().invoke(cli, ["nothing"])
     assert (result.exit_code, "'nothing'" in result.output) == (2, True)
