@@ -101,7 +101,13 @@ def pool_of(dsn: str, most: int, *, least: int = 1, timeout: float = 60, session
 
     Use it for statements and transactions alone: a connection comes back as it was left, which saves a round trip.
     """
-    return _Pool(
+
+    async def look(connection: Connection) -> None:
+        if getattr(connection.get_settings(), "default_transaction_read_only", "off") == "on":
+            # It was begun while the database took nothing, and stays so whatever becomes of that.
+            await pool.expire_connections()
+
+    pool = _Pool(
         dsn,
         init_size=None,
         min_size=least,
@@ -111,13 +117,14 @@ def pool_of(dsn: str, most: int, *, least: int = 1, timeout: float = 60, session
         connection_class=asyncpg.Connection,
         record_class=asyncpg.Record,
         connect=None,
-        setup=None,
+        setup=look,
         init=None,
         reset=_leave,
         loop=None,
         timeout=timeout,
         server_settings=dict(session),
     )
+    return pool
 
 
 async def _leave(_connection: Connection) -> None:

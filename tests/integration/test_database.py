@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from gateway.leases import Leases
@@ -48,6 +50,18 @@ async def test_one_whose_disk_is_gone_is_away() -> None:
             await pool.execute("truncate letters")
         await pool.close()
         await postgres.kill()
+
+
+async def test_what_was_begun_while_a_database_took_nothing_is_not_used_once_it_does(database: str) -> None:
+    """A session stays as it was begun, for as long as the pool would keep it."""
+    name = urlsplit(database).path.lstrip("/")
+    async with pool_of(database, 2) as other:
+        await other.execute(f"alter database {name} set default_transaction_read_only = on")
+        async with pool_of(database, 2) as pool:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await pool.execute("create table letters (id int)")
+            await other.execute(f"alter database {name} reset default_transaction_read_only")
+            await pool.execute("create table letters (id int)")
 
 
 async def test_a_row_is_looked_up_by_its_key_however_small_the_table_was_at_first(database: str) -> None:
