@@ -125,11 +125,12 @@ async def test_a_worker_that_is_asked_to_stop_in_a_transaction_commits_it_and_ex
     await system.connection.execute("select pg_advisory_lock(1)")
     worker = await system.worker_process(HELD, roles="('projections',)")
 
-    async def both_are_held() -> bool:
+    async def all_are_held() -> bool:
+        """Each of the three roles of projections has a transaction of its own."""
         waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-        return bool(await system.connection.fetchval(waiting) == 2)
+        return bool(await system.connection.fetchval(waiting) == 3)
 
-    await eventually_found(both_are_held)
+    await eventually_found(all_are_held)
     assert not await system.statuser([id_])
     worker.terminate()
     ending = asyncio.create_task(worker.communicate())
