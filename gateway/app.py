@@ -40,7 +40,8 @@ from gateway.dokumenter import DOKUMENTER, KONTO_TOPIC, KONTOER, Dokumenter, Kon
 from gateway.dokumenter import TOPIC as DOKUMENT_TOPIC
 from gateway.fiks_io_manuell import POLLING
 from gateway.fullmakt import FULLMAKTER, Fullmakter
-from gateway.malformed import NAME, answer_as_elsewhere
+from gateway.half_closed import answer_half_closed
+from gateway.malformed import LARGEST_HEADER, LONGEST_ADDRESS, NAME, answer_as_elsewhere
 from gateway.matrikkel import EIERE
 from gateway.opplasting_slutt import MAKING
 from gateway.opplastinger import OPPLASTINGER, Opplastinger
@@ -57,6 +58,7 @@ from gateway.revisjon import REVISJON, Revisjon
 from gateway.routes import Routes
 from gateway.sporing import SPORING, Sporing
 from gateway.sporing import TOPIC as MELDING_TOPIC
+from gateway.template import template_of
 from gateway.tls import tls_of
 from gateway.tus import VERSION as TUS_VERSION
 from gateway.tus import Refused
@@ -92,7 +94,6 @@ own hour would let strangers hold all that there may be.
 """
 LONGEST_PAUSE = 10.0
 """Seconds in which who was refused must send something more, or is taken to have heard."""
-LARGEST_HEADER = 1 << 14
 CONNECT_TIMEOUT = 5.0
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """malloc.h"""
@@ -149,6 +150,7 @@ async def serve(settings: Settings) -> None:
     GATEWAY_STARTED.set(time())
     context = tls_of(settings)
     answer_as_elsewhere()
+    answer_half_closed()
     app = make_app(settings)
     traffic, loop = app[TRAFFIC], asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -198,6 +200,7 @@ def runner_of(app: web.Application, shutdown_timeout: float = CUT_OFF) -> web.Ap
         shutdown_timeout=shutdown_timeout,
         keepalive_timeout=SILENCE,
         auto_decompress=False,
+        max_line_size=LONGEST_ADDRESS,
         max_field_size=LARGEST_HEADER,
     )
 
@@ -255,8 +258,7 @@ async def let_finish(request: web.Request, handler: Handler) -> web.StreamRespon
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Measures each call and carries its trace on."""
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource else "unknown"
+    route = template_of(request)
     begin, traffic = perf_counter(), request.app[TRAFFIC]
     traffic.running += 1
     try:
@@ -286,8 +288,7 @@ async def invite(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def name_protocol(request: web.Request, response: web.StreamResponse) -> None:
     """Every answer about a resumable upload says so, refusals too (TUS 1.0.0)."""
-    resource = request.match_info.route.resource
-    if resource and "/opplastinger" in resource.canonical:
+    if "/opplastinger" in template_of(request):
         response.headers.setdefault("Tus-Resumable", TUS_VERSION)
 
 

@@ -24,6 +24,7 @@ from gateway.auth.principal import PRINCIPAL, NotProved, Principal
 from gateway.refusals import denied_callers, kind_of, summed, told_singly, unknown_callers, unknown_kind
 from gateway.said import said
 from gateway.summing import Clock, Summing
+from gateway.template import template_of
 from infra.logs import logger
 from infra.masking import masked_text
 from infra.metrics import AUDIT_MISSED
@@ -191,8 +192,7 @@ def _privileges(request: web.Request) -> tuple[str, ...]:
 
 def _route(request: web.Request) -> str:
     """Method and template: words of ours, never the caller's."""
-    route = request.match_info.route
-    return f"{route.method} {route.resource.canonical if route.resource else 'unknown'}"
+    return f"{request.match_info.route.method} {template_of(request)}"
 
 
 def _uuid(claimed: str) -> UUID | None:

@@ -9,9 +9,11 @@ from http import HTTPStatus
 from uuid import uuid4
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.problems import error_message
+from gateway.randomness import new_hex
 from infra.logs import logger
 
 log = logger(__name__)
@@ -19,6 +21,15 @@ log = logger(__name__)
 NAME = "Fiks"
 """What answers tell of the server; aiohttp would name itself and Python, with their versions."""
 TEXT = "Ugyldig innhold: kallet er ikke gyldig HTTP"
+LONGEST_ADDRESS, LARGEST_HEADER = 8190, 1 << 14
+"""Octets. aiohttp tells the two apart by nothing but the limit that was passed."""
+TOO_LONG = {
+    LONGEST_ADDRESS: (HTTPStatus.REQUEST_URI_TOO_LONG, f"Adressen har mer enn {LONGEST_ADDRESS} oktetter"),
+    LARGEST_HEADER: (
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        f"En header har mer enn {LARGEST_HEADER} oktetter, med navnet sitt",
+    ),
+}
 
 
 def _answer(
@@ -28,12 +39,16 @@ def _answer(
     exc: BaseException | None = None,
     message: str | None = None,
 ) -> web.StreamResponse:
-    error_id = uuid4()
-    log.info("malformed call refused", error_id=error_id, status=status, fault=type(exc).__name__)
+    error_id, request_id = uuid4(), new_hex()
+    said, text = HTTPStatus(status), TEXT
+    if isinstance(exc, LineTooLong):
+        said, text = TOO_LONG[exc.args[1]]
+    about = {"status": int(said), "fault": type(exc).__name__}
+    log.info("malformed call refused", error_id=error_id, request_id=request_id, **about)
     if request.writer.output_size > 0:
         raise ConnectionError("an answer has begun already, so the connection can only be cut")
-    response = error_message(request.path, HTTPStatus(status), TEXT, error_id)
-    response.headers["Server"] = NAME
+    response = error_message(request.path, said, text, error_id)
+    response.headers.update({"Server": NAME, "X-Request-Id": request_id})
     response.force_close()
     return response
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.randomness import new_hex
+from gateway.template import template_of
 from gateway.tus import CHECKSUM_MISMATCH, Refused
 from infra.logs import logger
 from infra.masking import masked_text
@@ -146,8 +147,8 @@ def _of_bug(request: web.Request, fault: Exception) -> web.Response:
 
 def _answer(request: web.Request, status: int, message: str, headers: Mapping[str, str]) -> web.Response:
     """Whoever is refused may name the id to those who look after gateways: the log has it, and nothing of the call."""
-    error_id, resource = uuid4(), request.match_info.route.resource
-    about = {"status": int(status), "method": request.method, "route": resource.canonical if resource else "unknown"}
+    error_id = uuid4()
+    about = {"status": int(status), "method": request.method, "route": template_of(request)}
     log.info("call refused", error_id=error_id, request_id=request[REQUEST_ID], **about)
     return _said(request, status, message, headers, error_id)
 

@@ -67,7 +67,7 @@ LOAD = """
 """
 
 
-ROLE, GATHERED, ENVELOPES = "projections", "projections:gathered", "projections:envelopes"
+ROLES = ROLE, GATHERED, ENVELOPES = "projections", "projections:gathered", "projections:envelopes"
 """The role of projections, of those whose events are gathered, and of those among them that decode none: what only a
 newer release can read does not stop these.
 """
@@ -111,6 +111,13 @@ class Prepared:
     lots: Sequence[Lot]
     opened: Opened
     batches: dict[str, Batch]
+
+
+def role_of(projection: Projection) -> str:
+    """The role whose worker keeps it up to date."""
+    if not projection.gathered:
+        return ROLE
+    return GATHERED if projection.handlers else ENVELOPES
 
 
 def with_personal(partitions: Iterable[Sequence[Record]], projections: Sequence[Projection]) -> Sealed:
@@ -168,10 +175,8 @@ class Projecting:
     ) -> None:
         self.projections = {one.name: one for one in projections}
         self.topics = tuple(sorted({topic for one in projections for topic in one.topics}))
-        gathers = not building and all(one.gathered for one in projections)
-        self.patience = PATIENCE if gathers else 0.0
-        decodes = any(one.handlers for one in projections)
-        self.role = "rebuild" if building else ROLE if not gathers else GATHERED if decodes else ENVELOPES
+        self.role = "rebuild" if building else min(map(role_of, projections), key=ROLES.index)
+        self.patience = PATIENCE if self.role in (GATHERED, ENVELOPES) else 0.0
         self._lock = BUILDING if building else LIVE
         table, version = ("building", "version") if building else ("projection", "live")
         self._load = LOAD.format(table=table, version=version, lost=LOST)

@@ -22,8 +22,8 @@ from projections.fiks_io_kvitteringer import Kvitteringer
 from projections.fiks_io_nedleggelser import Nedleggelser
 from projections.gauges import watch_projections
 from projections.projecting import ROLE as PROJECTIONS
-from projections.projecting import Projecting
-from projections.projection import projections
+from projections.projecting import Projecting, role_of
+from projections.projection import Projection, projections
 from projections.sweeping import ROLE as SWEEPER
 from projections.sweeping import sweep_for_ever
 from schemas.topics import TOPICS
@@ -92,11 +92,10 @@ async def work(settings: Settings, roles: Sequence[str]) -> None:
 
 def projecting(letters: DeadLetters, keys: Keys) -> list[Projecting]:
     """The works of all projections, one a role: see ``projections.projecting``."""
-    every = projections().values()
-    gathered = [one for one in every if one.gathered]
-    waited_for = [one for one in every if not one.gathered]
-    decoding, undecoded = [one for one in gathered if one.handlers], [one for one in gathered if not one.handlers]
-    return [Projecting(some, letters, keys) for some in (waited_for, decoding, undecoded)]
+    by_role: dict[str, list[Projection]] = {}
+    for one in projections().values():
+        by_role.setdefault(role_of(one), []).append(one)
+    return [Projecting(some, letters, keys) for some in by_role.values()]
 
 
 def projected_ends(worker: Worker) -> dict[tuple[str, TopicPartition], int]:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.auth.claims import AccessToken, MachineToken, NotNow, invalid
 from gateway.auth.demands import Caller, Demand
-from gateway.auth.integrations import ID, Integrations
+from gateway.auth.integrations import ID, PASSORD, Integrations
 from gateway.auth.persons import Persons
 from gateway.auth.ports import Authority
 from gateway.auth.principal import NotProved, Principal
@@ -25,6 +25,7 @@ from streams.domain.konfigurasjon import Integrasjon
 ORGNR = re.compile(r"[0-9]{9}", re.ASCII)
 ON_BEHALF_OF = ("OnBehalfOf", "ON_BEHALF_OF")
 """The headers that name an organisation; the query parameter ``onBehalfOf`` goes before them."""
+WHO = ("Authorization", ID, PASSORD, *ON_BEHALF_OF)
 NO_MACHINE = "her må en person være logget inn, et token fra Maskinporten er ikke nok"
 NO_LOGIN = "her må en integrasjon ha et token fra Maskinporten, en innlogging er ikke nok"
 PERSONS = {Caller.CITIZEN, Caller.FOR_ORGANISATION, Caller.MANAGER, Caller.INTEGRATION_PERSON}
@@ -39,6 +40,7 @@ class Callers:
 
     async def identify(self, request: web.Request, demand: Demand) -> Principal:
         """Who makes the request. Raises NotAuthenticated, NotAllowed, Unreadable and Unavailable."""
+        _require_unambiguous(request)
         try:
             token = await self._tokens.verify(_bearer(request.headers))
         except NotNow as fault:
@@ -113,6 +115,15 @@ def _organisation_named(request: web.Request) -> str | None:
     if named is not None and not ORGNR.fullmatch(named):
         raise Unreadable("onBehalfOf må være et organisasjonsnummer på ni siffer")
     return named
+
+
+def _require_unambiguous(request: web.Request) -> None:
+    """Raises Unreadable where it is said twice, and differently, who calls: whoever stands before us may have looked
+    at the other.
+    """
+    for name in WHO:
+        if len(set(request.headers.getall(name, ()))) > 1:
+            raise Unreadable(f"Headeren {name} er oppgitt flere ganger, med ulike verdier")
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from gateway.auth.follower import Follower, Record
 from gateway.auth.snapshot import Snapshot, SnapshotFile, Unusable
 from infra.ends import Ends
 from infra.logs import logger
+from schemas.catalogue import event_type, key_of
 from schemas.codec import PREFIX, decode, prefixes
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.konfigurasjon_commands import Command
@@ -218,7 +219,7 @@ class Memory:
             elif header == "cause":
                 cause = said
         try:
-            if (event := self._read(value, name.decode(errors="replace"))) is not None:
+            if (event := self._read(record, name.decode(errors="replace"))) is not None:
                 about = Told(event, None if cause is None else _offset(cause), record.offset)
                 self._received.append((about, record))
         except Unreadable as fault:
@@ -244,16 +245,18 @@ class Memory:
         if outcome is not None and not outcome.done():
             outcome.set_result(event)
 
-    def _read(self, value: bytes | None, name: str) -> Any | None:
+    def _read(self, record: Record, name: str) -> Any | None:
         """The event in the record, None if ``name`` is no type that the memory folds. Raises as ``decode`` does."""
         if name not in FOLDED:
             if name not in self._skipped:
                 self._skipped.add(name)
                 log.warning("the memory does not fold this type of event", type=name)
             return None
-        event = decode(value)
+        event = decode(record.value)
         if not isinstance(event, FOLDED[name]):
             raise Unreadable(f"it calls itself {name}, but is {type(event).__name__}")
+        if record.key != key_of(event_type(event).stream(event)).encode():
+            raise Unreadable("it is of another stream than its key: who decides about that one never saw it")
         return event
 
 

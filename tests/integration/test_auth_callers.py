@@ -232,3 +232,15 @@ async def test_of_one_call_the_log_is_asked_once_what_it_has(open_door: Door, he
     open_door.known.take(HOLDER, "X", ORG)
     status, _ = await open_door.knock("GET", MACHINE, shown(open_door.machine(), integration=True))
     assert (status, open_door.known.asked) == (403, 1)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "IntegrasjonId", "IntegrasjonPassord", "OnBehalfOf"])
+async def test_who_calls_is_not_said_twice_and_differently(open_door: Door, name: str) -> None:
+    """A proxy that looks at one of them must not let in who is proved by the other."""
+    told = shown(open_door.machine(), integration=True) | {"OnBehalfOf": COMPANY}
+    url = open_door.server.make_url(MACHINE)
+    for other, expected in ((told[name], 200), ("another", 400)):
+        async with open_door.session.get(url, headers=[*told.items(), (name, other)]) as answer:
+            body = await answer.json()
+            assert answer.status == expected, body
+    assert body["message"] == f"Headeren {name} er oppgitt flere ganger, med ulike verdier"

@@ -73,8 +73,9 @@ async def test_a_topic_that_does_not_exist_yet_is_waited_for(kafka: str) -> None
         (encode(konto(uuid4()))[:-3], headers(konto(uuid4()))),
         (encode(konto(uuid4())), headers(konto(uuid4()), ce_type="PrivilegieTildelt")),
         (encode(ForsendelseAkseptert(forsendelse_id=OWNER)), headers(konto(uuid4()))),
+        (encode(konto(uuid4(), fiks_org_id=uuid4())), headers(konto(uuid4()))),
     ],
-    ids=["garbage", "no value", "cut off", "another type than it says", "of another topic"],
+    ids=["garbage", "no value", "cut off", "another type than it says", "of another topic", "of another stream"],
 )
 async def test_what_can_never_be_read_is_told_and_left(own: Topical, value: Any, described: Headers) -> None:
     with capture_logs() as logs:

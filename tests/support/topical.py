@@ -22,8 +22,8 @@ from streams.log import Log
 OWNER = UUID(int=1)
 
 
-def konto(konto_id: UUID) -> KontoOpprettet:
-    return KontoOpprettet(fiks_org_id=OWNER, konto_id=konto_id, tjeneste="svarut", navn="k")
+def konto(konto_id: UUID, fiks_org_id: UUID = OWNER) -> KontoOpprettet:
+    return KontoOpprettet(fiks_org_id=fiks_org_id, konto_id=konto_id, tjeneste="svarut", navn="k")
 
 
 def headers(event: object, **changes: str) -> Headers:
@@ -37,7 +37,7 @@ class Topical:
     def __init__(self, bootstrap: str, log: Log, topic: Topic) -> None:
         self.bootstrap, self._log, self.topic = bootstrap, log, topic
 
-    async def append(self, value: bytes, described: Headers, stream: str = "x") -> None:
+    async def append(self, value: bytes, described: Headers, stream: str = str(OWNER)) -> None:
         await self._log.send(self.topic.name, stream, value, described)
 
     async def konto(self) -> UUID:

@@ -23,6 +23,7 @@ class Record(NamedTuple):
     topic: str = "fiks.konfigurasjon"
     partition: int = 0
     offset: int = 0
+    key: bytes = str(UUID(int=1)).encode()
 
 
 def record(value: bytes, **more: bytes) -> Record:

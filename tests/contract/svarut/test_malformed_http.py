@@ -7,6 +7,7 @@ import gzip
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.malformed import answer_as_elsewhere
 from tests.support.gateway import BOUNDARY, Caller, form, metadata
@@ -16,9 +17,6 @@ MALFORMED = {
     "a control character in a header": b"GET /healthz HTTP/1.1\r\nHost: x\r\nIntegrasjonPassord: "
     + SECRET
     + b"\x01X\r\n\r\n",
-    "a header that is too long": b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
-    + SECRET * 3000
-    + b"\r\n\r\n",
     "no method": SECRET + b"\r\n\r\n",
     "letters in the request line as they are": b"GET /fiks-io/katalog/api/v1/lookup?meldingProtokoll=bl\xc3\xa5."
     + SECRET
@@ -51,6 +49,32 @@ async def test_malformed_http_is_an_error_message(
     logged = caplog.text + "".join(capfd.readouterr())
     assert SECRET not in head + body
     assert SECRET.decode() not in logged
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + SECRET * 3000 + b"\r\n\r\n", 431),
+        (b"GET /healthz?navn=" + SECRET * 600 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    ],
+    ids=["a header", "the address"],
+)
+async def test_what_is_too_long_is_said(caller: Caller, sent: bytes, status: int) -> None:
+    answer_as_elsewhere()
+    head, body = await _raw(caller, sent)
+    assert f" {status} ".encode() in head.split(b"\r\n")[0]
+    told = json.loads(body)
+    assert (told["status"], "oktetter" in told["message"]) == (status, True)
+    assert SECRET not in head + body
+
+
+async def test_what_is_no_http_is_found_on_the_log_by_what_its_sender_was_told(caller: Caller) -> None:
+    answer_as_elsewhere()
+    with capture_logs() as logs:
+        head, body = await _raw(caller, MALFORMED["no method"])
+    (line,) = [line for line in logs if line["event"] == "malformed call refused"]
+    assert f"\r\nX-Request-Id: {line['request_id']}\r\n".encode() in head + b"\r\n"
+    assert json.loads(body)["errorId"] == str(line["error_id"])
 
 
 async def test_an_unknown_expectation_is_an_error_message(caller: Caller) -> None:
