@@ -11,7 +11,7 @@ from uuid import UUID
 from infra.blobs import Blobs
 from infra.database import Connection
 from infra.ends import Ends
-from projections.effects import Effecting, ends_of, require_decided, require_projected
+from projections.effects import Effecting, awake, ends_of, require_decided, require_projected
 from schemas.catalogue import part
 from schemas.dokumentlager import (
     DokumentDestruert,
@@ -75,8 +75,10 @@ class Destruering(Effecting):
         await require_decided(connection, dokumentlager, ends_of(one.at for one in events))
         journals = await self._journals.load(connection, {one.at.stream for one in events})
         deleted = [one for one in events if _is_deleted(journals.get(one.at.stream))]
-        for first in range(0, len(deleted), AT_ONCE):
-            await asyncio.gather(*(self._destroy(one.event.dokument_id) for one in deleted[first : first + AT_ONCE]))
+        async with awake(connection):
+            for first in range(0, len(deleted), AT_ONCE):
+                some = deleted[first : first + AT_ONCE]
+                await asyncio.gather(*(self._destroy(one.event.dokument_id) for one in some))
         await self._log.append_all(
             [self.following(DokumentDestruert(dokument_id=one.event.dokument_id), one.at) for one in deleted]
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,10 @@ POSITIONS = """
 """
 DECIDER_POSITIONS = "select partition, next_offset from checkpoint where name = $1 and topic = $2"
 LOOKS, PAUSE = 20, 0.05
+AWAKE, LONGEST_AWAKE = 1.0, 60.0
+"""Seconds between two signs to PostgreSQL that a transaction goes on which asks nothing of it, and for which they are
+given at most.
+"""
 Met = list[tuple[Lot, list[Recorded]]]
 
 
@@ -127,6 +132,30 @@ async def require_projected(connection: Connection, name: str, topic: str, ends:
     """Wait a little until the live projection contains all below ``ends``. Raises Unavailable."""
     asking = partial(connection.fetch, POSITIONS, name, topic)
     await _until_past(ends, asking, f"the projection {name} does not know all that is to be carried out")
+
+
+@asynccontextmanager
+async def awake(connection: Connection) -> AsyncIterator[None]:
+    """While something else than PostgreSQL is waited for, it does not take the transaction for one of a process that
+    is frozen: what takes long would be done again and again, and never be over. Ask it nothing meanwhile.
+    """
+    over = asyncio.Event()
+    speaking = asyncio.create_task(_speak(connection, over))
+    try:
+        yield
+    finally:
+        over.set()  # and not cancelled: that would end the transaction
+        await asyncio.gather(speaking, return_exceptions=True)  # a session that is lost shows at the next statement
+
+
+async def _speak(connection: Connection, over: asyncio.Event) -> None:
+    for _ in range(int(LONGEST_AWAKE / AWAKE)):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AWAKE):
+                await over.wait()
+        if over.is_set():
+            return
+        await connection.execute("select")
 
 
 async def _until_past(ends: Mapping[int, int], asking: Callable[[], Awaitable[Iterable[Row]]], otherwise: str) -> None:

@@ -17,7 +17,7 @@ from asyncpg import Record as Row
 
 from infra.blobs import Blobs
 from infra.database import Connection
-from projections.effects import Effecting, ends_of, require_decided, require_projected
+from projections.effects import Effecting, awake, ends_of, require_decided, require_projected
 from projections.fiks_io import headers_of
 from schemas.catalogue import event_type, part
 from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
@@ -92,8 +92,9 @@ class Kvitteringer(Effecting):
         await self._log.append_all(await self._notices(ended, known))
         if void:
             await self._forget(connection, void, known)
-        for first in range(0, len(ended), AT_ONCE):
-            await self._destroy([known[_key(one.event)] for one in ended[first : first + AT_ONCE]])
+        async with awake(connection):
+            for first in range(0, len(ended), AT_ONCE):
+                await self._destroy([known[_key(one.event)] for one in ended[first : first + AT_ONCE]])
         await self._log.append_all([self._destroyed(one, known[_key(one.event)]) for one in ended])
 
     async def _that_count(self, connection: Connection, events: Sequence[Recorded]) -> list[Recorded]:
@@ -110,7 +111,8 @@ class Kvitteringer(Effecting):
         """Of messages that had been sent before: nobody will ever ask for what came with them."""
         kept = {None, *(row[name] for row in known.values() for name in ("blob", "dokumentlager_id"))}
         if blobs := [one.event.blob for one in void if one.event.blob not in kept]:
-            await self._blobs.delete(blobs)
+            async with awake(connection):
+                await self._blobs.delete(blobs)
         await self._log.append_all(
             [
                 self.following(DokumentslettingBegjart(dokument_id=dokument_id, grunn=Slettegrunn.API), one.at)

@@ -15,7 +15,7 @@ from infra.blobs import Blobs
 from infra.ends import Ends
 from projections.dokumentlager import dokumentlager as projection
 from projections.dokumentlager import navn_of
-from projections.dokumentlager_slettinger import Destruering, Slettinger
+from projections.dokumentlager_slettinger import AT_ONCE, Destruering, Slettinger
 from projections.projecting import Projecting
 from schemas.dokumentlager import (
     DokumentLastetOpp,
@@ -183,3 +183,37 @@ async def behind(system: Backbone, ends: Ends) -> bool:
         TOPIC,
     )
     return any(row["next_offset"] < at[row["partition"]] for row in rows)
+
+
+class Slow(Blobs):
+    """A store that takes its time to delete: whatever it is asked for is done, a moment later."""
+
+    async def delete(self, names) -> None:
+        await asyncio.sleep(1.2)
+        await super().delete(names)
+
+
+async def test_a_store_that_deletes_slowly_is_waited_for(system: Backbone, state: Path) -> None:
+    """Many that are deleted together take longer than PostgreSQL lets a transaction sleep."""
+    blobs, number, ends = Slow((state / "blobs").as_uri()), 3 * AT_ONCE, Ends(system.settings.kafka, TOPICS[TOPIC])
+
+    async def until_all(kind: str) -> None:
+        happened = "select count(distinct dokument_id) from read.dokumentlager_hendelse where type = $1"
+        while await system.connection.fetchval(happened, kind) < number:
+            await asyncio.sleep(0.1)
+
+    async with system.worker(works(system)):
+        ids = [await uploaded(system, blobs) for _ in range(number)]
+        asked = [DokumentslettingBegjart(dokument_id=one, grunn=Slettegrunn.API, av="integrasjon:1") for one in ids]
+        await system.log.append_all([(one, about(one)) for one in asked])
+        await until_all("DokumentSlettet")
+        async with (
+            asyncio.timeout(30),
+            system.worker([Destruering(system.log, DeadLetters(system.log), blobs)], group="other"),
+        ):
+            await until_all("DokumentDestruert")
+            while await behind(system, ends):
+                await asyncio.sleep(0.1)
+
+    told = [one for one in system.records(TOPIC) if dict(one.headers)["ce_type"] == b"DokumentDestruert"]
+    assert len([one for one in told if UUID(one.key.decode()) in ids]) == number
