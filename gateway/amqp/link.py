@@ -13,10 +13,11 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from struct import Struct
 from typing import Protocol, cast
+from uuid import UUID
 
 from gateway.amqp.access import Access, Reader
 from gateway.amqp.actions import Action, Ask, Consume, Consumer, Get, Inspect, Login, Renew, Settle, Unsubscribe, Value
-from gateway.amqp.deliveries import Deliveries, Lease, Subscription
+from gateway.amqp.deliveries import Deliveries, Got, Lease, Outcome, Subscription
 from gateway.amqp.faults import ChannelFault, ConnectionFault, Fault, Reply
 from gateway.amqp.pulse import CLOSE_LIMIT
 from gateway.amqp.session import OCTETS, Session, State
@@ -288,9 +289,20 @@ class Link(asyncio.Protocol):
                 await access.require(self.reader, consumer.konto_id, "AMQP basic.consume")
                 self._subscribe(consumer, by)
             case Get(_, konto_id):
-                await access.require(self.reader, konto_id, "AMQP basic.get")
-                return await deliveries.get(konto_id, by)
+                return await self._get(self.reader, konto_id)
             case Inspect(_, konto_id):
                 await access.require(self.reader, konto_id, "AMQP queue.declare")
                 return await deliveries.count(konto_id)
         return None
+
+    async def _get(self, reader: Reader, konto_id: UUID) -> Got | None:
+        """The first message, if the reader may read the account, also once it has come: that may take long."""
+        access, deliveries = self._host.access, self._host.deliveries
+        await access.require(reader, konto_id, "AMQP basic.get")
+        if (got := await deliveries.get(konto_id, reader.principal.by)) is not None:
+            try:
+                await access.require(reader, konto_id, "AMQP basic.get")
+            except BaseException:
+                deliveries.settle([got.lease.receipt], Outcome.UNSEEN)
+                raise
+        return got

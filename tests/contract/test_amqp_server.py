@@ -308,6 +308,28 @@ async def test_who_loses_another_right_keeps_the_connection(amqp: Amqp, connect:
     assert (await raw.ask(commands.Basic.Qos(0, 1, False), 1)).name == "Basic.QosOk"
 
 
+async def test_who_loses_the_right_while_it_waits_for_a_message_does_not_get_it(
+    amqp: Amqp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, comes, asked = await connect(amqp), asyncio.Event(), amqp.queues.get
+
+    async def late(konto_id: UUID, by: By) -> Any:
+        await comes.wait()
+        return await asked(konto_id, by)
+
+    monkeypatch.setattr(amqp.queues, "get", late)
+    amqp.queues.put(KONTO_ID, MELDING)
+    answer = asyncio.create_task(raw.ask(commands.Basic.Get(queue=QUEUE), 1))
+    await asyncio.sleep(0.2)
+    amqp.memory.meet(
+        PrivilegieTrukketTilbake(fiks_org_id=ORG, aktor=AKTOR, ressurs_id=KONTO_ID, privilegium=SENDE_MOTTA)
+    )
+    comes.set()
+    said = await answer
+    assert (said.name, getattr(said, "reply_code", 0)) == ("Channel.Close", 403)
+    assert amqp.queues.outcomes(KONTO_ID) == [[Outcome.UNSEEN]]
+
+
 async def test_a_connection_outlives_its_token(amqp: Amqp, connect: Connect) -> None:
     """Trap 31: clients fetch a new one only when they connect."""
     raw = await connect(amqp, heartbeat=None)
