@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.crypto.segments import Tampered
 from infra.crypto.wrapping import KEY_SIZE, generation_of, unwrap, wrap
-from infra.kept import kept
+from infra.kept import kept, sync_folder
 from infra.logs import logger
 from streams.domain.errors import Rejected, Unavailable
 
@@ -141,3 +141,4 @@ def _replace(file: Path, held: _File) -> None:
         out.flush()
         os.fsync(out.fileno())
     Path(draft).replace(file)
+    sync_folder(file.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 from pathlib import Path
 
@@ -33,6 +34,29 @@ async def test_processes_that_start_at_once_make_one_file(tmp_path: Path) -> Non
     wrapped = await asyncio.gather(*(one.wrap("a:1", KEY) for one in many))
     for value in wrapped:
         assert await keks(tmp_path).unwrap({"a:1": value}) == {"a:1": KEY}
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_generation_survives_a_power_cut_before_anything_is_wrapped_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """What it wraps is on the log, and lost for good without it."""
+    running = keks(tmp_path)
+    if again:
+        await running.wrap("a:1", KEY)
+    synced, fsync = set[tuple[int, int]](), os.fsync
+
+    def noting(descriptor: int) -> None:
+        fsync(descriptor)
+        about = os.fstat(descriptor)
+        synced.add((about.st_dev, about.st_ino))
+
+    monkeypatch.setattr(os, "fsync", noting)
+    if again:
+        await running.add()
+    await running.wrap("a:2", KEY)
+    for path in (tmp_path / "keks.json", tmp_path):  # content, and name
+        assert (path.stat().st_dev, path.stat().st_ino) in synced, path.name
 
 
 async def test_the_newest_generation_wraps_and_all_unwrap(tmp_path: Path) -> None:
