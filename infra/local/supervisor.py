@@ -134,7 +134,11 @@ class Supervisor:
     async def _bring_up(self, running: Running) -> None:
         process = running.process
         if process.step:
-            code = await asyncio.wait_for(running.exited(), process.patience)
+            try:
+                code = await asyncio.wait_for(running.exited(), process.patience)
+            except TimeoutError:  # another is started when it is tried again
+                await running.kill()
+                raise
             if code != 0:
                 raise Died(process, code)
         else:

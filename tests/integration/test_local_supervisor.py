@@ -137,6 +137,24 @@ async def test_what_can_be_made_anew_is_prepared_before_every_start_and_its_step
     assert (prepared, trace.lines().count("seed")) == (3, 1)
 
 
+async def test_a_step_that_hangs_when_it_is_done_again_is_not_left_behind(tmp_path: Path, trace: Trace) -> None:
+    async def prepare() -> None:
+        pass
+
+    table = replace(trace.server("table"), prepare=prepare, is_derived=True)
+    pids = tmp_path / "pids"
+    once = f"echo $$ >> {pids}; [ $(wc -l < {pids}) != 2 ] || exec sleep 1000"
+    step = replace(trace.step("migrate", needs=("table",), then=once), patience=1.0)
+    async with supervised(tmp_path, table, step) as supervisor:
+        await until(lambda: supervisor.well)
+        victim = supervisor.conditions["table"].pid
+        assert victim
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: trace.lines().count("migrate") == 3)
+        hung = psutil.Process(os.getpid()).children(recursive=True)
+        assert int(pids.read_text().split()[1]) not in {one.pid for one in hung if not gone(one)}
+
+
 async def test_a_hanging_one_is_reported(tmp_path: Path, trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.local.supervisor.CHECK_EVERY", 0.05)
     answering = True
