@@ -45,7 +45,8 @@ async def sweep_keys(connection: Connection, log: Sends, ends: Sequence[Ends], s
     while found := await connection.fetch(UNTOLD, age, *after, AT_ONCE):
         after = found[-1]["seen"], found[-1]["name"]
         streams = {row["name"]: stream for row in found if (stream := _stream_of(row["name"])) is not None}
-        told = {tuple(row) for row in await connection.fetch(TOLD, *map(list, zip(*streams.values(), strict=True)))}
+        columns = [list(column) for column in zip(*streams.values(), strict=True)] or [[], []]
+        told = {tuple(row) for row in await connection.fetch(TOLD, *columns)}
         await connection.execute(TELL, [name for name, stream in streams.items() if stream in told])
         # A tombstone under a name with a suffix is of that key alone; one without, of all keys of the id: that is the
         # id of a stream that the call began itself, and which nobody else has heard of.

@@ -68,6 +68,23 @@ async def test_only_keys_of_streams_that_no_event_tells_of_are_destroyed(system:
         assert used | {spared, foreign} <= await alive(system)
 
 
+async def test_keys_of_a_newer_release_alone_are_passed_over(system: Backbone) -> None:
+    keys, ends = system.log.keys, [Ends(system.settings.kafka, topic) for topic in TOPICS.values()]
+    foreign, known = f"framtid:{uuid4()}", "select from nokkel where not told and name not like 'framtid:%'"
+    await keys.create(foreign)
+
+    async def swept() -> int:
+        return await sweep_keys(system.connection, system.log, ends, set(), AT_ONCE)
+
+    async with system.worker([Following(system.log), Projecting([audit], DeadLetters(system.log), keys)]):
+        await until_known(system, {foreign})
+        await system.until_projected("audit")
+        await swept()
+        while await system.connection.fetch(known):
+            await asyncio.sleep(0.05)
+        assert await swept() == 0
+
+
 async def test_of_which_streams_dead_letters_are(system: Backbone) -> None:
     stream = str(uuid4())
     where = {"role": "projections", "reason": "x", "topic": "fiks.svarut", "partition": "0", "offset": "0"}
