@@ -150,8 +150,9 @@ async def switch(connection: Connection, building: dict[Projection, int]) -> boo
                     await connection.execute(versions.FORGET, projection.name, old[projection])
     except (TimeoutError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         return False
-    for projection, version in old.items():
-        await _drop(connection, projection.name, version)
+    for projection in building:  # what an earlier switch has left too, should it have been interrupted here
+        for version in await versions.left(connection, projection.name):
+            await _drop(connection, projection.name, version)
     return True
 
 
@@ -167,12 +168,16 @@ async def _wait_for(connection: Connection, projection: Projection, version: int
 
 
 async def _drop(connection: Connection, name: str, version: int) -> None:
-    """Drop an old version once the last query that reads it has ended."""
+    """Drop an old version once the last query that reads it has ended. Raises as asyncpg does where the connection is
+    lost; the next switch drops it then.
+    """
     while True:
         try:
             async with connection.transaction():
                 await versions.drop(connection, name, version)
         except INFRASTRUCTURE:
+            if connection.is_closed():
+                raise
             await asyncio.sleep(0.2)
         else:
             return

@@ -17,6 +17,14 @@ NEXT = """
     select 1 + greatest(coalesce((select max(version) from checkpoint where name = $1), 0),
                         coalesce((select live from projection where name = $1), 0))
 """
+LEFT = """
+    select version from (
+        select substring(nspname from '[0-9]+$')::int as version from pg_namespace
+        where nspname ~ ('^' || $1 || '_v[0-9]{1,9}$')) as made
+    where version not in (select live from projection where name = $1
+                          union all select version from building where name = $1)
+    order by version
+"""
 HOLD = "select topic, partition, next_offset from checkpoint where name = $1 and version = $2 order by 1, 2 for update"
 FORGET = "delete from checkpoint where name = $1 and version = $2"
 CHECKPOINTS = "select topic, partition, next_offset from checkpoint where name = $1 and version = $2"
@@ -107,6 +115,11 @@ async def install(connection: Connection, projection: Projection) -> bool:
     await start_checkpoints(connection, projection.name, version, partitions_of(projection))
     await make_live(connection, projection, version)
     return True
+
+
+async def left(connection: Connection, name: str) -> list[int]:
+    """The versions whose tables are there and that are neither live nor being built."""
+    return [row["version"] for row in await connection.fetch(LEFT, name)]
 
 
 async def drop(connection: Connection, name: str, version: int) -> None:

@@ -336,3 +336,25 @@ async def test_what_an_earlier_release_built_is_rebuilt_and_nothing_else(system:
 @pytest.mark.parametrize("arguments", [[], ["audit", "--outdated"]])
 def test_which_to_rebuild_must_be_said_once(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, ["rebuild", *arguments]).exit_code == 2
+
+
+async def test_what_an_interrupted_switch_has_left_is_dropped_by_the_next(
+    system: Backbone, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else would ever know of it, and it may be very large."""
+
+    async def interrupted(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch, suppress(asyncio.CancelledError):
+        patch.setattr(rebuilding, "_drop", interrupted)
+        await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, silent)
+    await rebuilding.rebuild(operator, system.settings.kafka, [STATUS], 1, silent)
+    there = await operator.fetch("select nspname from pg_namespace where nspname like 'svarut_status_v%'")
+    assert [row["nspname"] for row in there] == [f"svarut_status_v{await live_version(system)}"]
+
+
+async def test_dropping_an_old_version_ends_with_the_connection(operator: Connection) -> None:
+    await operator.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await asyncio.wait_for(rebuilding._drop(operator, STATUS.name, 1), 3)
