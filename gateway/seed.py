@@ -219,7 +219,7 @@ async def seed(bootstrap: str, state: Path) -> int:
     """
     known = credentials(state)
     of = {one["orgnr"]: one for one in known}
-    settings = Settings(state=state)
+    settings = Settings(kafka=bootstrap, state=state)
     memory, log = Memory(bootstrap), Log(bootstrap, keks(settings))
     await memory.start()
     await log.start()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -57,17 +59,23 @@ class _File(msgspec.Struct):
     generations: dict[int, str]
 
 
-class Keks:
-    """The generations in ``file``, which is made with a first one when there is none."""
+async def _always() -> bool:
+    return True
 
-    def __init__(self, file: Path, kms: Kms) -> None:
-        self._file, self._kms = file, kms
+
+class Keks:
+    """The generations in ``file``. Where there is none it is made, with a first one, if ``is_new`` tells that nothing
+    was sealed in this system yet: else the file is elsewhere, and what were sealed now would be lost with this one.
+    """
+
+    def __init__(self, file: Path, kms: Kms, is_new: Callable[[], Awaitable[bool]] = _always) -> None:
+        self._file, self._kms, self._is_new = file, kms, is_new
         self._read: tuple[int, int] | None = None
         self._ciphers: dict[int, AESGCM] = {}
         self._turn = asyncio.Lock()
 
     async def wrap(self, name: str, key: bytes) -> bytes:
-        """The data key, wrapped with the newest generation. Raises Unavailable when the KMS is away."""
+        """The data key, wrapped with the newest generation. Raises Unavailable when the KMS is away, or the file is."""
         newest = max(await self.generations())
         return wrap(name, key, newest, self._ciphers[newest])
 
@@ -94,6 +102,13 @@ class Keks:
                     await self._load()
         return set(self._ciphers)
 
+    async def begin(self) -> None:
+        """Make the file, whatever was sealed under another: that stays closed. Raises Rejected when there is one."""
+        if self._file.exists():
+            raise Rejected(f"{self._file} is there already")
+        first = _File(self._kms.name, {1: await self._kms.encrypt(os.urandom(KEY_SIZE))})
+        kept(self._file, lambda: msgspec.json.encode(first).decode())
+
     async def add(self) -> int:
         """A new generation, with which everything is wrapped from here on. Returns its number."""
         known = await self.generations()
@@ -113,8 +128,14 @@ class Keks:
 
     async def _load(self) -> None:
         if not self._file.exists():
-            first = _File(self._kms.name, {1: await self._kms.encrypt(os.urandom(KEY_SIZE))})
-            kept(self._file, lambda: msgspec.json.encode(first).decode())
+            if await self._is_new():
+                with suppress(Rejected):  # another process was faster, and its file counts
+                    await self.begin()
+            elif not self._file.exists():
+                raise Unavailable(
+                    f"{self._file} is not there, and what this system has sealed cannot be opened without it: put it "
+                    "back (is its volume mounted?), or, if it is lost for good, begin anew: fiks keys begin"
+                )
         read = _state(self._file)
         keys = {number: await self._kms.decrypt(text) for number, text in self._parse().generations.items()}
         self._ciphers, self._read = {number: AESGCM(key) for number, key in keys.items()}, read
@@ -129,8 +150,11 @@ class Keks:
         return held
 
 
-def _state(file: Path) -> tuple[int, int]:
-    about = file.stat()
+def _state(file: Path) -> tuple[int, int] | None:
+    try:
+        about = file.stat()
+    except FileNotFoundError:
+        return None
     return about.st_mtime_ns, about.st_ino
 
 

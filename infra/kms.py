@@ -22,8 +22,10 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from infra.ends import Ends
 from infra.keks import InTheClear, Keks, Kms
 from infra.settings import Settings
+from schemas.topics import NOKKEL
 from streams.domain.errors import Rejected, Unavailable
 
 TIMEOUT = ClientTimeout(total=10)
@@ -123,8 +125,12 @@ def kms(settings: Settings) -> Kms:
 
 
 def keks(settings: Settings) -> Keks:
-    """The key-encryption keys of this system."""
-    return Keks(settings.kek_file or settings.state / "keks.json", kms(settings))
+    """The key-encryption keys of this system. They are made once, before it has its first data key."""
+
+    async def is_new() -> bool:
+        return not any((await Ends(settings.kafka, NOKKEL).now()).values())
+
+    return Keks(settings.kek_file or settings.state / "keks.json", kms(settings), is_new)
 
 
 def _token(file: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""The commands of the key-encryption keys: fiks keys rotate | add | rewrap | retire."""
+"""The commands of the key-encryption keys: fiks keys rotate | add | rewrap | retire | begin."""
 
 from __future__ import annotations
 
@@ -48,6 +48,14 @@ def rewrap() -> None:
 def retire() -> None:
     """Drop the generations that wrap nothing any more: copies of old wrapped keys are worth nothing then."""
     asyncio.run(_retire())
+
+
+@keys.command()
+@click.confirmation_option(prompt="What was sealed under the file that is lost can never be opened again. Begin anew?")
+def begin() -> None:
+    """Make the file anew where the one that was is lost for good. Nothing else needs it: the first start makes one."""
+    asyncio.run(keks(Settings()).begin())
+    click.echo("what comes is sealed under a file made anew: give it to all hosts, and keep a copy")
 
 
 async def _add() -> None:

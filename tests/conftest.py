@@ -1,5 +1,6 @@
 """Servers and databases for all tests: one Kafka and one PostgreSQL a run, one database a test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
+from infra.keks import InTheClear, Keks
 from tests.support.stack import OwnKafka, OwnPostgres, own_database, temporary_folder
 
 # A test never judges by a clock, nor does what makes its data.
@@ -30,7 +32,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySystem:
 def keks() -> Iterator[None]:
     """One file of key-encryption keys for all tests: they share a Kafka, and so the data keys that lie there."""
     with temporary_folder() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FIKS_KEK_FILE", str(folder / "keks.json"))
+        file = folder / "keks.json"
+        asyncio.run(Keks(file, InTheClear()).begin())
+        patch.setenv("FIKS_KEK_FILE", str(file))
         yield
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway.amqp.deliveries import Melding, Outcome
 from gateway.auth.memory import MEMORY
+from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.context import BLOBS, DELIVERIES, LOG
 from gateway.dokument_utlevering import exposed, handed_out
@@ -26,7 +27,7 @@ from gateway.metadata import Int64, read_json
 from gateway.routes import Routes, as_json
 from gateway.said import said
 from schemas.errors import Unreadable
-from streams.domain.errors import NotFound
+from streams.domain.errors import NotAllowed, NotFound
 from streams.domain.fiks_io import KORRELASJON
 from streams.domain.fiks_io_katalog import konto_of
 
@@ -51,14 +52,14 @@ async def antall(request: web.Request) -> web.Response:
 @routes.get(f"{MELDINGER}/neste/metadata", demands=PARTY, changes=True)
 async def metadata(request: web.Request) -> web.Response:
     """What the first message is."""
-    shown = await request.app[POLLING].first(_caller(request))
+    shown = await _first(request)
     return web.Response(status=204) if shown is None else as_json(_metadata(shown))
 
 
 @routes.get(f"{MELDINGER}/neste/data", demands=PARTY, changes=True, no_id=Unreadable)
 async def data(request: web.Request) -> web.StreamResponse:
     """Its content, wherever it lies; no octets where it has none."""
-    shown = await request.app[POLLING].first(_caller(request))
+    shown = await _first(request)
     if shown is None:
         raise NotFound("Det er ingen melding på køen")
     if (dokument_id := shown.row["dokumentlager_id"]) is not None:
@@ -94,6 +95,21 @@ async def svar_og_ack(request: web.Request) -> web.Response:
         raise
     await polling.settle(shown, Outcome.ACKED)
     return as_json(_metadata(shown))
+
+
+async def _first(request: web.Request) -> Shown | None:
+    """What the caller is shown, if it may read the account also once that has come: it may take long. Raises
+    NotAllowed.
+    """
+    caller, polling = _caller(request), request.app[POLLING]
+    shown = await polling.first(caller)
+    try:
+        await demand_on(request, caller.konto_id)
+    except NotAllowed:
+        if shown is not None:
+            await polling.settle(await polling.claim(caller), Outcome.UNSEEN)
+        raise
+    return shown
 
 
 async def _answer(request: web.Request, svar: SvarSpesifikasjon, shown: Shown) -> None:

@@ -293,6 +293,7 @@ async def bench(folder: Path, bootstrap: str, count: int) -> Report:
     """Measure all there is, in so many rounds."""
     report, state = Report("accept"), folder / "state"
     topics.apply(bootstrap, 1)
+    await Keks(state / "keks.json", InTheClear()).begin()  # the log alone has data keys before a gateway looks
     await seed(bootstrap, state)
     issuer_port, port, reader_port, keeper_port = (free_port() for _ in range(4))
     issuer = f"http://127.0.0.1:{issuer_port}/"

@@ -161,6 +161,7 @@ async def test_with_a_kms_the_file_holds_no_key_and_data_keys_never_leave(
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     settings = Settings(kek_file=tmp_path / "keks.json", kms=url, kms_token_file=tmp_path / "token")
     one: Keks = keks(settings)
+    await one.begin()
     wrapped = {f"a:{number}": await one.wrap(f"a:{number}", os.urandom(32)) for number in range(5)}
     assert len(await keks(settings).unwrap(wrapped)) == 5
     assert "vault:v1:" in (tmp_path / "keks.json").read_text()

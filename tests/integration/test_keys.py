@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,16 +14,21 @@ from aiokafka import TopicPartition
 
 from infra.database import SESSION
 from infra.ends import Ends
+from infra.keks import InTheClear, Keks
 from infra.keys import FOLLOWER, Keys, Table, new_key, say
 from infra.kms import keks
+from infra.settings import Settings
 from schemas.topics import NOKKEL
+from streams import topics
 from streams.agents import Lot
 from streams.domain.errors import Unavailable
 from streams.keys import Following
 from streams.reader import Claim
 from streams.rotation import Rotation
 from tests.support.backbone import Backbone
+from tests.support.eventually import eventually_found
 from tests.support.records import Record
+from tests.support.stack import OwnKafka, temporary_folder
 
 
 def new_id() -> str:
@@ -152,8 +157,9 @@ async def test_a_log_without_key_encryption_keys_refuses_personal_text(system: B
 
 
 @pytest.fixture
-def own_keks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def own_keks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that no other test needs: generations of it are dropped."""
+    await Keks(tmp_path / "keks.json", InTheClear()).begin()
     monkeypatch.setenv("FIKS_KEK_FILE", str(tmp_path / "keks.json"))
 
 
@@ -203,3 +209,39 @@ async def _until(system: Backbone, true: Any) -> None:
         if true(said):
             return
         await asyncio.sleep(0.1)
+
+
+async def test_a_file_that_is_gone_is_not_made_anew(system: Backbone, tmp_path: Path) -> None:
+    """A volume that is not mounted: what were sealed under a new one would be lost as soon as it is mounted again."""
+    await system.log.keys.create(new_id())
+    settings = system.settings.model_copy(update={"kek_file": tmp_path / "volume" / "keks.json"})
+    elsewhere = keks(settings)
+    with pytest.raises(Unavailable, match="is its volume mounted"):
+        await elsewhere.wrap("test:1", new_key())
+    with pytest.raises(Unavailable):
+        await elsewhere.add()
+    assert not (tmp_path / "volume").exists()
+    await elsewhere.begin()
+    await elsewhere.wrap("test:1", new_key())
+    (tmp_path / "volume" / "keks.json").unlink()
+    with pytest.raises(Unavailable, match="is its volume mounted"):
+        await elsewhere.wrap("test:1", new_key())
+
+
+async def test_the_first_file_is_made_by_itself_once_the_log_says_that_nothing_was_sealed(tmp_path: Path) -> None:
+    with temporary_folder() as folder:
+        server = OwnKafka(folder)
+        settings = Settings(kafka=server.bootstrap, kek_file=tmp_path / "keks.json")
+        with pytest.raises(Unavailable):
+            await keks(settings).wrap("test:1", new_key())
+        assert not settings.kek_file.exists()
+        await server.start()
+        topics.apply(server.bootstrap, 1)
+
+        async def is_made() -> bool:
+            with suppress(Unavailable):
+                await keks(settings).wrap("test:1", new_key())
+            return settings.kek_file.exists()
+
+        await eventually_found(is_made)
+        await server.stop()

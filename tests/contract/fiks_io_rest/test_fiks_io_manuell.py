@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.fiks_io_manuell import Caller, Polling, Shown
 from gateway.seed import TESTVIK
 from tests.support.dokumentlager import Answer, Lager
 from tests.support.eventually import eventually_found
 from tests.support.fiks_io import AS_JAVA, TYPE, java, specification
-from tests.support.fiks_io_konto import Io, done, refused
+from tests.support.fiks_io_konto import Io, done, give, refused, take
+from tests.support.revoking import RIGHT
 
 CONTENT = bytes(range(256)) * 100
 
@@ -158,3 +160,24 @@ async def test_an_id_that_is_none_is_what_the_contract_calls_it(io: Io, method: 
     """The published description has no 400 for neste/metadata."""
     said = {"meldingType": TYPE} if method == "POST" else None
     await refused(io.b_machine, status, method, at("ikke-en-uuid", what), said)
+
+
+@pytest.mark.parametrize("what", ["neste/metadata", "neste/data"])
+async def test_who_loses_the_right_while_it_waits_for_a_message_is_not_shown_it(
+    io: Io, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    sent, asked = await send(io, CONTENT), Polling.first
+
+    async def late(polling: Polling, caller: Caller) -> Shown | None:
+        shown = await asked(polling, caller)
+        assert shown is not None
+        await take(io.b, io.b_machine, RIGHT, io.b_konto)
+        return shown
+
+    await first(io.b_machine, io.b_konto)
+    with monkeypatch.context() as patch:
+        patch.setattr(Polling, "first", late)
+        await refused(io.b_machine, 403, "GET", at(io.b_konto, what))
+    await give(io.b, io.b_machine, RIGHT, io.b_konto)
+    await refused(io.b_machine, 404, "GET", at(io.b_konto, "neste/ack"))  # it was given back
+    assert (await first(io.b_machine, io.b_konto))["meldingId"] == sent
