@@ -262,8 +262,10 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     begin, traffic = perf_counter(), request.app[TRAFFIC]
     traffic.running += 1
     try:
-        with span("http", request.headers.get("traceparent"), method=request.method, route=route):
+        traceparent, about = request.headers.get("traceparent"), {"method": request.method, "route": route}
+        with span("http", traceparent, serves=True, **about) as tell:
             response = await handler(request)
+            tell(status=response.status)
     finally:
         traffic.running -= 1
     REQUEST_SECONDS.labels(request.match_info.route.method, route, str(response.status)).observe(perf_counter() - begin)

@@ -1,42 +1,40 @@
-"""Answers to who has said all and closes that side of the connection, as TCP allows (RFC 9293, 3.6): aiohttp takes it
-for gone and would drop the call, though all of it came.
+"""Answers to who closes one side of the connection with a call under way, as TCP allows (RFC 9293, 3.6): aiohttp takes
+it for gone. Who has said all is answered as ever, and who has not is told so.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+from aiohttp import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 
 def _end(handler: RequestHandler) -> bool:
     """What follows from the other side's end: whether the connection is kept until what was asked is answered.
 
-    Over TLS it cannot be, and where nothing is under way, or only part of a call came, there is nothing to wait for.
+    Over TLS it cannot be, and where no call is under way there is nothing to wait for.
     """
     over_tls = handler.transport is None or handler.transport.get_extra_info("sslcontext") is not None
     if over_tls or (handler._waiter is not None and not handler._messages):
         return False
-    if not _asked(handler):  # it is being handed from one task to the next
-        asyncio.get_running_loop().call_soon(_look_again, handler)
-    elif not _is_whole(handler):
-        return False
-    handler.close()
+    handler.close()  # once that is answered
+    _cut_short(handler)
+    asyncio.get_running_loop().call_soon(_cut_short, handler)  # the call may be on its way from one task to the next
     return True
 
 
-def _look_again(handler: RequestHandler) -> None:
-    if handler.transport is not None and not _is_whole(handler):
-        handler.transport.close()
+def _cut_short(handler: RequestHandler) -> None:
+    """No more of the call comes: whoever reads it hears of that, as if the connection were lost."""
+    for payload in _payloads(handler):
+        if not payload.is_eof():
+            payload.set_exception(ConnectionResetError("the other side has said all, and this is not all of a call"))
+            payload.feed_eof()  # nobody waits for the rest
 
 
-def _asked(handler: RequestHandler) -> bool:
-    return bool(handler._messages or handler._current_request)
-
-
-def _is_whole(handler: RequestHandler) -> bool:
+def _payloads(handler: RequestHandler) -> list[StreamReader]:
     current = handler._current_request
-    return all(payload.is_eof() for _, payload in handler._messages) and (current is None or current.content.is_eof())
+    return [payload for _, payload in handler._messages] + ([current.content] if current else [])
 
 
 def answer_half_closed() -> None:

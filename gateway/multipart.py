@@ -19,7 +19,8 @@ Read = Callable[[], Awaitable[bytes]]
 # The extended notation has no quotes, so it is never mistaken for something inside a quoted name. RFC 5987, 3.2.1.
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[\w-]*'([^\s;\"]*)\s*(?=;|$)", re.ASCII | re.IGNORECASE)
 _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}
-LINE = b"\r\n"
+LINE, END, PADDING = b"\r\n", b"--", b" \t"
+"""What follows a delimiter: a line, behind what some transport may have put there, or the end (RFC 2046, 5.1.1)."""
 LARGEST_HEAD = 32 << 10
 HEADS = 64
 """Heads whose meaning is remembered."""
@@ -61,15 +62,18 @@ class Multipart:
             pass
         if self._has_ended:
             return None
-        while len(self._seen) < len(LINE):
+        while len(self._seen) < len(END):
             await self._more()
-        follows = self._take(len(LINE))
-        if follows == b"--":
+        if self._seen.startswith(END):
             self._has_ended = True
             while await self._read():
                 pass  # behind the last delimiter anything may stand too; a body that does not end is not all there
             return None
-        if follows != LINE:
+        self._seen = self._seen.lstrip(PADDING)
+        while len(self._seen) < len(LINE):
+            await self._more()
+            self._seen = self._seen.lstrip(PADDING)
+        if self._take(len(LINE)) != LINE:
             raise Unreadable(DAMAGED)
         part, self._left = _part(await self._head())
         self._is_in_content = True

@@ -205,6 +205,12 @@ class Settings(BaseSettings):
     minside: Web = Field(
         default="https://minside.kommune.no", description="where persons fetch their documents; Location names it"
     )
+    unreadable_in_a_row: int = Field(
+        default=100,
+        ge=1,
+        description="records in a row that a worker sets aside as dead letters before it takes itself for a release "
+        "that can read nothing, and stops; more gets it past a flood that no release will ever read",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="the address on which metrics_port listens")
     metrics_port: Port | None = Field(
         default=None, description="where a worker serves /metrics; none: it opens no port"

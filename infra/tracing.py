@@ -6,7 +6,7 @@ A traceparent that a caller gave is carried on in any case, so that our part of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import Span, SpanContext, Tracer
+    from opentelemetry.trace import Span, SpanContext, SpanKind, Tracer
 
 LINKS = 32
 """Traces that one span of a batch links to, at most."""
@@ -43,21 +43,25 @@ def current_trace_id() -> str | None:
 
 
 @contextmanager
-def span(name: str, traceparent: str | None = None, *, links: Iterable[str] = (), **attributes: Any) -> Iterator[None]:
+def span(
+    name: str, traceparent: str | None = None, *, links: Iterable[str] = (), serves: bool = False, **attributes: Any
+) -> Iterator[Callable[..., None]]:
     """One piece of work: a child of ``traceparent``, else of the span around it, else the root of a new trace.
 
     ``name`` is constant (details are attributes), so that spans can be counted by it. Attributes are masked as logs
-    are. A traceparent that is none by W3C is as good as none given. An exception is told by its type alone.
+    are; what is given takes more of them, which are known only later. ``serves`` says that it answers a call from
+    outside. A traceparent that is none by W3C is as good as none given. An exception is told by its type alone.
     """
     parent = traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else _current.get()
     if _tracer is None:
         with _carried(parent):
-            yield
+            yield _nothing
         return
-    made = _tracer.start_span(name, context=_context(parent), links=_links(links), attributes=masked_fields(attributes))
+    context, masked = _context(parent), masked_fields(attributes)
+    made = _tracer.start_span(name, context=context, kind=_kind(serves), attributes=masked, links=_links(links))
     try:
         with _carried(_traceparent(made)):
-            yield
+            yield lambda **later: made.set_attributes(masked_fields(later))
     except Exception as error:
         _fail(made, error)
         raise
@@ -128,6 +132,16 @@ def _context(parent: str | None) -> Context:
 
     above = _span_context(parent) if parent else None
     return set_span_in_context(NonRecordingSpan(above), Context()) if above else Context()
+
+
+def _nothing(**_attributes: Any) -> None:
+    """Nothing is recorded."""
+
+
+def _kind(serves: bool) -> SpanKind:
+    from opentelemetry.trace import SpanKind
+
+    return SpanKind.SERVER if serves else SpanKind.INTERNAL
 
 
 def _links(traceparents: Iterable[str]) -> list[Any]:

@@ -44,8 +44,6 @@ PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 
 BLOCKED = "a newer release must read on"
 """What is logged of each partition on which a role goes no further."""
-DEAD_LETTER_LIMIT = 100
-"""Records in a row that may be dead-lettered: beyond that it is this release that is wrong, not the records."""
 
 
 class TooManyUnreadable(Exception):
@@ -124,12 +122,14 @@ class Work(Protocol[P]):
 class Carrier:
     """Carries batches of one work through, whatever happens to PostgreSQL, Kafka or this worker's claims.
 
-    Claims are offered one by one and taken together: what waits on many partitions is one batch, not many.
+    Claims are offered one by one and taken together: what waits on many partitions is one batch, not many. Of records
+    that can never be read, more than ``unreadable_in_a_row`` say that this release is wrong, and not they.
     """
 
-    def __init__(self, work: Work[Any], pool: Pool) -> None:
+    def __init__(self, work: Work[Any], pool: Pool, unreadable_in_a_row: int) -> None:
         self.work = work
         self._pool = pool
+        self._most_in_a_row = unreadable_in_a_row
         self._offered: dict[Claim, None] = {}
         self._turn = asyncio.Lock()
         self._set_aside_in_a_row = 0
@@ -286,9 +286,10 @@ class Carrier:
 
     async def _set_aside(self, lot: Lot, reason: str) -> None:
         self._set_aside_in_a_row += 1
-        if self._set_aside_in_a_row > DEAD_LETTER_LIMIT:
+        if self._set_aside_in_a_row > self._most_in_a_row:
             raise TooManyUnreadable(
-                f"{self._set_aside_in_a_row} records in a row could not be read; the last: {reason}"
+                f"{self._set_aside_in_a_row} records in a row could not be read; the last: {reason}. A release that "
+                "can read them goes on; where none ever will, a larger FIKS_UNREADABLE_IN_A_ROW sets them aside"
             )
         async for pause in _pauses():
             if not lot.claim.live:

@@ -110,7 +110,7 @@ class Worker(Service):
         await self._pool.close()
 
     def _add(self, work: Work[Any]) -> None:
-        carrier = Carrier(work, self._pool)
+        carrier = Carrier(work, self._pool, self.settings.unreadable_in_a_row)
         channel = self._app.channel(maxsize=0)
 
         async def offer(claim: Claim) -> None:

@@ -57,7 +57,7 @@ def list_letters(topic: str) -> None:
     that was replayed stands now.
     """
     letters = dead_letters.read_all(Settings().kafka, topic)
-    for letter in letters:
+    for letter in sorted(letters, key=lambda one: (one.partition, one.offset)):
         done = f"\treplayed: {letter.replayed}" if letter.replayed else ""
         for role, reason in letter.reasons.items():
             click.echo(f"{letter.number}\t{role}\t{reason}{done}")

@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import NotYetKnown, Unreadable
-from streams.agents import DEAD_LETTER_LIMIT, Blocked, Carrier, Lot, TooManyUnreadable, check_follows
+from streams.agents import Blocked, Carrier, Lot, TooManyUnreadable, check_follows
 from streams.domain.errors import Unavailable
 from streams.reader import Claim
 
 GOOD, POISON, NEWER = b"good", b"poison", b"newer"
 Partitions = list[list[bytes]]
+
+LIMIT = 100
 
 
 class _Record:
@@ -92,7 +94,7 @@ async def carried(partitions: Partitions) -> tuple[_Work, bool]:
     """What became of the partitions, and whether a newer release is asked for."""
     work = _Work()
     try:
-        await Carrier(work, _Pool()).carry(claims_of(partitions))  # type: ignore[arg-type]
+        await Carrier(work, _Pool(), LIMIT).carry(claims_of(partitions))  # type: ignore[arg-type]
     except Blocked:
         return work, True
     return work, False
@@ -118,26 +120,26 @@ async def test_each_partition_is_carried_in_order_up_to_what_a_newer_release_mus
 
 async def test_a_release_that_can_read_nothing_does_not_empty_a_topic_into_its_dead_letters() -> None:
     work = _Work()
-    work.batch = 3 * DEAD_LETTER_LIMIT
+    work.batch = 3 * LIMIT
     with pytest.raises(TooManyUnreadable, match="poison"):
-        await Carrier(work, _Pool()).carry(claims_of([[GOOD] + [POISON] * 2 * DEAD_LETTER_LIMIT]))  # type: ignore[arg-type]
-    assert work.aside == [(0, 1 + number) for number in range(DEAD_LETTER_LIMIT)]
+        await Carrier(work, _Pool(), LIMIT).carry(claims_of([[GOOD] + [POISON] * 2 * LIMIT]))  # type: ignore[arg-type]
+    assert work.aside == [(0, 1 + number) for number in range(LIMIT)]
 
 
 async def test_what_can_be_read_between_poison_shows_that_it_is_the_records_that_are_wrong() -> None:
-    work, row = _Work(), [POISON] * DEAD_LETTER_LIMIT
-    work.batch = 2 * DEAD_LETTER_LIMIT
-    carrier = Carrier(work, _Pool())  # type: ignore[arg-type]
+    work, row = _Work(), [POISON] * LIMIT
+    work.batch = 2 * LIMIT
+    carrier = Carrier(work, _Pool(), LIMIT)  # type: ignore[arg-type]
     for _ in range(3):
         await carrier.carry(claims_of([[*row, GOOD]]))
-    assert len(work.aside) == 3 * DEAD_LETTER_LIMIT
+    assert len(work.aside) == 3 * LIMIT
 
 
 @pytest.mark.parametrize("fault", [Unavailable("away"), OSError("gone")])
 async def test_what_is_away_is_waited_for_and_the_whole_batch_carried_once(fault: Exception) -> None:
     work = _Work()
     work.faults = [fault]
-    await Carrier(work, _Pool()).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
+    await Carrier(work, _Pool(), LIMIT).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
     assert (work.transactions, work.carried) == (1, {0: [0], 1: [0]})
 
 
@@ -150,12 +152,12 @@ async def test_a_claim_that_is_lost_meanwhile_is_left_out_and_the_others_go_on()
             await super().carry(connection, prepared)
 
     work = Losing()
-    await Carrier(work, _Pool()).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
+    await Carrier(work, _Pool(), LIMIT).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
     assert work.carried == {1: [0]}
 
 
 async def test_what_comes_while_a_small_batch_is_carried_is_carried_together() -> None:
-    carrier = Carrier(_Work(), _Pool())  # type: ignore[arg-type]
+    carrier = Carrier(_Work(), _Pool(), LIMIT)  # type: ignore[arg-type]
     first, second, third = claims_of([[GOOD]] * 3)
 
     async def take(claim: Claim) -> list[Claim]:
@@ -172,7 +174,7 @@ async def test_what_comes_while_a_small_batch_is_carried_is_carried_together() -
 
 
 async def test_a_claim_that_another_took_along_is_not_taken_again() -> None:
-    carrier = Carrier(_Work(), _Pool())  # type: ignore[arg-type]
+    carrier = Carrier(_Work(), _Pool(), LIMIT)  # type: ignore[arg-type]
     claims = claims_of([[GOOD]] * 5)
     for claim in claims:
         carrier.offer(claim)
@@ -186,7 +188,7 @@ async def test_a_batch_whose_checkpoint_was_forgotten_is_read_again_from_there_w
     for claim in claims:
         claim.next = 2
     claims[1].carried, work.known = 7, {1: 0}
-    await Carrier(work, _Pool()).carry(claims)  # type: ignore[arg-type]
+    await Carrier(work, _Pool(), LIMIT).carry(claims)  # type: ignore[arg-type]
     assert work.carried == {}
     assert [(claim.next, list(claim.waiting), claim.live) for claim in claims] == [(None, [], True)] * 2
 
@@ -202,11 +204,11 @@ async def test_a_claim_at_rest_whose_checkpoint_was_forgotten_is_read_again(
     work, [claim] = _Work(), claims_of([[]])
     claim.next = claim.carried = 8
     claim.busy, work.known = busy, known
-    await Carrier(work, _Pool()).look_back([claim])  # type: ignore[arg-type]
+    await Carrier(work, _Pool(), LIMIT).look_back([claim])  # type: ignore[arg-type]
     assert claim.next == (None if again else 8)
 
 
 async def test_what_was_carried_is_remembered_by_the_claim() -> None:
     work, claims = _Work(), claims_of([[GOOD, POISON, GOOD], [POISON]])
-    await Carrier(work, _Pool()).carry(claims)  # type: ignore[arg-type]
+    await Carrier(work, _Pool(), LIMIT).carry(claims)  # type: ignore[arg-type]
     assert [claim.carried for claim in claims] == [3, 1]

@@ -26,7 +26,7 @@ class _Carrier(Carrier):
     """Takes claims as every carrier does, remembers what it was given to carry, and fails as it is told."""
 
     def __init__(self, fault: BaseException | None = None, batch: int = 1) -> None:
-        super().__init__(SimpleNamespace(role="test", batch=batch), None)  # type: ignore[arg-type]
+        super().__init__(SimpleNamespace(role="test", batch=batch), None, 100)  # type: ignore[arg-type]
         self.carried: list[TopicPartition] = []
         self.fault = fault
 

@@ -121,6 +121,9 @@ START = b"--JettyHttpClient-x"
         (b"preamble\r\n" + body((named('filename="a"'), b"x")), ["a"]),
         (b"pre" + START + b"\r\n\r\n" + body((named('filename="a"'), b"x")), ["a"]),
         (b"pre" + START + b"--\r\n", None),
+        (body((named('filename="a"'), b"x")).replace(START + b"\r", START + b" \t \r"), ["a"]),
+        (body((named('filename="a"'), b"x")).replace(START + b"--", START + b"-- "), ["a"]),
+        (body((named('filename="a"'), b"x")).replace(START + b"\r", START + b" x\r"), None),
         (body((b"X: a\nb\r\n" + named('filename="a"'), b"x")), ["a"]),
         (body((b"X: " + b"y" * (4096 + 128 - 3) + b"\r\n" + named('filename="a"'), b"x")), ["a"]),
         (body((b"X: " + b"y" * (4096 + 128 - 2) + b"\r\n" + named('filename="a"'), b"x")), None),
@@ -129,7 +132,10 @@ START = b"--JettyHttpClient-x"
         (body((b"Content-Length: 4\r\n" + named('filename="a"'), b"xyz")), None),
         (body((b"", b"xyz")), None),
     ],
-    ids=["preamble", "inside", "only", "line", "long", "longer", "length", "short", "beyond", "headless"],
+    ids=(
+        *("preamble", "inside", "only", "padded", "end", "no padding", "line", "long", "longer", "length", "short"),
+        *("beyond", "headless"),
+    ),
 )
 @pytest.mark.parametrize("cut", [1, 2, 3, 1 << 16])
 async def test_what_few_clients_send_is_read_alike_however_it_is_cut(

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -324,6 +324,16 @@ def test_a_trace_goes_from_the_call_through_the_header_to_the_projection(kept: K
     trace_id, caller = REMOTE.split("-")[1:3]
     assert ids(kept.named("send")) == (trace_id, caller)
     assert ids(kept.named("project")) == (trace_id, header.split("-")[2])
+
+
+def test_what_is_known_only_at_the_end_is_told_masked_and_a_served_call_is_of_that_kind(kept: Kept) -> None:
+    with span("call", serves=True, method="GET") as tell:
+        tell(status=200, note="to 01010112345")
+    call = kept.named("call")
+    assert call.kind is SpanKind.SERVER
+    assert call.attributes is not None
+    assert (call.attributes["method"], call.attributes["status"]) == ("GET", 200)
+    assert "01010112345" not in str(call.attributes["note"])
 
 
 def test_spans_nest_also_across_tasks(kept: Kept) -> None:

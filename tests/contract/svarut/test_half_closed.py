@@ -1,9 +1,10 @@
-"""Who says all and closes that side of the connection (``nc -N``, for one) is answered; who says less is gone."""
+"""Who closes one side of the connection (``nc -N``, for one) is answered; who said less than a call hears that."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -58,11 +59,26 @@ async def test_two_calls_at_once_are_no_more_than_the_first(caller: Caller) -> N
     assert answer.count(b"HTTP/1.1 200 ") == len(caller.blobs) - before == 1
 
 
-async def test_who_is_gone_before_all_is_said_is_not_waited_for(caller: Caller) -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["at once", "a moment later"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["of a known length", "chunked"])
+async def test_who_has_not_said_all_is_told_so(caller: Caller, chunked: bool, apart: bool) -> None:
     answer_half_closed()
     before = caller.blobs
-    assert await said_and_closed(caller, call(caller, letter())[:-20], apart=True) == b""
+    answer = await said_and_closed(caller, call(caller, letter(), chunked)[:-20], apart)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 "), answer
+    assert json.loads(body)["message"] == "Opplastingen ble ikke fullført. Prøv igjen"
     await eventually(lambda: caller.blobs == before)
+
+
+async def test_who_is_refused_and_has_not_said_all_is_told_that_alone(
+    caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer_half_closed()
+    stranger = replace(caller, headers=caller.headers | {"IntegrasjonPassord": "feil"})
+    answer = await said_and_closed(caller, call(stranger, letter())[:-20], apart=True)
+    assert answer.startswith(b"HTTP/1.1 401 "), answer
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]
 
 
 async def test_who_asked_nothing_is_let_go(caller: Caller) -> None:
