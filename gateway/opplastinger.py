@@ -129,7 +129,7 @@ class Opplastinger:
             raise NotFound("Opplastingen finnes ikke")
         name = f"{folder}/{OPPRETTET}"
         kept = msgspec.msgpack.decode(await self._read(name), type=Kept)
-        if generation_of(kept.key) not in await self._keks.generations():
+        if generation_of(kept.key) not in await self._keks.usable():
             raise Gone("Nøkkelen til opplastingen er trukket tilbake. Begynn på en ny")
         key = (await self._keks.unwrap({name: kept.key}))[name]
         said = msgspec.json.decode(opened(key, name, kept.said), type=Said)

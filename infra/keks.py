@@ -25,6 +25,9 @@ from streams.domain.errors import Rejected, Unavailable
 
 log = logger(__name__)
 
+CLOSED = "Nøklene som innhold er forseglet med, er ikke tilgjengelige nå"
+"""What callers hear: what is wrong is for those who look after the system."""
+
 
 class Kms(Protocol):
     """What keeps the generations secret. Raises Unavailable when it does not answer, Rejected when it refuses."""
@@ -75,32 +78,41 @@ class Keks:
         self._turn = asyncio.Lock()
 
     async def wrap(self, name: str, key: bytes) -> bytes:
-        """The data key, wrapped with the newest generation. Raises Unavailable when the KMS is away, or the file is."""
-        newest = max(await self.generations())
+        """The data key, wrapped with the newest generation. Raises Unavailable when that cannot be had."""
+        newest = max(await self.usable())
         return wrap(name, key, newest, self._ciphers[newest])
 
     async def unwrap(self, wrapped: dict[str, bytes]) -> dict[str, bytes]:
-        """The data keys by name. Raises Unavailable when one cannot be unwrapped with what the file holds: that is a
-        file of another system or one that is too old, and never an erased key.
+        """The data keys by name. Raises Unavailable when the generations cannot be had, or one cannot be unwrapped with
+        them: that is a file of another system or one that is too old, and never an erased key.
         """
         try:
             if any(generation_of(value) not in self._ciphers for value in wrapped.values()):
-                await self.generations()
+                await self.usable()
             ciphers = self._ciphers
             return {name: unwrap(name, value, ciphers[generation_of(value)]) for name, value in wrapped.items()}
         except (Tampered, KeyError) as fault:
-            log.error("a data key cannot be unwrapped", file=str(self._file), fault=repr(fault))
-            raise Unavailable(
-                f"{self._file} does not hold the key-encryption key of this log; put back the right one"
-            ) from fault
+            why = "it is not the file of this log, or an old one; put back the right one"
+            log.error("a data key cannot be unwrapped", file=str(self._file), why=why, fault=repr(fault))
+            raise Unavailable(CLOSED) from fault
 
     async def generations(self) -> set[int]:
-        """The numbers of the generations in the file now."""
+        """The numbers of the generations in the file now. Raises Unavailable when the KMS is away, or the file is, and
+        Rejected when it is no such file, or the KMS refuses.
+        """
         if self._read is None or self._read != _state(self._file):
             async with self._turn:
                 if self._read is None or self._read != _state(self._file):
                     await self._load()
         return set(self._ciphers)
+
+    async def usable(self) -> set[int]:
+        """The same where callers are served, who hear nothing of files and services. Raises Unavailable alone."""
+        try:
+            return await self.generations()
+        except (Rejected, Unavailable) as fault:  # it is nothing that a caller has done, or can mend
+            log.error("the key-encryption keys cannot be had", file=str(self._file), why=str(fault))
+            raise Unavailable(CLOSED) from fault
 
     async def begin(self) -> None:
         """Make the file, whatever was sealed under another: that stays closed. Raises Rejected when there is one."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from infra.database import SESSION
 from infra.ends import Ends
@@ -216,15 +217,17 @@ async def test_a_file_that_is_gone_is_not_made_anew(system: Backbone, tmp_path: 
     await system.log.keys.create(new_id())
     settings = system.settings.model_copy(update={"kek_file": tmp_path / "volume" / "keks.json"})
     elsewhere = keks(settings)
-    with pytest.raises(Unavailable, match="is its volume mounted"):
+    with capture_logs() as logs, pytest.raises(Unavailable) as refused:
         await elsewhere.wrap("test:1", new_key())
-    with pytest.raises(Unavailable):
+    assert "is its volume mounted" in logs[-1]["why"]
+    assert str(tmp_path) not in str(refused.value), "callers hear of no file"
+    with pytest.raises(Unavailable, match="is its volume mounted"):
         await elsewhere.add()
     assert not (tmp_path / "volume").exists()
     await elsewhere.begin()
     await elsewhere.wrap("test:1", new_key())
     (tmp_path / "volume" / "keks.json").unlink()
-    with pytest.raises(Unavailable, match="is its volume mounted"):
+    with pytest.raises(Unavailable):
         await elsewhere.wrap("test:1", new_key())
 
 

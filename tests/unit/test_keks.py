@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from infra.crypto.segments import Tampered
 from infra.crypto.wrapping import generation_of, unwrap, wrap
@@ -89,15 +90,20 @@ async def test_what_a_dropped_generation_wrapped_is_away_and_not_erased(tmp_path
 
 async def test_the_file_of_another_system_unwraps_nothing(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with pytest.raises(Unavailable, match=r"keks\.json"):
+    with pytest.raises(Unavailable, match="er ikke tilgjengelige nå"):
         await keks(tmp_path / "other").unwrap({"a:1": await keks(tmp_path).wrap("a:1", KEY)})
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"kms": "vault", "generations": {"1": "x"}}'])
 async def test_a_file_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    """By commands with the reason; who seals for a caller is not the one to mend it."""
     (tmp_path / "keks.json").write_text(content)
-    with pytest.raises(Rejected):
+    with pytest.raises(Rejected, match=r"keks\.json"):
+        await keks(tmp_path).add()
+    with capture_logs() as logs, pytest.raises(Unavailable) as closed:
         await keks(tmp_path).wrap("a:1", KEY)
+    assert "keks.json" in logs[-1]["why"]
+    assert "keks.json" not in str(closed.value)
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 2**32 - 1), st.text(max_size=20))
