@@ -20,8 +20,11 @@ from cryptography.x509.oid import NameOID
 
 from fiks_cms import KeyPair
 from infra.kept import kept
+from infra.logs import logger
 from infra.settings import Settings
 from streams.domain.errors import Rejected
+
+log = logger(__name__)
 
 BITS = 3072
 LIFETIME = timedelta(days=5 * 365)
@@ -32,22 +35,33 @@ class KeyFolder:
     """The key pairs in ``folder``: files ``*.pem``, each with a private RSA key (PKCS#8, not encrypted) and its X.509
     certificate. The first pair is made if there is none. A file that is added counts at once, in every process.
 
-    Every call raises Rejected when a file is not such a pair, OSError when it cannot be read.
+    At the start it raises Rejected when a file is not such a pair, and OSError when it cannot be read; later, where
+    callers would hear of it, what was known before counts on, and the log has what is wrong.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: list[Path] = []
+        self._seen: list[tuple[Path, int]] = []
         self._pairs: tuple[KeyPair, ...] = ()
         if not self.pairs():
             kept(folder / "0001.pem", _new_pair)
 
     def pairs(self) -> tuple[KeyPair, ...]:
         """All of them, the newest first."""
-        if (files := sorted(self._folder.glob("*.pem"), reverse=True)) != self._files:
-            pairs = map(_pair, files)
+        try:
+            seen = sorted((path, path.stat().st_mtime_ns) for path in self._folder.glob("*.pem"))
+            if seen == self._seen:
+                return self._pairs
+            self._seen = seen
+            pairs = [_pair(path) for path, _ in reversed(seen)]
+            if not pairs and self._pairs:
+                raise Rejected(f"{self._folder} has no key pair any more")
+        except (Rejected, OSError) as fault:
+            if not self._pairs:
+                raise
+            log.error("the key pairs of documents cannot be read anew; those known before count", fault=str(fault))
+        else:
             self._pairs = tuple(sorted(pairs, key=lambda pair: pair.certificate.not_valid_before_utc, reverse=True))
-            self._files = files
         return self._pairs
 
     def certificate(self) -> str:

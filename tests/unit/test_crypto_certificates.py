@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from structlog.testing import capture_logs
 
 from fiks_cms.envelope import Encryptor
 from gateway.commands import rotate_certificate
@@ -74,6 +75,22 @@ def test_an_old_one_may_go(tmp_path: Path) -> None:
     (tmp_path / "0001.pem").unlink()
     assert {pair.certificate for pair in keys.pairs()} == {key_pair(name).certificate for name in ("0002", "fra-oss")}
     assert keys.rotate().name == "0003.pem"
+
+
+def test_what_is_damaged_while_it_serves_costs_no_caller_anything(tmp_path: Path) -> None:
+    (tmp_path / "0001.pem").write_bytes(pem_of("fiks"))
+    keys = KeyFolder(tmp_path)
+    known = keys.pairs()
+    (tmp_path / "0002.pem").write_text("halvveis")
+    with capture_logs() as logs:
+        assert keys.pairs() == keys.pairs() == known
+    assert len(logs) == 1
+    assert "0002.pem must hold" in logs[0]["fault"]
+    (tmp_path / "0002.pem").write_bytes(pem_of("ny"))
+    assert len(keys.pairs()) == 2
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert len(keys.pairs()) == 2
 
 
 def test_the_folder_is_the_operators_or_in_the_state(tmp_path: Path) -> None:
