@@ -471,16 +471,14 @@ class Queues:
                         self._settlement.give_back(abandoned)
                 for abandoned in (*await self._leases.overdue(), *await self._leases.stranded(STALE)):
                     self._settlement.give_back(abandoned)
+                self._missing = {one: until for one, until in self._missing.items() if until >= now()}
                 await self._put_back([held for held in await self._leases.held(STALE) if self._is_nobodys(held)])
             except INFRASTRUCTURE as fault:
                 log.info("the leases cannot be tended just now", fault=type(fault).__name__)
 
     def _is_nobodys(self, held: Held) -> bool:
-        until = self._missing.get(held.levering)
-        if until is not None and until < asyncio.get_running_loop().time():
-            del self._missing[held.levering]
-            until = None
-        return until is None and held.levering not in self._taking and not self._settlement.knows(held)
+        known = held.levering in self._missing or held.levering in self._taking
+        return not known and not self._settlement.knows(held)
 
 
 def _octets(row: Any) -> int:

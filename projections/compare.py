@@ -66,8 +66,8 @@ async def check(
     await alone(connection, [projection])
     if await connection.fetchval("select true from building where name = $1", projection.name):
         raise RebuildFailed(
-            f"{projection.name} has a rebuild that is not done: finish it (`fiks rebuild {projection.name}`), or drop "
-            "what it has made (--cancel), before comparing"
+            f"{projection.name} has a rebuild that is not done, or a comparison that was killed: drop what it has made "
+            f"(`fiks rebuild {projection.name} --cancel`), or let it become the live version, before comparing"
         )
     building = {projection: await prepare(connection, projection)}
     try:
