@@ -102,7 +102,8 @@ class Running:
         """Ask it to end, and kill it after `grace` seconds."""
         self.send(self.process.stop_signal)
         try:
-            return await asyncio.wait_for(self.exited(), grace)
+            async with asyncio.timeout(grace):
+                return await self.exited()
         except TimeoutError:
             return await self.kill()
 

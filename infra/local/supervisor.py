@@ -135,7 +135,8 @@ class Supervisor:
         process = running.process
         if process.step:
             try:
-                code = await asyncio.wait_for(running.exited(), process.patience)
+                async with asyncio.timeout(process.patience):  # wait_for loses a cancellation that comes with the end
+                    code = await running.exited()
             except TimeoutError:  # another is started when it is tried again
                 await running.kill()
                 raise

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local.processes import Process
+from infra.local.processes import Process, Running
 from infra.local.supervisor import ATTEMPTS, Condition, StartFailed, Supervisor
 
 
@@ -153,6 +153,39 @@ async def test_a_step_that_hangs_when_it_is_done_again_is_not_left_behind(tmp_pa
         await until(lambda: trace.lines().count("migrate") == 3)
         hung = psutil.Process(os.getpid()).children(recursive=True)
         assert int(pids.read_text().split()[1]) not in {one.pid for one in hung if not gone(one)}
+
+
+async def test_to_be_stopped_is_heard_also_as_a_step_ends(
+    tmp_path: Path, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else `fiks down` would wait for ever: of what a task waited for, and that it is cancelled, none may be lost."""
+
+    async def prepare() -> None:
+        pass
+
+    table, step = replace(trace.server("table"), prepare=prepare, is_derived=True), trace.step("step", needs=("table",))
+    supervisor, exited = Supervisor((table, step), tmp_path / "logs", lambda _: None), Running.exited
+    keepers: list[asyncio.Task[None]] = []
+
+    async def cancelled_meanwhile(one: Running) -> int:
+        code = await exited(one)
+        if one.process is step and trace.lines().count("step") == 2:
+            keepers[0].cancel()
+        return code
+
+    monkeypatch.setattr(Running, "exited", cancelled_meanwhile)
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(supervisor.run(asyncio.Event()))
+    await until(lambda: supervisor.well)
+    keepers += [task for task in asyncio.all_tasks() - before if "Supervisor._keep" in repr(task)]
+    assert len(keepers) == 1, "that of the step has ended"
+    victim = supervisor.conditions["table"].pid
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    heard, _ = await asyncio.wait({running}, timeout=20)
+    running.cancel()
+    await asyncio.wait({running})
+    assert heard
 
 
 async def test_a_hanging_one_is_reported(tmp_path: Path, trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
