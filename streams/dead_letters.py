@@ -114,17 +114,16 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
                 ends[partition] = high
         consumer.assign([TopicPartition(name, partition, 0) for partition in ends])
         while ends:
-            messages = consumer.consume(500, timeout=10.0)
-            if not messages:
+            message = consumer.poll(10.0)  # and not many at a time, which would wait for so many
+            if message is None:
                 raise Unavailable(f"the log stopped answering while {name} was read")
-            for message in messages:
-                if message.error() is None:
-                    if _is_ours(message):
-                        yield message
-                    else:
-                        log.error("no dead letter of ours", topic=name, at=(message.partition(), message.offset()))
-                    if (message.offset() or 0) + 1 >= ends.get(message.partition() or 0, 0):
-                        ends.pop(message.partition() or 0, None)
+            if message.error() is None:
+                if _is_ours(message):
+                    yield message
+                else:
+                    log.error("no dead letter of ours", topic=name, at=(message.partition(), message.offset()))
+                if (message.offset() or 0) + 1 >= ends.get(message.partition() or 0, 0):
+                    ends.pop(message.partition() or 0, None)
     finally:
         consumer.close()
 
