@@ -68,13 +68,13 @@ FORGETS = pytest.mark.parametrize("happens", [Server.lose, Server.restore])
 
 @FORGETS
 async def test_what_a_database_forgot_comes_back_by_itself(system: Backbone, happens: Happens) -> None:
-    async with filled(system, happens) as (server, ids):
+    async with filled(system, happens) as (server, ids, late):
         kept, gone = await keys_of(system)
         before = await known(system)
 
         await happens(server)
 
-        await is_all_there(system, ids)
+        await is_all_there(system, ids, late)
         await eventually_found(lambda: are_known(system, kept, gone))
         await eventually_found(lambda: is_known(system, before))
 
@@ -83,34 +83,37 @@ async def test_what_a_database_forgot_comes_back_by_itself(system: Backbone, hap
 async def test_what_comes_as_the_database_forgot_is_decided_once_and_old_keys_are_not_passed_over(
     system: Backbone, happens: Happens
 ) -> None:
-    async with filled(system, happens) as (server, ids):
+    async with filled(system, happens) as (server, ids, late):
         kept, gone = await keys_of(system)
         sending = asyncio.create_task(keep_sending(system, until := asyncio.Event()))
 
         await happens(server)
 
         until.set()
-        ids += [*await sending, *await system.send(MANY), *(late := await overdue(system, 3))]
-        await is_all_there(system, ids)
+        ids += [*await sending, *await system.send(MANY)]
+        late.extend(await overdue(system, 3))
+        await is_all_there(system, ids, late)
         await eventually_found(lambda: are_known(system, kept, gone))
     said = Counter((one.key, dict(one.headers)["ce_type"]) for one in distinct(system.records()))
-    assert {said[str(one).encode(), b"ForsendelseAkseptert"] for one in ids} == {1}
+    assert {said[str(one).encode(), b"ForsendelseAkseptert"] for one in [*ids, *late]} == {1}
     assert {said[str(one).encode(), b"FristUtlopt"] for one in late} == {1}
 
 
 @asynccontextmanager
-async def filled(system: Backbone, happens: Happens) -> AsyncIterator[tuple[Server, list[UUID]]]:
-    """A worker that has carried some letters, and before them, where a backup will be put back, what that knows."""
+async def filled(system: Backbone, happens: Happens) -> AsyncIterator[tuple[Server, list[UUID], list[UUID]]]:
+    """A worker that has carried some letters, of which some ended by their deadline, and before them, where a backup
+    will be put back, what that knows.
+    """
     server, ids = Server(system), list[UUID]()
     if happens is Server.restore:
         async with working(system):
             ids += await system.send(MANY)
-            await is_all_there(system, ids)
+            await is_all_there(system, ids, [])
         await server.back_up()
     async with working(system):
-        ids += [*await system.send(MANY), *await overdue(system, 3)]
-        await is_all_there(system, ids)
-        yield server, ids
+        ids += await system.send(MANY)
+        await is_all_there(system, ids, late := await overdue(system, 3))
+        yield server, ids, late
 
 
 @asynccontextmanager
@@ -143,12 +146,12 @@ async def keep_sending(system: Backbone, until: asyncio.Event) -> list[UUID]:
     return ids
 
 
-async def is_all_there(system: Backbone, ids: list[UUID]) -> None:
+async def is_all_there(system: Backbone, ids: list[UUID], late: list[UUID]) -> None:
     """Wait until every letter has ended, as far as it goes by itself, and all on the log is decided and projected."""
 
     async def have_ended() -> bool:
-        statuser = await system.statuser(ids)
-        return statuser["SENDT_ALTINN"] + statuser["SENDT_PRINT"] == len(ids)
+        sent, printed = await system.statuser(ids), await system.statuser(late)
+        return sent["SENDT_ALTINN"] == len(ids) and printed["SENDT_PRINT"] == len(late)
 
     await eventually_found(have_ended)
     await system.until_quiet()
