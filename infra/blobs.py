@@ -31,7 +31,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from infra.kept import kept
+from infra.kept import kept, sync_folder
 from infra.logs import logger
 from infra.metrics import BLOB_FAILURES
 from infra.settings import Settings
@@ -351,7 +351,7 @@ class _Folder:
             descriptor = await _stored(opening)
             await _write_all(descriptor, chunks)
             await _in_thread(_name, draft, path, descriptor)
-            await _in_thread(_sync_folder, self.path)
+            await _in_thread(sync_folder, self.path)
         except BaseException:
             await _finished(_thread(_remove, [draft, path]))
             raise
@@ -446,9 +446,9 @@ def _create_durably(folder: Path, name: str, content: bytes) -> bool:
         return False
     finally:
         draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     if is_new:
-        _sync_folder(folder)
+        sync_folder(folder)
     return True
 
 
@@ -462,11 +462,6 @@ def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    with _opened(folder, os.O_RDONLY) as descriptor:
-        os.fsync(descriptor)
 
 
 def _begin(path: Path, length: int) -> tuple[bytes, int]:

@@ -381,7 +381,7 @@ async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_
     assert decided <= position.offset, "the older release must not pass what it cannot read"
     async with system.worker():
         await system.until_status([known[0]], status)
-        assert older.returncode is None, "waiting is no crash"
+        assert older.returncode is None, f"waiting is no crash: {(await older.stderr.read()).decode()[-9000:]}"
         older.terminate()
         await older.communicate()
     assert await system.statuser(known) == {"SENDT_ALTINN": 4, status: 1}
