@@ -79,8 +79,8 @@ NAMED_IN: dict[str, type[Mottatt | Lastet | Sendt]] = {
 
 
 def blobs_in(value: bytes | None, kind: str) -> list[str]:
-    """The names of content in a record's value of such a type. Raises as ``decode``."""
-    event = decode(value, NAMED_IN[kind])
+    """The names of content in a record's value, whose headers say that it is of such a type. Raises as ``decode``."""
+    event = decode(value, NAMED_IN[kind], kind)
     named = [one.blob for one in event.dokumenter] if isinstance(event, Mottatt) else [event.blob]
     return [one for one in named if one is not None]
 

@@ -79,10 +79,12 @@ def _reader(schema_id: int, view: type | None, name: str | None) -> tuple[type, 
 
 
 def _beginning(schema_id: int, view: type) -> Any:
-    """The schema up to the last field of the view: Avro lays the fields end to end, so reading may stop anywhere."""
+    """The schema up to the last field of the view: Avro lays the fields end to end, so reading may stop anywhere.
+    It has none where the schema is older than all that the view has.
+    """
     schema = _with_uuids_as_text(by_id()[schema_id].schema)
-    wanted = [number for number, field in enumerate(schema["fields"]) if field["name"] in view.__annotations__]
-    return fastavro.parse_schema(schema | {"fields": schema["fields"][: wanted[-1] + 1]})
+    wanted = [number for number, field in enumerate(schema["fields"], 1) if field["name"] in view.__annotations__]
+    return fastavro.parse_schema(schema | {"fields": schema["fields"][: max(wanted, default=0)]})
 
 
 @cache

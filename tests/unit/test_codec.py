@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from schemas import codec, registry
-from schemas.catalogue import PERSONAL, EventType, event_type
+from schemas.catalogue import PERSONAL, EventType, event_type, part
 from schemas.codec import PREFIX, decode, encode
 from schemas.derive import derive, fields_of
 from schemas.envelope import Envelope, Position, fault_in, read_envelope
@@ -94,6 +94,18 @@ def test_what_is_written_is_read(event):
 @given(any_event)
 def test_what_an_older_release_wrote_is_read_with_defaults(event):
     assert decode(_written_with(OLDER, event)) == _without_what_is_optional(event)
+
+
+@part
+class Newest:
+    """A view whose fields came later than any schema."""
+
+    kom_sist: int = 7
+
+
+@given(any_event)
+def test_a_view_that_is_newer_than_what_was_written_has_its_defaults(event):
+    assert decode(encode(event), Newest) == Newest()
 
 
 @given(any_event)
