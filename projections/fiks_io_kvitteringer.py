@@ -7,7 +7,7 @@ the original said, and nothing ever follows from it. Then the key of what has en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from projections.fiks_io import headers_of
 from schemas.catalogue import event_type, part
 from schemas.dokumentlager import DokumentslettingBegjart, Slettegrunn
 from schemas.envelope import Envelope, Recorded, derived_id
+from schemas.errors import Unreadable
 from schemas.fiks_io import (
     Header,
     MeldingBesvart,
@@ -79,7 +80,7 @@ class Kvitteringer(Effecting):
         self._journals = JournalStore(fiks_io)
 
     async def follow(self, connection: Connection, events: Sequence[Recorded]) -> None:
-        """What an end that does not count by the decider's own state leads to is nothing."""
+        """What an end that does not count by the decider's own state leads to is nothing. Raises Unreadable."""
         ends = ends_of(one.at for one in events)
         await require_decided(connection, fiks_io, ends)
         await require_projected(connection, "fiks_io", fiks_io.topic, ends)
@@ -87,6 +88,7 @@ class Kvitteringer(Effecting):
         ended = await self._that_count(connection, [one for one in events if not isinstance(one.event, Sendt)])
         answered = {key for one in sent if (key := _answered(one)) is not None}
         known = await _find(connection, {_key(one.event) for one in (*sent, *ended)} | answered)
+        _require_known(known, (*sent, *ended))
         void = [one for one in sent if _is_void(one, known[_key(one.event)])]
         await self._log.append_all(self._answers([one for one in sent if one not in void], known))
         await self._log.append_all(await self._notices(ended, known))
@@ -198,6 +200,13 @@ def _notice(row: Row, ended: Recorded, headere: tuple[Header, ...]) -> MeldingSe
 async def _find(connection: Connection, keys: set[Key]) -> dict[Key, Row]:
     rows = await connection.fetch(FIND, [konto_id for konto_id, _ in keys], [melding_id for _, melding_id in keys])
     return {(row["mottaker_konto_id"], row["melding_id"]): row for row in rows}
+
+
+def _require_known(known: Mapping[Key, Row], events: Iterable[Recorded]) -> None:
+    """Raises Unreadable where what was sent is not in the projection: that keeps it as a dead letter."""
+    for event, _ in events:
+        if _key(event) not in known:
+            raise Unreadable(f"the projection fiks_io could not take the message {event.melding_id}")
 
 
 def _key(event: Any) -> Key:

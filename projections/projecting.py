@@ -26,7 +26,7 @@ from projections.projection import Projection
 from projections.tables import FEW, Batch, Edit, Table, describe
 from projections.versions import schema_of
 from schemas.envelope import Envelope, Position
-from schemas.errors import NotYetKnown, Unreadable
+from schemas.errors import NotYetKnown
 from streams.agents import POISON, Lot, NotOurs, Record, check_follows
 from streams.checkpoints import Step
 from streams.dead_letters import DeadLetters
@@ -73,8 +73,6 @@ newer release can read does not stop these.
 """
 PATIENCE = 0.1
 """Seconds for which events are gathered."""
-REFUSED: tuple[type[Exception], ...] = (Unreadable, *POISON)
-"""What a record that a projection can never take comes to."""
 GONE: tuple[type[Exception], ...] = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, Unavailable)
 """What the tables of a version that are gone come to."""
 Key = tuple[Position | None, type | None]
@@ -264,7 +262,7 @@ class Projecting:
                 prepared = await self._prepared([target.lot], [projection])
                 edits = await self._edits(connection, projection, target.version, prepared.batches[projection.name])
                 await carry_out(connection, edits)
-        except REFUSED:
+        except POISON:
             return False
         return True
 

@@ -34,11 +34,12 @@ P = TypeVar("P")
 T = TypeVar("T")
 
 POISON: tuple[type[Exception], ...] = (
+    Unreadable,
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
-"""What PostgreSQL will never take, however often it is asked."""
+"""What is never carried, however often that is tried."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 """What is waited for, in place."""
 
@@ -110,7 +111,8 @@ class Work(Protocol[P]):
     async def carry(self, connection: Connection, prepared: P) -> None:
         """Write what follows from the records, and move the checkpoints, under their lock: all of it or nothing.
 
-        Opens the transaction that it needs, and may be run again.
+        Opens the transaction that it needs, and may be run again. Raises Unreadable when one of the records is, by what
+        lies in the database.
         """
 
     async def set_aside(self, connection: Connection, lot: Lot, reason: str) -> None:

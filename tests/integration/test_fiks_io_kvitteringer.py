@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -13,7 +14,7 @@ from projections.fiks_io_kvitteringer import Kvitteringer
 from schemas.envelope import NOBODY, Recorded
 from schemas.fiks_io import MeldingSendt
 from streams import topics
-from streams.dead_letters import DeadLetters
+from streams.dead_letters import DeadLetters, read_all
 from streams.domain.fiks_io import key_id_of, stream_of
 from tests.support.backbone import about
 from tests.support.eventually import eventually_found
@@ -34,9 +35,9 @@ async def office(kafka: str, postgres: str) -> AsyncIterator[Post]:
             yield made
 
 
-async def expired(office: Post) -> MeldingSendt:
+async def expired(office: Post, konto: UUID) -> MeldingSendt:
     """A message that was sent twice, and whose time has passed."""
-    konto, ttl = uuid4(), timedelta(seconds=1)
+    ttl = timedelta(seconds=1)
     sent = await office.stored(konto, b"en gang", ttl=ttl)
     again = await office.stored(konto, b"to ganger", melding_id=sent.melding_id, ttl=ttl)
     await office.system.log.append_all([(one, about(one)) for one in (sent, again)])  # before it can expire
@@ -62,7 +63,7 @@ async def test_its_sender_is_told_which_dialogue_it_was_of_and_its_keys_are_dest
     office: Post, sizes: tuple[int, ...]
 ) -> None:
     kvitteringer = Kvitteringer(office.system.log, DeadLetters(office.system.log), office.blobs)
-    sent = await expired(office)
+    sent = await expired(office, uuid4())
     events = await wanted(office, kvitteringer, sent)
     for size in sizes:
         batch, events = events[:size], events[size:]
@@ -73,6 +74,17 @@ async def test_its_sender_is_told_which_dialogue_it_was_of_and_its_keys_are_dest
     assert told.lease.melding.headers["type"] == "no.ks.fiks.kvittering.tidsavbrudd"
     assert told.lease.melding.headers["egendefinert-header.klientKorrelasjonsId"] == "dialog 1"
     await eventually_found(lambda: _is_erased(office, key_id_of(stream_of(sent.mottaker_konto_id, sent.melding_id))))
+
+
+async def test_what_the_projection_could_not_take_is_a_dead_letter_here_too_and_the_rest_goes_on(office: Post) -> None:
+    konto = uuid4()
+    refused = await office.send(konto, avsender_navn="Ingen tekst i PostgreSQL har en \0")
+    sent = await expired(office, konto)
+    async with office.system.worker([Kvitteringer(office.system.log, DeadLetters(office.system.log), office.blobs)]):
+        await eventually_found(lambda: _is_erased(office, key_id_of(stream_of(konto, sent.melding_id))))
+    letters = await asyncio.to_thread(read_all, office.system.settings.kafka, "fiks.io")
+    [reasons] = [one.reasons for one in letters if str(refused.melding_id) in str(one.headers)]
+    assert {"projections", "kvitteringer"} <= reasons.keys()
 
 
 async def _is_erased(office: Post, key_id: str) -> bool:
