@@ -38,8 +38,8 @@ def records_on(bootstrap: str, topic: str) -> list[Record]:
     ends = {one: watermarks(consumer, TopicPartition(topic, one))[1] for one in partitions}
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
     found: list[Record] = []
-    while len(found) < sum(ends.values()):
-        for one in consumer.consume(1000, timeout=1):
+    while (left := sum(ends.values()) - len(found)) > 0:
+        for one in consumer.consume(min(1000, left), timeout=1):  # it would wait for what does not come
             if one.error() is None and one.offset() < ends[one.partition()]:
                 headers = list(one.headers() or [])
                 found.append(
