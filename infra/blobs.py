@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ LOG = "fiks-log"
 """The blob that tells whose content this is: it names an event of the log that tells of it."""
 OWN = {IDENTITY, LOG}
 """No content has such a name."""
+_NAME = re.compile(r"\w[\w.-]{0,99}(/\w[\w.-]{0,99})*", re.ASCII)
 
 
 def blob_store(settings: Settings) -> Blobs:
@@ -77,7 +79,8 @@ def blob_store(settings: Settings) -> Blobs:
 
 class Blobs:
     """Blobs by name. Names are ours (letters, digits, dashes; for those of ``create`` a folder and a slash before);
-    never let a caller choose one. ``memory`` is the file in which this host remembers which store it is; None: it is
+    never let a caller choose one. What is read or deleted is named by an event: there is nothing of another name than
+    such a one. ``memory`` is the file in which this host remembers which store it is; None: it is
     remembered as long as this lasts. ``known`` is the identity of the one that it must be.
     """
 
@@ -134,7 +137,7 @@ class Blobs:
         """
         if await self.create(LOG, event.encode()):
             return event
-        return b"".join([chunk async for chunk in self.get(LOG)]).decode()
+        return b"".join([chunk async for chunk in self.get(LOG)]).decode(errors="replace")
 
     async def sizes(self, folder: str) -> dict[str, int]:
         """The bytes of each blob in a folder, by its name there. Raises Unavailable."""
@@ -182,7 +185,7 @@ class Blobs:
         """Delete what there is of ``names``. Raises Unavailable, also for another store in the place of the known one:
         it would say that all is gone, and lose what is somebody else's.
         """
-        left = list(names)
+        left = [name for name in names if _NAME.fullmatch(name)]
         if left:
             await self.require()
         for at in range(0, len(left), DELETED_AT_ONCE):
@@ -191,6 +194,8 @@ class Blobs:
     @contextlib.asynccontextmanager
     async def _reading(self, name: str) -> AsyncIterator[None]:
         """What is not found is not there, but where nothing is since the store is not."""
+        if not _NAME.fullmatch(name):
+            raise NotFound("there is no blob of such a name")
         try:
             with _translated(name):
                 yield

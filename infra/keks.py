@@ -7,10 +7,11 @@ without the KMS. Every process of a system must be given the same file.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -123,20 +124,32 @@ class Keks:
 
     async def add(self) -> int:
         """A new generation, with which everything is wrapped from here on. Returns its number."""
-        known = await self.generations()
-        number = max(known) + 1
+        await self.generations()
         made = await self._kms.encrypt(os.urandom(KEY_SIZE))
-        held = self._parse()
-        _replace(self._file, msgspec.structs.replace(held, generations=held.generations | {number: made}))
+        with self._alone():
+            held = self._parse()
+            number = max(held.generations) + 1
+            _replace(self._file, msgspec.structs.replace(held, generations=held.generations | {number: made}))
         return number
 
     async def forget(self, numbers: set[int]) -> None:
         """Drop generations for good: what is still wrapped with them can never be opened again."""
-        held = self._parse()
-        left = {number: text for number, text in held.generations.items() if number not in numbers}
-        if not left:
-            raise Rejected("the newest generation cannot be dropped")
-        _replace(self._file, msgspec.structs.replace(held, generations=left))
+        with self._alone():
+            held = self._parse()
+            left = {number: text for number, text in held.generations.items() if number not in numbers}
+            if not left:
+                raise Rejected("the newest generation cannot be dropped")
+            _replace(self._file, msgspec.structs.replace(held, generations=left))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process changes the file meanwhile: one of two changes would be lost."""
+        descriptor = os.open(self._file.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     async def _load(self) -> None:
         if not self._file.exists():

@@ -6,7 +6,7 @@ it is gone from every page, log and backup of the database with its key. Who sho
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from asyncpg import Record as Row
@@ -37,9 +37,11 @@ from streams.domain.eksponering import key_of
 
 SLETTET = "(slettet)"
 """The name of a document that is deleted: what a personal field reads when its key is gone."""
+LATEST = datetime.max.replace(tzinfo=UTC) - timedelta.resolution
+"""The last moment but one: the last is infinity to COPY, and itself to a statement."""
 
 dokumentlager = Projection(
-    "dokumentlager", logic=5, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
+    "dokumentlager", logic=6, topics=("fiks.dokumentlager", "fiks.konfigurasjon"), sql=sql_beside(__file__)
 )
 
 
@@ -110,7 +112,7 @@ def lastet_opp(event: LastetOpp, at: Envelope) -> tuple[Write, ...]:
         "konto_id": event.konto_id,
         "status": (Status.INFISERT if event.skadevare else Status.TILGJENGELIG).value,
         "opprettet": at.time,
-        "tilgjengelig_til": event.tilgjengelig_til,
+        "tilgjengelig_til": _moment(event.tilgjengelig_til),
         "dokumentnavn": event.dokumentnavn,
         "mimetype": event.mimetype,
         "sikkerhetsniva": event.sikkerhetsniva,
@@ -139,7 +141,7 @@ def eksponert(event: Eksponeringen, at: Envelope) -> tuple[Write, ...]:
 def endret(event: DokumentEndret, at: Envelope) -> tuple[Write, ...]:
     """The document is available until another time."""
     til = event.tilgjengelig_til.isoformat() if event.tilgjengelig_til else None
-    changed = _change(event.dokument_id, at, tilgjengelig_til=event.tilgjengelig_til)
+    changed = _change(event.dokument_id, at, tilgjengelig_til=_moment(event.tilgjengelig_til))
     return changed, _hendelse(event.dokument_id, at, event.av, til)
 
 
@@ -174,6 +176,10 @@ def konto(event: KontoEvent, at: Envelope) -> tuple[Write, ...]:
 def konto_slettet(event: KontoSlettet, at: Envelope) -> tuple[Write, ...]:
     """The account is closed."""
     return Create("dokumentlager_konto_slettet", (event.konto_id,), {"tidspunkt": at.time}), _konto_hendelse(event, at)
+
+
+def _moment(time: datetime | None) -> datetime | None:
+    return min(time, LATEST) if time else None
 
 
 def _change(dokument_id: object, at: Envelope, **values: object) -> Change:

@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 from asyncpg import Record as Row
 
 from infra.database import Connection
-from schemas.envelope import By, Envelope, Recorded, derived_id, fact
+from schemas.envelope import By, Envelope, Recorded, derived_id, fact, type_in
 from streams import checkpoints
 from streams.agents import Lot, check_follows
 from streams.dead_letters import DeadLetters
@@ -105,7 +105,7 @@ class Effecting(ABC):
         return event, msgspec.structs.replace(made, causation_id=because.id)
 
     def _wanted(self, record: LogRecord) -> Recorded | None:
-        name = dict(record.headers).get("ce_type", b"").decode(errors="replace")
+        name = type_in(record.headers)
         if name not in self.wanted:
             return None
         at = envelope_of(record)

@@ -123,7 +123,7 @@ class Kvitteringer(Effecting):
             ]
         )
         journals = await self._journals.load(connection, {one.at.stream for one in void})
-        for stream in {one.at.stream for one in void if _comes_late(one, journals[one.at.stream])}:
+        for stream in {one.at.stream for one in void if _comes_late(one, journals.get(one.at.stream))}:
             await self._log.keys.destroy(key_id_of(stream))  # a new key was made for this
 
     def _answers(self, sent: Iterable[Recorded], known: dict[Key, Row]) -> list[tuple[object, Envelope]]:
@@ -225,9 +225,11 @@ def _is_void(one: Recorded, first: Row) -> bool:
     return bool(one.at.position.offset != first["plass"])
 
 
-def _comes_late(one: Recorded, of_it: Journal[Melding]) -> bool:
+def _comes_late(one: Recorded, of_it: Journal[Melding] | None) -> bool:
     """Whether the message had ended before it was sent again. Where a decision ended it after that, that is still to be
     carried out, and its sender to be told by what the keys open, which are destroyed then.
     """
     assert one.at.position is not None
+    if of_it is None:  # its decider could not read it
+        return False
     return not of_it.state.is_open and of_it.last < one.at.position.offset

@@ -16,9 +16,10 @@ from infra.metrics import PROJECTION_LAG, PROJECTION_LOST, REBUILD_EVENTS, REBUI
 from infra.settings import Settings
 from projections.projection import projections
 from projections.rebuild import end_offsets
+from streams.domain.errors import Unavailable
 from streams.reader import die
 
-PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException)
+PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Unavailable)
 EVERY = 5.0
 BUILT = """
     select b.name, sum(c.next_offset)::bigint as events
@@ -74,9 +75,10 @@ async def _show_behind(
 
 
 async def _show_built(connection: Connection, kafka: str, before: set[str]) -> set[str]:
-    built = {row["name"]: row["events"] for row in await connection.fetch(BUILT)}
+    known = projections()  # a newer release may rebuild others
+    built = {row["name"]: row["events"] for row in await connection.fetch(BUILT) if row["name"] in known}
     for name, events in built.items():
-        ends = await asyncio.to_thread(end_offsets, kafka, projections()[name].topics)
+        ends = await asyncio.to_thread(end_offsets, kafka, known[name].topics)
         REBUILD_EVENTS.labels(name).set(events)
         REBUILD_EXPECTED.labels(name).set(sum(ends.values()))
     for name in before - built.keys():

@@ -25,7 +25,7 @@ from projections.editing import are_few, carry_out, carry_out_from
 from projections.projection import Projection
 from projections.tables import FEW, Batch, Edit, Table, describe
 from projections.versions import schema_of
-from schemas.envelope import Envelope, Position
+from schemas.envelope import Envelope, Position, type_in
 from schemas.errors import NotYetKnown
 from streams.agents import POISON, Lot, NotOurs, Record, check_follows
 from streams.checkpoints import Step
@@ -128,7 +128,7 @@ def with_personal(partitions: Iterable[Sequence[Record]], projections: Sequence[
     for records in partitions:
         views = [one.personal for one in projections if records and records[0].topic in one.topics and one.personal]
         for record in records if views else ():
-            name = (dict(record.headers).get("ce_type") or b"").decode(errors="replace")
+            name = type_in(record.headers)
             for view in {of[name] for of in views if name in of}:
                 at = envelope_of(record)
                 found[at.position, view] = event_of(record, at, view), at

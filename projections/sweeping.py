@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 from confluent_kafka import KafkaException
 
-from infra.blobs import Blobs, blob_store
+from infra.blobs import LOG, Blobs, blob_store
 from infra.database import INFRASTRUCTURE, SESSION, Connection
 from infra.ends import Ends
 from infra.logs import logger
@@ -24,6 +24,7 @@ from infra.settings import Settings
 from projections.effects import require_projected
 from projections.innhold import NAMED_IN, blobs_in, innhold
 from projections.orphan_keys import streams_in_dead_letters, sweep_keys
+from schemas.envelope import type_in
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.topics import TOPICS
 from streams.dead_letters import read_all
@@ -80,8 +81,13 @@ async def require_told_by_this_log(connection: Connection, blobs: Blobs) -> None
     """
     if (line := await connection.fetchrow(EVENT)) is None:
         raise Unavailable("there is nothing on the log that could tell of content")
-    topic, partition, offset, id_, time = (await blobs.told_by("/".join(map(str, line)))).split("/")
-    event = topic, int(partition), int(offset), id_, datetime.fromisoformat(time)
+    told = await blobs.told_by("/".join(map(str, line)))
+    try:
+        topic, partition, offset, rest = told.split("/", 3)
+        id_, _, time = rest.rpartition("/")
+        event = topic, int(partition), int(offset), id_, datetime.fromisoformat(time)
+    except ValueError as fault:
+        raise Unavailable(f"the blob {LOG} is damaged: it names no event of the log whose content this is") from fault
     if await connection.fetchrow(IS_ON_THE_LOG, *event) is None:
         raise Unavailable(f"the content is another log's, which has an event {id_} at {topic}/{partition}/{offset}")
 
@@ -97,7 +103,7 @@ def named_in_dead_letters(bootstrap: str) -> set[str]:
     named: set[str] = set()
     for topic in innhold.topics:
         for letter in read_all(bootstrap, topic):
-            kind = dict(letter.headers).get("ce_type", b"").decode(errors="replace")
+            kind = type_in(letter.headers)
             try:
                 named.update(blobs_in(letter.value, kind) if kind in NAMED_IN else ())
             except (Unreadable, NotYetKnown) as fault:

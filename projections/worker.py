@@ -127,6 +127,11 @@ async def run(worker: Worker, collecting: tuple[int, int, int] = SELDOM) -> None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     tune_garbage_collection(collecting)
-    await worker.start()
-    await stop.wait()
+    starting, stopping = asyncio.create_task(worker.start()), asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():  # it waits for what is away; what it has begun is as after a crash
+        starting.cancel()
+        return
+    await starting
+    await stopping
     await worker.stop()

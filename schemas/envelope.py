@@ -141,6 +141,11 @@ def read_envelope(headers: Iterable[tuple[str, bytes]], position: Position) -> E
     )
 
 
+def type_in(headers: Iterable[tuple[str, bytes | None]]) -> str:
+    """The type that the headers of a record say, whoever wrote it; empty where they say none."""
+    return (dict(headers).get("ce_type") or b"").decode(errors="replace")
+
+
 def fault_in(headers: Iterable[tuple[str, bytes | None]]) -> str:
     """Why ``read_envelope`` does not read these headers: which of them is wrong, and nothing of what stands in it."""
     of = dict(headers)

@@ -24,7 +24,7 @@ from infra.logs import logger
 from infra.tracing import batch_span
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.topics import NOKKEL
-from streams.domain.errors import Unavailable
+from streams.domain.errors import TooLarge, Unavailable
 from streams.reader import Claim, Hole, die
 
 log = logger(__name__)
@@ -35,11 +35,17 @@ T = TypeVar("T")
 
 POISON: tuple[type[Exception], ...] = (
     Unreadable,
+    TooLarge,
+    OverflowError,
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
-"""What is never carried, however often that is tried."""
+"""What is never carried, however often that is tried: what cannot be read, what would lead to more than the log takes
+or to a number or time that nothing holds, and what PostgreSQL does not take.
+"""
+DIVIDING: tuple[type[Exception], ...] = (NotYetKnown, *POISON)
+"""What is one record's alone, and nothing to those beside it."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 """What is waited for, in place."""
 
@@ -229,7 +235,7 @@ class Carrier:
             try:
                 prepared = await self.work.prepare(lots)
                 break
-            except (Unreadable, NotYetKnown) as fault:
+            except DIVIDING as fault:
                 await self._divide(lots, fault)
                 return
             except PASSING as fault:
@@ -351,7 +357,7 @@ def _traceparents(lots: Sequence[Lot]) -> Iterator[str | None]:
 
 def _traceparent(record: Record) -> str | None:
     for name, value in record.headers:
-        if name == "traceparent":
+        if name == "traceparent" and value is not None:
             return str(value, errors="replace")
     return None
 

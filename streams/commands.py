@@ -80,7 +80,7 @@ def show_letter(topic: str, number: str) -> None:
     size = "too large to be kept here" if letter.value is None else f"{len(letter.value)} bytes"
     click.echo(f"value:     {size}")
     for name, value in letter.headers:
-        click.echo(f"  {name}: {value.decode(errors='replace')}")
+        click.echo(f"  {name}: {(value or b'').decode(errors='replace')}")
 
 
 @dlq.command("replay")

@@ -7,7 +7,7 @@ A replay is told by a record behind the letter, which has its key and place and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -18,7 +18,7 @@ from infra import metrics
 from infra.ends import watermarks
 from infra.kafka import kafka_settings
 from infra.logs import logger
-from schemas.envelope import Headers, Position
+from schemas.envelope import LONGEST, Headers, Position
 from schemas.topics import TOPICS
 from streams.domain.errors import NotFound, Rejected, TooLarge, Unavailable
 from streams.log import Log
@@ -26,15 +26,15 @@ from streams.records import recorded
 
 log = logger(__name__)
 
-HEADER = "fiks_dlq_"
-WHERE = {HEADER + name for name in ("topic", "partition", "offset")}
+OURS = {name: f"fiks_dlq_{name}" for name in ("topic", "partition", "offset", "role", "reason", "replayed")}
+"""The headers by which is said what is said of a record. Of its own those are not kept that are called the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """The record as it was, where it stood, and by role why it could not be read. Its value is None where it was too
-    large to be kept once more; it still stands where it stood. ``replayed`` is the number of the place to which it was
-    appended again, the last one, None before that.
+    large to be kept once more, and it has no headers where these were; it still stands where it stood. ``replayed`` is
+    the number of the place to which it was appended again, the last one, None before that.
     """
 
     topic: str
@@ -60,14 +60,19 @@ class DeadLetters:
 
     async def append(self, role: str, record: ConsumerRecord[bytes, bytes], reason: str) -> None:
         """Keep the record on the dead-letter topic. May be repeated after a crash, with the same position."""
-        said = {"role": role, "reason": reason[:500]}
-        headers = [*record.headers, *_about(record.topic, record.partition, record.offset, **said)]
-        topic, key = TOPICS[record.topic].dead_letters, record.key or b""
+        about = _about(record.topic, record.partition, record.offset, role=role, reason=reason[:500])
+        headers, key = [*_without_ours(record.headers), *about], record.key or b""
         try:
-            await self._log.send(topic, key, record.value, headers)
+            await self._send(record.topic, key, record.value, headers)
         except TooLarge:
-            await self._log.send(topic, key, None, headers)
+            try:
+                await self._send(record.topic, key, None, headers)
+            except TooLarge:
+                await self._send(record.topic, key[:LONGEST], None, about)
         metrics.DLQ_RECORDS.labels(record.topic, reason.partition(":")[0]).inc()
+
+    async def _send(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> None:
+        await self._log.send(TOPICS[topic].dead_letters, key, value, headers)
 
     async def replay(self, letter: DeadLetter, *, again: bool = False) -> Position:
         """Append the record to its topic again, as it was, and tell where; what was met before changes no status.
@@ -81,29 +86,32 @@ class DeadLetters:
         key = letter.key or b""
         at = await self._log.send(letter.topic, key, letter.value, letter.headers)
         about = _about(letter.topic, letter.partition, letter.offset, replayed=f"{at.partition}-{at.offset}")
-        await self._log.send(TOPICS[letter.topic].dead_letters, key, None, about)
+        await self._send(letter.topic, key, None, about)
         return at
 
 
 def read_all(bootstrap: str, topic: str) -> list[DeadLetter]:
     """Every dead letter of a topic, oldest first within each partition, each record once. Raises Unavailable."""
     found: dict[str, DeadLetter] = {}
-    for message in _messages(bootstrap, topic):
-        letter = _letter(message)
-        if known := found.get(letter.number):
-            reasons, replayed = {**known.reasons, **letter.reasons}, letter.replayed or known.replayed
-            letter = replace(letter if letter.reasons else known, reasons=reasons, replayed=replayed)
-        found[letter.number] = letter
+    for letter in _letters(bootstrap, topic):
+        known = found.get(letter.number)
+        found[letter.number] = _both(known, letter) if known else letter
     return list(found.values())
+
+
+def _both(known: DeadLetter, letter: DeadLetter) -> DeadLetter:
+    """What two records say of one letter, in this order."""
+    reasons, replayed = {**known.reasons, **letter.reasons}, letter.replayed or known.replayed
+    return replace(letter if letter.reasons else known, reasons=reasons, replayed=replayed)
 
 
 def _about(topic: str, partition: int, offset: int, **said: str) -> Headers:
     """The headers of a record of a dead-letter topic: where the record stood, and what is said of it."""
     where = {"topic": topic, "partition": str(partition), "offset": str(offset)}
-    return [(HEADER + name, value.encode()) for name, value in (said | where).items()]
+    return [(OURS[name], value.encode()) for name, value in (said | where).items()]
 
 
-def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
+def _letters(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
     name = TOPICS[topic].dead_letters
     consumer = Consumer(kafka_settings(bootstrap) | {"group.id": "fiks.dlq", "enable.auto.commit": False})
     try:
@@ -118,8 +126,8 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
             if message is None:
                 raise Unavailable(f"the log stopped answering while {name} was read")
             if message.error() is None:
-                if _is_ours(message):
-                    yield message
+                if (letter := _letter(topic, message)) is not None:
+                    yield letter
                 else:
                     log.error("no dead letter of ours", topic=name, at=(message.partition(), message.offset()))
                 if (message.offset() or 0) + 1 >= ends.get(message.partition() or 0, 0):
@@ -143,20 +151,28 @@ async def find(bootstrap: str, topic: str, number: str) -> DeadLetter:
     raise NotFound(f"{topic} has no dead letter {number}; `fiks dlq list {topic}` shows which there are")
 
 
-def _is_ours(message: Message) -> bool:
-    return {name for name, _ in cast(Headers, message.headers() or [])} >= WHERE
+def _without_ours(headers: Iterable[tuple[str, bytes]]) -> Headers:
+    return [(name, value) for name, value in headers if name not in OURS.values()]
 
 
-def _letter(message: Message) -> DeadLetter:
-    headers: Headers = list(message.headers() or [])  # type: ignore[arg-type]  # names are text, values bytes
-    about = {name.removeprefix(HEADER): value.decode() for name, value in headers if name.startswith(HEADER)}
+def _letter(topic: str, message: Message) -> DeadLetter | None:
+    """None where it tells no place on that topic: it is none of ours."""
+    headers = cast(Headers, message.headers() or [])
+    said = dict(headers)
+    try:
+        about = {name: said[header].decode() for name, header in OURS.items() if header in said}
+        partition, offset = int(about["partition"]), int(about["offset"])
+    except (KeyError, ValueError, AttributeError):
+        return None
+    if about.get("topic") != topic:
+        return None
     return DeadLetter(
-        topic=about["topic"],
-        partition=int(about["partition"]),
-        offset=int(about["offset"]),
-        reasons={about["role"]: about["reason"]} if "role" in about else {},
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        reasons={about["role"]: about.get("reason", "")} if "role" in about else {},
         key=message.key(),
         value=message.value(),
-        headers=[(name, value) for name, value in headers if not name.startswith(HEADER)],
+        headers=_without_ours(headers),
         replayed=about.get("replayed"),
     )

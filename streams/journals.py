@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from infra.database import Connection
 from schemas.catalogue import key_of
 from schemas.codec import encode
 from schemas.envelope import Recorded
+from schemas.errors import NotYetKnown
 from schemas.topics import TOPICS
 from streams.domain.decider import Deadline, Decider, Journal
 from streams.records import recorded
@@ -74,20 +75,23 @@ class JournalStore:
 
     def __init__(self, decider: Decider[Any]) -> None:
         self._decider = decider
-        self._row = msgspec.defstruct(
+        self._row_type = msgspec.defstruct(
             "JournalRow",
             [
-                ("state", decider.state),
+                ("state", msgspec.Raw),
                 ("last", int),
                 ("backlog", list[_Waiting]),
                 ("correlation", str | None, None),  # what an earlier release wrote has none
             ],
             array_like=True,
         )
-        self._decode = msgspec.msgpack.Decoder(self._row).decode
+        self._row: Callable[[bytes], Any] = msgspec.msgpack.Decoder(self._row_type).decode
+        self._decode_state = msgspec.msgpack.Decoder(decider.state).decode
 
     async def load(self, connection: Connection, streams: set[str]) -> Journals:
-        """The journals of those streams that have one."""
+        """The journals of those streams that have one. Raises NotYetKnown where a newer release wrote one of which this
+        one does not know all.
+        """
         rows = await connection.fetch(LOAD, self._decider.name, sorted(streams))
         return {row["stream"]: self._journal(row["journal"]) for row in rows}
 
@@ -113,8 +117,7 @@ class JournalStore:
         """Deadlines of the partition that have passed by PostgreSQL's clock and were not appended, oldest first."""
         rows = await connection.fetch(DUE, self._decider.name, *partition, DUE_AT_ONCE)
         return [
-            Due(row["stream"], Deadline(row["name"], row["due"]), self._journal(row["journal"]).correlation)
-            for row in rows
+            Due(row["stream"], Deadline(row["name"], row["due"]), self._row(row["journal"]).correlation) for row in rows
         ]
 
     async def appended(self, connection: Connection, due: Sequence[Due]) -> None:
@@ -128,11 +131,33 @@ class JournalStore:
 
     def _bytes(self, journal: Journal[Any]) -> bytes:
         waiting = [_waiting(one) for one in journal.backlog]
-        return msgspec.msgpack.encode(self._row(journal.state, journal.last, waiting, journal.correlation))
+        state = msgspec.Raw(msgspec.msgpack.encode(journal.state))
+        return msgspec.msgpack.encode(self._row_type(state, journal.last, waiting, journal.correlation))
 
     def _journal(self, data: bytes) -> Journal[Any]:
-        row: Any = self._decode(data)
-        return Journal(row.state, row.last, tuple(recorded(one) for one in row.backlog), row.correlation)
+        row = self._row(data)
+        backlog = tuple(recorded(one) for one in row.backlog)
+        return Journal(self._state(bytes(row.state)), row.last, backlog, row.correlation)
+
+    def _state(self, stored: bytes) -> Any:
+        """Whatever this release does not know of it would be lost as it is saved again."""
+        try:
+            state = self._decode_state(stored)
+        except msgspec.ValidationError as fault:
+            raise NotYetKnown(f"a journal of {self._decider.name} is a newer release's: {fault}") from fault
+        known = msgspec.msgpack.encode(state)
+        if known != stored and not _holds(msgspec.msgpack.decode(known), msgspec.msgpack.decode(stored)):
+            raise NotYetKnown(f"a journal of {self._decider.name} has fields that only a newer release knows")
+        return state
+
+
+def _holds(known: Any, stored: Any) -> bool:
+    """Whether nothing has a field in ``stored`` that it does not have in ``known``."""
+    if isinstance(stored, dict):
+        return all(name in known and _holds(known[name], value) for name, value in stored.items())
+    if isinstance(stored, list):
+        return all(map(_holds, known, stored))
+    return True
 
 
 def _waiting(one: Recorded) -> _Waiting:

@@ -19,6 +19,7 @@ from infra.ends import Ends
 from infra.logs import logger
 from schemas.catalogue import event_type, key_of
 from schemas.codec import PREFIX, decode, prefixes
+from schemas.envelope import type_in
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.konfigurasjon_commands import Command
 from schemas.topics import TOPICS, Topic
@@ -212,14 +213,9 @@ class Memory:
         """Read the record, unless it is of no interest. It is folded with all that came with it."""
         if (value := record.value) is not None and value[: PREFIX.size] in WRITTEN_COMMANDS:
             return
-        name, cause = b"", None
-        for header, said in record.headers:
-            if header == "ce_type":
-                name = said
-            elif header == "cause":
-                cause = said
+        cause = dict(record.headers).get("cause")
         try:
-            if (event := self._read(record, name.decode(errors="replace"))) is not None:
+            if (event := self._read(record, type_in(record.headers))) is not None:
                 about = Told(event, None if cause is None else _offset(cause), record.offset)
                 self._received.append((about, record))
         except Unreadable as fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from streams.dead_letters import DeadLetters
 from streams.reader import Claim, Reader
 from tests.support.backbone import TOPIC, Backbone
 from tests.support.eventually import eventually, eventually_found
+from tests.support.ports import free_port
 
 LONG = 250.0
 """Seconds for which the work of a test may go on: it ends when the test says so."""
@@ -141,3 +143,20 @@ async def test_a_worker_that_is_asked_to_stop_in_a_transaction_commits_it_and_ex
     assert worker.returncode == 0
     assert await system.statuser([id_]) == {"MOTTATT": 1}
     assert await system.connection.fetchval("select count(*) from read.audit where stream = $1", str(id_)) == 1
+
+
+async def test_a_worker_that_never_reached_kafka_stops(system: Backbone) -> None:
+    settings = system.settings.model_copy(update={"kafka": f"127.0.0.1:{free_port()}"})
+    process = await dataclasses.replace(system, settings=settings).worker_process(roles="['projections']")
+    assert process.stderr
+    try:
+        async with asyncio.timeout(60):
+            while b"waiting for Kafka" not in await process.stderr.readline():
+                pass
+        process.terminate()
+        async with asyncio.timeout(15):
+            await asyncio.gather(process.wait(), process.stderr.read())
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 0

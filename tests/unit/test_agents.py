@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import NotYetKnown, Unreadable
 from streams.agents import Blocked, Carrier, Lot, TooManyUnreadable, check_follows
-from streams.domain.errors import Unavailable
+from streams.domain.errors import TooLarge, Unavailable
 from streams.reader import Claim
 
 GOOD, POISON, NEWER = b"good", b"poison", b"newer"
@@ -141,6 +141,26 @@ async def test_what_is_away_is_waited_for_and_the_whole_batch_carried_once(fault
     work.faults = [fault]
     await Carrier(work, _Pool(), LIMIT).carry(claims_of([[GOOD], [GOOD]]))  # type: ignore[arg-type]
     assert (work.transactions, work.carried) == (1, {0: [0], 1: [0]})
+
+
+@pytest.mark.parametrize("where", ["prepare", "carry"])
+@pytest.mark.parametrize("fault", [Unreadable("poison"), TooLarge("poison"), OverflowError("poison")])
+async def test_a_record_that_leads_to_what_nothing_takes_is_set_aside(where: str, fault: Exception) -> None:
+    class Leading(_Work):
+        async def prepare(self, lots: Sequence[Lot]) -> Sequence[Lot]:
+            return self._refused("prepare", lots)
+
+        async def carry(self, connection: Any, prepared: Sequence[Lot]) -> None:
+            await super().carry(connection, self._refused("carry", prepared))
+
+        def _refused(self, here: str, lots: Sequence[Lot]) -> Sequence[Lot]:
+            if here == where and any(record.value == POISON for lot in lots for record in lot.records):
+                raise fault
+            return lots
+
+    work = Leading()
+    await Carrier(work, _Pool(), LIMIT).carry(claims_of([[GOOD, POISON, GOOD], [GOOD]]))  # type: ignore[arg-type]
+    assert (work.carried, work.aside) == ({0: [0, 2], 1: [0]}, [(0, 1)])
 
 
 async def test_a_claim_that_is_lost_meanwhile_is_left_out_and_the_others_go_on() -> None:

@@ -122,3 +122,25 @@ def test_a_changed_byte_of_a_wrapped_key_is_found(data: st.DataObject) -> None:
     with pytest.raises(Tampered):
         generation_of(bytes(wrapped))
         unwrap("a:1", bytes(wrapped), AESGCM(KEY))
+
+
+class _Slow(InTheClear):
+    """A KMS that takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def encrypt(self, key: bytes) -> str:
+        await asyncio.sleep(self._seconds)
+        return await super().encrypt(key)
+
+
+async def test_what_was_wrapped_with_the_first_opens_after_the_second(tmp_path: Path) -> None:
+    file = tmp_path / "keks.json"
+    await Keks(file, InTheClear()).begin()
+    first, second, gateway = Keks(file, _Slow(0.1)), Keks(file, _Slow(0.4)), Keks(file, InTheClear())
+    adding = asyncio.create_task(second.add())  # the one of the two operators whose KMS is slower
+    assert await first.add() == 2
+    wrapped = await gateway.wrap("svarut:1", b"k" * 32)
+    await adding
+    assert await Keks(file, InTheClear()).unwrap({"svarut:1": wrapped}) == {"svarut:1": b"k" * 32}
