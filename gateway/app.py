@@ -32,6 +32,7 @@ from gateway.auth.persons import PERSONS, persons
 from gateway.auth.principal import PRINCIPAL
 from gateway.auth.remembered import Remembered
 from gateway.auth.tokens import TOKENS, Tokens
+from gateway.body import BROKEN
 from gateway.context import BLOBS, CERTIFICATES, DELIVERIES, ENDS, LOG, MINSIDE, READS, SCANNER, TRAFFIC, Traffic
 from gateway.deadline import in_time
 from gateway.dokument_upload import LONGEST_CALL
@@ -62,7 +63,6 @@ from gateway.template import template_of
 from gateway.tls import tls_of
 from gateway.tus import VERSION as TUS_VERSION
 from gateway.tus import Refused
-from gateway.uploads import BROKEN
 from infra.blobs import blob_store
 from infra.crypto.certificates import key_folder
 from infra.database import BY_KEY, pool_of

@@ -95,6 +95,7 @@ class Auditor:
 
     async def unknown(self, claimed: str, fault: NotAuthenticated, rute: str, say: Say) -> None:
         """Tell that it was not proved who called by ``rute``; ``claimed`` is the integration that it claimed to be."""
+        claimed = claimed.encode(errors="replace").decode()  # as the texts of faults have it
         integrasjon_id = _uuid(claimed)
         grunn = str(fault) if integrasjon_id or not claimed else str(fault).replace(claimed, "?")
         known = self._memory.integrasjon(integrasjon_id) if integrasjon_id else None
@@ -107,7 +108,7 @@ class Auditor:
             arsak=fault.arsak if isinstance(fault, NotProved) else None,
         )
         about = _by(say(event), fault)
-        kind = unknown_kind(event, about, exists=known is not None)
+        kind = unknown_kind(event, about, claimed, exists=known is not None)
         if self._singly.has_room(self._clock()) or self._unknown.has_room(kind):
             await self._tell(event, about)
 
@@ -135,8 +136,7 @@ class Auditor:
             await self._tell(event, about)
 
     async def _not_authenticated(self, request: web.Request, fault: NotAuthenticated) -> None:
-        claimed = request.headers.get(ID, "").encode(errors="replace").decode()
-        await self.unknown(claimed, fault, _route(request), partial(said, request))
+        await self.unknown(request.headers.get(ID, ""), fault, _route(request), partial(said, request))
 
     async def _not_allowed(self, request: web.Request, fault: NotAllowed) -> None:
         principal, demanded = request.get(PRINCIPAL), request.get(DEMANDED)

@@ -15,13 +15,13 @@ from uuid import UUID
 from aiohttp import web
 
 from fiks_cms import Decryptor
+from gateway.body import reader
 from gateway.context import BLOBS, LOG, SCANNER
 from gateway.deciphering import deciphered
 from gateway.dokument import Metadata, Named, exposures
 from gateway.metadata import read_json
 from gateway.multipart import Multipart
 from gateway.stored import Stored
-from gateway.uploads import reader
 from infra.blobs import Blobs
 from infra.crypto.segments import sealed_size
 from infra.keys import Keys

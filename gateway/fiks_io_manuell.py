@@ -82,8 +82,8 @@ class Polling:
         return shown
 
     async def show_again(self, caller: Caller, shown: Shown) -> None:
-        """The caller could not settle what it claimed."""
-        await self._lend(shown.delivery, caller, HELD, otherwise=Outcome.RETURNED)
+        """The caller could not settle what it claimed: it has it as long as it would have had it otherwise."""
+        await self._lend(shown.delivery, caller, max(shown.row["igjen"], 0.0), otherwise=Outcome.RETURNED)
 
     async def settle(self, shown: Shown, outcome: Outcome) -> None:
         """The caller has settled what it claimed; returns once that is on the log, as it will be all the same."""

@@ -136,6 +136,8 @@ async def _tell_with_document(
 ) -> Position:
     """The document first, so that who gets the message finds its content; and no document where there is no message."""
     log, dokument = request.app[LOG], dokument_with(content, melding)
+    if request.app[MEMORY].configuration.konto(dokument.konto_id).slettet:  # by an earlier release; it came to be lost
+        raise Rejected("Mottakers konto i Dokumentlager er lukket, så den kan ikke ta imot så stort innhold")
     await innhold.sealed_by(dokument.nokkel_id)
     await innhold.say(log.append(dokument, said(request, dokument, now)))
     try:

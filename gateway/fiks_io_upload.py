@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from gateway.body import reader
 from gateway.context import BLOBS, LOG
 from gateway.dokument_upload import LONGEST_CALL
 from gateway.fiks_io import LARGEST, Content, Spesifikasjon, must_be_deliverable
@@ -20,7 +21,6 @@ from gateway.metadata import read_json
 from gateway.multipart import Multipart
 from gateway.randomness import new_uuid
 from gateway.stored import Stored
-from gateway.uploads import reader
 from infra.blobs import Blobs
 from infra.crypto.cms_structure import Structure
 from infra.keys import Keys, new_key

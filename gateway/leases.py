@@ -104,9 +104,11 @@ LENT = f"""
     where l.holder = $1
 """
 CLAIM = f"""
-    update lease l set holder = $1, until = null, since = now() from read.fiks_io_melding m
-    where l.holder = $2 and (l.mottaker_konto_id, l.melding_id) = (m.mottaker_konto_id, m.melding_id)
-    returning {COLUMNS}, l.levering
+    with lent as (select mottaker_konto_id, melding_id, until from lease where holder = $2 for update)
+    update lease l set holder = $1, until = null, since = now()
+    from lent join read.fiks_io_melding m using (mottaker_konto_id, melding_id)
+    where (l.mottaker_konto_id, l.melding_id) = (m.mottaker_konto_id, m.melding_id)
+    returning {COLUMNS}, l.levering, extract(epoch from lent.until - now())::float8 as igjen
 """
 OVERDUE = """
     with overdue as (
@@ -258,7 +260,9 @@ class Leases:
         return None if row is None else _taken(row)
 
     async def claim(self, poller: UUID) -> Taken | None:
-        """Take over what one who polls has; nobody else does then."""
+        """Take over what one who polls has; nobody else does then. ``igjen`` in its row says how many seconds were left
+        until it would have gone back.
+        """
         row = await self._pool.fetchrow(CLAIM, self.holder, poller)
         return None if row is None else _taken(row)
 

@@ -6,7 +6,6 @@ from asyncpg import Record as Row
 
 from gateway.amqp.deliveries import Melding
 from infra.blobs import Blobs
-from infra.crypto.segments import Tampered
 from infra.keys import Keys
 from infra.sealed_blobs import opened
 from projections.fiks_io import Headers, headers_of
@@ -18,17 +17,23 @@ from streams.sealing import opened_at
 
 EGENDEFINERT = "egendefinert-header."
 """What the name of a sender's own header begins with."""
+ENDED = "the key of the message is destroyed: it has ended"
 
 
 async def melding_of(row: Row, keys: Keys, blobs: Blobs) -> Melding:
     """The message in a row of ``read.fiks_io_melding``, with its ``besvart_type``, opened.
 
-    Raises Unreadable when it is gone or not as it was stored, and Unavailable.
+    Raises Unreadable when it is gone, Tampered when its content is not as it was stored, and Unavailable.
     """
+    return Melding(await headers_in(row, keys), await _content(row, keys, blobs), row["ttl"])
+
+
+async def headers_in(row: Row, keys: Keys) -> dict[str, str]:
+    """Its headers alone. Raises as ``melding_of``."""
     [said] = await opened_at(keys, [headers_of(row)])
     if any(one.navn == ERASED for one in said.headere):
-        raise Unreadable("the key of the message is destroyed: it has ended")
-    return Melding(headers_for(row, said), await _content(row, keys, blobs), row["ttl"])
+        raise Unreadable(ENDED)
+    return headers_for(row, said)
 
 
 def keys_of(row: Row) -> set[str]:
@@ -64,8 +69,5 @@ async def _content(row: Row, keys: Keys, blobs: Blobs) -> bytes:
     if row["blob"] is None:
         return b""
     if (key := (await keys.get_many([row["nokkel"]])).get(row["nokkel"])) is None:
-        raise Unreadable("the key of the message is destroyed: it has ended")
-    try:
-        return await opened(blobs, key, row["blob"], row["storrelse"])
-    except Tampered as fault:
-        raise Unreadable(f"the content of the message is not as it was stored: {fault}") from fault
+        raise Unreadable(ENDED)
+    return await opened(blobs, key, row["blob"], row["storrelse"])

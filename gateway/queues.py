@@ -22,6 +22,7 @@ from gateway.meldinger import keys_of, melding_of
 from gateway.reading import Reading
 from gateway.settlement import Delivery, Settlement
 from infra.blobs import Blobs
+from infra.crypto.segments import Tampered
 from infra.database import INFRASTRUCTURE, Pool
 from infra.ends import Ends
 from infra.logs import logger
@@ -350,7 +351,7 @@ class Queues:
                 # An earlier release's table does not say by whom.
                 await self.answering.wait(held.melding_id, row.get("tatt_inn_av"), row["sendt"])
                 return await melding_of(row, self._log.keys, self._blobs)
-        except Unreadable as fault:
+        except (Unreadable, Tampered) as fault:
             FIKS_IO_UNREADABLE.inc()
             log.error("a message cannot be handed out", melding=str(held.melding_id), fault=str(fault))
         except (Unavailable, TimeoutError) as fault:
@@ -470,7 +471,8 @@ class Queues:
                     for abandoned in await self._leases.adopt(one):
                         self._settlement.give_back(abandoned)
                 for abandoned in (*await self._leases.overdue(), *await self._leases.stranded(STALE)):
-                    self._settlement.give_back(abandoned)
+                    if not self._settlement.settles(abandoned.held):  # which takes long while the log is away
+                        self._settlement.give_back(abandoned)
                 self._missing = {one: until for one, until in self._missing.items() if until >= now()}
                 await self._put_back([held for held in await self._leases.held(STALE) if self._is_nobodys(held)])
             except INFRASTRUCTURE as fault:

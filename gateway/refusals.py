@@ -23,6 +23,8 @@ KINDS = 200
 """Kinds of refusals, and of failures, that are told apart within ``WINDOW``; beyond them the caller alone is."""
 OTHERS = "andre"
 """The route of those."""
+UNKNOWN = "Integrasjonen finnes ikke"
+"""The reason that is told of integrations that were made up."""
 
 _PARTICULAR = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{9,}", re.IGNORECASE)
 """What a reason says of the single case: ids and numbers of organisations."""
@@ -74,13 +76,15 @@ def denied_callers() -> Tally[Denied]:
     return Tally(DENIED_OF_A_KIND, WINDOW, KINDS, Denied.rest)
 
 
-def unknown_kind(event: AutentiseringFeilet, about: Envelope, exists: bool) -> Unknown:
-    """The kind of an authentication failure. Integrations that do not exist are told apart by nothing: whoever makes
-    them up could fill the kinds, and hide what is tried on others.
+def unknown_kind(event: AutentiseringFeilet, about: Envelope, claimed: str, exists: bool) -> Unknown:
+    """The kind of an authentication failure; ``claimed`` is the integration as it was spelt, of which there are many
+    ways. Integrations that do not exist are told apart by nothing: whoever makes them up could fill the kinds, and hide
+    what is tried on others.
     """
-    grunn = _PARTICULAR.sub("…", event.grunn)
-    claimed = event.integrasjon_id if exists else None
-    return Unknown(event.fiks_org_id, grunn, claimed, event.kaller, event.arsak, about.by)
+    if claimed and not exists:
+        return Unknown(event.fiks_org_id, UNKNOWN, None, event.kaller, event.arsak, about.by)
+    grunn = _PARTICULAR.sub("…", event.grunn.replace(claimed, "…") if claimed else event.grunn)
+    return Unknown(event.fiks_org_id, grunn, event.integrasjon_id, event.kaller, event.arsak, about.by)
 
 
 def kind_of(event: TilgangNektet, about: Envelope) -> Denied:

@@ -107,6 +107,10 @@ class Settlement:
         """Whether the lease has been handed out here and not been let go of."""
         return held.levering in self._known
 
+    def settles(self, held: Held) -> bool:
+        """Whether it is being said of the lease how it ended, or that is not in the table yet."""
+        return held.levering in self._open.get(held.konto_id, ())
+
     @property
     def leases(self) -> list[Held]:
         """All that were handed out here and have not been let go of."""

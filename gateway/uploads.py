@@ -10,17 +10,16 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from aiohttp import ClientError, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 
 from fiks_cms import Decryptor, KeyPair
 from gateway import pdf
+from gateway.body import reader
 from gateway.context import BLOBS, CERTIFICATES, LOG
-from gateway.deadline import without_deadline
 from gateway.deciphering import NotDeciphered, deciphered
 from gateway.forsendelse import MOST_DOKUMENTER, Dokument, Forsendelse, Received
 from gateway.metadata import read_json
-from gateway.multipart import Multipart, Read, nfc
+from gateway.multipart import Multipart, nfc
 from gateway.randomness import new_hex
 from gateway.stored import KeyUnderWay
 from infra.blobs import Blobs
@@ -33,16 +32,9 @@ from streams.domain.errors import Unacknowledged, Unavailable
 
 LONGEST_CALL = 15 * 60.0
 """Seconds; clients give up after 16 minutes."""
-LONGEST_SILENCE = 120.0
-"""Seconds that a sender may send nothing at all. Clients give up after a minute of it: who is silent while it encrypts
-other documents, four at a time, shall not be cut off by us before that.
-"""
 MOST_METADATA = 1 << 20
 KEPT = 1 << 16
 """Bytes at either end of a document that are kept to look at, so that few have to be read back."""
-
-BROKEN = (TimeoutError, OSError, ClientError, HttpProcessingError, web.RequestPayloadError)
-"""What reading a body raises when its sender is silent, gone or does not keep to HTTP."""
 
 
 class Upload:
@@ -229,20 +221,3 @@ async def receiving(request: web.Request, key_id: str) -> AsyncIterator[Upload]:
     except BaseException:
         await asyncio.shield(upload.abandon())
         raise
-
-
-def reader(request: web.Request, deadline: float) -> Read:
-    """Reads the body of a call until ``deadline`` on the loop's clock. Raises Unreadable when its sender fails."""
-    without_deadline(request)
-    loop = asyncio.get_running_loop()
-
-    async def read() -> bytes:
-        try:
-            if (chunk := request.content.read_nowait()) or request.content.at_eof():
-                return chunk  # what is here already needs no timer
-            async with asyncio.timeout_at(min(deadline, loop.time() + LONGEST_SILENCE)):
-                return await request.content.readany()
-        except BROKEN as fault:
-            raise Unreadable("Opplastingen ble ikke fullført. Prøv igjen") from fault
-
-    return read

@@ -212,7 +212,8 @@ class Follower:
         partition = self._at[number]
         asked, end = consumer.last_poll_timestamp(partition), consumer.highwater(partition)
         if asked is not None and self._next[number] >= end:
-            self._level[number] = uptime() - max(time.time() - asked / 1000, 0.0)
+            level = uptime() - max(time.time() - asked / 1000, 0.0)
+            self._level[number] = max(self._level[number], level)  # the clock may have been set forward
 
 
 def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:

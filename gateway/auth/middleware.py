@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID
 
 from aiohttp import web
@@ -47,6 +48,9 @@ def authenticate(callers: Callers) -> Middleware:
         principal = request[PRINCIPAL] = await callers.identify(request, demand)
         if principal.caller is Caller.MANAGER:  # what they look up and change was perhaps made at another gateway
             await caught_up(request)
+        if (name := _named(request)) is not None:
+            with suppress(NotFound, Unreadable, Rejected):  # that it is none is said once it is known who may ask
+                request[DEMANDED] = _resource_id(request, name)
         open_ways = _high_enough(principal, demand)
         await callers.require_authority(principal)
         ways = request[_WAYS] = _with_legal_basis(request, open_ways)
@@ -84,7 +88,7 @@ def _with_legal_basis(request: web.Request, ways: tuple[Way, ...]) -> tuple[Way,
 
 
 async def _privileged(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if (name := next((name for name in RESOURCES if name in request.match_info), None)) is not None:
+    if (name := _named(request)) is not None:
         await _demand_on_named(request, name)
     response = await handler(request)
     if DEMANDED not in request:
@@ -160,6 +164,11 @@ def _in_words(way: Way) -> str:
     if way.own is None:
         return str(way.privilege)
     return f"{way.privilege} for integrasjonen og {way.own} for den som er logget inn"
+
+
+def _named(request: web.Request) -> str | None:
+    """What names the resource in the path, if anything does."""
+    return next((name for name in RESOURCES if name in request.match_info), None)
 
 
 def _resource_id(request: web.Request, name: str) -> UUID:

@@ -11,13 +11,14 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.aktorer import aktor, must_be_type, must_exist, named
 from gateway.auth.demands import Caller, integration, manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import DEMANDED, caught_up, demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.lookups import looked_up
-from gateway.metadata import Kode, read_json
+from gateway.metadata import Kode
 from gateway.opened import as_opened
 from gateway.routes import Routes, as_json
 from gateway.tjenester import PRIVILEGIER
@@ -93,7 +94,7 @@ async def ressurser(request: web.Request) -> web.Response:
 @routes.post(f"{BASE}/ressurser/oversikt", demands=manager())
 async def oversikt(request: web.Request) -> web.Response:
     """How many hold a privilege on each resource, granted on it or on its type."""
-    asked = read_json(await request.read(), Oversikt, request.charset)
+    asked = await body.json(request, Oversikt)
     must_exist(asked.privilegium)
     if asked.ressurs_type != ROT.type:
         must_be_type(asked.ressurs_type)

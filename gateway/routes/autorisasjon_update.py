@@ -9,12 +9,13 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.aktorer import aktor, must_be_type, must_exist, receiver, switched
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.kommando import decide
-from gateway.metadata import NOT_BLANK, Kode, read_json
+from gateway.metadata import NOT_BLANK, Kode
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
@@ -71,7 +72,7 @@ class Aktiv(Struct, frozen=True):
 @routes.post(f"{BASE}/ressurs", demands=manager(ADMIN))
 async def opprett(request: web.Request) -> web.Response:
     """A new resource below one that the caller administrates."""
-    ny = read_json(await request.read(), NyRessurs, request.charset)
+    ny = await body.json(request, NyRessurs)
     await demand_on(request, ny.forelder_ressurs)
     _must_be_made(ny.type)
     says = {"ressurs_id": new_uuid(), "forelder_id": ny.forelder_ressurs, "type": ny.type, "navn": ny.navn}
@@ -83,7 +84,7 @@ async def opprett(request: web.Request) -> web.Response:
 @routes.patch(RESSURS, demands=manager(ADMIN))
 async def endre(request: web.Request) -> web.Response:
     """Another name for a resource."""
-    navn = read_json(await request.read(), Navn, request.charset).navn
+    navn = (await body.json(request, Navn)).navn
     ressurs_id = _ressurs_id(request)
     await decide(request, RenameRessurs, of=_owner(request, ressurs_id), ressurs_id=ressurs_id, navn=navn)
     return web.Response()
@@ -92,7 +93,7 @@ async def endre(request: web.Request) -> web.Response:
 @routes.post(f"{RESSURS}/tilganger", demands=manager(ADMIN))
 async def tildel(request: web.Request) -> web.Response:
     """Give a right."""
-    tilgang = read_json(await request.read(), Tilgang, request.charset)
+    tilgang = await body.json(request, Tilgang)
     ressurs_id = _ressurs_id(request)
     owner, kind = _owner(request, ressurs_id), _type_of(request, ressurs_id)
     who = await receiver(request, tilgang.aktor, tilgang.privilegium, owner, ressurs_id, kind)
@@ -114,7 +115,7 @@ async def trekk_tilbake(request: web.Request) -> web.Response:
 async def tildel_type(request: web.Request) -> web.Response:
     """Give a right on all resources of a type."""
     await demand_on(request, ROOT)
-    tilgang = read_json(await request.read(), Tilgang, request.charset)
+    tilgang = await body.json(request, Tilgang)
     kind = _type(request)
     who = await receiver(request, tilgang.aktor, tilgang.privilegium, ROOT, ROOT, kind)
     says = {"aktor": who, "ressurstype": kind, "privilegium": tilgang.privilegium}
@@ -126,7 +127,7 @@ async def tildel_type(request: web.Request) -> web.Response:
 async def trekk_tilbake_type(request: web.Request) -> web.Response:
     """Take a right on a type back."""
     await demand_on(request, ROOT)
-    tilgang = read_json(await request.read(), Tilgang, request.charset)
+    tilgang = await body.json(request, Tilgang)
     must_exist(tilgang.privilegium)
     says = {"aktor": aktor(request, tilgang.aktor), "ressurstype": _type(request), "privilegium": tilgang.privilegium}
     await decide(request, RevokeTypePrivilegium, of=ROOT, **says)
@@ -136,7 +137,7 @@ async def trekk_tilbake_type(request: web.Request) -> web.Response:
 @routes.patch(f"{BASE}/fiksorgs/{{fiksOrgId}}/aktorer/{{aktor}}", demands=manager(ADMIN))
 async def sla_av_eller_pa(request: web.Request) -> web.Response:
     """Switch an actor on or off in an organisation. The success code 201 is the contract's."""
-    aktiv = read_json(await request.read(), Aktiv, request.charset).aktiv
+    aktiv = (await body.json(request, Aktiv)).aktiv
     named = request.match_info["aktor"]
     of = UUID(request.match_info["fiksOrgId"])
     await decide(request, ActivateAktor if aktiv else DeactivateAktor, of=of, aktor=switched(request, named, of))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from fiks_cms import Decryptor
+from gateway import body
 from gateway.auth.middleware import demand_on
 from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
@@ -28,7 +29,6 @@ from gateway.dokumentlager import (
     open_konto_in,
     uuid_in,
 )
-from gateway.metadata import read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from gateway.said import said
@@ -49,14 +49,15 @@ DOKUMENT = f"{A_KONTO}/dokumenter/{{dokumentId}}"
 @routes.post(f"{A_KONTO}/dokumenter/", demands=UPLOADER)
 async def last_opp(request: web.Request) -> web.Response:
     """Take over a document. The answer is a promise: its content, its key and the event are durable."""
-    konto, kryptert, dokument_id, now = open_konto_in(request), kryptert_in(request), new_uuid(), datetime.now(UTC)
+    konto, kryptert, dokument_id = open_konto_in(request), kryptert_in(request), new_uuid()
     async with receiving(request, dokument_id) as received:
         metadata = await received.metadata()
         must_be_encrypted_at_the_highest_level(metadata, kryptert)
-        til = until(metadata, now)
+        until(metadata, datetime.now(UTC))  # nobody sends for an hour what cannot be
         await received.content(Decryptor(request.app[CERTIFICATES].pairs()) if kryptert else None)
         # It may have been closed or revoked while the content came, perhaps for an hour.
         await demand_on(request, open_konto_in(request).id)
+        til = until(metadata, now := datetime.now(UTC))
         named = request.app[PERSONS].actor
         event = lastet_opp(received, metadata, konto, kryptert=kryptert, til=til, named=named)
         position = await received.say(request.app[LOG].append(event, said(request, event, now)))
@@ -80,7 +81,7 @@ async def last_opp(request: web.Request) -> web.Response:
 async def endre(request: web.Request) -> web.Response:
     """The document is available until another time; nothing else of it can change. Gone where a deletion came first."""
     konto = open_konto_in(request)
-    til = until(read_json(await request.read(), Tilgjengelighet, request.charset), datetime.now(UTC))
+    til = until(await body.json(request, Tilgjengelighet), datetime.now(UTC))
     dokument = (await dokument_in(request, konto)).rows[0]
     must_be_there(dokument)
     must_be_as_known(request, dokument)

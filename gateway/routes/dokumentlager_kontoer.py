@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
@@ -30,7 +31,7 @@ from gateway.dokumentlager import (
     uuid_in,
 )
 from gateway.kommando import decide, now_by
-from gateway.metadata import Kontonavn, read_json
+from gateway.metadata import Kontonavn
 from gateway.opened import as_opened
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
@@ -87,7 +88,7 @@ async def opprett(request: web.Request) -> web.Response:
     of = uuid_in(request, "orgId")
     tjeneste = request.app[MEMORY].configuration.virksomhet(of).tjenester.get(TJENESTE)
     await demand_on(request, tjeneste.ressurs_id if tjeneste else of)
-    ny = read_json(await request.read(), NyKonto, request.charset)
+    ny = await body.json(request, NyKonto)
     tags = tuple(dict.fromkeys(ny.tags))
     says = {"konto_id": new_uuid(), "tjeneste": TJENESTE, "navn": ny.navn, "tags": tags, **now_by(request, "opprettet")}
     made = await decide(request, CreateKonto, of=of, **says)
@@ -108,7 +109,7 @@ async def konto(request: web.Request) -> web.Response:
 async def endre(request: web.Request) -> web.Response:
     """Another name."""
     one = open_konto_in(request)
-    navn = read_json(await request.read(), Navnet, request.charset).navn
+    navn = (await body.json(request, Navnet)).navn
     await decide(request, RenameKonto, of=one.fiks_org_id, konto_id=one.id, navn=navn, **now_by(request, "endret"))
     return web.Response()
 

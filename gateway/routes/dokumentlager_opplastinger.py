@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway import tus
 from gateway.auth.demands import open_to_all
+from gateway.body import reader
 from gateway.dokument import until
 from gateway.dokument_upload import EMPTY, LONGEST_CALL, must_be_clean
 from gateway.dokumentlager import A_KONTO, UPLOADER, konto_in, kryptert_in, location_of, open_konto_in
@@ -21,7 +22,6 @@ from gateway.opplasting import Ferdig, Opplasting, Said
 from gateway.opplasting_slutt import made, read_metadata
 from gateway.opplastinger import GIVEN_UP, OPPLASTINGER
 from gateway.routes import Routes
-from gateway.uploads import reader
 from schemas.errors import Unreadable
 from streams.domain.konfigurasjon import Ressurs
 

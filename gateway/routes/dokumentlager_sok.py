@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from gateway import body
 from gateway.aktorer import in_words
 from gateway.auth.demands import integration, manager
 from gateway.dokumenter import DOKUMENTER
@@ -67,7 +68,7 @@ async def liste(request: web.Request) -> web.Response:
 async def sok(request: web.Request) -> web.Response:
     """The documents of the account that meet all criteria, deleted ones among them, the newest first."""
     konto, page = konto_in(request), page_in(request)
-    kriterier = read_json(await request.read() or b"{}", Kriterier, request.charset)
+    kriterier = read_json(await body.whole(request) or b"{}", Kriterier, request.charset)
     criteria = {name: value for name, value in msgspec.structs.asdict(kriterier).items() if value is not None}
     total, found = await request.app[DOKUMENTER].sok(konto.id, criteria, *page)
     return fresh(found, as_json({"totaltAntallTreff": total, "dokumenter": [_treff(row) for row in found.rows]}))

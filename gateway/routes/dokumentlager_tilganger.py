@@ -11,12 +11,12 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
+from gateway import body
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.dokumentlager import BASE, LAST_OPP, konto_in, open_konto_in, uuid_in
 from gateway.kommando import decide
 from gateway.lookups import looked_up
-from gateway.metadata import read_json
 from gateway.opened import as_opened
 from gateway.routes import Routes
 from schemas.konfigurasjon_commands import GrantPrivilegium, RevokePrivilegium
@@ -73,7 +73,7 @@ async def brukere(request: web.Request) -> web.Response:
 @routes.post(f"{KONTO}/brukere/{{personId}}", demands=manager(ADMIN))
 async def ny_bruker(request: web.Request) -> web.Response:
     """Somebody may upload, or may not."""
-    tilganger = read_json(await request.read(), Endring, request.charset).tilganger
+    tilganger = (await body.json(request, Endring)).tilganger
     return await _change(request, GrantPrivilegium if tilganger.kan_laste_opp else RevokePrivilegium, LAST_OPP)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import (
     CONFIGURER,
@@ -18,7 +19,6 @@ from gateway.fiks_io_konto import (
     without_nulls,
 )
 from gateway.kommando import decide, now_by
-from gateway.metadata import read_json
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
@@ -90,7 +90,7 @@ async def adresser(request: web.Request) -> web.Response:
 async def opprett(request: web.Request) -> web.Response:
     """A new address, which means nothing yet and is not active."""
     konto = konto_in(request)
-    beskrivelse = read_json(await request.read(), Beskrivelse, request.charset).beskrivelse
+    beskrivelse = (await body.json(request, Beskrivelse)).beskrivelse
     says = {"eier_id": konto.ressurs.fiks_org_id, "konto_id": konto.ressurs.id, "beskrivelse": beskrivelse}
     made = await decide(request, CreateAdresse, of=ROOT, adresse_id=new_uuid(), **says, **now_by(request, "opprettet"))
     return as_json(_shown(_known(request, konto, made.adresse_id)), status=201)
@@ -119,7 +119,7 @@ async def deaktiver(request: web.Request) -> web.Response:
 @routes.put(f"{ONE}/beskrivelse", demands=CONFIGURER)
 async def beskriv(request: web.Request) -> web.Response:
     """Another description."""
-    beskrivelse = read_json(await request.read(), Beskrivelse, request.charset).beskrivelse
+    beskrivelse = (await body.json(request, Beskrivelse)).beskrivelse
     return await _change(request, DescribeAdresse, beskrivelse=beskrivelse)
 
 
@@ -176,7 +176,7 @@ async def fjern_sikkerhetsnivaer(request: web.Request) -> web.Response:
 
 async def _some(request: web.Request, cls: type[list[T]]) -> list[T]:
     """The array in the body. Raises Unreadable unless it has something."""
-    read = read_json(await request.read(), cls, request.charset)
+    read = await body.json(request, cls)
     if not 1 <= len(read) <= MOST_ADRESSER:
         raise Unreadable(f"Ugyldig innhold: det må være fra 1 til {MOST_ADRESSER} verdier")
     return read

@@ -16,10 +16,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from aiohttp import web
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.auth.demands import open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.dokumentlager import uuid_in
@@ -37,7 +39,7 @@ from gateway.fiks_io_konto import (
     shown_status,
     without_nulls,
 )
-from gateway.metadata import Text, read_json
+from gateway.metadata import Text
 from gateway.multipart import Multipart
 from gateway.problems import hidden
 from gateway.routes import Routes, as_json
@@ -106,7 +108,7 @@ async def nokkel(request: web.Request) -> web.Response:
 @routes.put(f"{KONTO}/offentligNokkel", demands=CONFIGURER)
 async def sett_nokkel(request: web.Request) -> web.Response:
     """Another certificate, in the spelling of the .NET client."""
-    pem = read_json(await request.read(), OpplastetNokkel, request.charset).nokkel
+    pem = (await body.json(request, OpplastetNokkel)).nokkel
     return await nokkel_satt(request, konto_in(request), pem)
 
 
@@ -130,7 +132,7 @@ async def lookup(request: web.Request) -> web.Response:
 async def matchende_adresser(request: web.Request) -> web.Response:
     """The active addresses that would be found where one with all this would, but for the address ``adresseId``."""
     must_take_part(request)
-    sok = read_json(await request.read(), AdresseSok, request.charset)
+    sok = await body.json(request, AdresseSok)
     tenkt = Adresse(
         id=sok.adresse_id,
         eier_id=sok.adresse_id,
@@ -177,7 +179,7 @@ async def verifiser_sertifikat(request: web.Request) -> web.Response:
 async def verifiser_nokkel(request: web.Request) -> web.Response:
     """The same of a text."""
     must_take_part(request)
-    judged = _judged(read_json(await request.read(), Nokkel, request.charset).pem)
+    judged = _judged((await body.json(request, Nokkel)).pem)
     return as_json({name: judged[name] for name in ("gyldig", "melding")})
 
 
@@ -207,7 +209,7 @@ def _asked(request: web.Request, name: str, form: re.Pattern[str]) -> str:
 
 async def _form(request: web.Request) -> dict[str, bytes]:
     """The parts of a small multipart body by name."""
-    whole = [await request.read()]
+    whole = [await body.whole(request)]
 
     async def read() -> bytes:
         return whole.pop() if whole else b""
@@ -223,7 +225,7 @@ def _pem_of(file: bytes, passord: bytes) -> str | None:
     """The certificate in a PKCS#12 file; None where there is none, or the password is wrong."""
     try:
         held = load_pkcs12(file, passord or None).cert
-    except ValueError:
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: a password that is no UTF-8
         return None
     return held.certificate.public_bytes(Encoding.PEM).decode() if held else None
 

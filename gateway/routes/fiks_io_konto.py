@@ -11,6 +11,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
+from gateway import body
 from gateway.audit import AUDITOR
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
@@ -34,7 +35,7 @@ from gateway.fiks_io_konto import (
 )
 from gateway.fiks_io_sending import fault_of
 from gateway.kommando import decide, now_by
-from gateway.metadata import Kontonavn, Text, read_json
+from gateway.metadata import Kontonavn, Text
 from gateway.problems import AS_LIST, error_body
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
@@ -110,7 +111,7 @@ class TenktMelding(Struct, rename="camel", frozen=True):
 @routes.post(f"{BASE}/kontoer", demands=manager(ADMIN))
 async def opprett(request: web.Request) -> web.Response:
     """A new account, and its account in Dokumentlager. It is activated last: one that is active is complete."""
-    ny = read_json(await request.read(), NyKonto, request.charset)
+    ny = await body.json(request, NyKonto)
     of = ny.konto.fiks_org_id
     tjeneste = configuration_of(request).virksomhet(of).tjenester.get(TJENESTE)
     above = tjeneste.ressurs_id if tjeneste else of
@@ -155,7 +156,7 @@ async def slett(request: web.Request) -> web.Response:
 @routes.put(f"{ONE}/kontoNavn", demands=manager(ADMIN))
 async def endre_navn(request: web.Request) -> web.Response:
     """Another name."""
-    navn = read_json(await request.read(), Navn, request.charset).konto_navn
+    navn = (await body.json(request, Navn)).konto_navn
     await decide_on(request, RenameKonto, konto_in(request), navn=navn)
     return web.Response(status=204)
 
@@ -186,7 +187,7 @@ async def hent_nokkel(request: web.Request) -> web.Response:
 @routes.put(f"{ONE}/offentligNokkel", demands=CONFIGURER)
 async def sett_nokkel(request: web.Request) -> web.Response:
     """Another certificate; one that must not be used is refused with the reason."""
-    pem = read_json(await request.read(), Nokkel, request.charset).pem
+    pem = (await body.json(request, Nokkel)).pem
     return await nokkel_satt(request, konto_in(request), pem)
 
 
@@ -224,7 +225,7 @@ async def avsendere(request: web.Request) -> web.Response:
 @routes.post(AVSENDERE, demands=CONFIGURER)
 async def aksepter(request: web.Request) -> web.Response:
     """One more sender, an account of the catalogue."""
-    avsender = read_json(await request.read(), Avsender, request.charset).konto_id
+    avsender = (await body.json(request, Avsender)).konto_id
     konto = konto_in(request)
     try:
         must_be_shown(request, avsender)
@@ -278,7 +279,7 @@ async def valider(request: web.Request) -> web.Response:
     the question itself too.
     """
     request[AS_LIST] = True
-    tenkt = read_json(await request.read(), TenktMelding, request.charset)
+    tenkt = await body.json(request, TenktMelding)
     await demand_on(request, tenkt.avsender_konto_id)
     mottaker = uuid_in(request, "mottakerKontoId")
     asked = (tenkt.avsender_konto_id, mottaker, tenkt.meldings_type, tenkt.har_payload, datetime.now(UTC))

@@ -4,6 +4,8 @@ none of them. An id that is none is 400 where the contract has that answer, whic
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,7 +14,8 @@ from uuid import UUID, uuid5
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.amqp.deliveries import Melding, Outcome
+from gateway import body
+from gateway.amqp.deliveries import Outcome
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
@@ -22,10 +25,12 @@ from gateway.fiks_io import OCTETS, Spesifikasjon, must_be_deliverable, sendt
 from gateway.fiks_io_konto import PARTY
 from gateway.fiks_io_manuell import POLLING, Caller, Shown
 from gateway.fiks_io_sending import parties
-from gateway.meldinger import EGENDEFINERT, melding_of
-from gateway.metadata import Int64, read_json
+from gateway.meldinger import EGENDEFINERT, headers_in, melding_of
+from gateway.metadata import Int64
 from gateway.routes import Routes, as_json
 from gateway.said import said
+from infra.crypto.segments import Tampered
+from infra.metrics import FIKS_IO_UNREADABLE
 from schemas.errors import Unreadable
 from streams.domain.errors import NotAllowed, NotFound
 from streams.domain.fiks_io import KORRELASJON
@@ -33,6 +38,7 @@ from streams.domain.fiks_io_katalog import konto_of
 
 routes = Routes()
 
+NONE = "Det er ingen melding på køen"
 MELDINGER = "/fiks-io/manuell/api/v1/kontoer/{kontoId}/meldinger"
 
 
@@ -61,10 +67,10 @@ async def data(request: web.Request) -> web.StreamResponse:
     """Its content, wherever it lies; no octets where it has none."""
     shown = await _first(request)
     if shown is None:
-        raise NotFound("Det er ingen melding på køen")
+        raise NotFound(NONE)
     if (dokument_id := shown.row["dokumentlager_id"]) is not None:
         return await handed_out(request, partial(exposed, request, dokument_id))
-    return web.Response(body=(await _opened(request, shown)).body, content_type=OCTETS)
+    return web.Response(body=await _content(request, shown), content_type=OCTETS)
 
 
 @routes.get(f"{MELDINGER}/neste/ack", demands=PARTY, changes=True, no_id=Unreadable)
@@ -84,7 +90,7 @@ async def svar_og_ack(request: web.Request) -> web.Response:
     """Answer what the caller was shown, which it then has. Should the second fail, it is shown again, and the same
     answer to it is void.
     """
-    svar = read_json(await request.read(), SvarSpesifikasjon, request.charset)
+    svar = await body.json(request, SvarSpesifikasjon)
     must_be_deliverable(svar.ttl, {})
     caller, polling = _caller(request), request.app[POLLING]
     shown = await polling.claim(caller)
@@ -114,7 +120,8 @@ async def _first(request: web.Request) -> Shown | None:
 
 async def _answer(request: web.Request, svar: SvarSpesifikasjon, shown: Shown) -> None:
     """Append the answer, which is of the same dialogue."""
-    original, now = (await _opened(request, shown)).headers, datetime.now(UTC)
+    with _having_ended():
+        original, now = await headers_in(shown.row, request.app[LOG].keys), datetime.now(UTC)
     names = {name: EGENDEFINERT + name for name in KORRELASJON}
     message = Spesifikasjon(
         avsender_konto_id=str(_caller(request).konto_id),
@@ -130,8 +137,22 @@ async def _answer(request: web.Request, svar: SvarSpesifikasjon, shown: Shown) -
     await request.app[LOG].append(melding, said(request, melding, now))
 
 
-async def _opened(request: web.Request, shown: Shown) -> Melding:
-    return await melding_of(shown.row, request.app[LOG].keys, request.app[BLOBS])
+async def _content(request: web.Request, shown: Shown) -> bytes:
+    """Raises NotFound when the message has ended, and Tampered when the content is not as it was stored: a bug."""
+    with _having_ended():
+        try:
+            return (await melding_of(shown.row, request.app[LOG].keys, request.app[BLOBS])).body
+        except Tampered:
+            FIKS_IO_UNREADABLE.inc()
+            raise
+
+
+@contextmanager
+def _having_ended() -> Iterator[None]:
+    try:
+        yield
+    except Unreadable as fault:
+        raise NotFound(NONE) from fault
 
 
 async def _settled(request: web.Request, outcome: Outcome) -> web.Response:

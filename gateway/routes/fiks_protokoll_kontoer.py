@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
+from gateway import body
 from gateway.fiks_io_konto import configuration_of, shown_nokkel, usable, without_nulls
 from gateway.fiks_protokoll import (
     CONFIGURER,
@@ -20,7 +21,7 @@ from gateway.fiks_protokoll import (
     system_in,
 )
 from gateway.kommando import decide, now_by
-from gateway.metadata import Kontonavn, Text, read_json
+from gateway.metadata import Kontonavn, Text
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from schemas.fiks_protokoll_commands import ChangeProtokollKonto, CreateProtokollKonto, DeleteProtokollKonto
@@ -64,7 +65,7 @@ class NyeParter(Struct, frozen=True):
 @routes.post(f"{SYSTEM}/kontoer", demands=CONFIGURER)
 async def opprett(request: web.Request) -> web.Response:
     """A new account of a system, active, with the accounts of Fiks IO and Dokumentlager that belong to it."""
-    system, ny = system_in(request).ressurs, read_json(await request.read(), NyKonto, request.charset)
+    system, ny = system_in(request).ressurs, await body.json(request, NyKonto)
     made = await decide(
         request,
         CreateProtokollKonto,
@@ -101,7 +102,7 @@ async def slett(request: web.Request) -> web.Response:
 @routes.put(f"{KONTO}/info", demands=CONFIGURER)
 async def endre(request: web.Request) -> web.Response:
     """Another name and description."""
-    endret = read_json(await request.read(), EndretKonto, request.charset)
+    endret = await body.json(request, EndretKonto)
     await _change(
         request,
         konto_in(request),
@@ -115,14 +116,14 @@ async def endre(request: web.Request) -> web.Response:
 @routes.put(f"{KONTO}/pem", demands=CONFIGURER)
 async def sett_nokkel(request: web.Request) -> web.Response:
     """Another certificate; one that must not be used is refused with the reason."""
-    pem = usable(read_json(await request.read(), Nokkel, request.charset).offentlig_nokkel)
+    pem = usable((await body.json(request, Nokkel)).offentlig_nokkel)
     return as_json(_shown(request, await _change(request, konto_in(request), pem=pem))["offentligNokkel"])
 
 
 @routes.post(f"{KONTO}/parter", demands=CONFIGURER)
 async def endre_parter(request: web.Request) -> web.Response:
     """Other parts, in place of those that it has."""
-    parts, konto = read_json(await request.read(), NyeParter, request.charset).parts, konto_in(request)
+    parts, konto = (await body.json(request, NyeParter)).parts, konto_in(request)
     now = await _change(request, konto, parter=parts_of(konto.satt.protokoll, parts))
     return as_json({"parter": shown_parts(now)})
 

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.auth.demands import manager
 from gateway.auth.middleware import demand_on
 from gateway.auth.passwords import hashed, new_password
@@ -17,7 +18,7 @@ from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import configuration_of
 from gateway.fiks_protokoll import CONFIGURER, SYSTEM, Beskrivelse, shown_org, shown_system, system_in
 from gateway.kommando import decide
-from gateway.metadata import Epost, Kontonavn, Organisasjonsnummer, Text1000, read_json
+from gateway.metadata import Epost, Kontonavn, Organisasjonsnummer, Text1000
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
 from schemas.fiks_protokoll_commands import ChangeProtokollSystem, CreateProtokollSystem, DeleteProtokollSystem
@@ -75,7 +76,7 @@ async def opprett(request: web.Request) -> web.Response:
     tjeneste = configuration_of(request).virksomhet(of).tjenester.get(TJENESTE)
     above = tjeneste.ressurs_id if tjeneste else of
     await demand_on(request, above)
-    ny, passord = read_json(await request.read(), NyttSystem, request.charset), new_password()
+    ny, passord = await body.json(request, NyttSystem), new_password()
     made = await decide(
         request,
         CreateProtokollSystem,
@@ -111,7 +112,7 @@ async def slett(request: web.Request) -> web.Response:
 @routes.put(f"{SYSTEM}/info", demands=CONFIGURER)
 async def endre(request: web.Request) -> web.Response:
     """Other properties of a system; what is not said stays."""
-    endret = read_json(await request.read(), EndretSystem, request.charset)
+    endret = await body.json(request, EndretSystem)
     await _change(request, system_in(request), endret)
     return web.Response(status=204)
 
@@ -119,14 +120,14 @@ async def endre(request: web.Request) -> web.Response:
 @routes.put(f"{SYSTEM}/integrasjon-privilegium", demands=manager(ADMIN))
 async def endre_privilegium(request: web.Request) -> web.Response:
     """Whether the integration configures its system."""
-    endret = read_json(await request.read(), IntegrasjonPrivilegium, request.charset)
+    endret = await body.json(request, IntegrasjonPrivilegium)
     return as_json(await shown_system(request, await _change(request, system_in(request), endret)))
 
 
 @routes.put(f"{SYSTEM}/orgnummer", demands=manager(ADMIN))
 async def endre_orgnummer(request: web.Request) -> web.Response:
     """Whose tokens the integration calls with; those of another are worth nothing from here on."""
-    endret = read_json(await request.read(), Orgnummer, request.charset)
+    endret = await body.json(request, Orgnummer)
     return as_json(await shown_system(request, await _change(request, system_in(request), endret)))
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Struct
 
+from gateway import body
 from gateway.dokumentlager import uuid_in
 from gateway.fiks_io_konto import configuration_of, org_navn
 from gateway.fiks_protokoll import (
@@ -26,7 +27,7 @@ from gateway.fiks_protokoll import (
     system_in,
 )
 from gateway.kommando import decide
-from gateway.metadata import Text, read_json
+from gateway.metadata import Text
 from gateway.routes import Routes, as_json
 from schemas.fiks_protokoll_commands import (
     DeclineForesporsel,
@@ -121,7 +122,7 @@ async def avsla(request: web.Request) -> web.Response:
 @routes.post(f"{KONTO}/system-sok", demands=CONFIGURER)
 async def finn_systemer(request: web.Request) -> web.Response:
     """Other systems that access may be given to; with ``stotterKonto`` those alone that have use for it."""
-    konto, sok = konto_in(request), read_json(await request.read(), Systemsok, request.charset)
+    konto, sok = konto_in(request), await body.json(request, Systemsok)
     configuration = configuration_of(request)
     found = [
         one
@@ -140,7 +141,7 @@ async def finn_systemer(request: web.Request) -> web.Response:
 @routes.post(f"{SYSTEM}/konto-sok", demands=CONFIGURER)
 async def finn_kontoer(request: web.Request) -> web.Response:
     """Accounts of other systems that access may be asked for."""
-    system, sok = system_in(request).ressurs, read_json(await request.read(), Kontosok, request.charset)
+    system, sok = system_in(request).ressurs, await body.json(request, Kontosok)
     configuration = configuration_of(request)
     found = [
         konto

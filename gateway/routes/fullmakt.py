@@ -12,10 +12,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.auth.demands import citizen, for_organisation, integration
 from gateway.auth.principal import PRINCIPAL
 from gateway.fullmakt import FULLMAKTER, Fullmakt, Type
-from gateway.metadata import read_json
 from gateway.routes import Routes, as_json
 from schemas.errors import Unreadable
 
@@ -73,14 +73,14 @@ async def has_fullmakt(request: web.Request) -> web.Response:
 @routes.post(f"{BASE}/hasFullmaktForResources", demands=ANYONE_KNOWN)
 async def has_fullmakt_for_resources(request: web.Request) -> web.Response:
     """On which of the resources the caller has access on behalf of ``aktor``."""
-    asked = read_json(await request.read(), ForResources, request.charset)
+    asked = await body.json(request, ForResources)
     return as_json({"hasFullmaktForResouce": await _held(request, asked.aktor, asked.resource_ids, asked.use_cache)})
 
 
 @routes.post(f"{BASE}/hasFullmaktForAllResources", demands=ANYONE_KNOWN)
 async def has_fullmakt_for_all_resources(request: web.Request) -> web.Response:
     """Whether the caller has access to all of the resources on behalf of ``onBehalfOf``."""
-    asked = read_json(await request.read(), ForAllResources, request.charset)
+    asked = await body.json(request, ForAllResources)
     return as_json(all((await _held(request, asked.on_behalf_of, asked.resource_ids)).values()))
 
 

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.aktorer import must_be_type, named
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
@@ -18,7 +19,7 @@ from gateway.auth.middleware import demand_on
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
 from gateway.lookups import looked_up
-from gateway.metadata import Epost, EpostOrNone, Fodselsnummer, Name, Organisasjonsnummer, Text1000, read_json
+from gateway.metadata import Epost, EpostOrNone, Fodselsnummer, Name, Organisasjonsnummer, Text1000
 from gateway.opened import as_opened
 from gateway.personer import register
 from gateway.randomness import new_uuid
@@ -117,7 +118,7 @@ async def organisasjoner(request: web.Request) -> web.Response:
 @routes.post(f"{BASE}/organisasjoner", demands=manager())
 async def sok(request: web.Request) -> web.Response:
     """The same question with a body; nothing is made here."""
-    return await _found(request, read_json(await request.read(), Sok, request.charset))
+    return await _found(request, await body.json(request, Sok))
 
 
 @routes.get(f"{BASE}/organisasjoner/synlige", demands=manager())
@@ -154,7 +155,7 @@ async def fakturaoversikt(request: web.Request) -> web.Response:
 @routes.patch(ORG, demands=manager(ADMIN))
 async def endre(request: web.Request) -> web.Response:
     """Other properties of an organisation; what is not said stays. Only root gives it another number."""
-    endret = msgspec.structs.asdict(read_json(await request.read(), EndretOrganisasjon, request.charset))
+    endret = msgspec.structs.asdict(await body.json(request, EndretOrganisasjon))
     await _must_be_own(request, endret["orgnr"], _fiks_org_id(request))
     if (fnr := endret.pop("avtaleadmin_fnr")) is not None:
         endret["avtaleadmin"] = await register(request, _fiks_org_id(request), fnr)
@@ -212,7 +213,7 @@ async def faktura(request: web.Request) -> web.Response:
 @routes.put(f"{ORG}/faktura", demands=manager(ADMIN))
 async def endre_faktura(request: web.Request) -> web.Response:
     """Invoices go elsewhere."""
-    ny = msgspec.structs.asdict(read_json(await request.read(), Faktura, request.charset))
+    ny = msgspec.structs.asdict(await body.json(request, Faktura))
     await decide(request, ChangeFaktura, of=_fiks_org_id(request), **ny)
     return as_json(_without_nulls(ny))
 
@@ -263,7 +264,7 @@ async def alle(request: web.Request) -> web.Response:
 async def opprett(request: web.Request) -> web.Response:
     """A new organisation. Its administrator is then made by a grant on it."""
     await demand_on(request, ROOT)
-    ny = read_json(await request.read(), NyOrganisasjon, request.charset)
+    ny = await body.json(request, NyOrganisasjon)
     if ny.type is Organisasjonstype.UKJENT:
         raise Rejected("Organisasjonens type kan ikke være UKJENT")
     fiks_org_id = _begun(request, ny.orgnr) or new_uuid()
@@ -287,7 +288,7 @@ async def alle_organisasjoners_tjenester(request: web.Request) -> web.Response:
 async def endre_som_root(request: web.Request) -> web.Response:
     """Properties that only root may change."""
     await demand_on(request, ROOT)
-    endret, own = read_json(await request.read(), EndretAvRoot, request.charset), _organisasjon(request).id
+    endret, own = await body.json(request, EndretAvRoot), _organisasjon(request).id
     await demand_on(request, own)  # who is switched off there takes no number for it
     await _must_be_own(request, endret.orgnr, own)
     await decide(request, ChangeOrganisasjon, of=_fiks_org_id(request), **msgspec.structs.asdict(endret))

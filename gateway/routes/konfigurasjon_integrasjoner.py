@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct, field
 
+from gateway import body
 from gateway.aktorer import must_exist
 from gateway.auth.demands import integration, manager
 from gateway.auth.memory import MEMORY
@@ -18,7 +19,7 @@ from gateway.auth.middleware import demand_on, demand_on_found
 from gateway.auth.passwords import hashed, new_password
 from gateway.auth.principal import PRINCIPAL
 from gateway.kommando import decide
-from gateway.metadata import Kode, Name, Organisasjonsnummer, Text1000, read_json
+from gateway.metadata import Kode, Name, Organisasjonsnummer, Text1000
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.routes import Routes, as_json
@@ -91,7 +92,7 @@ async def autentisering(_request: web.Request) -> web.Response:
 @routes.post(f"{BASE}/integrasjoner", demands=manager(ADMIN))
 async def opprett(request: web.Request) -> web.Response:
     """A new integration. Its first password is one that nobody knows, so it needs ``lagPassord``."""
-    ny = read_json(await request.read(), NyIntegrasjon, request.charset)
+    ny = await body.json(request, NyIntegrasjon)
     await demand_on(request, ny.fiks_organisasjon_uuid)
     _must_be_offered_so(ny, GlobalIntegrasjon())
     made = await decide(
@@ -119,7 +120,7 @@ async def hent(request: web.Request) -> web.Response:
 @routes.patch(ONE, demands=manager(ADMIN))
 async def endre(request: web.Request) -> web.Response:
     """Other properties of an integration; what is not said stays."""
-    endret = read_json(await request.read(), EndretIntegrasjon, request.charset)
+    endret = await body.json(request, EndretIntegrasjon)
     own = await _own(request)
     _must_be_offered_so(endret, _offered(request).get(own.id, GlobalIntegrasjon()))
     says = {name: getattr(endret, name) for name in ("autorisert_orgnr", "navn", "beskrivelse")}
@@ -191,7 +192,7 @@ async def alle_globale(request: web.Request) -> web.Response:
 async def endre_global(request: web.Request) -> web.Response:
     """How an integration is offered to all."""
     await demand_on(request, ROOT)
-    endret = read_json(await request.read(), EndretGlobal, request.charset)
+    endret = await body.json(request, EndretGlobal)
     for privilegium in endret.forespurte_privilegier or ():
         must_exist(privilegium)
     known = request.app[MEMORY].integrasjon(_integrasjon_id(request))

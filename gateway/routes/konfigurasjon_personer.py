@@ -17,6 +17,7 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.auth.demands import manager
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -24,7 +25,7 @@ from gateway.auth.persons import PERSONS
 from gateway.auth.principal import PRINCIPAL
 from gateway.digital_id import Kind, kind_of
 from gateway.lookups import looked_up
-from gateway.metadata import NUMBERS, EpostOrNone, Fodselsnummer, Name, Text1000, read_json
+from gateway.metadata import NUMBERS, EpostOrNone, Fodselsnummer, Name, Text1000
 from gateway.opened import as_opened
 from gateway.personer import say_of_person
 from gateway.routes import Routes
@@ -81,7 +82,7 @@ async def opprett(request: web.Request) -> web.Response:
     An administrator of a part of an organisation is not told whether that knows the person already: the answer is the
     same, the same is put on the log, and what the organisation says stays. That it was asked is on the record.
     """
-    ny = read_json(await request.read(), NyPerson, request.charset)
+    ny = await body.json(request, NyPerson)
     who, administered = request.app[PERSONS].actor(ny.fnr), _administered(request)
     if not administered:
         raise NotAllowed("Bare administratorer kan registrere personer")
@@ -114,13 +115,13 @@ async def hent(request: web.Request) -> web.Response:
 @routes.post(f"{BASE}/list", demands=manager(legal_basis=True))
 async def liste(request: web.Request) -> web.Response:
     """Those of the persons that the caller may see."""
-    return await _told(request, read_json(await request.read(), Liste, request.charset).fnrs)
+    return await _told(request, (await body.json(request, Liste)).fnrs)
 
 
 @routes.patch(f"{BASE}/oppdater", demands=manager(legal_basis=True))
 async def oppdater(request: web.Request) -> web.Response:
     """Other properties of a person; what is not said stays."""
-    endret = read_json(await request.read(), EndretPerson, request.charset)
+    endret = await body.json(request, EndretPerson)
     return await _changed(request, endret.fnr, endret, _own(request, endret.fnr))
 
 
@@ -128,7 +129,7 @@ async def oppdater(request: web.Request) -> web.Response:
 async def endre(request: web.Request) -> web.Response:
     """The same, with the number in the address."""
     fnr = _number(request.match_info["fnr"])
-    endret = read_json(await request.read(), Endring, request.charset)
+    endret = await body.json(request, Endring)
     return await _changed(request, fnr, endret, _own(request, fnr))
 
 
@@ -137,7 +138,7 @@ async def endre_som_root(request: web.Request) -> web.Response:
     """Other properties of a root operator, as ROOT knows it. What organisations say is not root's to change."""
     await demand_on(request, ROOT)
     fnr = _number(request.match_info["fnr"])
-    endret = read_json(await request.read(), Endring, request.charset)
+    endret = await body.json(request, Endring)
     known = _person(request, ROOT, request.app[PERSONS].actor(fnr))
     return await _changed(request, fnr, endret, [known] if known else [])
 

@@ -6,11 +6,13 @@ Source: docs.confluent.io, Schema Registry API Reference. Errors have that API's
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
+from gateway import body
 from gateway.auth.demands import open_to_all
 from gateway.routes import Routes
 from schemas.registry import Released, by_id, released
@@ -18,7 +20,10 @@ from schemas.registry import Released, by_id, released
 BASE = "/schema-registry"
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 COMPATIBILITY = {"compatibilityLevel": "BACKWARD_TRANSITIVE"}
+LONGEST_ID = 10
+"""Digits of the id of a schema, at most."""
 READ_ONLY = "schemas are released with the code, not here; this registry is read-only"
+_DIGITS = re.compile(r"[0-9]+")
 
 routes = Routes()
 
@@ -90,9 +95,9 @@ def version(request: web.Request) -> Any:
     of_subject, wanted = _of_subject(request), request.match_info["version"]
     if wanted in ("latest", "-1"):
         return _whole(of_subject[-1])
-    if not (wanted.isascii() and wanted.isdigit()):
+    if not _DIGITS.fullmatch(wanted):
         raise Refused(42202, f"the version {wanted!r} is neither a number from 1 on nor 'latest'")
-    found = next((one for one in of_subject if one.version == int(wanted)), None)
+    found = next((one for one in of_subject if str(one.version) == wanted.lstrip("0")), None)
     if found is None:
         raise Refused(40402, f"there is no version {wanted} of {of_subject[0].subject}")
     return _whole(found)
@@ -126,7 +131,7 @@ def root(_: web.Request) -> Any:
 @routes.post(BASE + "/subjects/{subject}", demands=open_to_all)
 async def lookup(request: web.Request) -> web.Response:
     """The id and version under which a schema is released, which must be the same but for the order of its keys."""
-    asked = await request.text()
+    asked = (await body.whole(request)).decode(errors="replace")
     return _json(lambda _: _released_as(_of_subject(request), asked), request)
 
 
@@ -156,7 +161,7 @@ def _whole(one: Released) -> dict[str, Any]:
 
 def _by_id(request: web.Request) -> Released:
     wanted = request.match_info["id"]
-    found = by_id().get(int(wanted)) if wanted.isascii() and wanted.isdigit() else None
+    found = by_id().get(int(wanted)) if _DIGITS.fullmatch(wanted) and len(wanted) <= LONGEST_ID else None
     if found is None:
         raise Refused(40403, f"there is no schema with the id {wanted}")
     return found

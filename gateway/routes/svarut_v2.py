@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from gateway import body
 from gateway.auth.demands import integration, open_to_all
 from gateway.auth.memory import MEMORY
 from gateway.auth.middleware import demand_on
@@ -18,7 +19,7 @@ from gateway.auth.principal import PRINCIPAL
 from gateway.context import CERTIFICATES, LOG, READS
 from gateway.faults import codes_in_words, in_words
 from gateway.forsendelse import Forsendelse, faults_in, faults_in_sizes, mottatt
-from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar, read_json
+from gateway.metadata import Fnr, Text, Time, must_be_in_the_calendar
 from gateway.problems import hidden
 from gateway.randomness import new_uuid
 from gateway.reading import Answer
@@ -92,6 +93,7 @@ async def send(request: web.Request) -> web.Response:
         upload.faults += faults_in_sizes(sent, upload.received)
         if upload.faults:
             await upload.discard()
+        await demand_on(request, _konto_id(request))  # it may have been revoked while all this came
         event = mottatt(sent, upload.received, upload.faults, forsendelse_id=forsendelse_id, **_known(request, sent))
         position = await upload.say(request.app[LOG].append(event, said(request, event, now)))
     request.app[READS].wrote(forsendelse_id, position)
@@ -119,7 +121,7 @@ async def find_by_referanse(request: web.Request) -> web.Response:
 @routes.post("/api/v2/kontoer/{kontoId}/forsendelser/status-sok", demands=integration(SEND))
 async def statuser(request: web.Request) -> web.Response:
     """The statuses of those that the account sent; unknown ids are left out (contract, trap 12)."""
-    sok = read_json(await request.read(), StatusSok, request.charset)
+    sok = await body.json(request, StatusSok)
     found = await request.app[READS].statuser(_konto_id(request), set(sok.forsendelse_ids))
     statuser = [
         {
@@ -150,7 +152,7 @@ async def lest(request: web.Request) -> web.Response:
     print was stopped.
     """
     forsendelse_id = await _own_forsendelse(request)
-    by = read_json(await request.read(), LestAv, request.charset)
+    by = await body.json(request, LestAv)
     event = LestMeldt(forsendelse_id=forsendelse_id, **msgspec.structs.asdict(by))
     position = await request.app[LOG].append(event, said(request, event))
     await request.app[READS].settled(forsendelse_id, position)

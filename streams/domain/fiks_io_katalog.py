@@ -12,7 +12,7 @@ from streams.domain.configuration import Configuration
 from streams.domain.fiks_io_konto import KONFIGURERE, KONTO, SENDE_MOTTA, Adresse, FiksIoKonto
 from streams.domain.konfigurasjon import Konto, Ressurs
 from streams.domain.rettigheter import ADMIN
-from streams.domain.sertifikater import Sertifikat, feil, sertifikat
+from streams.domain.sertifikater import Sertifikat, feil, remembered
 
 INGEN_NOKKEL = "Kontoen har ingen offentlig nøkkel"
 
@@ -46,7 +46,7 @@ def konto_of(configuration: Configuration, konto_id: UUID) -> Katalogkonto | Non
 def nokkel_of(konto: Katalogkonto) -> Sertifikat | None:
     """The certificate that was set, whether or not it may be used; one that cannot be read any more is none."""
     try:
-        return sertifikat(konto.satt.pem) if konto.satt.pem is not None else None
+        return remembered(konto.satt.pem) if konto.satt.pem is not None else None
     except Unreadable:
         return None
 

@@ -164,6 +164,8 @@ LIES_BELOW = {
 (auth.md 6.3) has a tree and does not say more; what was made elsewhere in it before stays there.
 """
 
+MADE_ELSEWHERE = {"FIKS_IO_KONTO", "FIKS_PROTOKOLL_SYSTEM"}
+"""Types of resources of which their service must know more than a resource tells: without it they could not be used."""
 MOST_TAGS = 10
 """Of an account. Contract: dokumentlager.md 3.2."""
 
@@ -337,6 +339,8 @@ def _refused_ressurs(state: Virksomhet, command: CreateRessurs) -> Refused | Non
     over = above.type if above else "ROOT"
     if LIES_BELOW.get(command.type) != over:
         return Avslagsgrunn.UGYLDIG, f"En ressurs av typen {command.type} kan ikke ligge under en av typen {over}"
+    if command.type in MADE_ELSEWHERE:
+        return Avslagsgrunn.UGYLDIG, f"En ressurs av typen {command.type} lages der tjenesten selv lager den"
     if over == ORGANISASJON and _at_the_top(state, command.type) is not None:
         return Avslagsgrunn.UGYLDIG, f"Organisasjonen har en ressurs av typen {command.type} fra før"
     return None
@@ -350,9 +354,17 @@ def _refused_konto(state: Virksomhet, command: KontoCommand) -> Refused | None:
         return Avslagsgrunn.FINNES_IKKE, f"Kontoen {command.konto_id} finnes ikke"
     if isinstance(command, DeleteKonto) and command.konto_id in state.protokoll.kontoer:
         return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører til Fiks Protokoll, og slettes der"
+    if isinstance(command, DeleteKonto) and (io := _fiks_io_konto_of(state, command.konto_id)) is not None:
+        return Avslagsgrunn.UGYLDIG, f"Kontoen {command.konto_id} hører til kontoen {io} i Fiks IO, og lever så lenge"
     if isinstance(command, TagKonto) and len(konto.tags | {command.tag}) > MOST_TAGS:
         return Avslagsgrunn.UGYLDIG, f"En konto kan ha høyst {MOST_TAGS} tags"
     return None
+
+
+def _fiks_io_konto_of(state: Virksomhet, konto_id: UUID) -> UUID | None:
+    """The account of Fiks IO that lives, and whose large content lies in the account in Dokumentlager of that id."""
+    living = (one for one in state.fiks_io_kontoer if not state.kontoer.get(one, Konto()).slettet)
+    return next((one for one in living if dokumentlager_konto_of(one) == konto_id), None)
 
 
 def _refused_new_konto(state: Virksomhet, command: CreateKonto) -> Refused | None:

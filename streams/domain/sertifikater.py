@@ -42,7 +42,6 @@ class Sertifikat:
     feil: str | None
 
 
-@lru_cache(10_000)
 def sertifikat(pem: str) -> Sertifikat:
     """The first certificate in a PEM text, as clients take it. Raises Unreadable, which repeats nothing of it."""
     if len(pem) > LONGEST or (found := _BLOCK.search(pem)) is None:
@@ -60,6 +59,10 @@ def sertifikat(pem: str) -> Sertifikat:
         )
     except (ValueError, TypeError, x509.InvalidVersion, CryptographyDeprecationWarning):  # TypeError: a name of bits
         raise Unreadable("Ugyldig innhold: sertifikatet kan ikke leses") from None
+
+
+remembered = lru_cache(10_000)(sertifikat)
+"""The same of what accounts have, and so is asked for again and again: what anybody asks about is not kept."""
 
 
 def feil(judged: Sertifikat, now: datetime) -> str | None:
@@ -102,7 +105,7 @@ def _faults(read: x509.Certificate) -> Iterator[str]:
         usage = read.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return
-    except (ValueError, x509.DuplicateExtension):
+    except (ValueError, KeyError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         yield "Utvidelsene i sertifikatet kan ikke leses"
         return
     if not (usage.key_encipherment or usage.data_encipherment):

@@ -480,3 +480,42 @@ def test_a_person_calls_for_whom_they_name_and_never_for_the_owner_of_the_client
         "310991007",
         "310992003",
     )
+
+
+@pytest.mark.parametrize(
+    "spelled", [lambda id_: id_.hex, lambda id_: f"{{{id_.hex}}}"], ids=["without dashes", "without dashes, in braces"]
+)
+async def test_integrations_that_are_made_up_do_not_hide_what_is_tried_on_others(
+    gateway: Gateway, spelled: Callable[[UUID], str]
+) -> None:
+    """Who holds a token made up ids until the kinds were full; then what it tried on one that exists was not told."""
+    vendor = Principal(Caller.INTEGRATION, orgnr="310992003")
+
+    def failed(id_: str) -> Callable[[web.Request], Exception]:
+        return lambda _: NotProved(f"Autentisering feilet for integrasjon med id {id_}", vendor, Arsak.FEIL_PASSORD)
+
+    for _ in range(UNKNOWN_A_SECOND):
+        await gateway.call(not_known())
+    for number in range(KINDS + 50):
+        made_up = spelled(UUID(int=(number << 112) + 0xABCDEFABCDEFABCDEFABCDEF))
+        await gateway.call(failed(made_up), IntegrasjonId=made_up)
+    await gateway.call(failed(str(MASKIN)), IntegrasjonId=str(MASKIN))
+    await gateway.auditor.stop()
+    sums = [event for event in gateway.log.events if isinstance(event, AutentiseringerFeilet)]
+    assert MASKIN in {event.integrasjon_id for event in sums}, "its owner is not told that it was tried"
+
+
+async def test_made_up_ids_that_are_words_of_the_reason_do_not_fill_the_kinds(gateway: Gateway) -> None:
+    vendor = Principal(Caller.INTEGRATION, orgnr="310992003")
+    text = "Autentisering feilet for integrasjon med id "
+    words = list(dict.fromkeys(text[a:b] for a in range(len(text)) for b in range(a + 1, len(text))))
+    words = [word for word in words if word == word.strip()][: KINDS + 20]
+    for _ in range(UNKNOWN_A_SECOND):
+        await gateway.call(not_known())
+    for word in words:
+        await gateway.call(lambda _, word=word: NotProved(text + word, vendor, Arsak.FEIL_PASSORD), IntegrasjonId=word)
+    fault = NotProved(text + str(MASKIN), vendor, Arsak.FEIL_PASSORD)
+    await gateway.call(lambda _: fault, IntegrasjonId=str(MASKIN))
+    await gateway.auditor.stop()
+    sums = [event for event in gateway.log.events if isinstance(event, AutentiseringerFeilet)]
+    assert MASKIN in {event.integrasjon_id for event in sums}, "its owner is not told that it was tried"

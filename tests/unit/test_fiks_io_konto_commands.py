@@ -40,7 +40,7 @@ from schemas.konfigurasjon import (
     KontoSlettet,
     PrivilegieTrukketTilbake,
 )
-from schemas.konfigurasjon_commands import CreateKonto
+from schemas.konfigurasjon_commands import CreateKonto, DeleteKonto
 from streams.domain.fiks_io import dokumentlager_konto_of
 from streams.domain.fiks_io_konto import KONFIGURERE, clashes
 from streams.domain.fiks_io_konto_commands import FOLLOWS, MOST_ADRESSER
@@ -133,6 +133,17 @@ def test_the_account_in_dokumentlager_is_made_by_who_may_configure_the_account_i
         (dokumentlager_konto_of(UNKNOWN), UNKNOWN, ADMIN_A, Avslagsgrunn.IKKE_TILGANG),
     ):
         refused(own, CreateKonto(av=who, konto_id=konto_id, for_konto_id=for_konto_id, **ask), grunn)
+
+
+def test_the_account_in_dokumentlager_is_not_closed_while_the_account_lives_that_it_belongs_to() -> None:
+    """What is too large for the queue lies there: a sender is answered 202, and the content is deleted as it comes."""
+    own = KontoOpprettet(
+        fiks_org_id=A, konto_id=dokumentlager_konto_of(IO), tjeneste="DOKUMENTLAGER", navn="k", for_konto_id=IO
+    )
+    close = DeleteKonto(fiks_org_id=A, av=ADMIN_A, konto_id=own.konto_id, endret=WHEN, endret_av=ADMIN_A)
+    refused((*OF_A, own), close, Avslagsgrunn.UGYLDIG)
+    gone = KontoSlettet(fiks_org_id=A, konto_id=IO)
+    assert isinstance(decided((*OF_A, own, gone), close), KontoSlettet)
 
 
 # --- Addresses -------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 
+from gateway import body as bodies
 from gateway import uploads
 from gateway.forsendelse import MOST_DOKUMENTER
 from infra.keys import id_of
@@ -209,7 +210,7 @@ async def test_a_client_that_goes_away_leaves_no_content(caller: Caller, missing
 async def test_a_client_that_falls_silent_is_let_go(
     caller: Caller, monkeypatch: pytest.MonkeyPatch, missing: int
 ) -> None:
-    monkeypatch.setattr(uploads, "LONGEST_SILENCE", 0.2)
+    monkeypatch.setattr(bodies, "LONGEST_SILENCE", 0.2)
     was, whole = await before(caller), form(metadata("a.pdf"), A)
 
     async def silent() -> AsyncIterator[bytes]:
