@@ -18,6 +18,7 @@ from collections.abc import Collection
 from typing import Generic, Protocol, TypeVar
 
 from infra.crypto.segments import KEY_SIZE
+from infra.crypto.wrapping import generation_of
 from infra.database import INFRASTRUCTURE, Pool
 from infra.ends import Ends
 from infra.keks import Keks
@@ -141,7 +142,11 @@ class Keys:
         """
         made = key or new_key()
         try:
-            await say(self._log, name, await self._keks.wrap(name, made))
+            while True:
+                wrapped = await self._keks.wrap(name, made)
+                await say(self._log, name, wrapped)
+                if generation_of(wrapped) in await self._keks.usable():
+                    break  # and was not retired meanwhile, before anybody could see that it wraps this
         except Unacknowledged as fault:  # the key may be there, but nothing that was to be sealed under it
             raise Unavailable("Loggen svarer ikke; ingenting er tatt imot. Prøv igjen") from fault
         self._known.put(name, made)

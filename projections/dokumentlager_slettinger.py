@@ -22,6 +22,7 @@ from schemas.dokumentlager import (
     SlettingAvFlereBegjart,
 )
 from schemas.envelope import Envelope, Recorded
+from schemas.errors import Unreadable
 from schemas.konfigurasjon import KontoSlettet
 from streams.dead_letters import DeadLetters
 from streams.domain.dokumentlager import Status, blob_of, dokumentlager, key_id_of
@@ -127,7 +128,10 @@ class Slettinger(Effecting):
             await self._ask(connection, at, Slettegrunn.KONTO, None, OF_KONTO, event.konto_id)
 
     async def _flere(self, connection: Connection, event: SlettingAvFlereBegjart, at: Envelope) -> None:
-        """Delete those that were there when the caller asked."""
+        """Delete those that were there when the caller asked. Raises Unreadable where they were not there yet."""
+        ends = await self._ends.now()
+        if any(end > ends.get(partition, 0) for partition, end in enumerate(event.grenser)):
+            raise Unreadable("it names ends that the log has not come to")
         await require_projected(connection, "dokumentlager", dokumentlager.topic, dict(enumerate(event.grenser)))
         more = (event.korrelasjonsid, list(event.grenser))
         await self._ask(connection, at, Slettegrunn.API, event.av, OF_KORRELASJON, event.konto_id, *more)

@@ -16,9 +16,10 @@ from infra.ends import Ends
 from infra.keys import Sends, id_of, say
 from projections.audit import audit
 from projections.effects import require_projected
+from projections.orphans import Ripe
 from schemas.catalogue import key_of
 from schemas.topics import TOPICS
-from streams.dead_letters import read_all
+from streams.dead_letters import letters
 
 AT_ONCE = 1000
 
@@ -33,9 +34,11 @@ TOLD = """
 """
 
 
-async def sweep_keys(connection: Connection, log: Sends, ends: Sequence[Ends], spared: set[str], age: timedelta) -> int:
-    """Destroy the keys that have been in the table for ``age`` and whose stream is neither told of nor ``spared``, by
-    the key of its records. Returns how many that were.
+async def sweep_keys(
+    connection: Connection, log: Sends, ends: Sequence[Ends], spared: set[str], age: timedelta, ripe: Ripe = set
+) -> int:
+    """Destroy the keys that have been in the table for ``age``, whose stream is neither told of nor ``spared``, by the
+    key of its records, and that are ``ripe``. Returns how many that were.
 
     ``ends`` are those of all topics of events. Raises Unavailable when it cannot be known what is told.
     """
@@ -51,16 +54,17 @@ async def sweep_keys(connection: Connection, log: Sends, ends: Sequence[Ends], s
         # A tombstone under a name with a suffix is of that key alone; one without, of all keys of the id: that is the
         # id of a stream that the call began itself, and which nobody else has heard of.
         orphans = [name for name, at in streams.items() if at not in told and key_of(at[1]) not in spared]
-        for name in orphans:
+        left_over = ripe(orphans)
+        for name in left_over:
             await say(log, name, None)
-        swept += len(orphans)
+        swept += len(left_over)
     return swept
 
 
 def streams_in_dead_letters(bootstrap: str) -> set[str]:
     """The keys of the records that are dead letters. Raises Unavailable."""
-    letters = (letter for topic in TOPICS for letter in read_all(bootstrap, topic))
-    return {letter.key.decode(errors="replace") for letter in letters if letter.key}
+    found = (letter for topic in TOPICS for letter in letters(bootstrap, topic))
+    return {letter.key.decode(errors="replace") for letter in found if letter.key}
 
 
 def _stream_of(name: str) -> tuple[str, str] | None:

@@ -1,8 +1,8 @@
 """Sweeps up content that no event tells of: what an upload left that was broken off by a crash, and what is left of one
 in several calls that has expired or was decided long since. And keys that are left in the same way (``orphan_keys``).
 
-Content is only swept when it is so old that no upload of it can still be under way, when the log has been read to its
-end since, and when no dead letter may name it.
+Content is only swept when it is so old that no upload of it can still be under way, by its store's clock and by ours,
+when the log has been read to its end since, and when no dead letter may name it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import asyncpg
 from confluent_kafka import KafkaException
@@ -24,10 +25,11 @@ from infra.settings import Settings
 from projections.effects import require_projected
 from projections.innhold import NAMED_IN, blobs_in, innhold
 from projections.orphan_keys import streams_in_dead_letters, sweep_keys
+from projections.orphans import Orphans, Ripe
 from schemas.envelope import type_in
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.topics import TOPICS
-from streams.dead_letters import read_all
+from streams.dead_letters import letters
 from streams.domain.errors import Unavailable
 from streams.domain.opplasting import FERDIG, UTFALL, placed
 from streams.log import Log
@@ -38,12 +40,16 @@ log = logger(__name__)
 ROLE = "sweeper"
 AGE = timedelta(days=1)
 """Many times what an upload may take (``LONGEST_CALL`` of the gateway)."""
+SURE, SURE_OF_KEYS = 2 * 60 * 60.0, 12 * 60 * 60.0
+"""Seconds for which content, and a key, must have been an orphan by our own clock: an upload takes an hour at most, a
+key that was made ahead may wait for long.
+"""
 EVERY = 60 * 60.0
 SOON = 1.0
 """Seconds until a turn is tried again that failed; twice as long each time that it fails again."""
 CONNECT_TIMEOUT = 5.0
-LOCK = 0x66696B73
-"""The advisory lock of the one that sweeps."""
+LOCK = 0x66696B74
+"""The advisory lock of the one that sweeps; another than that of who migrates."""
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, KafkaException, Unavailable)
 
 OURS = re.compile(r"[0-9a-f]{32}(\.part)?")
@@ -55,9 +61,18 @@ IS_ON_THE_LOG = 'select from read.audit where (topic, partition, "offset", id, t
 TOLD = "select blob from read.innhold_blob where blob = any($1)"
 
 
-async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spared: set[str], before: datetime) -> int:
-    """Delete what was last written to ``before``, and is neither told of nor ``spared``. Returns how many that were.
-    What is called as none of ours is somebody else's.
+class Found(NamedTuple):
+    """What this process has found."""
+
+    keys: Orphans
+    content: Orphans
+
+
+async def sweep(
+    connection: Connection, blobs: Blobs, ends: Sequence[Ends], spared: set[str], before: datetime, ripe: Ripe = set
+) -> int:
+    """Delete what was last written to ``before``, is neither told of nor ``spared``, and is ``ripe``. Returns how many
+    that were. What is called as none of ours is somebody else's.
 
     ``ends`` are those of the topics that tell of content. Raises Unavailable when it cannot be known what is told.
     """
@@ -70,8 +85,8 @@ async def sweep(connection: Connection, blobs: Blobs, ends: Sequence[Ends], spar
         for folder in {at[0] for name in names if (at := placed(name)) and at[1] == UTFALL}:
             left = await blobs.sizes(folder)
             orphans |= {f"{folder}/{name}" for name in left if name not in {UTFALL, FERDIG}}
-        await blobs.delete(orphans)
-        swept += len(orphans)
+        await blobs.delete(left_over := ripe(orphans))
+        swept += len(left_over)
     return swept
 
 
@@ -102,7 +117,7 @@ def named_in_dead_letters(bootstrap: str) -> set[str]:
     """The content that dead letters tell of. Raises Unavailable when one does which still cannot be read."""
     named: set[str] = set()
     for topic in innhold.topics:
-        for letter in read_all(bootstrap, topic):
+        for letter in letters(bootstrap, topic):
             kind = type_in(letter.headers)
             try:
                 named.update(blobs_in(letter.value, kind) if kind in NAMED_IN else ())
@@ -113,10 +128,10 @@ def named_in_dead_letters(bootstrap: str) -> set[str]:
 
 async def sweep_for_ever(settings: Settings, keys_on: Log) -> None:
     """Sweep again and again, in one process at a time. What fails is tried again soon, and then ever more seldom."""
-    again = SOON
+    again, orphans = SOON, Found(Orphans(SURE_OF_KEYS), Orphans(SURE))
     while True:
         try:
-            await _turn(settings, keys_on)
+            await _turn(settings, keys_on, orphans)
             pause, again = EVERY, SOON
         except PASSING as fault:
             pause, again = again, min(2 * again, EVERY)
@@ -126,30 +141,32 @@ async def sweep_for_ever(settings: Settings, keys_on: Log) -> None:
         await asyncio.sleep(pause)
 
 
-async def _turn(settings: Settings, keys_on: Log) -> None:
+async def _turn(settings: Settings, keys_on: Log, orphans: Found) -> None:
     """A connection of its own: between two turns nothing needs one, nor does it matter whether PostgreSQL is there."""
     connection = await asyncpg.connect(settings.postgres, timeout=CONNECT_TIMEOUT, server_settings=SESSION)
     try:
-        await _sweep_alone(settings, connection, keys_on)
+        await _sweep_alone(settings, connection, keys_on, orphans)
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT)
 
 
-async def _sweep_alone(settings: Settings, connection: Connection, keys_on: Log) -> None:
+async def _sweep_alone(settings: Settings, connection: Connection, keys_on: Log, orphans: Found) -> None:
     """Keys and then content. Where one cannot be swept, the next turn begins anew."""
     if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
         return
     ends = {name: Ends(settings.kafka, topic) for name, topic in TOPICS.items()}
     try:
         spared = await asyncio.to_thread(streams_in_dead_letters, settings.kafka)
-        keys = await sweep_keys(connection, keys_on, list(ends.values()), spared, AGE)
+        keys = await sweep_keys(connection, keys_on, list(ends.values()), spared, AGE, orphans.keys.ripe)
         SWEPT_KEYS.inc(keys)
         spared = await asyncio.to_thread(named_in_dead_letters, settings.kafka)
         telling = [ends[name] for name in innhold.topics]
         store = blob_store(settings)
         await require_told_by_this_log(connection, store)
-        blobs = await sweep(connection, store, telling, spared, datetime.now(UTC) - AGE)
+        blobs = await sweep(connection, store, telling, spared, datetime.now(UTC) - AGE, orphans.content.ripe)
         SWEPT.inc(blobs)
+        for kind in orphans:
+            kind.turned()
     finally:
         await connection.execute("select pg_advisory_unlock($1)", LOCK)
     if keys or blobs:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +49,12 @@ DIVIDING: tuple[type[Exception], ...] = (NotYetKnown, *POISON)
 PASSING: tuple[type[BaseException], ...] = (*INFRASTRUCTURE, Unavailable)
 """What is waited for, in place."""
 
+PATIENT = 3
+"""Times that a batch is tried in place while what it needs is not there. Then its partitions are tried one by one, and
+those that cannot go on rest, so that they hold up no others: what they need may be behind on theirs alone.
+"""
+REST = 1.0
+"""Seconds until they are tried again."""
 BLOCKED = "a newer release must read on"
 """What is logged of each partition on which a role goes no further."""
 
@@ -140,7 +146,14 @@ class Carrier:
         self._most_in_a_row = unreadable_in_a_row
         self._offered: dict[Claim, None] = {}
         self._turn = asyncio.Lock()
+        self._beside: set[asyncio.Task[None]] = set()
         self._set_aside_in_a_row = 0
+
+    def beside(self, work: Coroutine[None, None, None]) -> None:
+        """Let it go on by itself."""
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     def offer(self, claim: Claim) -> None:
         """Something waits on the claim, which nobody has taken."""
@@ -200,6 +213,10 @@ class Carrier:
                 await self._carry(sorted(lots, key=lambda lot: lot.at))
             except Forgotten as fault:
                 self._start_over([lot.claim for lot in lots], str(fault))
+            finally:
+                for lot in lots:
+                    if lot.claim.live and lot.claim.resting:
+                        lot.claim.put_back([one for one in lot.records if one.offset >= lot.claim.carried])
 
     async def look_back(self, claims: Iterable[Claim]) -> None:
         """Read those again that are at rest and whose checkpoint lies before what was carried: on a partition where
@@ -230,18 +247,23 @@ class Carrier:
             log.warning("put off until the next turn", role=self.work.role, fault=f"{type(fault).__name__}: {fault}")
             return None
 
-    async def _carry(self, lots: Sequence[Lot]) -> None:
+    async def _prepared(self, lots: Sequence[Lot]) -> Any | None:
+        """What the work makes of them; None where they were carried apart, or are nobody's any more."""
         async for pause in _pauses():
             try:
-                prepared = await self.work.prepare(lots)
-                break
+                return await self.work.prepare(lots)
             except DIVIDING as fault:
                 await self._divide(lots, fault)
-                return
+                return None
             except PASSING as fault:
                 if not any(lot.claim.live for lot in lots):
-                    return
+                    return None
                 await pause(self.work.role, fault)
+        raise AssertionError("unreachable")
+
+    async def _carry(self, lots: Sequence[Lot], patient: int = PATIENT) -> None:
+        if (prepared := await self._prepared(lots)) is None:
+            return
         count, oldest = sum(len(lot.records) for lot in lots), min(lot.records[0].timestamp for lot in lots)
         async for pause in _pauses():
             if not all(lot.claim.live for lot in lots):  # a lost claim is never begun again
@@ -258,13 +280,27 @@ class Carrier:
                 return
             except NotOurs:
                 await asyncio.sleep(0.02)
-            except NotYetKnown as fault:  # not of a record, but of what all are carried into
-                raise Blocked(lots, fault) from fault
+            except NotYetKnown as fault:  # not of a record, but of what they are carried into
+                if len(lots) == 1:
+                    raise Blocked(lots, fault) from fault
+                await self._carry_apart(*([lot] for lot in lots))
+                return
             except POISON as fault:
                 await self._divide(lots, fault)
                 return
             except PASSING as fault:
+                if isinstance(fault, Unavailable) and not (patient := patient - 1):
+                    await self._rest(lots, fault)
+                    return
                 await pause(self.work.role, fault)
+
+    async def _rest(self, lots: Sequence[Lot], fault: Exception) -> None:
+        """Each on its own goes on, or rests."""
+        if len(lots) > 1:
+            await self._carry_apart(*([lot] for lot in lots), patient=1)
+        else:
+            _told(self.work.role, f"{type(fault).__name__}: {fault}")
+            lots[0].claim.resting = True
 
     async def _divide(self, lots: Sequence[Lot], fault: Exception) -> None:
         """Halve the batch until the record that cannot be taken stands alone, so that it does not stop the rest."""
@@ -273,19 +309,20 @@ class Carrier:
             await self._carry_apart(lots[:half], lots[half:])
         elif len(lots[0].records) > 1:
             for part in lots[0].halves():
-                await self._carry([part])
+                if not part.claim.resting:
+                    await self._carry([part])
         elif isinstance(fault, NotYetKnown):
             raise Blocked(lots, fault)
         else:
             await self._set_aside(lots[0], f"{type(fault).__name__}: {fault}")
 
-    async def _carry_apart(self, *parts: Sequence[Lot]) -> None:
+    async def _carry_apart(self, *parts: Sequence[Lot], patient: int = PATIENT) -> None:
         """Carry parts that share no partition. One that must wait for a newer release does not stop the others."""
         blocked: list[Lot] = []
         newer: NotYetKnown | None = None
         for part in parts:
             try:
-                await self._carry(part)
+                await self._carry(part, patient)
             except Blocked as fault:
                 blocked += fault.lots
                 newer = fault.newer
@@ -378,7 +415,19 @@ async def serve(claims: Any, carrier: Carrier, offer: Callable[[Claim], Awaitabl
             except BaseException as fault:
                 die(carrier.work.role, fault)
         for one in taken:
-            await _hand_back(one, offer)
+            if one.live and one.resting:
+                carrier.beside(_rested(one, offer))
+            else:
+                await _hand_back(one, offer)
+
+
+async def _rested(claim: Claim, offer: Callable[[Claim], Awaitable[None]]) -> None:
+    claim.idle.set()
+    await asyncio.sleep(REST)
+    claim.resting = False
+    if claim.live:
+        claim.idle.clear()
+    await _hand_back(claim, offer)
 
 
 async def _hand_back(claim: Claim, offer: Callable[[Claim], Awaitable[None]]) -> None:

@@ -93,7 +93,7 @@ class DeadLetters:
 def read_all(bootstrap: str, topic: str) -> list[DeadLetter]:
     """Every dead letter of a topic, oldest first within each partition, each record once. Raises Unavailable."""
     found: dict[str, DeadLetter] = {}
-    for letter in _letters(bootstrap, topic):
+    for letter in letters(bootstrap, topic):
         known = found.get(letter.number)
         found[letter.number] = _both(known, letter) if known else letter
     return list(found.values())
@@ -111,7 +111,18 @@ def _about(topic: str, partition: int, offset: int, **said: str) -> Headers:
     return [(OURS[name], value.encode()) for name, value in (said | where).items()]
 
 
-def _letters(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
+def waiting(bootstrap: str, topic: str) -> int:
+    """How many records of a topic are dead letters and were not replayed. Raises Unavailable."""
+    replayed: dict[str, bool] = {}
+    for letter in letters(bootstrap, topic):
+        replayed[letter.number] = letter.replayed is not None or replayed.get(letter.number, False)
+    return sum(not done for done in replayed.values())
+
+
+def letters(bootstrap: str, topic: str) -> Iterator[DeadLetter]:
+    """What is on the dead-letter topic, one after the other: of a record what each role says of it, and its replays.
+    Raises Unavailable.
+    """
     name = TOPICS[topic].dead_letters
     consumer = Consumer(kafka_settings(bootstrap) | {"group.id": "fiks.dlq", "enable.auto.commit": False})
     try:

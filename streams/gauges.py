@@ -9,7 +9,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from infra.metrics import AGENT_LAG, DLQ_SIZE, WORKER_BLOCKED, WORKER_CLAIMS
 from schemas.topics import TOPICS, Topic
-from streams.dead_letters import read_all
+from streams.dead_letters import waiting
 from streams.domain.errors import Unavailable
 from streams.reader import Reader
 
@@ -37,8 +37,9 @@ class Gauges:
         size = await self._reader.size(topic.dead_letters, topic.partitions)
         if size == self._sizes.get(topic.name):
             return
-        letters = await asyncio.to_thread(read_all, self._reader.bootstrap, topic.name) if size else []
-        DLQ_SIZE.labels(topic.name).set(sum(letter.replayed is None for letter in letters))
+        DLQ_SIZE.labels(topic.name).set(
+            await asyncio.to_thread(waiting, self._reader.bootstrap, topic.name) if size else 0
+        )
         self._sizes[topic.name] = size
 
     def _show_claims(self) -> None:

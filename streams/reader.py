@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,8 @@ log = logger(__name__)
 
 WAITING_LIMIT = 20_000
 """Records that may wait in all partitions together before no more are taken in."""
+WAITING_BYTES = 100 << 20
+"""What they may hold together, before that."""
 AT_ONCE = 5_000
 """Records that are taken in at once; the rest stay with the client, as it received them, compressed."""
 MUCH = 100_000
@@ -82,7 +84,11 @@ class Claim:
     """Where the log ended when that was first seen since the checkpoint was loaded."""
     live: bool = True
     busy: bool = False
+    resting: bool = False
+    """Whether what waits is to be tried again after a while: what it needs is not there yet."""
     waiting: deque[ConsumerRecord[bytes, bytes]] = field(default_factory=deque)
+    octets: int = 0
+    """What they hold together."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -100,18 +106,36 @@ class Claim:
 
     def take(self, most: int) -> list[ConsumerRecord[bytes, bytes]]:
         """The oldest records that wait, at most so many; they wait no more."""
-        return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+        taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+        self.octets -= _octets(taken)
+        return taken
+
+    def put(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Let these wait behind the others."""
+        self.waiting.extend(records)
+        self.octets += _octets(records)
+
+    def put_back(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Let these wait before the others: they were taken, and not carried."""
+        self.waiting.extendleft(reversed(records))
+        self.octets += _octets(records)
+
+    def drop(self) -> None:
+        """Nothing waits any more."""
+        self.waiting.clear()
+        self.octets = 0
 
     def start_over(self) -> None:
         """Read again from where the checkpoint is by then. Not while records are carried that were taken before."""
         self.next = self.until = None
-        self.waiting.clear()
+        self.resting = False
+        self.drop()
 
     def block(self, offset: int) -> None:
         """Read no more from here on: the record at ``offset`` is for a newer release."""
         self.live = False
         self.next = offset
-        self.waiting.clear()
+        self.drop()
 
 
 class Reader(Service):
@@ -224,7 +248,7 @@ class Reader(Service):
         except KafkaError as fault:
             log.warning("waiting for Kafka", group=self.group, fault=f"{type(fault).__name__}: {fault}")
         open_claims = {p: c for p, c in self.claims.items() if self._wants_more(c)}
-        if not open_claims or sum(len(claim.waiting) for claim in open_claims.values()) >= WAITING_LIMIT:
+        if not open_claims or self._is_full(open_claims.values()):
             await asyncio.sleep(0.005)
             return
         fetched = await self._gathered(open_claims)
@@ -232,6 +256,11 @@ class Reader(Service):
             claim = open_claims[partition]
             if claim.live and claim.next is not None:  # what was fetched before a revoke, or to start over, is nobody's
                 await self._receive(claim, records)
+
+    def _is_full(self, claims: Collection[Claim]) -> bool:
+        if sum(claim.octets for claim in claims) >= WAITING_BYTES:
+            return True
+        return sum(len(claim.waiting) for claim in claims) >= WAITING_LIMIT
 
     async def _gathered(
         self, wanted: Mapping[TopicPartition, Claim]
@@ -250,7 +279,7 @@ class Reader(Service):
         return fetched
 
     def _wants_more(self, claim: Claim) -> bool:
-        if claim.next is None or not claim.live:
+        if claim.next is None or not claim.live or claim.resting:
             return False
         return self._until is None or claim.next < self._until.get(claim.partition, 0)
 
@@ -286,7 +315,7 @@ class Reader(Service):
         claim.next = records[-1].offset + 1
         if self._until is not None:
             records = [r for r in records if r.offset < self._until.get(claim.partition, 0)]
-        claim.waiting.extend(records)
+        claim.put(records)
         if records and not claim.busy:
             claim.busy = True
             claim.idle.clear()
@@ -297,10 +326,14 @@ class Reader(Service):
         self.claims.clear()
         for claim in claims:
             claim.live = False
-            claim.waiting.clear()
+            claim.drop()
         if not await _at_rest(claims, REVOKE_WAIT):
             at = [claim.partition for claim in claims if not claim.idle.is_set()]
             log.warning("partitions were given up with work open; the row lock settles it", at=at)
+
+
+def _octets(records: Iterable[ConsumerRecord[bytes, bytes]]) -> int:
+    return sum(len(one.value) for one in records if one.value)
 
 
 async def _at_rest(claims: Iterable[Claim], seconds: float) -> bool:
@@ -316,7 +349,7 @@ async def _at_rest(claims: Iterable[Claim], seconds: float) -> bool:
 def _are_few(fetched: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]) -> bool:
     if sum(map(len, fetched.values())) >= FEW:
         return False
-    return sum(len(one.value or b"") for records in fetched.values() for one in records) < MUCH
+    return sum(map(_octets, fetched.values())) < MUCH
 
 
 def _patient(seconds: float) -> dict[str, Any]:

@@ -17,9 +17,8 @@ from gateway.auth.follower import Follower, Record
 from gateway.auth.snapshot import Snapshot, SnapshotFile, Unusable
 from infra.ends import Ends
 from infra.logs import logger
-from schemas.catalogue import event_type, key_of
 from schemas.codec import PREFIX, decode, prefixes
-from schemas.envelope import type_in
+from schemas.envelope import Recorded, type_in
 from schemas.errors import NotYetKnown, Unreadable
 from schemas.konfigurasjon_commands import Command
 from schemas.topics import TOPICS, Topic
@@ -27,6 +26,7 @@ from streams.domain.configuration import Configuration, Told
 from streams.domain.errors import Unavailable
 from streams.domain.konfigurasjon import Integrasjon, KonfigurasjonEvent, Mottakersystem, Organisasjon, Ressurs
 from streams.domain.personer import PersonEvent, SaidEvent
+from streams.records import recorded
 
 log = logger(__name__)
 
@@ -41,6 +41,8 @@ PATIENCE, PAUSE = 2.0, 0.005
 """Seconds that a call may wait for what the log has, and those between two looks at whether it is folded."""
 LOOK = 2.0
 """Seconds between two looks at whether a snapshot is due."""
+MOST_SKIPPED = 1000
+"""Types that it does not fold and that are told of once each; of more, nothing is told."""
 ENOUGH = 20_000
 """Records past the last snapshot that make a new one worth while: folding them takes half a second."""
 
@@ -213,11 +215,9 @@ class Memory:
         """Read the record, unless it is of no interest. It is folded with all that came with it."""
         if (value := record.value) is not None and value[: PREFIX.size] in WRITTEN_COMMANDS:
             return
-        cause = dict(record.headers).get("cause")
         try:
-            if (event := self._read(record, type_in(record.headers))) is not None:
-                about = Told(event, None if cause is None else _offset(cause), record.offset)
-                self._received.append((about, record))
+            if (read := self._read(record)) is not None:
+                self._received.append((Told(read.event, read.at.cause, record.offset), record))
         except Unreadable as fault:
             at = f"{record.topic}/{record.partition}/{record.offset}"
             log.error("an event of the configuration can never be read", at=at, fault=str(fault))
@@ -241,26 +241,16 @@ class Memory:
         if outcome is not None and not outcome.done():
             outcome.set_result(event)
 
-    def _read(self, record: Record, name: str) -> Any | None:
-        """The event in the record, None if ``name`` is no type that the memory folds. Raises as ``decode`` does."""
-        if name not in FOLDED:
-            if name not in self._skipped:
-                self._skipped.add(name)
-                log.warning("the memory does not fold this type of event", type=name)
-            return None
-        event = decode(record.value)
-        if not isinstance(event, FOLDED[name]):
-            raise Unreadable(f"it calls itself {name}, but is {type(event).__name__}")
-        if record.key != key_of(event_type(event).stream(event)).encode():
-            raise Unreadable("it is of another stream than its key: who decides about that one never saw it")
-        return event
-
-
-def _offset(cause: bytes) -> int:
-    try:
-        return int(cause)
-    except ValueError:
-        raise Unreadable("the header cause is no offset") from None
+    def _read(self, record: Record) -> Recorded | None:
+        """The event of the record, None if it is of no type that the memory folds. Raises as ``recorded`` does: what
+        deciders and projections set aside counts here neither.
+        """
+        if (name := type_in(record.headers)) in FOLDED:
+            return recorded(record)
+        if name not in self._skipped and len(self._skipped) < MOST_SKIPPED:
+            self._skipped.add(name)
+            log.warning("the memory does not fold this type of event", type=name)
+        return None
 
 
 MEMORY = AppKey("memory", Memory)

@@ -18,7 +18,7 @@ from projections import sweeping
 from projections.audit import audit
 from projections.innhold import innhold
 from projections.projecting import Projecting
-from projections.sweeping import PASSING, named_in_dead_letters, require_told_by_this_log, sweep
+from projections.sweeping import PASSING, Found, named_in_dead_letters, require_told_by_this_log, sweep
 from schemas.codec import encode
 from schemas.dokumentlager import DokumentLastetOpp
 from schemas.svarut import Dokument
@@ -183,15 +183,16 @@ async def test_a_turn_that_failed_is_soon_tried_again(
     orphan = await stored(Blobs(settings.blobs))
     os.utime(tmp_path / orphan, (0, 0))
 
-    async def watched(settings: Settings, keys_on: Log) -> None:
+    async def watched(settings: Settings, keys_on: Log, orphans: Found) -> None:
         try:
-            await turn(settings, keys_on)
+            await turn(settings, keys_on, orphans)
         except PASSING:
             turns.append("failed")
             raise
         turns.append("swept")
 
     monkeypatch.setattr(sweeping, "_turn", watched)
+    monkeypatch.setattr(sweeping, "SURE", 0.0)
     event = document(uuid4().hex)
     await system.log.append(event, about(event))  # is not projected, so nothing can be swept
     sweeper = asyncio.create_task(sweeping.sweep_for_ever(settings, system.log))

@@ -6,8 +6,9 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aiohttp import ClientSession, FormData, web
 from aiohttp.test_utils import TestServer
@@ -23,8 +24,9 @@ from gateway.auth.persons import PERSONS, Persons
 from gateway.auth.tokens import Tokens
 from gateway.issuer.maskinporten import party
 from gateway.problems import problems
-from schemas.catalogue import event_type
+from schemas.catalogue import event_type, key_of
 from schemas.codec import encode
+from schemas.envelope import fact
 from schemas.konfigurasjon import (
     ROOT,
     GlobalIntegrasjonEndret,
@@ -85,9 +87,9 @@ class Known(Memory):
     def meet(self, *events: Any) -> None:
         """Fold the events, read as from the log."""
         for event in events:
-            kind, value = event_type(event), encode(event)
-            offset, headers = self.moment, [("ce_type", kind.name.encode())]
-            self._follower._take_one(Record(kind.topic, 0, offset, kind.stream(event).encode(), value, headers))  # type: ignore[arg-type]
+            kind, about = event_type(event), fact(event, time=datetime.now(UTC), id=str(uuid4()), source="test")
+            record = Record(kind.topic, 0, self.moment, key_of(about.stream).encode(), encode(event), about.headers())
+            self._follower._take_one(record)  # type: ignore[arg-type]
         self._fold()
 
     def give(self, aktor: str, privilegium: str, on: UUID) -> None:

@@ -85,7 +85,7 @@ def claims_of(partitions: Partitions) -> list[Claim]:
     claims = []
     for number, values in enumerate(partitions):
         claim = Claim(TopicPartition("t", number))
-        claim.waiting.extend(_Record(offset, value) for offset, value in enumerate(values))  # type: ignore[misc]
+        claim.put([_Record(offset, value) for offset, value in enumerate(values)])  # type: ignore[misc]
         claims.append(claim)
     return claims
 

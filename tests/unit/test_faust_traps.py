@@ -49,9 +49,9 @@ async def app(tmp_path: Path) -> AsyncIterator[Any]:
         yield made
 
 
-def claim_with(*records: Any, partition: int = 0) -> Claim:
+def claim_with(*values: Any, partition: int = 0) -> Claim:
     claim = Claim(TopicPartition("t", partition))
-    claim.waiting.extend(records)
+    claim.put([SimpleNamespace(value=value) for value in values])  # type: ignore[misc]
     claim.busy = True
     claim.idle.clear()
     return claim

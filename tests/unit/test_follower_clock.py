@@ -28,7 +28,7 @@ class Consumer:
 def test_a_clock_that_is_set_forward_makes_what_was_heard_a_moment_ago_no_older(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With FIKS_MEMORY_LIFETIME at 300 every call was 503, and every connection over AMQP closed, until the next round."""
+    """With FIKS_MEMORY_LIFETIME at 300 each call was 503 and each connection over AMQP closed until the next round."""
     follower = Follower("nowhere", Topic("konfigurasjon", "of one test", 1), *(cast(Any, None),) * 3)
     consumer = cast(AIOKafkaConsumer, Consumer())
     follower._note_level(consumer, 0)

@@ -77,7 +77,7 @@ def test_the_memory_of_a_gateway_passes_it_over_or_waits(record: Record) -> None
 def test_the_sweeper_reads_its_dead_letter_or_waits(record: Record) -> None:
     letter = DeadLetter("fiks.io", 0, 0, {"projections": "x"}, record.key, record.value, record.headers)
     with pytest.MonkeyPatch.context() as patch, suppress(*sweeping.PASSING):
-        patch.setattr(sweeping, "read_all", lambda _bootstrap, topic: [letter] if topic == "fiks.io" else [])
+        patch.setattr(sweeping, "letters", lambda _bootstrap, topic: [letter] if topic == "fiks.io" else [])
         sweeping.named_in_dead_letters("127.0.0.1:1")
 
 
