@@ -5,7 +5,6 @@ that was just sent many is about to be sent more, whose keys are made together, 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from aiohttp import web
 
 from gateway.randomness import new_uuid
 from infra.keys import LIFETIME, Keys, new_key
+from infra.uptime import uptime
 from streams.domain.errors import Unavailable
 from streams.domain.fiks_io import key_id_of, stream_of
 
@@ -47,7 +47,7 @@ class _Stock:
 class Stocks:
     """What one process has made. What is left over is swept up as any key whose stream no event tells of."""
 
-    def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, keys: Keys, clock: Callable[[], float] = uptime) -> None:
         self._keys, self._clock = keys, clock
         self._of: OrderedDict[UUID, _Stock] = OrderedDict()
 

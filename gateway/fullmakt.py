@@ -5,7 +5,6 @@ An answer of Altinn is used again while it is fresh. When it is not and Altinn i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from aiohttp.web import AppKey
 from gateway.auth.remembered import Remembered
 from gateway.registers.altinn import AuthorizedParties
 from gateway.registers.parties import Party
+from infra.uptime import uptime
 
 REMEMBERED = 10_000
 """Persons whose answers are kept at most."""
@@ -44,7 +44,7 @@ class _Kept(NamedTuple):
 class Fullmakter:
     """Asks ``altinn``, and keeps its answers ``lifetime`` seconds. ``clock`` gives seconds."""
 
-    def __init__(self, altinn: AuthorizedParties, lifetime: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, altinn: AuthorizedParties, lifetime: float, clock: Callable[[], float] = uptime) -> None:
         self._altinn, self._lifetime, self._clock = altinn, lifetime, clock
         self._kept: Remembered[str, _Kept] = Remembered(REMEMBERED)
 

@@ -24,6 +24,7 @@ from infra.ends import Ends
 from infra.keks import Keks
 from infra.partitions import partition_of
 from infra.randomness import random_bytes
+from infra.uptime import uptime
 from schemas.envelope import Headers, Position
 from schemas.personal import SUFFIX
 from schemas.topics import NOKKEL
@@ -202,12 +203,12 @@ class _Remembered(Generic[T]):
 
     def get(self, name: str) -> T | None:
         until, value = self._of.get(name, (0.0, None))
-        return value if time.monotonic() < until else None
+        return value if uptime() < until else None
 
     def put(self, name: str, value: T) -> None:
-        self._of[name] = time.monotonic() + LIFETIME, value
+        self._of[name] = uptime() + LIFETIME, value
         self._of.move_to_end(name)
-        while len(self._of) > REMEMBERED or next(iter(self._of.values()))[0] < time.monotonic():
+        while len(self._of) > REMEMBERED or next(iter(self._of.values()))[0] < uptime():
             self._of.popitem(last=False)
 
     def drop(self, name: str) -> None:

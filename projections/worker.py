@@ -102,7 +102,7 @@ def projected_ends(worker: Worker) -> dict[tuple[str, TopicPartition], int]:
     """Where the log ends, by projection and partition that the worker has claimed for it, as far as it is known."""
     return {
         (name, at): end
-        for work, reader in zip(worker.works, worker.readers, strict=True)
+        for work, reader in zip(worker.works, worker.readers, strict=False)  # there are none before it has started
         if isinstance(work, Projecting)
         for at, end in reader.ends().items()
         for name, one in work.projections.items()

@@ -7,7 +7,6 @@ may make us ask.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from infra.logs import logger
+from infra.uptime import uptime
 from streams.domain.errors import Unavailable
 
 log = logger(__name__)
@@ -32,7 +32,7 @@ RFC8414, OPENID = ".well-known/oauth-authorization-server", ".well-known/openid-
 class IssuerKeys:
     """The signing keys of one issuer. ``clock`` gives seconds."""
 
-    def __init__(self, issuer: str, session: ClientSession, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, issuer: str, session: ClientSession, clock: Callable[[], float] = uptime) -> None:
         self._issuer, self._session, self._clock = issuer, session, clock
         self._keys: dict[str, RSAKey] = {}
         self._asked = self._fetched = float("-inf")

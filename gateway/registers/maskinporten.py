@@ -18,6 +18,7 @@ from gateway.auth.grant import GRANT_TYPE, LONGEST, assertion, certificate, clie
 from gateway.registers.asking import ask
 from infra.logs import logger
 from infra.settings import Settings
+from infra.uptime import uptime
 from streams.domain.errors import Unavailable
 
 log = logger(__name__)
@@ -95,7 +96,7 @@ class Maskinporten:
 class KeptToken:
     """One token that is asked for when it is needed, kept while it lasts. ``clock`` gives seconds."""
 
-    def __init__(self, fetch: Callable[[], Awaitable[Token]], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, fetch: Callable[[], Awaitable[Token]], clock: Callable[[], float] = uptime) -> None:
         self._fetch, self._clock = fetch, clock
         self._text, self._until = "", float("-inf")
         self._fetching = asyncio.Lock()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest_asyncio
 
+from infra.database import Connection
 from streams import topics
 from tests.support.backbone import Backbone, backbone
 from tests.support.stack import OwnKafka, temporary_folder
+from tests.support.workers import install_tables
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -28,3 +31,12 @@ async def system(own_kafka: OwnKafka, database: str, tmp_path: Path) -> AsyncIte
     """A log and a new database."""
     async with backbone(own_kafka.bootstrap, database, tmp_path) as made:
         yield made
+
+
+@pytest_asyncio.fixture
+async def tables(database: str) -> AsyncIterator[Connection]:
+    """A connection to a database that has the tables of this release, and nothing in them."""
+    made = await asyncpg.connect(database)
+    await install_tables(made)
+    yield made
+    await made.close()

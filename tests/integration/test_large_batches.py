@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from aiokafka import TopicPartition
 
@@ -22,17 +20,8 @@ from schemas.dokumentlager import DokumentLastetOpp
 from schemas.envelope import fact
 from streams.agents import Carrier
 from streams.reader import Claim
-from tests.support.workers import install_tables
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    made = await asyncpg.connect(database)
-    await install_tables(made)
-    yield made
-    await made.close()
 
 
 class _Letters:
@@ -76,17 +65,17 @@ async def carried(database: str, events: list[DokumentLastetOpp]) -> list[int]:
 
 @pytest.mark.parametrize("others", [0, 2 * FEW])
 async def test_a_number_that_its_column_does_not_hold_is_set_aside(
-    connection: Connection, database: str, others: int
+    tables: Connection, database: str, others: int
 ) -> None:
     events = [document(sikkerhetsniva=2**31), *(document() for _ in range(others))]
     assert await carried(database, events) == [0]
-    assert await connection.fetchval("select count(*) from read.dokumentlager_dokument") == others
+    assert await tables.fetchval("select count(*) from read.dokumentlager_dokument") == others
 
 
 @pytest.mark.parametrize("others", [0, 2 * FEW])
-async def test_the_last_moment_is_a_moment(connection: Connection, database: str, others: int) -> None:
+async def test_the_last_moment_is_a_moment(tables: Connection, database: str, others: int) -> None:
     """Whoever uploads may say tilgjengeligTil 9999-12-31T23:59:59.999999Z; gateways compare it with the time."""
     events = [document(tilgjengelig_til=datetime.max.replace(tzinfo=UTC)), *(document() for _ in range(others))]
     assert await carried(database, events) == []
     one = "select tilgjengelig_til from read.dokumentlager_dokument where dokument_id = $1"
-    assert await connection.fetchval(one, events[0].dokument_id) == LATEST
+    assert await tables.fetchval(one, events[0].dokument_id) == LATEST

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
-import asyncpg
 import pytest
 from aiokafka import TopicPartition
 
@@ -21,15 +19,6 @@ from streams.agents import Blocked, Carrier
 from streams.reader import Claim
 from tests.integration.test_large_batches import document
 from tests.support.backbone import about, mottatt
-from tests.support.workers import install_tables
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    made = await asyncpg.connect(database)
-    await install_tables(made)
-    yield made
-    await made.close()
 
 
 def claim_of(event: Any) -> Claim:
@@ -42,14 +31,12 @@ def claim_of(event: Any) -> Claim:
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["one by one", "taken together"])
-async def test_letters_while_documents_wait_for_a_rebuild(
-    connection: Connection, database: str, *, together: bool
-) -> None:
-    await connection.execute("update projection set logic = logic - 1 where name = 'dokumentlager'")
+async def test_letters_while_documents_wait_for_a_rebuild(tables: Connection, database: str, *, together: bool) -> None:
+    await tables.execute("update projection set logic = logic - 1 where name = 'dokumentlager'")
     claims = [claim_of(document()), claim_of(mottatt())]
     async with pool_of(database, 2, session=BY_KEY) as pool:
         carrier = Carrier(Projecting([svarut_status, dokumentlager], None, None), pool, 100)  # type: ignore[arg-type]
         for some in [claims] if together else [[one] for one in claims]:
             with suppress(Blocked):
                 await carrier.carry(some)
-    assert await connection.fetchval("select count(*) from read.svarut_status") == 1
+    assert await tables.fetchval("select count(*) from read.svarut_status") == 1

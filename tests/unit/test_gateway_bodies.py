@@ -43,13 +43,19 @@ def post(body: bytes, framing: str) -> bytes:
     return head.encode() + body
 
 
+async def cut_off(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A call of which the beginning has come."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(post(b"{}", "Content-Length: 100"))
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    return reader, writer
+
+
 async def test_who_says_less_than_a_call_and_half_closes_is_told_so(port: int) -> None:
     """half_closed.py: 'who has not is told so'; problems: a 500 is a bug of ours, and pages (FiksServerErrors)."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with capture_logs() as lines:
-        writer.write(post(b"{}", "Content-Length: 100"))
-        await writer.drain()
-        await asyncio.sleep(0.05)
+        reader, writer = await cut_off(port)
         writer.write_eof()
         answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
@@ -58,11 +64,8 @@ async def test_who_says_less_than_a_call_and_half_closes_is_told_so(port: int) -
 
 
 async def test_who_goes_away_in_the_middle_of_a_small_body_is_no_bug_of_ours(port: int) -> None:
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
     with capture_logs() as lines:
-        writer.write(post(b"{}", "Content-Length: 100"))
-        await writer.drain()
-        await asyncio.sleep(0.05)
+        _, writer = await cut_off(port)
         writer.transport.abort()
         await asyncio.sleep(0.2)
     assert not [line for line in lines if line["log_level"] == "error"]
