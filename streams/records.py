@@ -31,14 +31,20 @@ class LogRecord(Protocol):
 
 def envelope_of(record: LogRecord) -> Envelope:
     """The envelope of a record. Raises Unreadable when its headers are not those of an event of ours, on its topic."""
+    envelope = envelope_in(record)
+    if (home := topic_of(envelope.type)) not in (None, record.topic):
+        raise Unreadable(f"an event of the type {envelope.type} lies on {home} alone")
+    return envelope
+
+
+def envelope_in(record: LogRecord) -> Envelope:
+    """The same, whatever topic it lies on: for who reads one topic alone, and of that not all types."""
     try:
         envelope = read_envelope(record.headers, Position(record.topic, record.partition, record.offset))
     except (KeyError, ValueError, OverflowError) as fault:
         raise Unreadable(f"the headers are not those of an event: {fault_in(record.headers)}") from fault
     if record.key != key_of(envelope.stream).encode():
         raise Unreadable("the key is not that of the stream that the headers name: it may lie in a wrong partition")
-    if (home := topic_of(envelope.type)) not in (None, record.topic):
-        raise Unreadable(f"an event of the type {envelope.type} lies on {home} alone")
     return envelope
 
 

@@ -26,7 +26,7 @@ from streams.domain.configuration import Configuration, Told
 from streams.domain.errors import Unavailable
 from streams.domain.konfigurasjon import Integrasjon, KonfigurasjonEvent, Mottakersystem, Organisasjon, Ressurs
 from streams.domain.personer import PersonEvent, SaidEvent
-from streams.records import recorded
+from streams.records import envelope_in, event_of
 
 log = logger(__name__)
 
@@ -246,7 +246,8 @@ class Memory:
         deciders and projections set aside counts here neither.
         """
         if (name := type_in(record.headers)) in FOLDED:
-            return recorded(record)
+            at = envelope_in(record)
+            return Recorded(event_of(record, at), at)
         if name not in self._skipped and len(self._skipped) < MOST_SKIPPED:
             self._skipped.add(name)
             log.warning("the memory does not fold this type of event", type=name)

@@ -6,9 +6,10 @@ import asyncio
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import psutil
@@ -354,13 +355,34 @@ NEWER = {
 """What an older release does not know. No other test here may put it on the log: it would stand in the way."""
 
 
-async def has_stopped(older: asyncio.subprocess.Process, role: str, partitions: set[int]) -> None:
-    """Returns once the worker has said that on these partitions of the topic it goes no further in that role."""
-    assert older.stderr
-    while partitions:
-        said = json.loads(await older.stderr.readline())
-        if (said["event"], said.get("role")) == (BLOCKED, role) and said["at"][0] == TOPIC:
-            partitions = partitions - {said["at"][1]}
+@asynccontextmanager
+async def listening(process: asyncio.subprocess.Process) -> AsyncIterator[list[dict[str, Any]]]:
+    """What the process logs, as it comes. One to whom nobody listens waits, once the pipe is full."""
+    said: list[dict[str, Any]] = []
+
+    async def listen() -> None:
+        assert process.stderr
+        async for line in process.stderr:
+            said.append(json.loads(line))
+
+    listener = asyncio.create_task(listen())
+    try:
+        yield said
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        await listener
+
+
+async def has_stopped(said: list[dict[str, Any]], role: str, partitions: set[int]) -> None:
+    """Returns once a worker has said that on these partitions of the topic it goes no further in that role."""
+
+    def stopped() -> set[int]:
+        blocked = [one["at"] for one in said if (one["event"], one.get("role")) == (BLOCKED, role)]
+        return {number for topic, number in blocked if topic == TOPIC}
+
+    await eventually(lambda: partitions <= stopped())
 
 
 @pytest.mark.parametrize("name", NEWER)
@@ -372,30 +394,28 @@ async def test_an_older_release_waits_for_what_it_does_not_know_and_a_newer_one_
     event = make(known[0])
     unknown = type(event).__name__
     older = await system.worker_process(OLDER.format(without_type=without_type, without_schema=unknown))
-    await system.until_status(known, "SENDT_ALTINN")
-    position = await system.log.append(event, about(event))
-    await has_stopped(older, "decider:svarut", {position.partition})
-    decided = await system.connection.fetchval(
-        "select next_offset from checkpoint where name = 'decider:svarut' and partition = $1", position.partition
-    )
-    assert decided <= position.offset, "the older release must not pass what it cannot read"
-    async with system.worker():
-        await system.until_status([known[0]], status)
-        assert older.returncode is None, f"waiting is no crash: {(await older.stderr.read()).decode()[-9000:]}"
-        older.terminate()
-        await older.communicate()
+    async with listening(older) as logged:
+        await system.until_status(known, "SENDT_ALTINN")
+        position = await system.log.append(event, about(event))
+        await has_stopped(logged, "decider:svarut", {position.partition})
+        decided = await system.connection.fetchval(
+            "select next_offset from checkpoint where name = 'decider:svarut' and partition = $1", position.partition
+        )
+        assert decided <= position.offset, "the older release must not pass what it cannot read"
+        async with system.worker():
+            await system.until_status([known[0]], status)
+            assert older.returncode is None, f"waiting is no crash: {logged[-5:]}"
     assert await system.statuser(known) == {"SENDT_ALTINN": 4, status: 1}
 
 
 async def test_a_projection_waits_for_a_newer_version_of_a_type_that_it_handles(system: Backbone) -> None:
     older = await system.worker_process(OLDER.format(without_type=None, without_schema="ForsendelseMottatt"))
-    ids = await system.send(5)
-    await has_stopped(older, "projections", {partition_of(str(one), TOPICS[TOPIC].partitions) for one in ids})
-    assert not await system.statuser(ids), "what cannot be read must not be passed"
-    async with system.worker():
-        await system.until_status(ids, "SENDT_ALTINN")
-        older.terminate()
-        await older.communicate()
+    async with listening(older) as logged:
+        ids = await system.send(5)
+        await has_stopped(logged, "projections", {partition_of(str(one), TOPICS[TOPIC].partitions) for one in ids})
+        assert not await system.statuser(ids), "what cannot be read must not be passed"
+        async with system.worker():
+            await system.until_status(ids, "SENDT_ALTINN")
 
 
 async def test_a_projection_passes_over_types_that_it_does_not_handle_without_decoding(system: Backbone) -> None:
