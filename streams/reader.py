@@ -106,8 +106,12 @@ class Claim:
 
     def take(self, most: int) -> list[ConsumerRecord[bytes, bytes]]:
         """The oldest records that wait, at most so many; they wait no more."""
-        taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
-        self.octets -= _octets(taken)
+        if len(self.waiting) <= most:
+            taken = list(self.waiting)
+            self.drop()
+        else:
+            taken = [self.waiting.popleft() for _ in range(most)]
+            self.octets -= _octets(taken)
         return taken
 
     def put(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
@@ -333,7 +337,7 @@ class Reader(Service):
 
 
 def _octets(records: Iterable[ConsumerRecord[bytes, bytes]]) -> int:
-    return sum(len(one.value) for one in records if one.value)
+    return sum([len(one.value) for one in records if one.value])
 
 
 async def _at_rest(claims: Iterable[Claim], seconds: float) -> bool:
